@@ -1,0 +1,66 @@
+# make sim | test | lint | clean: each sets up everything that it needs in .venv.
+#
+# make sim MODEL=... WEIGHTS=... IMAGES=... INPUT_SIZE=... COUNT=... SIM=verilator|icarus
+#          PRESET=... JSON=...
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help sim test lint clean venv icarus
+
+PYTHON ?= python3
+VENV := .venv
+# Set up again when the pinned dependencies change.
+STAMP := $(VENV)/.stamp-$(shell cksum < pyproject.toml | cut -d ' ' -f 1)
+
+OPTIONS := $(if $(MODEL),--model '$(MODEL)') $(if $(WEIGHTS),--weights '$(WEIGHTS)') \
+	$(if $(IMAGES),--images '$(IMAGES)') $(if $(INPUT_SIZE),--input-size '$(INPUT_SIZE)') \
+	$(if $(COUNT),--count '$(COUNT)') $(if $(SIM),--sim '$(SIM)') \
+	$(if $(PRESET),--preset '$(PRESET)') $(if $(JSON),--json '$(JSON)')
+
+help:
+	@echo "make sim    run ResNet-18 on the RTL and compare it with the golden model"
+	@echo "            (MODEL= WEIGHTS= IMAGES= INPUT_SIZE= COUNT= SIM= PRESET= JSON=)"
+	@echo "make test   run all tests"
+	@echo "make lint   check style and formatting"
+	@echo "make clean  delete what was built (not .venv)"
+
+sim: $(STAMP)
+	@$(VENV)/bin/resarray sim $(OPTIONS)
+
+test: $(STAMP) icarus
+	@$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile
+
+lint: $(STAMP)
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+
+venv: $(STAMP)
+
+# torch is pinned: an unpinned one can bring gigabytes of GPU libraries.
+$(STAMP): pyproject.toml
+	@command -v $(PYTHON) > /dev/null || { \
+		echo "error: no '$(PYTHON)' on PATH: install Python 3.11 (Debian: apt install python3 python3-venv)" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "error: '$(PYTHON)' is older than Python 3.11: set PYTHON= to a newer one" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip' 2> /dev/null || [ -x $(VENV)/bin/pip ] || { \
+		echo "error: this Python cannot make virtual environments: apt install python3-venv" >&2; exit 2; }
+	@echo "setting up $(VENV) ..."
+	@[ -x $(VENV)/bin/pip ] || $(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@rm -f $(VENV)/.stamp-*
+	@touch $@
+
+# Half of the end-to-end tests run on Icarus Verilog as well.
+icarus:
+	@command -v iverilog > /dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+			echo "installing Icarus Verilog ..."; \
+			apt-get update -qq > /dev/null && \
+				DEBIAN_FRONTEND=noninteractive apt-get install -y -qq iverilog > /dev/null; \
+		fi; }
+	@command -v iverilog > /dev/null || echo \
+		"note: no Icarus Verilog, so its tests will be skipped: apt install iverilog" >&2
+
+clean:
+	@rm -rf build .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,168 @@
+"""The ``resarray`` command: reads options, calls the other packages, prints.
+
+Exit status 0: done (for ``sim``: bit-exact); 1: the RTL differs from the golden model; 2: bad input
+or a missing tool, one line on standard error.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from resarray.spec.errors import ResarrayError
+from typer.exceptions import TyperException
+
+app = typer.Typer(
+    help="Residual networks on FPGAs, bit for bit.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Model = Annotated[str, typer.Option(help="name from the zoo, or file.py:function")]
+Weights = Annotated[
+    Path | None,
+    typer.Option(help=".pth, .th or .safetensors; default: trained on the digits and cached"),
+]
+Images = Annotated[str, typer.Option(help="folder of images by class, .npz, or 'digits'")]
+InputSize = Annotated[
+    int | None, typer.Option(min=1, help="pixels; default: 64 for the digits, else the model's")
+]
+Count = Annotated[int, typer.Option(min=1, help="images")]
+Preset = Annotated[str, typer.Option(help="configuration of the accelerator")]
+FusePool = Annotated[bool, typer.Option(help="pool while draining, where it fits")]
+
+
+@app.command()
+def sim(
+    model: Model = "resnet18",
+    weights: Weights = None,
+    images: Images = "digits",
+    input_size: InputSize = None,
+    count: Count = 1,
+    sim: Annotated[str, typer.Option(help="verilator or icarus")] = "verilator",
+    preset: Preset = "default",
+    latency: Annotated[int, typer.Option(help="memory latency in cycles")] = 32,
+    bytes_per_cycle: Annotated[
+        float | None,
+        typer.Option(
+            help="memory bandwidth, reads and writes together; default: one word each per cycle"
+        ),
+    ] = None,
+    stalls: Annotated[float, typer.Option(help="probability of a pause on each channel")] = 0.0,
+    seed: Annotated[int, typer.Option(help="seed of the stalls")] = 0,
+    image: Annotated[Path | None, typer.Option(help="run this compiled image")] = None,
+    json: Annotated[Path | None, typer.Option(help="write the result here")] = None,
+    fuse_pool: FusePool = True,
+) -> None:
+    """Run a network on the RTL and compare every layer with the golden model."""
+    from . import simulate
+    from .progress import reporter
+
+    request = simulate.Request(
+        network=simulate.Network(model, weights, images, input_size, count),
+        simulator=sim,
+        preset=preset,
+        latency=latency,
+        bytes_per_cycle=bytes_per_cycle,
+        stall_probability=stalls,
+        seed=seed,
+        image=image,
+        json=json,
+        fuse_pool=fuse_pool,
+    )
+    with reporter() as progress:
+        exact = simulate.simulate(request, progress)
+    if not exact:
+        raise typer.Exit(1)
+
+
+@app.command("compile")
+def compile_(
+    output: Annotated[Path, typer.Option("-o", "--output", help="image file to write")],
+    model: Model = "resnet18",
+    weights: Weights = None,
+    images: Images = "digits",
+    input_size: InputSize = None,
+    preset: Preset = "default",
+    fuse_pool: FusePool = True,
+) -> None:
+    """Quantise and compile a network to an image file."""
+    from resarray.spec.config import preset as find_preset
+    from resarray.spec.image import save
+
+    from . import simulate
+    from .progress import reporter
+
+    config = find_preset(preset)
+    with reporter() as progress:
+        prepared = simulate.prepare(
+            simulate.Network(model, weights, images, input_size, 1), progress
+        )
+        program = simulate.compile_network(prepared.graph, config, fuse_pool, progress)
+        save(program, output)
+    typer.echo(
+        f"{output}: {program.manifest['model']} for preset '{preset}', "
+        f"{program.manifest['program']['count']:,} instructions, {len(program.payload):,} bytes"
+    )
+
+
+@app.command()
+def disasm(image: Annotated[Path, typer.Argument(help="image file")]) -> None:
+    """Print a compiled program as text."""
+    from resarray.compiler.disassemble import disassemble
+    from resarray.spec.image import load
+
+    for line in disassemble(load(image)):
+        typer.echo(line)
+
+
+@app.command()
+def train(
+    model: Annotated[str, typer.Argument(help="name from the zoo")] = "resnet18",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="default: the cache that sim reads")
+    ] = None,
+) -> None:
+    """Train a model on the digits."""
+    from . import simulate
+    from .progress import reporter
+
+    with reporter() as progress:
+        message = simulate.train(model, output, progress)
+    typer.echo(message)
+
+
+@app.command()
+def accuracy(
+    model: Model = "resnet18",
+    weights: Weights = None,
+    images: Images = "digits",
+    input_size: InputSize = None,
+    count: Annotated[int | None, typer.Option(min=1, help="images; default: all")] = None,
+    json: Annotated[Path | None, typer.Option(help="write the result here")] = None,
+) -> None:
+    """Top-1 of the float and the integer model."""
+    from . import simulate
+    from .progress import reporter
+
+    with reporter() as progress:
+        lines = simulate.accuracy(model, weights, images, input_size, count, json, progress)
+    for line in lines:
+        typer.echo(line)
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line; the exit status. Errors are one line on standard error."""
+    try:
+        status = app(arguments, standalone_mode=False, prog_name="resarray")
+        return status if isinstance(status, int) else 0
+    except (ResarrayError, TyperException) as error:
+        sentence = str(error) if isinstance(error, ResarrayError) else error.format_message()
+        if sentence:
+            print("error: " + " ".join(sentence.split()), file=sys.stderr)
+        return 2
+    except (KeyboardInterrupt, typer.Abort):
+        print("error: interrupted", file=sys.stderr)
+        return 130

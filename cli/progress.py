@@ -1,0 +1,84 @@
+"""What a user sees while something takes long: bars on a terminal, plain lines elsewhere."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+
+class Reporter:
+    """Progress on standard error.
+
+    `note` starts a step without a known length; `measured` one that is counted. Each ends when the
+    next begins or the reporter closes.
+    """
+
+    def __init__(self, console: Console | None = None):
+        self.console = console or Console(stderr=True)
+        self._progress: Progress | None = None
+        self._started = 0.0
+        self._text = ""
+
+    def note(self, text: str) -> None:
+        """Begin a step of unknown length."""
+        self._begin(text, None)
+
+    def measured(self, text: str, total: float | None, unit: str) -> Callable[[float], None]:
+        """Begin a step of ``total`` units (None: unknown); returns what to call with the units done
+        so far."""
+        self._begin(text, total)
+
+        def update(done: float) -> None:
+            if self._progress is not None:
+                rate = done / max(time.monotonic() - self._started, 1e-9)
+                self._progress.update(
+                    self._progress.task_ids[0], completed=done, rate=f"{rate:,.0f} {unit}/s"
+                )
+
+        return update
+
+    def close(self) -> None:
+        """End the last step."""
+        if self._text and not self.console.is_terminal:
+            self.console.print(
+                f"  {time.monotonic() - self._started:.1f} s", highlight=False, soft_wrap=True
+            )
+        self._text = ""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def _begin(self, text: str, total: float | None) -> None:
+        self.close()
+        self._text, self._started = text, time.monotonic()
+        if not self.console.is_terminal:
+            self.console.print(f"{text} ...", highlight=False, markup=False, soft_wrap=True)
+            return
+        columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False)]
+        if total is not None:
+            columns.append(BarColumn())
+        columns += [TextColumn("{task.fields[rate]}"), TimeElapsedColumn()]
+        if total is not None:
+            columns += [TextColumn("left"), TimeRemainingColumn()]
+        self._progress = Progress(*columns, console=self.console, transient=True)
+        self._progress.add_task(text, total=total, rate="")
+        self._progress.start()
+
+
+@contextlib.contextmanager
+def reporter() -> Iterator[Reporter]:
+    """A `Reporter` that is closed on the way out."""
+    made = Reporter()
+    try:
+        yield made
+    finally:
+        made.close()

@@ -1,0 +1,1 @@
+"""From the integer graph to instructions and a memory image."""

@@ -1,0 +1,70 @@
+"""Allocation: slabs in the input buffer (a ring), and everything else in memory."""
+
+from dataclasses import dataclass
+
+from resarray.spec.layout import ceil_div
+
+ALIGNMENT = 64  # bytes; a multiple of every word and of common bus widths
+
+
+@dataclass
+class _Occupant:
+    start: int
+    stop: int
+    last_reader: int
+
+
+class InputRing:
+    """Places slabs one after another in a buffer of ``size`` words, never around its end, and says
+    which compute instruction must be complete before a part may be overwritten."""
+
+    def __init__(self, size: int):
+        self.size = size
+        self._next = 0
+        self._occupants: list[_Occupant] = []
+
+    def place(self, words: int) -> int:
+        """First word of a slab of ``words`` words."""
+        if words > self.size:
+            raise ValueError(f"slab of {words} words in a buffer of {self.size}")
+        start = self._next if self._next + words <= self.size else 0
+        self._next = start + words
+        return start
+
+    def occupy(self, start: int, words: int, last_reader: int) -> int:
+        """Fill [start, start + words), last read by compute number ``last_reader`` (from 0).
+        Returns how many computes must be complete first."""
+        stop = start + words
+        release, kept = 0, []
+        for old in self._occupants:
+            if old.stop <= start or stop <= old.start:
+                kept.append(old)
+                continue
+            release = max(release, old.last_reader + 1)
+            if old.start < start:
+                kept.append(_Occupant(old.start, start, old.last_reader))
+            if stop < old.stop:
+                kept.append(_Occupant(stop, old.stop, old.last_reader))
+        kept.append(_Occupant(start, stop, last_reader))
+        self._occupants = kept
+        return release
+
+
+class Memory:
+    """Hands out aligned regions one after another."""
+
+    def __init__(self):
+        self.end = 0
+        self.addresses: dict[str, int] = {}
+
+    def add(self, symbol: str, size: int) -> int:
+        """Byte address of a new region of ``size`` bytes."""
+        address = ceil_div(self.end, ALIGNMENT) * ALIGNMENT
+        self.addresses[symbol] = address
+        self.end = address + size
+        return address
+
+    def align(self) -> int:
+        """Moves the end to the next aligned address and returns it."""
+        self.end = ceil_div(self.end, ALIGNMENT) * ALIGNMENT
+        return self.end

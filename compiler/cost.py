@@ -1,0 +1,257 @@
+"""Cost model: when each instruction starts and ends, without executing it.
+
+The engines are simulated from event to event as fluids: between two events every active engine has
+a constant rate, limited by the shared read channel (one word a cycle, fair shares) and by the
+FIFOs between engines. Instructions are fetched in order into queues of limited depth, so the model
+also finds deadlocks.
+"""
+
+import heapq
+import itertools
+from collections import deque
+from dataclasses import dataclass
+
+from resarray.spec.config import Config
+from resarray.spec.isa import WAITS, Engine
+
+from .program import Instruction
+
+READ_LATENCY = 32  # cycles from the last word asked for to the last word there
+WRITE_LATENCY = 16  # cycles from a write's last word to its response
+DRAIN_LATENCY = 20  # cycles from a drain's last accumulator to its last word; not overlapped
+SMALL = 1e-6  # words or cycles: tolerance of levels and times
+
+LOAD, WEIGHTS, RESIDUAL, COMPUTE, DRAIN, STORE = (int(engine) for engine in Engine)
+_AWAITED = [tuple(None if a is None else int(a) for a in WAITS[engine]) for engine in Engine]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """``total``: cycles of the program; ``marks``: cycle of each layer's last compute."""
+
+    total: int
+    marks: list[int]
+
+    @property
+    def layer_cycles(self) -> list[int]:
+        """Cycles from mark to mark."""
+        return [b - a for a, b in itertools.pairwise([0, *self.marks])]
+
+
+class Deadlock(AssertionError):
+    """The program cannot finish: a fault of the compiler."""
+
+
+def predict(instructions: list[Instruction], config: Config) -> Prediction:
+    """Timing of a program on ``config``; `Deadlock` when it cannot finish."""
+    return _Simulation(instructions, config).run()
+
+
+class _Fifo:
+    """Words between two engines; ``change`` is the net flow per cycle."""
+
+    def __init__(self, capacity: int):
+        self.capacity = float(capacity)
+        self.level = 0.0
+        self.change = 0.0
+        self.empty, self.full = True, False
+
+    def event(self) -> float:
+        """Cycles until it is full or empty."""
+        if self.change > SMALL and not self.full:
+            return (self.capacity - self.level) / self.change
+        if self.change < -SMALL and not self.empty:
+            return self.level / -self.change
+        return float("inf")
+
+    def advance(self, step: float) -> None:
+        self.level = min(self.capacity, max(0.0, self.level + self.change * step))
+        self.empty = self.level <= SMALL
+        self.full = self.level >= self.capacity - SMALL
+
+
+class _Job:
+    """An instruction being executed: ``left`` cycles at full rate; it takes ``taken`` and gives
+    ``given`` words, spread evenly. Its completion is seen ``latency`` cycles later."""
+
+    def __init__(self, work: float, latency: int, taken: float = 0, given: float = 0):
+        self.left = work = max(1.0, work)
+        self.latency = latency
+        self.mark = False
+        self.take_rate = taken / work
+        self.give_rate = given / work
+        self.rate = 0.0
+
+
+class _Simulation:
+    def __init__(self, instructions: list[Instruction], config: Config):
+        self.config = config
+        self.program = instructions
+        self.fetched = 0
+        self.next_fetch = 0.0
+        self.now = 0.0
+        self.queues: list[deque[tuple[Instruction, int]]] = [deque() for _ in Engine]
+        self.jobs: list[_Job | None] = [None for _ in Engine]
+        self.done = [0 for _ in Engine]
+        self.completions: list[tuple[float, int, int, bool]] = []
+        self.sequence = itertools.count()
+        self.marks: list[int] = []
+        self.weights = _Fifo(config.weight_words)
+        self.residual = _Fifo(config.residual_words)
+        self.output = _Fifo(config.output_words)
+        self.array_end = -1.0
+        self.last_pixels = 0
+
+    def run(self) -> Prediction:
+        while True:
+            self._complete()
+            self._fetch()
+            self._start()
+            idle = self.fetched == len(self.program) and not self.completions
+            if idle and not any(self.jobs) and not any(self.queues):
+                return Prediction(round(self.now), self.marks)
+            self._set_rates()
+            self._advance(self._step())
+
+    def _complete(self) -> None:
+        while self.completions and self.completions[0][0] <= self.now + SMALL:
+            time, _, engine, mark = heapq.heappop(self.completions)
+            self.done[engine] += 1
+            if mark:
+                self.marks.append(round(time))
+
+    def _fetch(self) -> None:
+        while self.fetched < len(self.program) and self.next_fetch <= self.now + SMALL:
+            instruction = self.program[self.fetched]
+            queue = self.queues[instruction.engine]
+            if len(queue) >= self.config.queue_depth:
+                return
+            self.fetched += 1
+            queue.append((instruction, self._words_stored()))
+            self.next_fetch = self.now + self.config.instruction_words
+
+    def _words_stored(self) -> int:
+        """Words that the instruction fetched last gives to the STORE after it."""
+        following = self.program[self.fetched : self.fetched + 1]
+        return following[0].words if following and following[0].engine == STORE else 0
+
+    def _start(self) -> None:
+        for engine, queue in enumerate(self.queues):
+            if queue and self.jobs[engine] is None and self._ready(engine, queue[0][0].fields):
+                self.jobs[engine] = self._job(engine, *queue.popleft())
+
+    def _ready(self, engine: int, fields: dict[str, int]) -> bool:
+        a, b = _AWAITED[engine]
+        return (a is None or self.done[a] >= fields.get("wait_a", 0)) and (
+            b is None or self.done[b] >= fields.get("wait_b", 0)
+        )
+
+    def _job(self, engine: int, instruction: Instruction, given: int) -> _Job:
+        f, words = instruction.fields, instruction.words
+        if engine == LOAD:
+            lines = f["top"] + f["rows"] + f["bottom"]
+            line = f["left"] + f["cols"] + f["right"]
+            return _Job(f["n_blocks"] * lines * line, READ_LATENCY, given=words)
+        if engine in (WEIGHTS, RESIDUAL):
+            return _Job(words, READ_LATENCY, given=words)
+        if engine == COMPUTE:
+            return self._compute_job(f)
+        if engine == DRAIN:
+            pixels = f["px_count"] * f["n_blocks"]
+            work = pixels * self.config.block_groups + DRAIN_LATENCY
+            return _Job(work, 4, taken=pixels if f.get("res_en") else 0, given=given)
+        return _Job(words, WRITE_LATENCY, taken=words)
+
+    def _compute_job(self, f: dict[str, int]) -> _Job:
+        config = self.config
+        k_tiles = f["n_k0"] * f["n_k1"] * f["n_k2"]
+        pixels = f["n_m0"] * f["n_m1"] * f["n_m2"]
+        params = config.columns * config.param_words if f["params"] else 0
+        work = k_tiles * max(pixels, config.columns)
+        # The first k-tile's weights are loaded while the previous compute streams its last one.
+        shadow = 0
+        if self.array_end >= self.now - SMALL:
+            shadow = max(self.last_pixels, config.columns)
+        work += max(0, params + config.columns - shadow)
+        self.last_pixels = pixels
+        latency = config.rows + config.columns + 8
+        job = _Job(work, latency, taken=params + k_tiles * config.columns)
+        job.mark = bool(f["mark"])
+        return job
+
+    def _set_rates(self) -> None:
+        """Rates of all jobs, in cycles of their work per cycle, and the FIFOs' flows."""
+        load, weights, residual, compute, drain, store = self.jobs
+        use_weights = compute.take_rate if compute else 0.0
+        use_residual = drain.take_rate if drain else 0.0
+        demands = []
+        if load:
+            demands.append((load.give_rate, LOAD))
+        if weights:
+            demands.append((min(1.0, use_weights) if self.weights.full else 1.0, WEIGHTS))
+        if residual:
+            demands.append((use_residual if self.residual.full else 1.0, RESIDUAL))
+        for share, engine in _fair(demands):
+            self.jobs[engine].rate = share / self.jobs[engine].give_rate
+        read_weights = weights.rate if weights else 0.0
+        read_residual = residual.rate if residual else 0.0
+        if compute:
+            compute.rate = _limited(compute, self.weights, read_weights)
+        if drain:
+            drain.rate = _limited(drain, self.residual, read_residual)
+            if self.output.full and drain.give_rate > 0:
+                drain.rate = min(drain.rate, (1.0 if store else 0.0) / drain.give_rate)
+        drained = drain.rate * drain.give_rate if drain else 0.0
+        if store:
+            store.rate = _limited(store, self.output, drained)
+        self.weights.change = read_weights - (compute.rate * use_weights if compute else 0.0)
+        self.residual.change = read_residual - (drain.rate * use_residual if drain else 0.0)
+        self.output.change = drained - (store.rate if store else 0.0)
+
+    def _step(self) -> float:
+        """Cycles to the next event."""
+        step = min(self.weights.event(), self.residual.event(), self.output.event())
+        for job in self.jobs:
+            if job is not None and job.rate > SMALL:
+                step = min(step, job.left / job.rate)
+        if self.completions:
+            step = min(step, self.completions[0][0] - self.now)
+        if self.fetched < len(self.program) and self.next_fetch > self.now:
+            step = min(step, self.next_fetch - self.now)
+        if step == float("inf"):
+            waiting = {Engine(e).name: q[0][0].fields for e, q in enumerate(self.queues) if q}
+            raise Deadlock(f"no engine can go on after {round(self.now)} cycles: {waiting}")
+        return max(step, SMALL)
+
+    def _advance(self, step: float) -> None:
+        for fifo in (self.weights, self.residual, self.output):
+            fifo.advance(step)
+        self.now += step
+        for engine, job in enumerate(self.jobs):
+            if job is None:
+                continue
+            job.left -= job.rate * step
+            if job.left <= SMALL:
+                done = (self.now + job.latency, next(self.sequence), engine, job.mark)
+                heapq.heappush(self.completions, done)
+                self.jobs[engine] = None
+                if engine == COMPUTE:
+                    self.array_end = self.now
+
+
+def _limited(job: _Job, fifo: _Fifo, arriving: float) -> float:
+    """Rate of a job that takes words from ``fifo``, into which ``arriving`` words per cycle go.
+    The last hundredth of a word is a rounding error and waits for nothing."""
+    if fifo.empty and job.take_rate > 0 and job.left * job.take_rate > 0.01:
+        return min(1.0, arriving / job.take_rate)
+    return 1.0
+
+
+def _fair(demands: list[tuple[float, int]]) -> list[tuple[float, int]]:
+    """Fair shares of one word per cycle for (demand, engine): nobody gets more than it asks for."""
+    shares, room = [], 1.0
+    for i, (demand, engine) in enumerate(sorted(demands)):
+        share = min(demand, room / (len(demands) - i))
+        room -= share
+        shares.append((share, engine))
+    return shares

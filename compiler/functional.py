@@ -1,0 +1,307 @@
+"""Instruction-level model: executes an image in program order and checks its synchronisation.
+
+The result is what the hardware must leave in memory. Program order is only one of the orders in
+which the engines may run, so the model also proves that the waits forbid every harmful other one:
+each instruction carries the set of instructions that its waits, and theirs in turn, guarantee to be
+complete, and each access to the input buffer, an accumulator bank or memory is checked against it.
+"""
+
+import numpy as np
+from resarray.spec.config import Config
+from resarray.spec.image import Image
+from resarray.spec.isa import INSTRUCTION_BYTES, PARAMS, WAITS, Engine, Pool, decode, encode
+
+from .pooling import PoolStage, requantise
+
+
+class ScheduleError(AssertionError):
+    """The program breaks a rule of the instruction set: a fault of the compiler."""
+
+
+def run_image(image: Image, inputs: np.ndarray | None = None, *, check: bool = True) -> np.ndarray:
+    """Memory after a run: uint8 [mem_size].
+
+    Parameters
+    ----------
+    inputs:  int8 [batch][C][H][W], written to their places first; None leaves zeros
+    check:   also prove the synchronisation; `ScheduleError` names the first fault
+    """
+    from resarray.spec.layout import from_dict
+
+    memory = np.zeros(image.manifest["mem_size"], np.uint8)
+    memory[: len(image.payload)] = np.frombuffer(image.payload, np.uint8)
+    if inputs is not None:
+        for entry in image.manifest["inputs"]:
+            flat = from_dict(entry["layout"]).pack(inputs[entry["image"]]).view(np.uint8)
+            memory[entry["addr"] : entry["addr"] + len(flat)] = flat
+    Machine(image.config, memory, image.manifest["write_base"], check).run(
+        image.manifest["program"]["addr"], image.manifest["program"]["count"]
+    )
+    return memory
+
+
+class Machine:
+    """State of the accelerator between instructions. ``memory`` (uint8) is changed in place."""
+
+    def __init__(self, config: Config, memory: np.ndarray, write_base: int = 0, check: bool = True):
+        self.config = config
+        self.memory = memory
+        self.words = memory.reshape(-1, config.rows).view(np.int8)
+        self.write_word = write_base // config.rows
+        self.buffer = np.zeros((config.input_words, config.rows), np.int8)
+        self.acc = np.zeros((2, config.acc_depth, config.columns), np.int64)
+        self.valid_pixels = [0, 0]
+        self.params = np.zeros((2, 3, config.columns), np.int64)
+        self.weights = _Fifo("weight", config.rows)
+        self.residual = _Fifo("residual", config.rows)
+        self.output = _Fifo("output", config.rows)
+        self.pool = PoolStage(config)
+        self.checker = Checker(self) if check else None
+        self.executors = {
+            Engine.LOAD: self._load,
+            Engine.WEIGHTS: self._weights,
+            Engine.RESIDUAL: self._residual,
+            Engine.COMPUTE: self._compute,
+            Engine.DRAIN: self._drain,
+            Engine.STORE: self._store,
+        }
+
+    def run(self, addr: int, count: int) -> None:
+        """Execute ``count`` instructions from byte ``addr`` on."""
+        code = self.memory[addr : addr + count * INSTRUCTION_BYTES].tobytes()
+        for i in range(count):
+            data = code[i * INSTRUCTION_BYTES : (i + 1) * INSTRUCTION_BYTES]
+            engine, fields = decode(data)
+            if encode(engine, **{k: v for k, v in fields.items() if k != "opcode"}) != data:
+                raise ScheduleError(f"instruction {i}: unused bits are set")
+            try:
+                if self.checker is not None:
+                    self.checker.issue(engine, fields)
+                self.executors[engine](fields)
+            except ScheduleError as fault:
+                raise ScheduleError(f"instruction {i} ({engine.name}): {fault}") from fault
+        for fifo in (self.weights, self.residual, self.output):
+            if len(fifo):
+                raise ScheduleError(f"{len(fifo)} words are left in the {fifo.name} FIFO")
+
+    def _pattern(self, f: dict[str, int]) -> np.ndarray:
+        """Word addresses of a memory pattern, in order."""
+        blocks = np.arange(f["n_blocks"]) * f["block_stride"]
+        runs = np.arange(f["n_runs"]) * f["run_stride"]
+        words = blocks[:, None, None] + runs[:, None] + np.arange(f["run_len"])
+        return f["addr"] + words.reshape(-1)
+
+    def _load(self, f: dict[str, int]) -> None:
+        source = self._pattern(f)
+        rows, cols = f["rows"], f["cols"]
+        if f["n_runs"] * f["run_len"] != rows * cols or min(rows, cols) < 1:
+            raise ScheduleError(f"{f['n_runs']} runs of {f['run_len']} are not {rows} x {cols}")
+        lines = f["top"] + rows + f["bottom"]
+        line = f["left"] + cols + f["right"]
+        stop = f["buf"] + f["n_blocks"] * lines * line
+        if stop > self.config.input_words:
+            raise ScheduleError(f"load ends at word {stop} of the input buffer")
+        if self.checker is not None:
+            self.checker.read_memory(Engine.LOAD, source)
+            self.checker.fill(f["buf"], stop)
+        block = np.full((f["n_blocks"], lines, line, self.config.rows), f["pad_value"], np.int8)
+        data = self.words[source].reshape(f["n_blocks"], rows, cols, -1)
+        block[:, f["top"] : f["top"] + rows, f["left"] : f["left"] + cols] = data
+        self.buffer[f["buf"] : stop] = block.reshape(-1, self.config.rows)
+
+    def _weights(self, f: dict[str, int]) -> None:
+        self.weights.put(self.words[f["addr"] : f["addr"] + f["length"]])
+
+    def _residual(self, f: dict[str, int]) -> None:
+        source = self._pattern(f)
+        if self.checker is not None:
+            self.checker.read_memory(Engine.RESIDUAL, source)
+        self.residual.put(self.words[source])
+
+    def _compute(self, f: dict[str, int]) -> None:
+        config, bank = self.config, f["bank"]
+        if f["params"]:
+            self.params[bank] = self._parameters()
+        k = _loops(f, "k")
+        m = _loops(f, "m")
+        if len(m) > config.acc_depth:
+            raise ScheduleError(f"{len(m)} pixels in a bank of {config.acc_depth}")
+        weights = self.weights.take(len(k) * config.columns).reshape(len(k), config.columns, -1)
+        # [pixel][k-tile][rows] byte addresses
+        address = f["base"] + m[:, None] + k
+        if int(address.max()) + config.rows > self.buffer.size:
+            raise ScheduleError(f"compute reads byte {int(address.max())} of the input buffer")
+        if self.checker is not None:
+            self.checker.compute(bank, address)
+        flat = self.buffer.reshape(-1)
+        a = np.lib.stride_tricks.sliding_window_view(flat, config.rows)[address]
+        a = a.reshape(len(m), -1).astype(np.float64)
+        w = weights.transpose(0, 2, 1).reshape(-1, config.columns).astype(np.float64)
+        acc = (a @ w).astype(np.int64)  # below 2**53: exact
+        if config.element == "pair":
+            wide = weights.astype(np.int64)
+            acc += (wide[..., 0::2] * wide[..., 1::2]).sum(axis=(0, 2))
+        if f["clear"]:
+            self.valid_pixels[bank] = len(m)
+            self.acc[bank, : len(m)] = acc
+        else:
+            if len(m) > self.valid_pixels[bank]:
+                raise ScheduleError("compute adds to pixels that were not cleared")
+            self.acc[bank, : len(m)] += acc
+
+    def _parameters(self) -> np.ndarray:
+        """[bias, mult, shift][columns]"""
+        config = self.config
+        raw = self.weights.take(config.columns * config.param_words)
+        raw = np.ascontiguousarray(raw.reshape(config.columns, -1)[:, :8])
+        record = raw.view("<u8")[:, 0]
+        values, offset = [], 0
+        for field in PARAMS:
+            value = (record >> np.uint64(offset)) & np.uint64((1 << field.width) - 1)
+            value = value.astype(np.int64)
+            if field.signed:
+                value -= (value >> (field.width - 1)) << field.width
+            values.append(value)
+            offset += field.width
+        return np.stack(values)
+
+    def _drain(self, f: dict[str, int]) -> None:
+        config, bank, rows = self.config, f["bank"], self.config.rows
+        first, stop = f["px_base"], f["px_base"] + f["px_count"]
+        if stop > self.valid_pixels[bank] or f["n_blocks"] > config.column_blocks:
+            raise ScheduleError(f"drain of pixels to {stop} of {self.valid_pixels[bank]}")
+        if self.checker is not None:
+            self.checker.drain(bank)
+        channels = f["n_blocks"] * rows
+        acc = self.acc[bank, first:stop, :channels]
+        bias, mult, shift = self.params[bank, :, :channels]
+        total = acc + bias
+        if total.size and max(int(total.max()), -int(total.min()) - 1) >= 1 << 31:
+            raise ScheduleError(f"accumulator plus bias {int(np.abs(total).max())} exceeds int32")
+        residual = 0
+        if f["res_en"]:
+            words = self.residual.take(f["n_blocks"] * f["px_count"]).astype(np.int64)
+            words = words.reshape(f["n_blocks"], -1, rows).transpose(1, 0, 2).reshape(-1, channels)
+            residual = ((words - f["res_zp"]) * f["res_mult"] << 4) >> f["res_shift"]
+        out = requantise(total, mult, shift, f["zp_out"], f["lo"], f["hi"], residual)
+        blocks = out.reshape(-1, f["n_blocks"], rows).transpose(1, 0, 2)  # [block][pixel][rows]
+        if Pool(f["pool"]) == Pool.NONE:
+            self.output.put(blocks.reshape(-1, rows).astype(np.int8))
+        else:
+            self.output.put(self.pool.run(f, blocks))
+
+    def _store(self, f: dict[str, int]) -> None:
+        target = self._pattern(f)
+        if int(target.min()) < self.write_word:
+            raise ScheduleError(f"store to word {int(target.min())}, below the writable memory")
+        if self.checker is not None:
+            self.checker.write_memory(target)
+        self.words[target] = self.output.take(len(target))
+
+
+def _loops(f: dict[str, int], axis: str) -> np.ndarray:
+    """Byte offsets of a three-level loop, in order."""
+    steps = [np.arange(f[f"n_{axis}{i}"]) * f[f"s_{axis}{i}"] for i in range(3)]
+    return (steps[0][:, None, None] + steps[1][:, None] + steps[2]).reshape(-1)
+
+
+class _Fifo:
+    """Words in order; taking more than there are is a fault."""
+
+    def __init__(self, name: str, rows: int):
+        self.name = name
+        self._data = np.zeros((0, rows), np.int8)
+        self._taken = 0
+
+    def __len__(self) -> int:
+        return len(self._data) - self._taken
+
+    def put(self, words: np.ndarray) -> None:
+        self._data = np.concatenate([self._data[self._taken :], words])
+        self._taken = 0
+
+    def take(self, count: int) -> np.ndarray:
+        if count > len(self):
+            raise ScheduleError(f"{count} words taken from the {self.name} FIFO of {len(self)}")
+        self._taken += count
+        return self._data[self._taken - count : self._taken]
+
+
+class Checker:
+    """What is guaranteed to be complete when an instruction starts, and whether that suffices.
+
+    Engines start their instructions in order and complete them in order. A *clock* is a count of
+    completed instructions per engine.
+    """
+
+    def __init__(self, machine: Machine):
+        self.write_word = machine.write_word
+        config, n_words = machine.config, len(machine.words)
+        self.rows = config.rows
+        self.clocks: dict[Engine, list[np.ndarray]] = {e: [] for e in Engine}
+        self.clock = np.zeros(len(Engine), np.int64)
+        # Number (from 1) of the instruction that last touched each word; 0 for none.
+        self.filled_by = np.zeros(config.input_words, np.int64)
+        self.read_by = np.zeros(config.input_words, np.int64)
+        self.stored_by = np.zeros(n_words, np.int64)
+        self.memory_read_by = {
+            e: np.zeros(n_words, np.int64) for e in (Engine.LOAD, Engine.RESIDUAL)
+        }
+        self.computed_by = [0, 0]
+        self.drained_by = [0, 0]
+
+    def issue(self, engine: Engine, f: dict[str, int]) -> None:
+        """Work out the clock at which the instruction starts."""
+        mine = self.clocks[engine]
+        clock = mine[-1].copy() if mine else np.zeros(len(Engine), np.int64)
+        for wait, awaited in zip(("wait_a", "wait_b"), WAITS[engine], strict=True):
+            count = f[wait]
+            if awaited is None or count == 0:
+                continue
+            if count > len(self.clocks[awaited]):
+                raise ScheduleError(
+                    f"waits for {awaited.name} {count}, only {len(self.clocks[awaited])} precede it"
+                )
+            clock = np.maximum(clock, self.clocks[awaited][count - 1])
+            clock[awaited] = max(clock[awaited], count)
+        mine.append(clock)
+        self.clock = clock
+
+    def _require(self, engine: Engine, number, what: str) -> None:
+        if number > self.clock[engine]:
+            raise ScheduleError(
+                f"{what} {engine.name} {number}, sure to be complete are {self.clock[engine]}"
+            )
+
+    def read_memory(self, engine: Engine, words: np.ndarray) -> None:
+        written = self.stored_by[words]
+        if ((words >= self.write_word) & (written == 0)).any():
+            raise ScheduleError("reads memory that nothing has stored")
+        self._require(Engine.STORE, written.max(), "reads what is written by")
+        self.memory_read_by[engine][words] = len(self.clocks[engine])
+
+    def write_memory(self, words: np.ndarray) -> None:
+        for engine, read_by in self.memory_read_by.items():
+            self._require(engine, read_by[words].max(), "overwrites what is read by")
+        self.stored_by[words] = len(self.clocks[Engine.STORE])
+
+    def fill(self, start: int, stop: int) -> None:
+        self._require(Engine.COMPUTE, self.read_by[start:stop].max(), "overwrites what is read by")
+        self.filled_by[start:stop] = len(self.clocks[Engine.LOAD])
+
+    def compute(self, bank: int, address: np.ndarray) -> None:
+        touched = np.zeros(len(self.filled_by) + 1, bool)
+        touched[address // self.rows] = True
+        touched[(address + self.rows - 1) // self.rows] = True
+        touched = touched[:-1]
+        if (self.filled_by[touched] == 0).any():
+            raise ScheduleError("reads input words that nothing has loaded")
+        self._require(Engine.LOAD, self.filled_by[touched].max(), "reads what is loaded by")
+        self._require(Engine.DRAIN, self.drained_by[bank], "overwrites a bank that is drained by")
+        number = len(self.clocks[Engine.COMPUTE])
+        self.read_by[touched] = number
+        self.computed_by[bank] = number
+
+    def drain(self, bank: int) -> None:
+        self._require(Engine.COMPUTE, self.computed_by[bank], "drains a bank that is filled by")
+        self.drained_by[bank] = len(self.clocks[Engine.DRAIN])

@@ -1,0 +1,61 @@
+"""Instructions under construction: addresses are relative to a symbol until memory is laid out."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from resarray.spec.isa import Engine, encode
+
+
+@dataclass
+class Instruction:
+    """``symbol`` names what ``fields["addr"]`` is relative to; ``layer`` is the layer it serves."""
+
+    engine: Engine
+    fields: dict[str, int]
+    layer: int
+    symbol: str | None = None
+
+    @cached_property
+    def words(self) -> int:
+        """Memory words that the instruction moves."""
+        if self.engine == Engine.WEIGHTS:
+            return self.fields["length"]
+        if self.engine in (Engine.LOAD, Engine.RESIDUAL, Engine.STORE):
+            return self.fields["n_blocks"] * self.fields["n_runs"] * self.fields["run_len"]
+        return 0
+
+
+@dataclass
+class Program:
+    """Instructions in program order, counted per engine."""
+
+    instructions: list[Instruction] = field(default_factory=list)
+    counts: dict[Engine, int] = field(default_factory=lambda: dict.fromkeys(Engine, 0))
+
+    def add(
+        self, engine: Engine, fields: dict[str, int], layer: int, symbol: str | None = None
+    ) -> int:
+        """Append an instruction; returns how many its engine has now: what a wait for it says."""
+        self.instructions.append(Instruction(engine, fields, layer, symbol))
+        self.counts[engine] += 1
+        return self.counts[engine]
+
+    def encode(self, bases: dict[str, int]) -> bytes:
+        """The program's bytes; ``bases`` gives the first word of every symbol."""
+        parts = []
+        for instruction in self.instructions:
+            fields = instruction.fields
+            if instruction.symbol is not None:
+                fields = fields | {"addr": fields["addr"] + bases[instruction.symbol]}
+            parts.append(encode(instruction.engine, **fields))
+        return b"".join(parts)
+
+
+def weights_symbol(layer: int) -> str:
+    """Symbol of a layer's weight stream; tensors are symbols by their names."""
+    return f"weights of layer {layer}"
+
+
+def tensor_symbol(name: str) -> str:
+    """Symbol of a tensor."""
+    return f"tensor {name}"

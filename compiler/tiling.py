@@ -1,0 +1,242 @@
+"""Choice of tiles: output rows and columns of one accumulator tile, and the channel blocks of its
+input that are in the input buffer together.
+
+Candidates are compared by estimated cycles (array, memory reads, drain), not by a rule.
+"""
+
+import itertools
+from dataclasses import dataclass
+
+from resarray.spec.config import Config
+from resarray.spec.errors import ResarrayError
+from resarray.spec.layout import ceil_div
+
+from .lowering import Layer, MaxPool
+
+MAX_EXTENT = 1023  # of a LOAD's rows and columns and of a COMPUTE's pixel loops
+
+
+@dataclass(frozen=True)
+class Window:
+    """Input lines that a range of outputs reads along one axis.
+
+    ``start`` and ``count``: data in the map; ``before`` and ``after``: padding lines; ``step``: map
+    lines from one loaded line to the next; ``stride``: loaded lines from output to output;
+    ``skip``: loaded lines before the first output's.
+    """
+
+    start: int
+    count: int
+    before: int
+    after: int
+    step: int
+    stride: int
+    skip: int = 0
+
+    @property
+    def lines(self) -> int:
+        return self.before + self.count + self.after
+
+
+def window(
+    first: int, count: int, kernel: int, stride: int, before: int, size: int, sparse: bool = False
+) -> Window:
+    """What outputs [first, first + count) read; ``sparse`` loads only every ``stride``-th line
+    (for a kernel of 1). At least one line of data is loaded, also where all is padding."""
+    top = first * stride - before
+    bottom = top + (count - 1) * stride + kernel - 1
+    if sparse and kernel == 1 and stride > 1 and top >= 0 and bottom < size:
+        return Window(top, count, 0, 0, stride, 1)
+    skip = 0
+    if top > size - 1:
+        skip, top = top - (size - 1), size - 1
+    bottom = max(bottom, 0)
+    start, stop = max(top, 0), min(bottom, size - 1)
+    return Window(start, stop - start + 1, start - top, bottom - stop, 1, stride, skip)
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """``n_rows`` x ``n_cols`` balanced tiles of the output map; ``k_blocks`` channel blocks of the
+    input in the buffer at a time (all of them, unless the input is loaded again for each column
+    tile)."""
+
+    n_rows: int
+    n_cols: int
+    k_blocks: int
+    cycles: int
+
+
+def balanced(size: int, parts: int) -> list[tuple[int, int]]:
+    """(first, count) of ``parts`` ranges of [0, size) that differ by at most one."""
+    edges = [size * i // parts for i in range(parts + 1)]
+    return [(a, b - a) for a, b in itertools.pairwise(edges)]
+
+
+def source_blocks(layer: Layer, config: Config) -> int:
+    """Channel blocks of the source that one accumulator tile sums over."""
+    return 1 if layer.packed or layer.identity else ceil_div(layer.in_shape[0], config.rows)
+
+
+def row_window(layer: Layer, first: int, count: int) -> Window:
+    """Input lines of output rows [first, first + count)."""
+    size = layer.in_shape[1]
+    if layer.packed:
+        stride, kernel = layer.stride[0], layer.kernel[0]
+        lines = (count - 1) * stride + kernel
+        return Window(first * stride, lines, 0, 0, 1, stride)
+    return window(first, count, layer.kernel[0], layer.stride[0], layer.padding[0], size, True)
+
+
+def column_window(layer: Layer, first: int, count: int, config: Config) -> Window:
+    """Input words per line of output columns [first, first + count). ``skip`` is in bytes for a
+    packed source."""
+    if layer.packed:
+        channels, rows = layer.in_shape[0], config.rows
+        vectors = ceil_div(layer.kernel[1] * channels, rows)
+        begin = first * layer.stride[1] * channels
+        end = begin + (count - 1) * layer.stride[1] * channels + vectors * rows
+        start = begin // rows
+        return Window(start, ceil_div(end, rows) - start, 0, 0, 1, 0, begin % rows)
+    return window(
+        first, count, layer.kernel[1], layer.stride[1], layer.padding[2], layer.in_shape[2]
+    )
+
+
+def pooled_columns(layer: Layer, n_cols: int) -> list[tuple[int, int, int, int]]:
+    """(first, count, first pooled, pooled count) of the column tiles of a max pool's input: tiles
+    overlap so that each holds whole windows."""
+    pool, width = layer.pool, layer.shape[2]
+    tiles = []
+    for first, count in balanced(pool.width, n_cols):
+        start = max(0, 2 * first - pool.padding)
+        stop = min(width, 2 * (first + count - 1) - pool.padding + pool.kernel)
+        tiles.append((start, stop - start, first, count))
+    return tiles
+
+
+def column_tiles(layer: Layer, n_cols: int) -> list[tuple[int, int]]:
+    """(first, count) of the accumulator tiles along the columns."""
+    if isinstance(layer.pool, MaxPool) and n_cols > 1:
+        return [tile[:2] for tile in pooled_columns(layer, n_cols)]
+    return balanced(layer.shape[2], n_cols)
+
+
+def choose(layer: Layer, config: Config, full_width: bool = False) -> Tiling:
+    """The cheapest tiling; ``full_width`` allows no split of the columns.
+
+    `ResarrayError` when not even one row or one pixel fits.
+    """
+    _, height, width = layer.shape
+    blocks = source_blocks(layer, config)
+    best = None
+    full_width |= isinstance(layer.pool, MaxPool) and not layer.identity
+    column_choices = [1] if full_width else _column_choices(layer, config)
+    for n_cols in column_choices:
+        columns = column_tiles(layer, n_cols)
+        widest = max(count for _, count in columns)
+        if widest > config.acc_depth:
+            continue
+        limit = min(height, config.acc_depth // widest)
+        fewest = ceil_div(height, limit)
+        for n_rows in _row_choices(fewest, height):
+            line = max(column_window(layer, f, c, config).lines for f, c in columns)
+            rows = max(row_window(layer, f, c).lines for f, c in balanced(height, n_rows))
+            if line > MAX_EXTENT or rows > MAX_EXTENT:
+                continue
+            block = line * rows
+            for k_blocks in _block_choices(blocks, block, config):
+                cycles = estimate(layer, config, n_rows, n_cols, k_blocks)
+                if best is None or cycles < best.cycles:
+                    best = Tiling(n_rows, n_cols, k_blocks, cycles)
+        if best is not None:
+            return best
+    line = min(
+        max(column_window(layer, f, c, config).lines for f, c in column_tiles(layer, n))
+        for n in column_choices
+    )
+    lines = row_window(layer, height // 2, 1).lines
+    raise ResarrayError(
+        f"layer '{layer.name}': one output row needs {lines} lines of {line} words in the input "
+        f"buffer (of {config.input_words} words) and {width} pixels of accumulators (of "
+        f"{config.acc_depth}); at most {MAX_EXTENT} lines of {MAX_EXTENT} words are allowed: use a "
+        "configuration with larger buffers, or a smaller map or kernel"
+    )
+
+
+def full_width_fits(layer: Layer, config: Config) -> bool:
+    """Whether whole rows of the output can be tiles."""
+    try:
+        choose(layer, config, full_width=True)
+    except ResarrayError:
+        return False
+    return True
+
+
+def _column_choices(layer: Layer, config: Config) -> list[int]:
+    """Numbers of column tiles to try, fewest first."""
+    width = layer.shape[2]
+    limit = width
+    if isinstance(layer.pool, MaxPool):
+        limit = layer.pool.width
+        if layer.pool.width > config.pool_words:
+            return list(range(ceil_div(limit, config.pool_words), limit + 1))
+    return list(range(1, limit + 1))
+
+
+def _row_choices(fewest: int, height: int) -> list[int]:
+    """A few numbers of row tiles from the fewest on, and the most."""
+    choices = {n for n in range(fewest, min(height, fewest + 8) + 1)}
+    n = fewest
+    while n < height:
+        choices.add(n)
+        n *= 2
+    choices.add(height)
+    # Equal tallest tiles: keep the fewest.
+    return sorted({ceil_div(height, n): n for n in sorted(choices, reverse=True)}.values())
+
+
+def _block_choices(blocks: int, block_words: int, config: Config) -> list[int]:
+    """Channel blocks in the buffer at a time: all, or as many as fit in half or in all of it."""
+    choices = set()
+    for room in (config.input_words // 2, config.input_words):
+        fit = room // block_words
+        if fit >= blocks:
+            choices.add(blocks)
+        elif fit > 0:
+            choices.add(ceil_div(blocks, ceil_div(blocks, fit)))
+    return sorted(choices)
+
+
+def estimate(layer: Layer, config: Config, n_rows: int, n_cols: int, k_blocks: int) -> int:
+    """Cycles of the layer: per accumulator row of tiles, the slowest of array, reads and drain."""
+    blocks = source_blocks(layer, config)
+    repeats, out_blocks, n_tiles = 1, 1, 1
+    if layer.identity:
+        repeats = ceil_div(layer.in_shape[0], config.rows)
+    else:
+        out_blocks = ceil_div(layer.shape[0], config.rows)
+        n_tiles = ceil_div(layer.shape[0], config.columns)
+    k_tiles = layer.k_vectors(config)
+    params = config.columns * config.param_words
+    split = k_blocks < blocks
+    total = 0
+    for first_row, count_rows in balanced(layer.shape[1], n_rows):
+        lines = row_window(layer, first_row, count_rows).lines
+        for first_col, count_cols in column_tiles(layer, n_cols):
+            words = lines * column_window(layer, first_col, count_cols, config).lines
+            pixels = count_rows * count_cols
+            load = words * blocks * (n_tiles if split else 1)
+            stream = max(pixels, config.columns)
+            array = n_tiles * ((k_tiles - 1) * stream + max(stream, params + config.columns))
+            reads = load + n_tiles * (params + k_tiles * config.columns)
+            if layer.residual is not None:
+                reads += pixels * out_blocks
+            drain = pixels * out_blocks * config.block_groups
+            cycles = max(array, reads, drain)
+            if 2 * words * k_blocks > config.input_words:
+                # No room for the next load until the last column tile frees its input.
+                cycles += load if split else max(0, load - array // n_tiles)
+            total += cycles
+    # Filling and emptying the pipe of accumulator tiles.
+    return total * repeats + 32 * n_rows * n_cols * n_tiles

@@ -1,0 +1,90 @@
+"""Weights of a layer in the order in which the array takes them, and the folded bias.
+
+Per column tile: ``columns`` parameter records, then the k-tiles, ``columns`` words each; word c
+holds the ``rows`` weights of column c. Unused rows and columns are zero.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from resarray.spec.config import Config
+from resarray.spec.errors import ResarrayError
+from resarray.spec.layout import ceil_div
+
+from .lowering import Layer
+
+PARAM_BYTES = 8
+
+
+@dataclass(frozen=True)
+class WeightStream:
+    """``data``: bytes of all column tiles; ``tile_words``: words of each column tile, of which the
+    first ``param_words`` are parameter records."""
+
+    data: bytes
+    tile_words: int
+    param_words: int
+
+
+def pack_weights(layer: Layer, config: Config) -> WeightStream:
+    """The weight stream of ``layer``; `ResarrayError` when a folded bias exceeds int32."""
+    vectors = _identity_vectors(config) if layer.identity else _conv_vectors(layer, config)
+    n_tiles, _, columns, rows = vectors.shape
+    bias, mult, shift = (
+        _per_column(layer, values, n_tiles, config)
+        for values in (layer.bias, layer.mult, layer.shift)
+    )
+    wide = vectors.astype(np.int32)
+    bias = bias - layer.zp_in * wide.sum(axis=(1, 3), dtype=np.int64)
+    if config.element == "pair":
+        # The element adds w0 * w1 of each pair of channels; the bias takes it off again.
+        bias = bias - (wide[..., 0::2] * wide[..., 1::2]).sum(axis=(1, 3), dtype=np.int64)
+    if np.abs(bias + 0.5).max() > 2**31:
+        raise ResarrayError(
+            f"layer '{layer.name}': a folded bias of {int(np.abs(bias).max())} exceeds int32; "
+            "use fewer input channels or a wider calibration range"
+        )
+    record = (bias & 0xFFFFFFFF) | mult << 32 | shift << 49
+    params = np.zeros((n_tiles, columns, config.param_words * rows), np.uint8)
+    params[..., :PARAM_BYTES] = record.astype("<i8")[..., None].view(np.uint8)
+    stream = np.concatenate(
+        [params.reshape(n_tiles, -1), vectors.reshape(n_tiles, -1).view(np.uint8)], axis=1
+    )
+    return WeightStream(stream.tobytes(), stream.shape[1] // rows, columns * config.param_words)
+
+
+def _per_column(layer: Layer, values: np.ndarray, n_tiles: int, config: Config) -> np.ndarray:
+    """[n_tiles][columns] of per-channel values, 0 in unused columns."""
+    if layer.identity:
+        padded = np.zeros((1, config.columns), np.int64)
+        padded[0, : config.rows] = values[0]
+        return padded
+    padded = np.zeros(n_tiles * config.columns, np.int64)
+    padded[: len(values)] = values
+    return padded.reshape(n_tiles, config.columns)
+
+
+def _identity_vectors(config: Config) -> np.ndarray:
+    vectors = np.zeros((1, 1, config.columns, config.rows), np.int8)
+    vectors[0, 0, : config.rows] = np.eye(config.rows, dtype=np.int8)
+    return vectors
+
+
+def _conv_vectors(layer: Layer, config: Config) -> np.ndarray:
+    """int8 [column tile][k-tile][columns][rows]."""
+    cout, cin, kh, kw = layer.weight.shape
+    rows, columns = config.rows, config.columns
+    n_tiles = ceil_div(cout, columns)
+    if layer.packed:
+        length = ceil_div(kw * cin, rows) * rows
+        padded = np.zeros((n_tiles * columns, kh, length), np.int8)
+        by_row = layer.weight.transpose(0, 2, 3, 1).reshape(cout, kh, kw * cin)
+        padded[:cout, :, : kw * cin] = by_row
+        split = padded.reshape(n_tiles, columns, kh * length // rows, rows)
+        return np.ascontiguousarray(split.transpose(0, 2, 1, 3))
+    blocks = ceil_div(cin, rows)
+    padded = np.zeros((n_tiles * columns, blocks * rows, kh, kw), np.int8)
+    padded[:cout, :cin] = layer.weight
+    split = padded.reshape(n_tiles, columns, blocks, rows, kh, kw)
+    ordered = split.transpose(0, 2, 4, 5, 1, 3)
+    return np.ascontiguousarray(ordered).reshape(n_tiles, -1, columns, rows)

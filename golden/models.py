@@ -1,0 +1,235 @@
+"""The model zoo: float residual networks with the parameter names of their published weights.
+
+`ImageNetResNet` has torchvision's names, `CifarResNet` those of the CIFAR-10 family with
+zero-padded (option A) shortcuts.
+"""
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from resarray.spec.errors import ResarrayError
+from torch import Tensor, nn
+from torch.nn import functional
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions and a shortcut; a strided 1x1 convolution where the shape changes."""
+
+    def __init__(self, in_channels: int, channels: int, stride: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.downsample = None
+        if stride != 1 or in_channels != channels:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(in_channels, channels, 1, stride, bias=False),
+                nn.BatchNorm2d(channels),
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = x if self.downsample is None else self.downsample(x)
+        x = functional.relu(self.bn1(self.conv1(x)))
+        return functional.relu(self.bn2(self.conv2(x)) + shortcut)
+
+
+class PaddedBlock(nn.Module):
+    """Two 3x3 convolutions and a shortcut without weights: every ``stride``-th pixel, with zero
+    channels added equally on both sides."""
+
+    def __init__(self, in_channels: int, channels: int, stride: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.stride = stride
+        self.side = (channels - in_channels) // 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = x
+        if self.stride != 1:
+            shortcut = shortcut[:, :, :: self.stride, :: self.stride]
+        if self.side:
+            shortcut = functional.pad(shortcut, (0, 0, 0, 0, self.side, self.side))
+        x = functional.relu(self.bn1(self.conv1(x)))
+        return functional.relu(self.bn2(self.conv2(x)) + shortcut)
+
+
+def _stage(block: type[nn.Module], in_channels: int, channels: int, count: int, stride: int):
+    blocks = [block(in_channels, channels, stride)]
+    blocks += [block(channels, channels, 1) for _ in range(count - 1)]
+    return nn.Sequential(*blocks)
+
+
+def _initialise(model: nn.Module) -> None:
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
+class ImageNetResNet(nn.Module):
+    """ResNet with a 7x7/2 stem, max pool and four stages; float [N, 3, H, W], H and W >= 32."""
+
+    def __init__(self, blocks: tuple[int, int, int, int], num_classes: int = 1000):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.maxpool = nn.MaxPool2d(3, 2, 1)
+        self.layer1 = _stage(BasicBlock, 64, 64, blocks[0], 1)
+        self.layer2 = _stage(BasicBlock, 64, 128, blocks[1], 2)
+        self.layer3 = _stage(BasicBlock, 128, 256, blocks[2], 2)
+        self.layer4 = _stage(BasicBlock, 256, 512, blocks[3], 2)
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(512, num_classes)
+        _initialise(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.maxpool(functional.relu(self.bn1(self.conv1(x))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.fc(torch.flatten(self.avgpool(x), 1))
+
+
+class CifarResNet(nn.Module):
+    """ResNet with a 3x3 stem and three stages; float [N, 3, H, W], H and W >= 8."""
+
+    def __init__(self, blocks: int, widths: tuple[int, int, int], num_classes: int = 10):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, widths[0], 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(widths[0])
+        self.layer1 = _stage(PaddedBlock, widths[0], widths[0], blocks, 1)
+        self.layer2 = _stage(PaddedBlock, widths[0], widths[1], blocks, 2)
+        self.layer3 = _stage(PaddedBlock, widths[1], widths[2], blocks, 2)
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.linear = nn.Linear(widths[2], num_classes)
+        _initialise(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.relu(self.bn1(self.conv1(x)))
+        x = self.layer3(self.layer2(self.layer1(x)))
+        return self.linear(torch.flatten(self.avgpool(x), 1))
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A buildable model and how its input is made.
+
+    Parameters
+    ----------
+    name:         zoo name, or the function's name for a user's model
+    build:        num_classes (None: the model's own) -> nn.Module
+    input_size:   default height and width in pixels; None: the caller must choose
+    channels:     input channels, 1 or 3
+    mean, std:    per channel, of pixels scaled to [0, 1]
+    min_size:     smallest input size
+    zoo:          False for a user's model
+    """
+
+    name: str
+    build: Callable[[int | None], nn.Module]
+    input_size: int | None
+    channels: int = 3
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+    min_size: int = 1
+    zoo: bool = True
+
+
+def _imagenet(name: str, blocks: tuple[int, int, int, int]) -> ModelSpec:
+    return ModelSpec(name, lambda n: ImageNetResNet(blocks, n or 1000), 224, min_size=32)
+
+
+def _cifar(name: str, blocks: int, widths=(16, 32, 64), input_size: int = 32) -> ModelSpec:
+    return ModelSpec(name, lambda n: CifarResNet(blocks, widths, n or 10), input_size, min_size=8)
+
+
+ZOO: dict[str, ModelSpec] = {
+    spec.name: spec
+    for spec in (
+        _imagenet("resnet18", (2, 2, 2, 2)),
+        _imagenet("resnet34", (3, 4, 6, 3)),
+        _cifar("resnet20", 3),
+        _cifar("resnet32", 5),
+        _cifar("resnet44", 7),
+        _cifar("resnet56", 9),
+        # 0.8 million multiply-accumulates: for quick tests and slow simulators.
+        _cifar("resnet8", 1, (8, 16, 32), 16),
+    )
+}
+
+
+def find_model(spec: str) -> ModelSpec:
+    """The model called ``spec``: a zoo name, or ``file.py:function``.
+
+    The function takes no arguments and returns an `nn.Module`, which may set ``input_size`` (int),
+    ``mean`` and ``std`` (one float per channel). `ResarrayError` for anything else.
+    """
+    if spec in ZOO:
+        return ZOO[spec]
+    path, colon, function = spec.rpartition(":")
+    if not colon or not path.endswith(".py"):
+        raise ResarrayError(
+            f"unknown model '{spec}': choose one of {', '.join(ZOO)}, or give file.py:function"
+        )
+    return _user_model(Path(path), function)
+
+
+def load_model(spec: str, num_classes: int | None = None) -> nn.Module:
+    """A new model in evaluation mode, see `find_model`."""
+    return find_model(spec).build(num_classes).eval()
+
+
+def _user_model(path: Path, function: str) -> ModelSpec:
+    if not path.is_file():
+        raise ResarrayError(f"model file '{path}' does not exist: give file.py:function")
+    loader = importlib.util.spec_from_file_location(path.stem, path)
+    source = importlib.util.module_from_spec(loader)
+    try:
+        loader.loader.exec_module(source)
+    except Exception as error:
+        raise ResarrayError(
+            f"model file '{path}' cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+    build = getattr(source, function, None)
+    if not callable(build):
+        raise ResarrayError(
+            f"model file '{path}' has no function '{function}': define one that returns an "
+            "nn.Module"
+        )
+    try:
+        model = build()
+    except Exception as error:
+        raise ResarrayError(
+            f"{function}() of '{path}' failed: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(model, nn.Module):
+        raise ResarrayError(
+            f"{function}() of '{path}' returned {type(model).__name__}: it must return an nn.Module"
+        )
+    channels = next((m.in_channels for m in model.modules() if isinstance(m, nn.Conv2d)), 3)
+    if channels not in (1, 3):
+        raise ResarrayError(
+            f"{function}() of '{path}' takes {channels} input channels: 1 or 3 are allowed"
+        )
+    mean = tuple(float(v) for v in getattr(model, "mean", IMAGENET_MEAN[:channels]))
+    std = tuple(float(v) for v in getattr(model, "std", IMAGENET_STD[:channels]))
+    if len(mean) != channels or len(std) != channels:
+        raise ResarrayError(
+            f"{function}() of '{path}': mean and std must have {channels} values, one per channel"
+        )
+    return ModelSpec(
+        name=function,
+        build=lambda _: model,
+        input_size=getattr(model, "input_size", None),
+        channels=channels,
+        mean=mean,
+        std=std,
+        zoo=False,
+    )

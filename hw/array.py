@@ -1,0 +1,168 @@
+"""Weight-stationary systolic array: activations pass from column to column, one pixel a cycle.
+
+Each column is a dot product of ``rows`` activations with its own weights: elements, adder tree and,
+for the pair element, the subtraction of the shared term. The array never stalls: what enters comes
+out ``COLUMN_LATENCY + column`` cycles later.
+
+Weights reach the columns on a bus that hops alongside: word c of a k-tile is kept by column c's
+shadow registers. The ``swap`` that travels with the first pixel of a k-tile makes them active, so
+loading takes place in the shadow of streaming. A word for the next k-tile may enter in the very cycle
+of the swap, and the swap one cycle after the last word: k-tiles follow each other every ``columns``
+cycles or more without a gap.
+"""
+
+from amaranth.hdl import Module, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from ..spec.config import Config
+from . import element
+
+
+def tree_levels(config: Config) -> int:
+    """Register levels of a column's adder tree."""
+    return ceil_log2(config.rows // 2)
+
+
+def dot_bits(config: Config) -> int:
+    """Width of a column's result: |sum of rows/2 pairs| <= rows/2 * 48,641 < 2**(16 + levels)."""
+    return 17 + tree_levels(config)
+
+
+def column_latency(config: Config) -> int:
+    """Cycles from a vector at column 0's input to its dot product: hop, element, tree, foot."""
+    return 1 + element.LATENCY + tree_levels(config) + 1
+
+
+def adder_tree(m: Module, values: list, name: str):
+    """The registered sum of ``values``, a level a cycle."""
+    level = 0
+    while len(values) > 1:
+        level += 1
+        sums = []
+        for i in range(0, len(values), 2):
+            total = values[i] + values[i + 1]
+            register = Signal(total.shape(), name=f"{name}{level}_{i // 2}", reset_less=True)
+            m.d.sync += register.eq(total)
+            sums.append(register)
+        values = sums
+    return values[0]
+
+
+def bytes_of(vector) -> list:
+    """The signed bytes of a word, lowest first."""
+    return [vector[i : i + 8].as_signed() for i in range(0, len(vector), 8)]
+
+
+class Column(wiring.Component):
+    """One output channel. Every input passes on to the next column one cycle later.
+
+    Members
+    -------
+    vector, swap : In/Out         activations; ``swap`` with the first pixel of a k-tile
+    weight, weight_valid, weight_column : In/Out   the weight bus
+    shared : In/Out(signed)       sum of a0*a1, aligned with the adder tree (pair element)
+    dot : Out(signed)             the dot product
+    """
+
+    def __init__(self, config: Config, index: int):
+        self._config = config
+        self._index = index
+        bits = 8 * config.rows
+        shared = signed(dot_bits(config))
+        members = {"dot": Out(signed(dot_bits(config)))}
+        for name, shape in (("vector", bits), ("swap", 1), ("weight", bits), ("weight_valid", 1),
+                            ("weight_column", range(config.columns)), ("shared", shared)):
+            members[name] = In(shape)
+            members[f"{name}_out"] = Out(shape)
+        super().__init__(members)
+
+    def elaborate(self, platform):
+        m = Module()
+        for name in ("vector", "swap", "weight", "weight_valid", "weight_column", "shared"):
+            m.d.sync += getattr(self, f"{name}_out").eq(getattr(self, name))
+
+        shadow = Signal.like(self.weight, reset_less=True)
+        active = Signal.like(self.weight, reset_less=True)
+        with m.If(self.weight_valid & (self.weight_column == self._index)):
+            m.d.sync += shadow.eq(self.weight)
+        with m.If(self.swap):
+            m.d.sync += active.eq(shadow)
+
+        element_class = element.ELEMENTS[self._config.element]
+        a, w = bytes_of(self.vector_out), bytes_of(active)
+        products = []
+        for i in range(0, self._config.rows, 2):
+            m.submodules[f"element{i // 2}"] = pe = element_class()
+            m.d.comb += [
+                pe.a0.eq(a[i]), pe.a1.eq(a[i + 1]), pe.w0.eq(w[i]), pe.w1.eq(w[i + 1]),
+            ]  # fmt: skip
+            products.append(pe.product)
+        total = adder_tree(m, products, "sum")
+        if element_class.uses_shared_term:
+            m.d.sync += self.dot.eq(total - self.shared)
+        else:
+            m.d.sync += self.dot.eq(total)
+        return m
+
+
+class SharedTerm(wiring.Component):
+    """``sum a0*a1`` over the channel pairs, aligned with column 0's adder tree."""
+
+    def __init__(self, config: Config):
+        self._config = config
+        super().__init__({"vector": In(8 * config.rows), "sum": Out(signed(dot_bits(config)))})
+
+    def elaborate(self, platform):
+        m = Module()
+        vector = Signal.like(self.vector, reset_less=True)
+        m.d.sync += vector.eq(self.vector)
+        a = bytes_of(vector)
+        products = []
+        for i in range(0, self._config.rows, 2):
+            # With no weights the pair element gives a0*a1.
+            m.submodules[f"element{i // 2}"] = pe = element.PairElement()
+            m.d.comb += [pe.a0.eq(a[i]), pe.a1.eq(a[i + 1])]
+            products.append(pe.product)
+        m.d.comb += self.sum.eq(adder_tree(m, products, "sum"))
+        return m
+
+
+class SystolicArray(wiring.Component):
+    """``columns`` columns side by side.
+
+    Members
+    -------
+    vector, swap : In                              to column 0
+    weight, weight_valid, weight_column : In       to column 0
+    dot0... : Out(signed)   dot product of column c, `column_latency` + c cycles after its vector
+    """
+
+    def __init__(self, config: Config):
+        self._config = config
+        bits = 8 * config.rows
+        super().__init__({
+            "vector": In(bits), "swap": In(1), "weight": In(bits), "weight_valid": In(1),
+            "weight_column": In(range(config.columns)),
+            **{f"dot{c}": Out(signed(dot_bits(config))) for c in range(config.columns)},
+        })  # fmt: skip
+
+    def elaborate(self, platform):
+        m = Module()
+        previous = self
+        shared = None
+        if element.ELEMENTS[self._config.element].uses_shared_term:
+            m.submodules.shared = term = SharedTerm(self._config)
+            m.d.comb += term.vector.eq(self.vector)
+            shared = term.sum
+        for c in range(self._config.columns):
+            m.submodules[f"column{c}"] = column = Column(self._config, c)
+            suffix = "_out" if c else ""
+            for name in ("vector", "swap", "weight", "weight_valid", "weight_column"):
+                m.d.comb += getattr(column, name).eq(getattr(previous, name + suffix))
+            if shared is not None:
+                m.d.comb += column.shared.eq(previous.shared_out if c else shared)
+            m.d.comb += getattr(self, f"dot{c}").eq(column.dot)
+            previous = column
+        return m

@@ -1,0 +1,90 @@
+"""Splits a memory access pattern into AXI bursts."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from ..spec.config import Config
+from .layouts import BURST, PATTERN
+
+
+class BurstSplitter(wiring.Component):
+    """One pattern in, its bursts out, none crossing a multiple of ``burst_words`` (and so none
+    crossing 4 KiB).
+
+    One burst every 2 cycles at most. Patterns are taken back to back: the next one in the cycle in
+    which the last burst leaves.
+
+    Members
+    -------
+    i : In(stream of PATTERN)   counts and lengths at least 1
+    o : Out(stream of BURST)
+    busy : Out                  a pattern is under way
+    """
+
+    i: In(stream.Signature(PATTERN))
+    o: Out(stream.Signature(BURST))
+    busy: Out(1)
+
+    def __init__(self, config: Config):
+        self._config = config
+        super().__init__()
+
+    def elaborate(self, platform):
+        m = Module()
+        burst_words = self._config.burst_words
+        p = Signal(PATTERN)
+        addr = Signal.like(p.addr)
+        block_addr = Signal.like(p.addr)
+        run_addr = Signal.like(p.addr)
+        words = Signal.like(p.run_len)
+        runs = Signal.like(p.n_runs)
+        blocks = Signal.like(p.n_blocks)
+
+        sized = Signal()  # `beats` is valid for `addr` and `words`
+        beats = Signal(range(burst_words + 1))
+        to_boundary = Signal.like(beats)
+        m.d.comb += [
+            to_boundary.eq(burst_words - addr[: exact_log2(burst_words)]),
+            self.o.valid.eq(self.busy & sized),
+            self.o.payload.addr.eq(addr),
+            self.o.payload.beats.eq(beats),
+        ]
+        end_of_run = words == beats
+        end_of_block = end_of_run & (runs == 1)
+        end = end_of_block & (blocks == 1)
+        m.d.comb += self.o.payload.last.eq(end)
+        next_run = Signal.like(addr)
+        next_block = Signal.like(addr)
+        m.d.comb += [
+            next_run.eq(run_addr + p.run_stride),
+            next_block.eq(block_addr + p.block_stride),
+        ]
+
+        with m.If(self.busy & ~sized):
+            m.d.sync += [beats.eq(Mux(words < to_boundary, words, to_boundary)), sized.eq(1)]
+        taken = self.o.valid & self.o.ready
+        with m.If(taken):
+            m.d.sync += [sized.eq(0), addr.eq(addr + beats), words.eq(words - beats)]
+            with m.If(end_of_run):
+                m.d.sync += [
+                    addr.eq(next_run), run_addr.eq(next_run), words.eq(p.run_len),
+                    runs.eq(runs - 1),
+                ]  # fmt: skip
+            with m.If(end_of_block):
+                m.d.sync += [
+                    addr.eq(next_block), run_addr.eq(next_block), block_addr.eq(next_block),
+                    runs.eq(p.n_runs), blocks.eq(blocks - 1),
+                ]  # fmt: skip
+        m.d.comb += self.i.ready.eq(~self.busy | (taken & end))
+        new = self.i.payload
+        with m.If(self.i.ready):
+            m.d.sync += self.busy.eq(self.i.valid)
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [
+                p.eq(new), sized.eq(0), addr.eq(new.addr), run_addr.eq(new.addr),
+                block_addr.eq(new.addr), words.eq(new.run_len), runs.eq(new.n_runs),
+                blocks.eq(new.n_blocks),
+            ]  # fmt: skip
+        return m

@@ -1,0 +1,201 @@
+"""DRAIN engine: accumulators through requantisation and residual addition to the pool stage."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import exact_log2
+
+from ..spec.config import Config
+from ..spec.isa import Engine
+from . import accumulator, requantise
+from .common import delay
+from .compute import param_write
+from .layouts import INSTRUCTIONS, PARAMS
+from .pool import PoolStage
+
+FIFO_WORDS = 32
+
+
+class ParameterTables(wiring.Component):
+    """Bias, factor and shift of every column for both banks, read ``lanes`` columns at a time.
+
+    Members
+    -------
+    write, write_valid : In(param_write)
+    bank, group : In
+    records : Out(lanes * PARAMS)   1 cycle after bank and group
+    """
+
+    def __init__(self, config: Config):
+        self._config = config
+        super().__init__({
+            "write": In(param_write(config)), "write_valid": In(1),
+            "bank": In(1), "group": In(range(config.column_groups)),
+            "records": Out(data.ArrayLayout(PARAMS, config.lanes)),
+        })  # fmt: skip
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        lane_bits = exact_log2(config.lanes)
+        groups = 1 << (len(self.group) if config.column_groups > 1 else 0)
+        for lane in range(config.lanes):
+            memory = Memory(shape=PARAMS.size, depth=2 * groups, init=[])
+            m.submodules[f"lane{lane}"] = memory
+            write, read = memory.write_port(), memory.read_port()
+            column = self.write.column
+            m.d.comb += [
+                write.en.eq(self.write_valid & (column[:lane_bits] == lane)),
+                write.addr.eq(Cat(column[lane_bits:], self.write.bank)),
+                write.data.eq(self.write.record),
+                read.addr.eq(Cat(self.group, self.bank)),
+                self.records[lane].eq(read.data),
+            ]
+        return m
+
+
+class DrainEngine(wiring.Component):
+    """``lanes`` channels a cycle. Never stalls half-way: a word is begun only when the FIFO behind
+    the pipeline has room for it and its residual is there.
+
+    Members
+    -------
+    i : In(stream of DRAIN instructions)
+    read : Out(drain_read), lanes : In(accumulators)   to the accumulators
+    param, param_valid : In(param_write)
+    residual : In(stream of words)
+    o : Out(stream of words)
+    done : Out   pulse: the bank has been read
+    busy : Out
+    """
+
+    def __init__(self, config: Config):
+        self._config = config
+        super().__init__({
+            "i": In(stream.Signature(INSTRUCTIONS[Engine.DRAIN])),
+            "read": Out(accumulator.drain_read(config)),
+            "lanes": In(data.ArrayLayout(accumulator.signed(accumulator.ACC_BITS), config.lanes)),
+            "param": In(param_write(config)), "param_valid": In(1),
+            "residual": In(stream.Signature(8 * config.rows)),
+            "o": Out(stream.Signature(8 * config.rows)),
+            "done": Out(1), "busy": Out(1),
+        })  # fmt: skip
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        bits = 8 * config.rows
+        last_part = config.block_groups - 1
+        c = Signal(INSTRUCTIONS[Engine.DRAIN])
+        m.submodules.tables = tables = ParameterTables(config)
+        m.submodules.fifo = fifo = SyncFIFOBuffered(width=bits, depth=FIFO_WORDS)
+        m.submodules.pool = pool = PoolStage(config)
+        m.d.comb += [tables.write.eq(self.param), tables.write_valid.eq(self.param_valid)]
+
+        # Issue: a word of `rows` channels in `block_groups` parts of `lanes` channels.
+        reading = Signal()
+        part = Signal(range(max(2, config.block_groups)))
+        group = Signal(range(max(2, config.column_groups)))
+        first_group = Signal.like(group)
+        pixel, pixels, blocks = Signal(10), Signal(10), Signal(6)
+        room = Signal(range(FIFO_WORDS + 1), init=FIFO_WORDS)
+        begin = Signal()
+        issue = Signal()
+        m.d.comb += [
+            begin.eq(
+                reading & (part == 0) & (room != 0) & (~c.res_en | self.residual.valid)
+            ),
+            issue.eq(begin | (reading & (part != 0))),
+            self.residual.ready.eq(begin & c.res_en),
+            self.read.valid.eq(issue),
+            self.read.bank.eq(c.bank),
+            self.read.group.eq(group),
+            self.read.pixel.eq(pixel),
+        ]
+        m.d.sync += room.eq(room - begin + (fifo.r_rdy & fifo.r_en))
+        residual = Signal(bits)
+        with m.If(begin):
+            m.d.sync += residual.eq(self.residual.payload)
+        residual_part = Mux(part == 0, self.residual.payload, residual)
+        end = Signal()
+        with m.If(issue):
+            m.d.sync += [part.eq(part + 1), group.eq(group + 1)]
+            with m.If(part == last_part):
+                m.d.sync += [
+                    part.eq(0), group.eq(first_group), pixel.eq(pixel + 1), pixels.eq(pixels - 1),
+                ]  # fmt: skip
+                with m.If(pixels == 1):
+                    m.d.sync += [
+                        first_group.eq(first_group + config.block_groups),
+                        group.eq(first_group + config.block_groups),
+                        pixel.eq(c.px_base), pixels.eq(c.px_count), blocks.eq(blocks - 1),
+                    ]  # fmt: skip
+                    m.d.comb += end.eq(blocks == 1)
+        with m.If(end):
+            m.d.sync += reading.eq(0)
+
+        # The lanes: accumulators after DRAIN_LATENCY cycles, parameters fetched to meet them.
+        meta = data.StructLayout({
+            "valid": 1, "end": 1, "bank": 1, "group": range(config.column_groups),
+            "residual": 8 * config.lanes,
+        })  # fmt: skip
+        issued = Signal(meta)
+        m.d.comb += [
+            issued.valid.eq(issue), issued.end.eq(end), issued.bank.eq(c.bank),
+            issued.group.eq(group),
+            issued.residual.eq(residual_part.word_select(part, 8 * config.lanes)),
+        ]  # fmt: skip
+        before = delay(m, issued, accumulator.DRAIN_LATENCY - 1, "issued")
+        arrived = delay(m, before, 1, "arrived")
+        m.d.comb += [tables.bank.eq(before.bank), tables.group.eq(before.group)]
+        outputs = []
+        for i in range(config.lanes):
+            m.submodules[f"lane{i}"] = lane = requantise.RequantiseLane()
+            m.d.comb += [
+                lane.acc.eq(self.lanes[i]), lane.params.eq(tables.records[i]),
+                lane.residual.eq(arrived.residual.word_select(i, 8)),
+                lane.res_en.eq(c.res_en), lane.res_zp.eq(c.res_zp), lane.res_mult.eq(c.res_mult),
+                lane.res_shift.eq(c.res_shift), lane.zp_out.eq(c.zp_out), lane.lo.eq(c.lo),
+                lane.hi.eq(c.hi),
+            ]  # fmt: skip
+            outputs.append(lane.out)
+        finished = delay(m, Cat(arrived.valid, arrived.end), requantise.LATENCY, "finished")
+        m.d.comb += self.done.eq(arrived.valid & arrived.end)
+
+        # Parts to words, lowest channels first.
+        lanes_out = Cat(*outputs)
+        if last_part:
+            held = Signal(bits - len(lanes_out))
+            filled = Signal(range(config.block_groups))
+            whole = Cat(held, lanes_out)
+            with m.If(finished[0]):
+                m.d.sync += held.eq(whole[len(lanes_out) :])
+                m.d.sync += filled.eq(Mux(filled == last_part, 0, filled + 1))
+            m.d.comb += fifo.w_en.eq(finished[0] & (filled == last_part))
+        else:
+            whole = lanes_out
+            m.d.comb += fifo.w_en.eq(finished[0])
+        m.d.comb += [
+            fifo.w_data.eq(whole),
+            pool.c.eq(c),
+            pool.i.payload.eq(fifo.r_data),
+            pool.i.valid.eq(fifo.r_rdy & self.busy),
+            fifo.r_en.eq(pool.i.ready & self.busy),
+        ]
+        connect(m, pool.o, flipped(self.o))
+
+        # The next instruction starts when the pool stage has seen the last word of this one.
+        m.d.comb += [self.i.ready.eq(~self.busy), pool.start.eq(self.i.valid & self.i.ready)]
+        with m.If(pool.end):
+            m.d.sync += self.busy.eq(0)
+        new = self.i.payload
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [
+                c.eq(new), self.busy.eq(1), reading.eq(1), part.eq(0), group.eq(0),
+                first_group.eq(0), pixel.eq(new.px_base), pixels.eq(new.px_count),
+                blocks.eq(new.n_blocks),
+            ]  # fmt: skip
+            m.d.comb += pool.c.eq(new)
+        return m

@@ -1,0 +1,51 @@
+"""Payload layouts inside the accelerator, derived from `resarray.spec`."""
+
+from amaranth.hdl import signed, unsigned
+from amaranth.lib import data
+
+from ..spec import isa
+from ..spec.config import Config
+
+
+def struct_of(fields: list[isa.Field]) -> data.StructLayout:
+    """The packed structure of ``fields``, bit for bit what `isa.pack` makes."""
+    return data.StructLayout({
+        f.name: signed(f.width) if f.signed else unsigned(f.width) for f in fields
+    })
+
+
+INSTRUCTIONS = {engine: struct_of(fields) for engine, fields in isa.LAYOUTS.items()}
+PARAMS = struct_of(isa.PARAMS)
+
+ADDR_BITS = 30  # memory word addresses
+RUN_BITS = 24  # longest contiguous run, in words (WEIGHTS)
+
+# A memory access pattern: see `resarray.spec.isa`.
+PATTERN = data.StructLayout({
+    "addr": ADDR_BITS, "n_blocks": 10, "block_stride": 24, "n_runs": 10, "run_stride": 16,
+    "run_len": RUN_BITS,
+})  # fmt: skip
+
+# A burst: ``beats`` words from ``addr``; ``last`` marks the last burst of an instruction.
+BURST = data.StructLayout({"addr": ADDR_BITS, "beats": 9, "last": 1})
+
+
+def beat(config: Config) -> data.StructLayout:
+    """A word read from memory; ``last`` marks the last word of an instruction."""
+    return data.StructLayout({"word": 8 * config.rows, "last": 1})
+
+
+def pixel_control(config: Config) -> data.StructLayout:
+    """What accompanies a pixel through the array to the accumulators.
+
+    ``clear``: overwrite instead of accumulate; ``end``: last pixel of its instruction; ``mark``:
+    that instruction ends a layer.
+    """
+    return data.StructLayout({
+        "valid": 1, "pixel": range(config.acc_depth), "bank": 1, "clear": 1, "end": 1, "mark": 1,
+    })  # fmt: skip
+
+
+def pattern_of(instruction) -> dict:
+    """The `PATTERN` fields of a LOAD, RESIDUAL or STORE instruction."""
+    return {name: getattr(instruction, name) for name in PATTERN.members}

@@ -1,0 +1,77 @@
+"""Instruction queue of one engine: words in, whole instructions out once their waits are met."""
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+
+from ..spec import isa
+from ..spec.config import Config
+from .layouts import INSTRUCTIONS
+
+
+class InstructionQueue(wiring.Component):
+    """Holds ``config.queue_depth`` instructions and shows the oldest when it may start.
+
+    Latency: ``instruction_words`` + 2 cycles from the last word to ``o.valid``. One instruction
+    every ``instruction_words`` + 2 cycles at most.
+
+    Members
+    -------
+    i : In(stream of words)       instructions, word by word, lowest first
+    o : Out(stream of its layout) the oldest instruction; valid once both waits are met
+    done_a, done_b : In           completed instructions of the awaited engines
+    blocked_a, blocked_b : Out    an instruction is held back by that wait
+    level : Out                   words queued
+    """
+
+    def __init__(self, config: Config, engine: isa.Engine):
+        self._config = config
+        self._engine = engine
+        depth = config.queue_depth * config.instruction_words
+        super().__init__({
+            "i": In(stream.Signature(8 * config.rows)),
+            "o": Out(stream.Signature(INSTRUCTIONS[engine])),
+            "done_a": In(isa.WAIT_BITS), "done_b": In(isa.WAIT_BITS),
+            "blocked_a": Out(1), "blocked_b": Out(1),
+            "level": Out(range(depth + 1)),
+        })  # fmt: skip
+
+    def elaborate(self, platform):
+        m = Module()
+        words = self._config.instruction_words
+        m.submodules.fifo = fifo = SyncFIFOBuffered(
+            width=8 * self._config.rows, depth=self._config.queue_depth * words
+        )
+        m.d.comb += [
+            fifo.w_data.eq(self.i.payload),
+            fifo.w_en.eq(self.i.valid),
+            self.i.ready.eq(fifo.w_rdy),
+            self.level.eq(fifo.level),
+        ]
+
+        # Words shift in from the top, so the first word ends up lowest.
+        bits = Signal(isa.INSTRUCTION_BITS)
+        count = Signal(range(words + 1))
+        full = count == words
+        m.d.comb += fifo.r_en.eq(~full)
+        with m.If(~full & fifo.r_rdy):
+            m.d.sync += [bits.eq(Cat(bits, fifo.r_data)[len(fifo.r_data) :]), count.eq(count + 1)]
+
+        instruction = self.o.payload
+        m.d.comb += instruction.as_value().eq(bits)
+        checked = Signal()
+        met_a, met_b = Signal(), Signal()
+        m.d.sync += [
+            checked.eq(full),
+            met_a.eq(full & (self.done_a >= instruction.wait_a)),
+            met_b.eq(full & (self.done_b >= instruction.wait_b)),
+        ]
+        m.d.comb += [
+            self.o.valid.eq(met_a & met_b),
+            self.blocked_a.eq(checked & ~met_a),
+            self.blocked_b.eq(checked & ~met_b),
+        ]
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += [count.eq(0), checked.eq(0), met_a.eq(0), met_b.eq(0)]
+        return m

@@ -1,0 +1,289 @@
+"""The accelerator: registers, engines, array and memory port wired together."""
+
+from amaranth.hdl import Cat, Module, ResetInserter, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import exact_log2
+
+from ..spec import isa, registers
+from ..spec.config import Config
+from ..spec.isa import Engine
+from ..spec.registers import ErrorCause
+from .accumulator import CONTROL_LEAD, Accumulators
+from .arbiter import ReadArbiter
+from .array import SystolicArray, column_latency
+from .axi import AXI4, AXI4Lite
+from .common import delay
+from .compute import ComputeEngine
+from .control import RegisterFile
+from .drain import DrainEngine
+from .fetch import Fetch
+from .input_buffer import READ_LATENCY, InputBuffer
+from .layouts import pattern_of
+from .load import LoadEngine
+from .profile import Profiler
+from .queue import InstructionQueue
+from .reader import Reader
+from .store import StoreEngine
+
+FETCH = len(Engine)  # the fetch unit's number among the engines in error reports
+
+
+class Core(wiring.Component):
+    """Everything behind the registers. It is reset by each start, so every run begins alike.
+
+    Members
+    -------
+    bus : Out(AXI4)
+    start : In                             1 cycle after the reset
+    mem_base, mem_size, write_base, prog_addr, prog_count : In(32)   see the register map
+    finished : Out                         the whole program is complete
+    error_cause, error_engine, error_addr : Out
+    quiet : Out                            no memory transaction in flight
+    profile_addr : In, profile_data : Out
+    status NAMEs : Out(32)                 counters, DONE_*, STATE_*, FETCHED, PROFILE_COUNT
+    """
+
+    def __init__(self, config: Config):
+        self._config = config
+        self._status = [
+            *registers.COUNTERS, "FETCHED", "PROFILE_COUNT",
+            *(f"{kind}_{e.name}" for kind in ("DONE", "STATE") for e in Engine),
+        ]  # fmt: skip
+        records = config.profile_marks * len(registers.PROFILE_FIELDS)
+        super().__init__({
+            "bus": Out(AXI4(config.rows)), "start": In(1),
+            "mem_base": In(32), "mem_size": In(32), "write_base": In(32), "prog_addr": In(32),
+            "prog_count": In(32), "finished": Out(1), "error_cause": Out(3),
+            "error_engine": Out(3), "error_addr": Out(32), "quiet": Out(1),
+            "profile_addr": In(range(records)), "profile_data": Out(32),
+            **{name.lower(): Out(32) for name in self._status},
+        })  # fmt: skip
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        shift = exact_log2(config.rows)
+        error = Signal()
+        running = Signal()
+        with m.If(self.start):
+            m.d.sync += running.eq(1)
+        with m.If(self.finished | error):
+            m.d.sync += running.eq(0)
+
+        # Units.
+        m.submodules.fetch = fetch = Fetch(config)
+        m.submodules.arbiter = arbiter = ReadArbiter(
+            config, [Engine.LOAD, Engine.RESIDUAL, Engine.WEIGHTS, FETCH]
+        )
+        m.submodules.load = load = LoadEngine(config)
+        m.submodules.weights = weights = Reader(config, config.weight_words)
+        m.submodules.residual = residual = Reader(config, config.residual_words)
+        m.submodules.buffer = buffer = InputBuffer(config)
+        m.submodules.compute = compute = ComputeEngine(config)
+        m.submodules.array = array = SystolicArray(config)
+        m.submodules.accumulators = accumulators = Accumulators(config)
+        m.submodules.drain = drain = DrainEngine(config)
+        m.submodules.store = store = StoreEngine(config)
+        m.submodules.profile = profile = Profiler(config)
+
+        # Queues and completion counts.
+        queues, done = {}, {}
+        for e in Engine:
+            name = e.name.lower()
+            m.submodules[f"queue_{name}"] = queues[e] = InstructionQueue(config, e)
+            done[e] = Signal(isa.WAIT_BITS, name=f"done_{name}")
+            connect(m, getattr(fetch, f"queue{e.value}"), queues[e].i)
+        for e, waits in isa.WAITS.items():
+            for side, awaited in zip("ab", waits, strict=True):
+                if awaited is not None:
+                    m.d.comb += getattr(queues[e], f"done_{side}").eq(done[awaited])
+        pulses = {
+            Engine.LOAD: load.done, Engine.WEIGHTS: weights.finished,
+            Engine.RESIDUAL: residual.finished, Engine.COMPUTE: accumulators.finished,
+            Engine.DRAIN: drain.done, Engine.STORE: store.done,
+        }  # fmt: skip
+        for e, pulse in pulses.items():
+            m.d.sync += done[e].eq(done[e] + pulse)
+
+        # Instructions.
+        connect(m, queues[Engine.LOAD].o, load.i)
+        connect(m, queues[Engine.COMPUTE].o, compute.i)
+        connect(m, queues[Engine.DRAIN].o, drain.i)
+        connect(m, queues[Engine.STORE].o, store.i)
+        queue, pattern = queues[Engine.WEIGHTS].o, weights.i.payload
+        m.d.comb += [
+            weights.i.valid.eq(queue.valid), queue.ready.eq(weights.i.ready),
+            pattern.addr.eq(queue.payload.addr), pattern.n_blocks.eq(1), pattern.n_runs.eq(1),
+            pattern.run_len.eq(queue.payload.length),
+        ]  # fmt: skip
+        queue, pattern = queues[Engine.RESIDUAL].o, residual.i.payload
+        m.d.comb += [residual.i.valid.eq(queue.valid), queue.ready.eq(residual.i.ready)]
+        for name, value in pattern_of(queue.payload).items():
+            m.d.comb += getattr(pattern, name).eq(value)
+        m.d.comb += [
+            fetch.start.eq(self.start), fetch.addr.eq(self.prog_addr >> shift),
+            fetch.count.eq(self.prog_count),
+        ]  # fmt: skip
+
+        # Memory.
+        for i, unit in enumerate((load, residual, weights, fetch)):
+            connect(m, unit.request, getattr(arbiter, f"request{i}"))
+            connect(m, getattr(arbiter, f"data{i}"), unit.data)
+        reads, writes, bus = arbiter.bus, store.bus, self.bus
+        for member, port in AXI4(config.rows).members.items():
+            source = reads if member[:2] == "ar" or member[0] == "r" else writes
+            if port.flow == Out:
+                m.d.comb += getattr(bus, member).eq(getattr(source, member))
+            else:
+                m.d.comb += getattr(source, member).eq(getattr(bus, member))
+        for unit in (arbiter, store):
+            m.d.comb += [
+                unit.mem_base.eq(self.mem_base), unit.mem_words.eq(self.mem_size >> shift),
+                unit.halt.eq(error),
+            ]  # fmt: skip
+        m.d.comb += [
+            store.write_words.eq(self.write_base >> shift),
+            self.quiet.eq(arbiter.idle & store.idle),
+        ]
+
+        # Data path: buffer, array, accumulators, drain. The array's other inputs are delayed by
+        # the buffer's latency to stay in step with the vector.
+        connect(m, load.write, buffer.write)
+        connect(m, weights.o, compute.words)
+        m.d.comb += [buffer.addr.eq(compute.read_addr), buffer.en.eq(compute.read_en)]
+        bus_in = Cat(compute.weight_valid, compute.weight_column, compute.weight)
+        weight_bus = delay(m, bus_in, READ_LATENCY, "weight_bus", reset_less=True)
+        m.d.comb += [
+            array.vector.eq(buffer.vector),
+            array.swap.eq(delay(m, compute.swap, READ_LATENCY, "swap")),
+            Cat(array.weight_valid, array.weight_column, array.weight).eq(weight_bus),
+            accumulators.control.eq(
+                delay(
+                    m, compute.control,
+                    READ_LATENCY + column_latency(config) - CONTROL_LEAD, "control",
+                )
+            ),
+            accumulators.read.eq(drain.read),
+            drain.lanes.eq(accumulators.lanes),
+            drain.param.eq(compute.param),
+            drain.param_valid.eq(compute.param_valid),
+        ]  # fmt: skip
+        for c in range(config.columns):
+            m.d.comb += getattr(accumulators, f"dot{c}").eq(getattr(array, f"dot{c}"))
+        connect(m, residual.o, drain.residual)
+        connect(m, drain.o, store.words)
+
+        # Completion: every instruction sent to an engine is done.
+        all_done = Cat(
+            done[e] == getattr(fetch, f"dispatched{e.value}") for e in Engine
+        ).all()
+        m.d.sync += self.finished.eq(running & fetch.finished & all_done & ~error)
+
+        # Errors: the first one stays.
+        with m.If(~error):
+            for unit in (arbiter, store):
+                with m.If(unit.error_valid):
+                    m.d.sync += [
+                        error.eq(1), self.error_cause.eq(unit.error.cause),
+                        self.error_engine.eq(unit.error.engine),
+                        self.error_addr.eq(unit.error.addr),
+                    ]  # fmt: skip
+            with m.If(fetch.bad_opcode):
+                m.d.sync += [
+                    error.eq(1), self.error_cause.eq(ErrorCause.BAD_OPCODE),
+                    self.error_engine.eq(FETCH),
+                    self.error_addr.eq(self.prog_addr + fetch.fetched * isa.INSTRUCTION_BYTES),
+                ]  # fmt: skip
+
+        # Counters. Every running cycle is exactly one of busy and the four waits.
+        queue = queues[Engine.COMPUTE]
+        idle = running & ~compute.read_en & ~compute.wait_weights
+        events = {
+            "cycles": running,
+            "busy": running & compute.read_en,
+            "wait_weights": running & compute.wait_weights,
+            "wait_load": idle & queue.blocked_a,
+            "wait_drain": idle & ~queue.blocked_a & queue.blocked_b,
+            "wait_instruction": idle & ~queue.blocked_a & ~queue.blocked_b,
+            "read_beats": bus.rvalid & bus.rready,
+            "write_beats": bus.wvalid & bus.wready,
+            "read_stalls": bus.arvalid & ~bus.arready,
+            "write_stalls": bus.wvalid & ~bus.wready,
+        }
+        for name, event in events.items():
+            m.d.comb += [
+                getattr(profile, f"event_{name}").eq(event),
+                getattr(self, name).eq(getattr(profile, name)),
+            ]
+        m.d.comb += [
+            profile.mark.eq(accumulators.mark),
+            profile.addr.eq(self.profile_addr),
+            self.profile_data.eq(profile.data),
+            self.profile_count.eq(profile.records),
+            self.fetched.eq(fetch.fetched),
+        ]
+        for e in Engine:
+            name = e.name.lower()
+            busy = done[e] != getattr(fetch, f"dispatched{e.value}")
+            blocked = queues[e].blocked_a | queues[e].blocked_b
+            m.d.comb += [
+                getattr(self, f"done_{name}").eq(done[e]),
+                getattr(self, f"state_{name}").eq(Cat(busy, blocked, queues[e].level << 6)),
+            ]
+        return m
+
+
+class Accelerator(wiring.Component):
+    """The accelerator with its two bus ports and its interrupt.
+
+    A start is taken only while no transaction is in flight (after an error, wait for STATUS to show
+    it no longer busy); the core is reset and begins two cycles later.
+
+    Members
+    -------
+    m_axi : Out(AXI4)      memory
+    s_axil : In(AXI4Lite)  registers
+    irq : Out              level: done or error, while IRQ_ENABLE bit 0 is set
+    """
+
+    def __init__(self, config: Config):
+        self._config = config
+        super().__init__({
+            "m_axi": Out(AXI4(config.rows)),
+            "s_axil": In(AXI4Lite(registers.ADDRESS_BITS)),
+            "irq": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.registers = regs = RegisterFile(self._config)
+        core = Core(self._config)
+        reset = Signal()
+        m.submodules.core = ResetInserter(reset)(core)
+        connect(m, flipped(self.s_axil), regs.bus)
+        connect(m, core.bus, flipped(self.m_axi))
+
+        done, failed, active = Signal(), Signal(), Signal()
+        m.d.comb += reset.eq(regs.start & core.quiet & ~active)
+        m.d.sync += core.start.eq(reset)
+        m.d.comb += failed.eq(core.error_cause != ErrorCause.NONE)
+        with m.If(core.finished):
+            m.d.sync += [done.eq(1), active.eq(0)]
+        with m.If(failed & core.quiet):
+            m.d.sync += active.eq(0)
+        with m.If(reset):
+            m.d.sync += [done.eq(0), active.eq(1)]
+        m.d.comb += [
+            regs.status.eq(Cat(active, done, failed)),
+            self.irq.eq((done | (failed & ~active)) & regs.irq_enable[0]),
+            core.mem_base.eq(regs.mem_base), core.mem_size.eq(regs.mem_size),
+            core.write_base.eq(regs.write_base), core.prog_addr.eq(regs.prog_addr),
+            core.prog_count.eq(regs.prog_count),
+            regs.error_cause.eq(core.error_cause), regs.error_engine.eq(core.error_engine),
+            regs.error_addr.eq(core.error_addr),
+            core.profile_addr.eq(regs.profile_addr), regs.profile_data.eq(core.profile_data),
+        ]  # fmt: skip
+        for name in core._status:
+            m.d.comb += getattr(regs, name.lower()).eq(getattr(core, name.lower()))
+        return m

@@ -1,0 +1,1 @@
+"""Runs compiled images on the RTL: simulator discovery, build cache, memory model, cocotb bench."""

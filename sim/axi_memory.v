@@ -1,0 +1,258 @@
+// AXI4 memory for simulation: latency, bandwidth and random stalls are set while it runs, contents
+// come from and go to hexadecimal files. Verilog-2005, for Verilator and Icarus.
+//
+// Reads:  several addresses may wait; the first beat of a burst is offered `latency` cycles after
+//         its address was taken, further beats follow back to back. Data is fetched from the array
+//         as early as possible, right after the address was taken.
+// Writes: data becomes visible to reads as late as possible: `latency` cycles after it was taken,
+//         just before its response. A master that reads without waiting for the response gets the
+//         old data, so a missing dependency shows.
+// Rate:   0 = one read beat and one write beat each cycle; otherwise reads and writes share one
+//         port that moves `rate`/16 bytes a cycle (a bucket of at most four words), at most one
+//         word a cycle.
+// Stalls: each of the five channels pauses in a cycle with probability `stall`/256.
+// Access outside [BASE, BASE + DEPTH words) gives SLVERR. Breaches of the protocol by the master
+// are collected in `violations`.
+
+module axi_memory #(
+    parameter ROWS = 8,                   // bytes per word
+    parameter DEPTH_BITS = 20,            // log2 of the depth in words
+    parameter [31:0] BASE = 32'h4000_0000
+) (
+    input clk,
+    input rst,
+
+    input [15:0] latency,                 // cycles, at least 1
+    input [15:0] rate,                    // bytes per 16 cycles
+    input [7:0] stall,
+    input [31:0] seed,                    // not 0
+
+    input load,                           // one-cycle strobe: read job<N>.mem into words 0...
+    input dump,                           // one-cycle strobe: write job<N>.dump
+    input [31:0] job,
+    input [31:0] load_words,
+    input [31:0] dump_first,
+    input [31:0] dump_last,
+    output reg [7:0] violations,
+
+    input awvalid, output reg awready, input [31:0] awaddr, input [7:0] awlen,
+    input [2:0] awsize, input [1:0] awburst,
+    input wvalid, output reg wready, input [8*ROWS-1:0] wdata, input [ROWS-1:0] wstrb, input wlast,
+    output reg bvalid, input bready, output reg [1:0] bresp,
+    input arvalid, output reg arready, input [31:0] araddr, input [7:0] arlen,
+    input [2:0] arsize, input [1:0] arburst,
+    output reg rvalid, input rready, output reg [8*ROWS-1:0] rdata, output reg [1:0] rresp,
+    output reg rlast
+);
+    localparam WORD = 8 * ROWS;
+    localparam LOG_ROWS = ROWS == 4 ? 2 : ROWS == 8 ? 3 : 4;
+    localparam DEPTH = 1 << DEPTH_BITS;
+    localparam ADDRESSES = 64;            // read and write addresses that wait
+    localparam BEATS = 1024;              // beats on their way, each direction
+    localparam [1:0] OKAY = 2'b00, SLVERR = 2'b10;
+    localparam [15:0] COST = 16 * ROWS, FULL = 4 * COST;
+
+    reg [WORD-1:0] mem [0:DEPTH-1];
+
+    // Read addresses, then fetched beats; heads and tails count without wrapping.
+    reg [31:0] ar_offset [0:ADDRESSES-1];
+    reg [7:0] ar_beats [0:ADDRESSES-1];
+    reg [31:0] ar_due [0:ADDRESSES-1];
+    reg [31:0] ar_head, ar_tail;
+    reg [7:0] ar_beat;
+    reg [WORD-1:0] r_word [0:BEATS-1];
+    reg [31:0] r_due [0:BEATS-1];
+    reg r_last [0:BEATS-1], r_bad [0:BEATS-1];
+    reg [31:0] r_head, r_tail;
+
+    // Write addresses, then taken beats, then responses.
+    reg [31:0] aw_offset [0:ADDRESSES-1];
+    reg [7:0] aw_beats [0:ADDRESSES-1];
+    reg [31:0] aw_head, aw_tail;
+    reg [7:0] aw_beat;
+    reg [31:0] w_due [0:BEATS-1], w_offset [0:BEATS-1];
+    reg [WORD-1:0] w_word [0:BEATS-1];
+    reg [ROWS-1:0] w_strobe [0:BEATS-1];
+    reg w_last [0:BEATS-1];
+    reg [31:0] w_head, w_tail;
+    reg b_bad [0:ADDRESSES-1];
+    reg w_bad;
+    reg [31:0] b_head, b_tail;
+
+    reg [31:0] now;
+    reg [63:0] random;
+    reg [15:0] credit;
+    reg writes_turn, granted, write_wants, read_wants;
+    reg [4:0] pause;
+    reg [31:0] offset;
+    reg [WORD-1:0] mask;
+    reg [8*32-1:0] file_name;
+    integer i;
+
+    // What the master showed in the last cycle without being taken: it must stay.
+    reg ar_held, aw_held, w_held;
+    reg [44:0] ar_shown, aw_shown;
+    reg [WORD+ROWS:0] w_shown;
+
+    function outside(input [31:0] byte_offset);
+        outside = (byte_offset >> LOG_ROWS) >= DEPTH;
+    endfunction
+
+    function crosses_4k(input [31:0] address, input [7:0] length);
+        crosses_4k = {20'b0, address[11:0]} + ((length + 32'd1) << LOG_ROWS) > 32'd4096;
+    endfunction
+
+    function malformed(input [31:0] address, input [2:0] size, input [1:0] burst);
+        malformed = size != LOG_ROWS || burst != 2'b01 || (address & (ROWS - 1)) != 0;
+    endfunction
+
+    // Junk, not zeros: what was never written must not matter.
+    initial for (i = 0; i < DEPTH; i = i + 1) mem[i] = {ROWS{8'hA5}} ^ {WORD{1'b0}} + i;
+
+    always @(posedge clk) begin
+        if (load) begin
+            $sformat(file_name, "job%0d.mem", job);
+            $readmemh(file_name, mem, 0, load_words - 1);
+        end
+        if (dump) begin
+            $sformat(file_name, "job%0d.dump", job);
+            $writememh(file_name, mem, dump_first, dump_last);
+        end
+
+        if (rst) begin
+            {awready, wready, bvalid, arready, rvalid} <= 0;
+            {bresp, rresp, rlast} <= 0;
+            rdata <= 0;
+            violations <= 0;
+            {ar_head, ar_tail, ar_beat, r_head, r_tail} = 0;
+            {aw_head, aw_tail, aw_beat, w_head, w_tail, b_head, b_tail, w_bad} = 0;
+            {now, credit, writes_turn, pause} = 0;
+            {ar_held, aw_held, w_held} = 0;
+            random = {~seed, seed};
+        end else begin
+            now = now + 1;
+            if (stall != 0) begin  // xorshift
+                random = random ^ random << 13;
+                random = random ^ random >> 7;
+                random = random ^ random << 17;
+                for (i = 0; i < 5; i = i + 1) pause[i] = random[8*i +: 8] < stall;
+            end
+            if (rate != 0) credit = credit + rate > FULL ? FULL : credit + rate;
+
+            // Protocol
+            if (ar_held && (!arvalid || ar_shown != {araddr, arlen, arsize, arburst}))
+                violations[5] <= 1;
+            if (aw_held && (!awvalid || aw_shown != {awaddr, awlen, awsize, awburst}))
+                violations[6] <= 1;
+            if (w_held && (!wvalid || w_shown != {wdata, wstrb, wlast})) violations[7] <= 1;
+            ar_held = arvalid && !arready;
+            aw_held = awvalid && !awready;
+            w_held = wvalid && !wready;
+            if (ar_held) ar_shown = {araddr, arlen, arsize, arburst};
+            if (aw_held) aw_shown = {awaddr, awlen, awsize, awburst};
+            if (w_held) w_shown = {wdata, wstrb, wlast};
+
+            // Read address
+            if (arvalid && arready) begin
+                ar_offset[ar_head % ADDRESSES] = araddr - BASE;
+                ar_beats[ar_head % ADDRESSES] = arlen;
+                ar_due[ar_head % ADDRESSES] = now + latency - 1;
+                ar_head = ar_head + 1;
+                if (crosses_4k(araddr, arlen)) violations[0] <= 1;
+                if (malformed(araddr, arsize, arburst)) violations[2] <= 1;
+            end
+            arready <= ar_head - ar_tail < ADDRESSES && !pause[0];
+
+            // Write address
+            if (awvalid && awready) begin
+                aw_offset[aw_head % ADDRESSES] = awaddr - BASE;
+                aw_beats[aw_head % ADDRESSES] = awlen;
+                aw_head = aw_head + 1;
+                if (crosses_4k(awaddr, awlen)) violations[1] <= 1;
+                if (malformed(awaddr, awsize, awburst)) violations[3] <= 1;
+            end
+            awready <= aw_head - aw_tail < ADDRESSES && aw_head - b_tail < ADDRESSES && !pause[1];
+
+            // Write data
+            if (wvalid && wready) begin
+                w_offset[w_head % BEATS] = aw_offset[aw_tail % ADDRESSES] + aw_beat * ROWS;
+                w_word[w_head % BEATS] = wdata;
+                w_strobe[w_head % BEATS] = wstrb;
+                w_last[w_head % BEATS] = aw_beat == aw_beats[aw_tail % ADDRESSES];
+                w_due[w_head % BEATS] = now + latency - 1;
+                if (wlast != w_last[w_head % BEATS]) violations[4] <= 1;
+                if (w_last[w_head % BEATS]) begin
+                    aw_tail = aw_tail + 1;
+                    aw_beat = 0;
+                end else aw_beat = aw_beat + 1;
+                w_head = w_head + 1;
+            end
+
+            // Fetch a word of the oldest read
+            if (ar_head != ar_tail && r_head - r_tail < BEATS) begin
+                offset = ar_offset[ar_tail % ADDRESSES] + ar_beat * ROWS;
+                r_bad[r_head % BEATS] = outside(offset);
+                r_word[r_head % BEATS] = mem[offset >> LOG_ROWS & DEPTH - 1];
+                r_due[r_head % BEATS] = ar_due[ar_tail % ADDRESSES];
+                r_last[r_head % BEATS] = ar_beat == ar_beats[ar_tail % ADDRESSES];
+                if (r_last[r_head % BEATS]) begin
+                    ar_tail = ar_tail + 1;
+                    ar_beat = 0;
+                end else ar_beat = ar_beat + 1;
+                r_head = r_head + 1;
+            end
+
+            // Make the oldest written word visible, after the fetch
+            if (w_head != w_tail && now >= w_due[w_tail % BEATS]) begin
+                offset = w_offset[w_tail % BEATS];
+                for (i = 0; i < ROWS; i = i + 1)
+                    mask[8*i +: 8] = {8{w_strobe[w_tail % BEATS][i]}};
+                if (outside(offset)) w_bad = 1;
+                else
+                    mem[offset >> LOG_ROWS] =
+                        mem[offset >> LOG_ROWS] & ~mask | w_word[w_tail % BEATS] & mask;
+                if (w_last[w_tail % BEATS]) begin
+                    b_bad[b_head % ADDRESSES] = w_bad;
+                    b_head = b_head + 1;
+                    w_bad = 0;
+                end
+                w_tail = w_tail + 1;
+            end
+
+            // The shared port: one grant a cycle, in turns. An unused write grant stays.
+            read_wants = r_head != r_tail && now >= r_due[r_tail % BEATS] && !pause[3]
+                && (!rvalid || rready);
+            write_wants = aw_head != aw_tail && w_head - w_tail < BEATS - 1 && !pause[2];
+            if (rate != 0) begin
+                granted = credit >= COST;
+                if (wready && !wvalid) write_wants = 1;
+                else if (write_wants && granted && (writes_turn || !read_wants)) begin
+                    credit = credit - COST;
+                    granted = 0;
+                    writes_turn = 0;
+                end else write_wants = 0;
+                if (read_wants && granted) begin
+                    credit = credit - COST;
+                    writes_turn = 1;
+                end else read_wants = 0;
+            end
+            wready <= write_wants;
+
+            // Read data
+            if (read_wants) begin
+                rvalid <= 1;
+                rdata <= r_word[r_tail % BEATS];
+                rlast <= r_last[r_tail % BEATS];
+                rresp <= r_bad[r_tail % BEATS] ? SLVERR : OKAY;
+                r_tail = r_tail + 1;
+            end else if (rready) rvalid <= 0;
+
+            // Write response
+            if (b_head != b_tail && !pause[4] && (!bvalid || bready)) begin
+                bvalid <= 1;
+                bresp <= b_bad[b_tail % ADDRESSES] ? SLVERR : OKAY;
+                b_tail = b_tail + 1;
+            end else if (bready) bvalid <= 0;
+        end
+    end
+endmodule

@@ -1,0 +1,227 @@
+"""Testbench that cocotb runs inside the simulator: one program after another.
+
+Reads ``jobs.json`` in the working folder, a list of::
+
+    {index, load_words, dump: [first, last], registers: {name: value}, hash, settings: {latency,
+     rate, stall, seed}, watchdog_cycles, chunk_cycles}
+
+loads ``job<index>.mem``, runs it to the interrupt, dumps ``job<index>.dump`` and writes
+``job<index>.json``: ``{registers: {name: value}, profile: [[...]], seconds, violations}`` or
+``{error: sentence}``, after which no further job runs. ``progress.json`` tells where it is.
+"""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import First, RisingEdge, Timer
+from resarray.spec.isa import Engine
+from resarray.spec.registers import (
+    COUNTERS,
+    ID,
+    PROFILE_FIELDS,
+    PROFILE_OFFSET,
+    PROFILE_RECORD_BYTES,
+    REGISTERS,
+    STATUS_DONE,
+    STATUS_ERROR,
+    VERSION,
+    ErrorCause,
+)
+
+PERIOD = 2  # simulator steps
+RESET_CYCLES = 4
+BUS_TIMEOUT = 1000  # cycles for one register access
+# What moves in a program that is not stuck.
+PROGRESS = ("READ_BEATS", "WRITE_BEATS", "BUSY", "FETCHED", *(f"DONE_{e.name}" for e in Engine))
+
+
+class Failure(Exception):
+    """The sentence that goes to the user."""
+
+
+class Registers:
+    """AXI4-Lite master for single accesses."""
+
+    def __init__(self, dut):
+        self.dut = dut
+        for name in ("awvalid", "awaddr", "wvalid", "wdata", "arvalid", "araddr"):
+            getattr(dut, f"axil_{name}").value = 0
+
+    async def _until(self, pending: dict[str, str], done: str) -> None:
+        """Hold each ``valid`` until its ``ready``, then wait for ``done``."""
+        dut = self.dut
+        for valid in pending:
+            getattr(dut, valid).value = 1
+        pending = dict(pending)
+        finished = False
+        for _ in range(BUS_TIMEOUT):
+            await RisingEdge(dut.clk)
+            for valid, ready in list(pending.items()):
+                if getattr(dut, ready).value == 1:
+                    getattr(dut, valid).value = 0
+                    del pending[valid]
+            finished = finished or getattr(dut, done).value == 1
+            if finished and not pending:
+                return
+        raise Failure(
+            f"the accelerator did not answer a register access within {BUS_TIMEOUT} cycles"
+        )
+
+    async def write(self, name: str, value: int) -> None:
+        self.dut.axil_awaddr.value = REGISTERS[name].offset
+        self.dut.axil_wdata.value = value
+        await self._until(
+            {"axil_awvalid": "axil_awready", "axil_wvalid": "axil_wready"}, "axil_bvalid"
+        )
+
+    async def read_offset(self, offset: int) -> int:
+        self.dut.axil_araddr.value = offset
+        await self._until({"axil_arvalid": "axil_arready"}, "axil_rvalid")
+        return self.dut.axil_rdata.value.to_unsigned()
+
+    async def read(self, name: str) -> int:
+        return await self.read_offset(REGISTERS[name].offset)
+
+    async def read_all(self) -> dict[str, int]:
+        """Every readable register by name."""
+        return {r.name: await self.read(r.name) for r in REGISTERS.values() if "r" in r.access}
+
+
+def describe_hang(values: dict[str, int], cycles: int) -> str:
+    """Sentence with every engine's state and how far it came, from the registers."""
+    engines = []
+    for engine in Engine:
+        state = values[f"STATE_{engine.name}"]
+        what = "waits for another engine" if state & 2 else "busy" if state & 1 else "idle"
+        engines.append(
+            f"{engine.name} {what}, {values[f'DONE_{engine.name}']} done, {state >> 8} queued"
+        )
+    return (
+        f"the accelerator hangs: nothing moved for {cycles} cycles up to cycle "
+        f"{values['CYCLES']}, {values['FETCHED']} of {values['PROG_COUNT']} instructions fetched; "
+        + "; ".join(engines)
+    )
+
+
+def describe_error(values: dict[str, int]) -> str:
+    """Sentence with cause, engine and address, from the registers."""
+    cause, number = values["ERROR_CAUSE"], values["ERROR_ENGINE"]
+    causes = {c.value: c.name.lower().replace("_", " ") for c in ErrorCause}
+    engines = {e.value: f"engine {e.name}" for e in Engine}
+    return (
+        f"the accelerator stopped with an error: {causes.get(cause, f'cause {cause}')} in "
+        f"{engines.get(number, 'the instruction fetch')} at byte offset "
+        f"{values['ERROR_ADDR']:#x}, {values['FETCHED']} of {values['PROG_COUNT']} instructions "
+        "fetched"
+    )
+
+
+def write_json(name: str, value: object) -> None:
+    """Replace a file whole: the outer process reads it at any time."""
+    Path(f".{name}").write_text(json.dumps(value))
+    os.replace(f".{name}", name)
+
+
+async def identify(registers: Registers, job: dict) -> None:
+    """The design must be the one that the program was compiled for."""
+    for name, expected in (("ID", ID), ("VERSION", VERSION)):
+        value = await registers.read(name)
+        if value != expected:
+            raise Failure(
+                f"register {name} reads {value:#x}, a resarray accelerator of this version has "
+                f"{expected:#x}: rebuild the simulation"
+            )
+    found = await registers.read("HASH_LO") | await registers.read("HASH_HI") << 32
+    if found != job["hash"]:
+        raise Failure(
+            f"the accelerator has configuration {found:016x}, the program was compiled for "
+            f"{job['hash']:016x}: compile it for that preset"
+        )
+
+
+async def wait_for_interrupt(dut, registers: Registers, job: dict) -> None:
+    """Sleep to the interrupt; now and then report progress and see that something moves."""
+    chunk = min(job["chunk_cycles"], job["watchdog_cycles"])
+    last, still = None, 0
+    while dut.irq.value != 1:
+        await First(RisingEdge(dut.irq), Timer(chunk * PERIOD, unit="step"))
+        if dut.irq.value == 1:
+            return
+        moved = [await registers.read(name) for name in PROGRESS]
+        write_json("progress.json", {"job": job["index"], "cycles": await registers.read("CYCLES")})
+        still = still + chunk if moved == last else 0
+        last = moved
+        if still >= job["watchdog_cycles"]:
+            raise Failure(describe_hang(await registers.read_all(), still))
+
+
+async def strobe(dut, signal) -> None:
+    """One clock cycle of ``signal``."""
+    signal.value = 1
+    await RisingEdge(dut.clk)
+    signal.value = 0
+    await RisingEdge(dut.clk)
+
+
+async def run_job(dut, registers: Registers, job: dict) -> dict:
+    """One program from reset to dump."""
+    for name, value in job["settings"].items():
+        getattr(dut, name).value = value
+    dut.job.value = job["index"]
+    dut.load_words.value = job["load_words"]
+    dut.dump_first.value, dut.dump_last.value = job["dump"]
+    dut.rst.value = 1
+    await strobe(dut, dut.load)
+    for _ in range(RESET_CYCLES):
+        await RisingEdge(dut.clk)
+    dut.rst.value = 0
+    await RisingEdge(dut.clk)
+
+    await identify(registers, job)
+    for name, value in job["registers"].items():
+        await registers.write(name, value)
+    started = time.monotonic()
+    await registers.write("CTRL", 1)
+    await wait_for_interrupt(dut, registers, job)
+    seconds = time.monotonic() - started
+
+    values = await registers.read_all()
+    if values["STATUS"] & STATUS_ERROR:
+        raise Failure(describe_error(values))
+    if not values["STATUS"] & STATUS_DONE:
+        raise Failure(f"interrupt with STATUS {values['STATUS']:#x}: neither done nor error")
+    profile = [
+        [
+            await registers.read_offset(PROFILE_OFFSET + PROFILE_RECORD_BYTES * mark + 4 * field)
+            for field in range(len(PROFILE_FIELDS))
+        ]
+        for mark in range(values["PROFILE_COUNT"])
+    ]
+    await strobe(dut, dut.dump)
+    return {
+        "registers": {name: values[name] for name in (*COUNTERS, *PROGRESS)},
+        "profile": profile,
+        "seconds": seconds,
+        "violations": dut.violations.value.to_unsigned(),
+    }
+
+
+@cocotb.test()
+async def run_jobs(dut):
+    """Every job in turn, up to the first that fails."""
+    jobs = json.loads(Path("jobs.json").read_text())
+    dut.rst.value = 1
+    dut.load.value = dut.dump.value = 0
+    registers = Registers(dut)
+    Clock(dut.clk, PERIOD, unit="step").start()
+    for job in jobs:
+        name = f"job{job['index']}.json"
+        try:
+            write_json(name, await run_job(dut, registers, job))
+        except Failure as failure:
+            write_json(name, {"error": str(failure)})
+            return

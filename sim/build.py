@@ -1,0 +1,240 @@
+"""Verilog from the configuration and simulation binaries from the Verilog, both cached.
+
+Everything lies in ``$RESARRAY_BUILD``, else ``build/`` in the current folder, under the hash of
+what it was made from, so nothing is made twice and nothing stale is used.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cocotb_tools.config
+import resarray.hw
+import resarray.spec
+from resarray.spec.config import Config
+from resarray.spec.errors import ResarrayError
+from resarray.spec.image import write_atomic
+
+from .simulators import Simulator
+
+HERE = Path(__file__).parent
+TOP = "harness"
+HARNESS = ("axi_memory.v", "harness.v")
+JOBS = 2  # compilers at a time
+# Memory that is simulated at least, log2 of words: 64 MiB of 64-bit words costs Verilator nothing,
+# Icarus time and memory.
+MIN_DEPTH_BITS = {"verilator": 23, "icarus": 16}
+
+VERILATOR_FLAGS = (
+    "-O3",
+    "--x-assign",
+    "fast",
+    "--x-initial",
+    "fast",
+    "--noassert",
+    "--no-timing",
+    "-Wno-lint",
+    "-Wno-style",
+    "-Wno-fatal",
+    "--output-split",
+    "20000",
+    "-CFLAGS",
+    "-std=c++20",
+)
+VERILATOR_MAKE = ("OPT_FAST=-O3", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2")
+RUNTIME_OBJECTS = ("verilated.o", "verilated_dpi.o", "verilated_vpi.o", "verilated_threads.o")
+ICARUS_FLAGS = ("-g2012",)
+
+
+@dataclass(frozen=True)
+class Build:
+    """A simulation that can be run: its simulator and the file to run."""
+
+    simulator: Simulator
+    binary: Path
+    depth_bits: int
+
+
+def build_dir() -> Path:
+    """Folder of everything cached."""
+    return Path(os.environ.get("RESARRAY_BUILD", "build")).absolute()
+
+
+def _digest(*parts: str | bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "little") + data)
+    return digest.hexdigest()[:20]
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Only one process at a time makes ``folder``."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = open(folder.parent / f".{folder.name}.lock", "w")  # noqa: SIM115
+    except OSError as error:
+        raise ResarrayError(
+            f"cannot write '{folder.parent}': {error.strerror}; set RESARRAY_BUILD to a folder "
+            "that can be written"
+        ) from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def verilog(config: Config, note: Callable[[str], None] = lambda text: None) -> str:
+    """The accelerator's Verilog; converted again only when its sources or ``config`` change."""
+    sources = [
+        path.read_bytes()
+        for package in (resarray.hw, resarray.spec)
+        for path in sorted(Path(package.__path__[0]).rglob("*.py"))
+    ]
+    versions = importlib.metadata.version("amaranth")
+    fields = asdict(config)
+    del fields["name"]
+    folder = build_dir() / "rtl" / _digest(repr(sorted(fields.items())), versions, *sources)
+    path = folder / "resarray.v"
+    with _locked(folder):
+        if not path.exists():
+            note(f"converting the '{config.name}' accelerator to Verilog")
+            from resarray.hw.verilog import generate
+
+            write_atomic(path, generate(config).encode())
+    return path.read_text()
+
+
+def build(
+    simulator: Simulator,
+    design: str,
+    rows: int,
+    words: int,
+    note: Callable[[str], None] = lambda text: None,
+) -> Build:
+    """Compile ``design`` (Verilog text of module ``resarray``) with the harness.
+
+    rows:   bytes per memory word
+    words:  memory words needed; the memory has at least as many
+    note:   told what is going on when something has to be built
+
+    `ResarrayError` naming the log when the simulator rejects the design.
+    """
+    depth_bits = max(MIN_DEPTH_BITS[simulator.name], (words - 1).bit_length())
+    harness = [(HERE / name).read_bytes() for name in HARNESS]
+    flags = (*VERILATOR_FLAGS, *VERILATOR_MAKE, *simulator.make, *ICARUS_FLAGS)
+    libraries = importlib.metadata.version("cocotb") + str(cocotb_tools.config.libs_dir)
+    key = _digest(
+        design,
+        simulator.name,
+        simulator.version,
+        simulator.executable,
+        repr(flags),
+        libraries,
+        f"{rows} {depth_bits}",
+        *harness,
+    )
+    folder = build_dir() / "sim" / key
+    binary = folder / (TOP if simulator.name == "verilator" else "sim.vvp")
+    stamp = folder / "complete"
+    with _locked(folder):
+        if not stamp.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            note(f"building the {simulator.name} simulation")
+            _compile(simulator, design, rows, depth_bits, folder)
+            stamp.touch()
+    return Build(simulator, binary, depth_bits)
+
+
+def _compile(simulator: Simulator, design: str, rows: int, depth_bits: int, folder: Path) -> None:
+    source = folder / "resarray.v"
+    source.write_text(design)
+    parameters = {"ROWS": rows, "DEPTH_BITS": depth_bits}
+    harness = [str(HERE / name) for name in HARNESS]
+    if simulator.name == "icarus":
+        commands = [
+            [
+                simulator.executable,
+                *ICARUS_FLAGS,
+                "-o",
+                str(folder / "sim.vvp"),
+                "-s",
+                TOP,
+                *(f"-P{TOP}.{name}={value}" for name, value in parameters.items()),
+                *harness,
+                str(source),
+            ]
+        ]
+        run_commands(commands, simulator, folder)
+    else:
+        _verilate(simulator, parameters, [*harness, str(source)], folder)
+
+
+def _verilate(
+    simulator: Simulator, parameters: dict[str, int], sources: list[str], folder: Path
+) -> None:
+    """What cocotb's own runner would do, less ``--public-flat-rw``, which makes every signal of the
+    design visible and the simulation 7 to 10 times slower: only the top's ports are public."""
+    libraries = cocotb_tools.config.libs_dir
+    public = folder / "public.vlt"
+    public.write_text(f'`verilator_config\npublic_flat_rw -module "{TOP}" -port "*"\n')
+    verilate = [
+        simulator.executable, "--cc", "--exe", "--vpi", "--prefix", "Vtop", "--top-module", TOP,
+        "-Mdir", str(folder), "-o", TOP,
+        "-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator",
+        *VERILATOR_FLAGS,
+        *(f"-G{name}={value}" for name, value in parameters.items()),
+        str(cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"),
+        str(public), *sources,
+    ]
+    make = [
+        "make", "-j", str(JOBS), "-C", str(folder), "-f", "Vtop.mk", *VERILATOR_MAKE,
+        *simulator.make,
+    ]
+    # Verilator's own runtime is a third of the work and the same for every design.
+    key = _digest(simulator.version, simulator.executable, repr((VERILATOR_FLAGS, make[6:])))
+    runtime = folder.parent / f"runtime-{key}"
+    run_commands([verilate], simulator, folder)
+    with _locked(runtime):
+        for name in RUNTIME_OBJECTS if runtime.exists() else ():
+            shutil.copyfile(runtime / name, folder / name)
+        run_commands([make], simulator, folder)
+        if not runtime.exists():
+            fresh = Path(tempfile.mkdtemp(dir=runtime.parent))
+            for name in RUNTIME_OBJECTS:
+                shutil.copyfile(folder / name, fresh / name)
+            fresh.rename(runtime)
+    for path in folder.glob("*.o"):
+        path.unlink()
+
+
+def run_commands(commands: list[list[str]], simulator: Simulator, folder: Path) -> None:
+    """Run build steps, output to ``folder``/build.log; `ResarrayError` with its first error."""
+    log = folder / "build.log"
+    with open(log, "a") as file:
+        for command in commands:
+            result = subprocess.run(
+                command,
+                cwd=folder,
+                env={**os.environ, **simulator.env},
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+            if result.returncode:
+                file.flush()
+                lines = log.read_text(errors="replace").splitlines()
+                errors = [line for line in lines if "rror" in line] or lines[-1:] or ["no output"]
+                raise ResarrayError(
+                    f"building the {simulator.name} simulation failed: {errors[0].strip()}; the "
+                    f"whole output is in '{log}'"
+                )

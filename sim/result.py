@@ -1,0 +1,210 @@
+"""The result of a simulation: what ``--json`` writes and the table on the terminal."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from resarray.spec.image import Image
+from rich.console import Console
+from rich.table import Table
+
+from .compare import Check, compare
+from .run import MemoryModel, RunResult
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What was run, beside the image.
+
+    float_logits: [images, classes]; labels: [images] or None; expected: golden tensors by name
+    """
+
+    model: str
+    input_size: int
+    source: str
+    simulator: str
+    preset: str
+    memory: MemoryModel
+    expected: dict[str, np.ndarray]
+    float_logits: np.ndarray
+    labels: np.ndarray | None
+    class_names: Sequence[str]
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0
+
+
+def summarise(experiment: Experiment, image: Image, runs: Sequence[RunResult]) -> dict:
+    """The result as plain data; counts are sums over ``runs``, programs of one ``image``."""
+    manifest, config = image.manifest, image.config
+    tensors = {
+        name: np.concatenate([run.tensors[name] for run in runs]) for name in runs[0].tensors
+    }
+    checks = compare(tensors, experiment.expected)
+    layers = [
+        _layer(entry, [run.layers[i] for run in runs], checks, config)
+        for i, entry in enumerate(manifest["layers"])
+    ]
+    macs = sum(layer["macs"] for layer in layers)
+    cycles = sum(run.cycles for run in runs)
+    counters = {name: sum(run.counters[name] for run in runs) for name in runs[0].counters}
+    seconds = sum(run.sim_seconds for run in runs)
+    mismatches = sum(check.mismatches for check in checks.values())
+    output = manifest["output"]
+    predictions = _predictions(experiment, experiment.expected[output], tensors[output])
+    return {
+        "model": experiment.model,
+        "input_size": experiment.input_size,
+        "images": len(predictions),
+        "image_source": experiment.source,
+        "simulator": experiment.simulator,
+        "preset": experiment.preset,
+        "bit_exact": mismatches == 0,
+        "tensors_compared": len(checks),
+        "values_compared": sum(check.values for check in checks.values()),
+        "mismatches": mismatches,
+        "macs": macs,
+        "cycles": cycles,
+        "utilization": _ratio(macs, config.macs_per_cycle * cycles),
+        "multipliers": config.multipliers,
+        "macs_per_multiplier_cycle": _ratio(macs, config.multipliers * cycles),
+        "sim_seconds": seconds,
+        "cycles_per_second": _ratio(cycles, seconds),
+        "memory": {
+            "latency": experiment.memory.latency,
+            "bytes_per_cycle": experiment.memory.bytes_per_cycle,
+            "stall_probability": experiment.memory.stall_probability,
+            "seed": experiment.memory.seed,
+        },
+        "counters": counters,
+        "top1": _top1(predictions),
+        "predictions": predictions,
+        "layers": layers,
+        "differences": [check.describe() for check in checks.values() if check.mismatches],
+    }
+
+
+def _layer(entry: dict, counters: list[dict[str, int]], checks: dict[str, Check], config) -> dict:
+    """One layer's line: the manifest's facts, the hardware's counts, the comparison's verdict."""
+    total = {name: sum(run[name] for run in counters) for name in counters[0]}
+    macs, cycles = entry["macs"] * len(counters), total["CYCLES"]
+    return {
+        "name": entry["name"],
+        "op": entry["op"],
+        "shape": entry["shape"],
+        "macs": macs,
+        "cycles": cycles,
+        "predicted_cycles": entry["predicted_cycles"] * len(counters),
+        "utilization": _ratio(macs, config.macs_per_cycle * cycles),
+        "bytes_read": total["READ_BEATS"] * config.rows,
+        "bytes_written": total["WRITE_BEATS"] * config.rows,
+        "waits": {name: count for name, count in total.items() if name.startswith("WAIT_")},
+        "mismatches": checks[entry["tensor"]].mismatches,
+    }
+
+
+def _predictions(experiment: Experiment, golden: np.ndarray, rtl: np.ndarray) -> list[dict]:
+    """Per image the label and the classes that float, integer model and RTL choose."""
+
+    def classes(values: np.ndarray) -> list[int]:
+        return [int(c) for c in values.reshape(len(values), -1).argmax(axis=1)]
+
+    labels = [None] * len(rtl) if experiment.labels is None else experiment.labels.tolist()
+    chosen = zip(labels, *map(classes, (experiment.float_logits, golden, rtl)), strict=True)
+    return [
+        {"image": i, "label": label, "float": float_, "int8": int8, "rtl": rtl_}
+        for i, (label, float_, int8, rtl_) in enumerate(chosen)
+    ]
+
+
+def _top1(predictions: list[dict]) -> dict[str, float | None]:
+    """Fraction of right answers; None where there are no labels."""
+    if any(p["label"] is None for p in predictions):
+        return {"float": None, "int8": None, "rtl": None}
+    return {
+        name: _ratio(sum(p[name] == p["label"] for p in predictions), len(predictions))
+        for name in ("float", "int8", "rtl")
+    }
+
+
+def to_json(result: dict) -> bytes:
+    """The file that ``--json`` writes."""
+    return (json.dumps(result, indent=2) + "\n").encode()
+
+
+def _percent(ratio: float) -> str:
+    return f"{100 * ratio:.1f} %"
+
+
+def _class_name(number: int | None, names: Sequence[str]) -> str:
+    if number is None:
+        return "unknown"
+    return names[number] if number < len(names) else str(number)
+
+
+def show(result: dict, class_names: Sequence[str], console: Console) -> None:
+    """Print the table, the predictions and the verdict."""
+    table = Table(title=f"{result['model']} at {result['input_size']}x{result['input_size']}")
+    for heading in ("layer", "op"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("shape", "MACs", "cycles", "utilisation", "mismatches"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for layer in result["layers"]:
+        table.add_row(
+            layer["name"],
+            layer["op"],
+            "x".join(map(str, layer["shape"])),
+            f"{layer['macs']:,}",
+            f"{layer['cycles']:,}",
+            _percent(layer["utilization"]),
+            f"{layer['mismatches']:,}",
+            style="red" if layer["mismatches"] else None,
+        )
+    table.add_section()
+    table.add_row(
+        "total",
+        "",
+        "",
+        f"{result['macs']:,}",
+        f"{result['cycles']:,}",
+        _percent(result["utilization"]),
+        f"{result['mismatches']:,}",
+        style="bold",
+    )
+    console.print(table)
+
+    for prediction in result["predictions"][:10]:
+        label, float_, int8, rtl = (
+            _class_name(prediction[key], class_names) for key in ("label", "float", "int8", "rtl")
+        )
+        console.print(
+            f"image {prediction['image']}: label {label}, float {float_}, integer {int8}, "
+            f"RTL {rtl}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+    if result["images"] > 10 and result["top1"]["rtl"] is not None:
+        top1 = ", ".join(f"{name} {_percent(value)}" for name, value in result["top1"].items())
+        console.print(f"top-1 over {result['images']} images: {top1}", highlight=False)
+    console.print(
+        f"{result['macs_per_multiplier_cycle']:.2f} MACs per multiplier and cycle on "
+        f"{result['multipliers']} multipliers; {result['simulator']} simulated "
+        f"{result['cycles']:,} cycles in {result['sim_seconds']:.1f} s "
+        f"({result['cycles_per_second']:,.0f} cycles/s)",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for difference in result["differences"]:
+        console.print(difference, style="red", markup=False, highlight=False, soft_wrap=True)
+    compared = f"{result['tensors_compared']} tensors, {result['values_compared']:,} values"
+    if result["bit_exact"]:
+        verdict, style = f"BIT-EXACT: {compared} equal the golden model", "bold green"
+    else:
+        verdict, style = (
+            f"MISMATCH: {result['mismatches']:,} values differ ({compared})",
+            "bold red",
+        )
+    console.print(verdict, style=style, highlight=False, soft_wrap=True)

@@ -1,0 +1,371 @@
+"""Programs and inputs in, tensors and counters out: runs the RTL in a simulator process."""
+
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cocotb_tools.config
+import find_libpython
+import numpy as np
+from resarray.spec import layout
+from resarray.spec.config import Config
+from resarray.spec.errors import ResarrayError
+from resarray.spec.image import Image
+from resarray.spec.registers import COUNTERS, PROFILE_FIELDS
+
+from . import build, memory_file, simulators
+
+MEM_BASE = 0x4000_0000  # not 0: every transfer must be relative to it
+WATCHDOG_CYCLES = 100_000
+CHUNK_CYCLES = {"verilator": 50_000, "icarus": 1_000}  # between looks at the counters
+POLL_SECONDS = 0.1
+VIOLATIONS = (
+    "a read burst crosses 4 KiB",
+    "a write burst crosses 4 KiB",
+    "a malformed read burst",
+    "a malformed write burst",
+    "WLAST at the wrong beat",
+    "ARVALID or its burst changed before ARREADY",
+    "AWVALID or its burst changed before AWREADY",
+    "WVALID or its data changed before WREADY",
+)
+
+# progress(job, cycles): the program that runs and how far its cycle counter is.
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class MemoryModel:
+    """How the simulated memory behaves (see axi_memory.v).
+
+    latency:           cycles from address to first data, and from last data to response, 1...65535
+    bytes_per_cycle:   reads and writes together; None: one word each per cycle
+    stall_probability: that a channel pauses in a cycle, 0 <= p < 1
+    seed:              of the stalls
+    """
+
+    latency: int = 32
+    bytes_per_cycle: float | None = None
+    stall_probability: float = 0.0
+    seed: int = 0
+
+    def settings(self, config: Config) -> dict[str, int]:
+        """Values of the harness's ports; `ResarrayError` for what is out of range."""
+        if not 1 <= self.latency <= 65535:
+            raise ResarrayError(
+                f"a memory latency of {self.latency} cycles is not possible: choose 1 to 65535"
+            )
+        if self.bytes_per_cycle is None:
+            rate = 0
+        elif 1 / 16 <= self.bytes_per_cycle <= config.rows:
+            rate = round(16 * self.bytes_per_cycle)
+        else:
+            raise ResarrayError(
+                f"a memory bandwidth of {self.bytes_per_cycle:g} bytes per cycle is not possible: "
+                f"preset '{config.name}' takes 1/16 to {config.rows}, or no limit"
+            )
+        if not 0 <= self.stall_probability < 1:
+            raise ResarrayError(
+                f"a stall probability of {self.stall_probability:g} is not possible: choose 0 or "
+                "more, and less than 1"
+            )
+        stall = min(255, round(256 * self.stall_probability))
+        # The generator must not start at 0.
+        seed = (self.seed * 2_654_435_761 + 0x9E37_79B9) % 2**32 or 1
+        return {"latency": self.latency, "rate": rate, "stall": stall, "seed": seed}
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What one program did.
+
+    tensors:  int8 [images, C, H, W] by name, every stored tensor
+    counters: the counter registers by name
+    layers:   the counters' differences over each layer, in the manifest's order: from the previous
+              layer's end to the last compute of this one; the last layer ends with the program
+    sim_seconds, cycles_per_second: wall clock from start to interrupt
+    """
+
+    tensors: dict[str, np.ndarray]
+    counters: dict[str, int]
+    layers: list[dict[str, int]]
+    sim_seconds: float
+
+    @property
+    def cycles(self) -> int:
+        return self.counters["CYCLES"]
+
+    @property
+    def cycles_per_second(self) -> float:
+        return self.cycles / max(self.sim_seconds, 1e-9)
+
+
+def run(
+    image: Image,
+    inputs: np.ndarray,
+    *,
+    simulator: str = "verilator",
+    memory: MemoryModel | None = None,
+    watchdog_cycles: int = WATCHDOG_CYCLES,
+    design: str | None = None,
+    note: Callable[[str], None] = lambda text: None,
+    progress: Progress = lambda job, cycles: None,
+) -> RunResult:
+    """`run_many` of one program."""
+    return run_many(
+        [(image, inputs)],
+        simulator=simulator,
+        memory=memory,
+        watchdog_cycles=watchdog_cycles,
+        design=design,
+        note=note,
+        progress=progress,
+    )[0]
+
+
+def run_many(
+    programs: Sequence[tuple[Image, np.ndarray]],
+    *,
+    simulator: str = "verilator",
+    memory: MemoryModel | Sequence[MemoryModel] | None = None,
+    watchdog_cycles: int = WATCHDOG_CYCLES,
+    design: str | None = None,
+    note: Callable[[str], None] = lambda text: None,
+    progress: Progress = lambda job, cycles: None,
+) -> list[RunResult]:
+    """Run programs of one configuration one after the other in one simulator process.
+
+    programs:        (image, int8 [batch, C, H, W]) pairs
+    memory:          one model for all, or one for each
+    watchdog_cycles: cycles without progress that count as a hang
+    design:          Verilog of the accelerator; None: converted from ``hw/``
+    note, progress:  told what is being built, and how far a program is
+
+    `ResarrayError` when a tool is missing, when the accelerator reports an error, breaks the AXI
+    protocol or hangs (with every engine's state), or when the simulator fails.
+    """
+    config = _common_config(programs)
+    models = memory if isinstance(memory, Sequence) else [memory or MemoryModel()] * len(programs)
+    settings = [model.settings(config) for model in models]
+    found = simulators.find(simulator)
+    if design is None:
+        design = build.verilog(config, note)
+    words = max(-(-image.manifest["mem_size"] // config.rows) for image, _ in programs)
+    binary = build.build(found, design, config.rows, words, note)
+
+    scratch = build.build_dir() / "run"
+    scratch.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=scratch, prefix=f"{time.strftime('%Y%m%d-%H%M%S')}-"))
+    jobs = [
+        _prepare(index, image, inputs, config, setting, watchdog_cycles, simulator, folder)
+        for index, ((image, inputs), setting) in enumerate(zip(programs, settings, strict=True))
+    ]
+    (folder / "jobs.json").write_text(json.dumps(jobs))
+    # The folder stays where something failed: its log is named in the message.
+    simulate(binary, "resarray.sim.bench", build.TOP, folder, progress)
+    results = [
+        _collect(job, image, config, folder) for job, (image, _) in zip(jobs, programs, strict=True)
+    ]
+    shutil.rmtree(folder)
+    return results
+
+
+def _common_config(programs: Sequence[tuple[Image, np.ndarray]]) -> Config:
+    config = programs[0][0].config
+    for image, _ in programs:
+        if image.config_hash != config.hash or image.config.hash != config.hash:
+            raise ResarrayError(
+                f"image of '{image.manifest['model']}' has configuration {image.config_hash:016x}, "
+                f"the accelerator is '{config.name}' ({config.hash:016x}): compile it for that "
+                "preset"
+            )
+    return config
+
+
+def memory_contents(image: Image, inputs: np.ndarray) -> np.ndarray:
+    """uint8 contents of memory from offset 0: the payload and the packed inputs."""
+    slots = image.manifest["inputs"]
+    if len(inputs) != len(slots):
+        raise ResarrayError(
+            f"{len(inputs)} input images given, the program takes a batch of {len(slots)}: give "
+            "as many or compile for another batch"
+        )
+    layouts = [layout.from_dict(slot["layout"]) for slot in slots]
+    ends = [slot["addr"] + spec.size for slot, spec in zip(slots, layouts, strict=True)]
+    rows = image.config.rows
+    contents = np.zeros(-(-max(len(image.payload), *ends) // rows) * rows, np.uint8)
+    contents[: len(image.payload)] = np.frombuffer(image.payload, np.uint8)
+    for slot, spec in zip(slots, layouts, strict=True):
+        data = inputs[slot["image"]]
+        expected = (spec.channels, spec.height, spec.width)
+        if data.shape != expected or data.dtype != np.int8:
+            raise ResarrayError(
+                f"an input is {data.dtype} {list(data.shape)}, the program takes int8 "
+                f"{list(expected)}: quantise and resize it for this program"
+            )
+        contents[slot["addr"] : slot["addr"] + spec.size] = spec.pack(data).view(np.uint8)
+    return contents
+
+
+def _prepare(
+    index: int,
+    image: Image,
+    inputs: np.ndarray,
+    config: Config,
+    settings: dict[str, int],
+    watchdog_cycles: int,
+    simulator: str,
+    folder: Path,
+) -> dict:
+    """Write the memory file of one job; its entry in jobs.json."""
+    manifest = image.manifest
+    contents = memory_contents(image, inputs)
+    (folder / f"job{index}.mem").write_bytes(memory_file.format_words(contents, config.rows))
+    spans = [
+        (tensor["addr"], tensor["addr"] + layout.from_dict(tensor["layout"]).size)
+        for tensor in manifest["tensors"]
+    ]
+    first = min(start for start, _ in spans) // config.rows
+    last = -(-max(stop for _, stop in spans) // config.rows) - 1
+    return {
+        "index": index,
+        "load_words": len(contents) // config.rows,
+        "dump": [first, last],
+        "hash": config.hash,
+        "settings": settings,
+        "watchdog_cycles": watchdog_cycles,
+        "chunk_cycles": CHUNK_CYCLES[simulator],
+        "registers": {
+            "MEM_BASE": MEM_BASE,
+            "MEM_SIZE": manifest["mem_size"],
+            "WRITE_BASE": manifest["write_base"],
+            "PROG_ADDR": manifest["program"]["addr"],
+            "PROG_COUNT": manifest["program"]["count"],
+            "IRQ_ENABLE": 1,
+        },
+    }
+
+
+def _environment(simulator: simulators.Simulator, module: str, top: str) -> dict[str, str]:
+    """What cocotb reads inside the simulator."""
+    libraries = str(cocotb_tools.config.libs_dir)
+    return {
+        **os.environ,
+        "PATH": os.environ.get("PATH", "") + os.pathsep + libraries,
+        "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+        "PYGPI_PYTHON_BIN": sys.executable,
+        "GPI_USERS": f"{find_libpython.find_libpython()};{cocotb_tools.config.pygpi_entry_point()}",
+        "COCOTB_TEST_MODULES": module,
+        "COCOTB_TOPLEVEL": top,
+        "COCOTB_RESULTS_FILE": "results.xml",
+        "COCOTB_ANSI_OUTPUT": "0",
+        "TOPLEVEL_LANG": "verilog",
+        # Ports written by cocotb change in the simulator's own inertial phase.
+        "COCOTB_TRUST_INERTIAL_WRITES": "1" if simulator.name == "verilator" else "0",
+    }
+
+
+def simulate(
+    binary: build.Build,
+    module: str,
+    top: str,
+    folder: Path,
+    progress: Progress = lambda job, cycles: None,
+) -> None:
+    """Run the cocotb tests of ``module`` in ``folder``, output to sim.log there.
+
+    `ResarrayError` naming the log when the simulator or a test fails.
+    """
+    if binary.simulator.name == "icarus":
+        vpi = cocotb_tools.config.lib_entry("vpi", "icarus")
+        vvp = str(Path(binary.simulator.executable).with_name("vvp"))
+        command = [vvp, "-m", vpi, str(binary.binary), "-none"]
+    else:
+        command = [str(binary.binary)]
+    log = folder / "sim.log"
+    with open(log, "w") as file:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=_environment(binary.simulator, module, top),
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+        )
+        try:
+            while True:
+                try:
+                    process.wait(POLL_SECONDS)
+                    break
+                except subprocess.TimeoutExpired:
+                    if (folder / "progress.json").exists():
+                        at = json.loads((folder / "progress.json").read_text())
+                        progress(at["job"], at["cycles"])
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+    results = folder / "results.xml"
+    text = results.read_text() if results.exists() else ""
+    if process.returncode or "<testcase" not in text or "<failure" in text or "<error" in text:
+        raise ResarrayError(
+            f"the {binary.simulator.name} simulation failed with status {process.returncode}: see "
+            f"its log '{log}'"
+        )
+
+
+def _collect(job: dict, image: Image, config: Config, folder: Path) -> RunResult:
+    path = folder / f"job{job['index']}.json"
+    if not path.exists():
+        raise ResarrayError(
+            f"program {job['index']} did not run: see the simulation's log '{folder / 'sim.log'}'"
+        )
+    found = json.loads(path.read_text())
+    if "error" in found:
+        raise ResarrayError(f"{found['error']}; the log is '{folder / 'sim.log'}'")
+    if found["violations"]:
+        broken = [what for bit, what in enumerate(VIOLATIONS) if found["violations"] >> bit & 1]
+        raise ResarrayError(
+            f"the accelerator broke the AXI protocol: {', '.join(broken)}; this is a bug in hw/, "
+            f"the log is '{folder / 'sim.log'}'"
+        )
+    counters = {name: found["registers"][name] for name in COUNTERS}
+    first = job["dump"][0] * config.rows
+    dump = memory_file.read_dump(folder / f"job{job['index']}.dump", config.rows).view(np.int8)
+    names = dict.fromkeys(tensor["name"] for tensor in image.manifest["tensors"])
+    images: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    for tensor in sorted(image.manifest["tensors"], key=lambda t: t["image"]):
+        spec = layout.from_dict(tensor["layout"])
+        start = tensor["addr"] - first
+        images[tensor["name"]].append(spec.unpack(dump[start : start + spec.size]))
+    return RunResult(
+        tensors={name: np.stack(parts) for name, parts in images.items()},
+        counters=counters,
+        layers=layer_counters(found["profile"], counters, len(image.manifest["layers"])),
+        sim_seconds=found["seconds"],
+    )
+
+
+def layer_counters(
+    profile: list[list[int]], counters: dict[str, int], layers: int
+) -> list[dict[str, int]]:
+    """Differences of the profile records, so that the layers' counts add up to the program's."""
+    if len(profile) != layers:
+        raise ResarrayError(
+            f"the accelerator recorded {len(profile)} layers, the program has {layers}: use a "
+            "preset with more profile_marks, or fix the program's marks"
+        )
+    ends = [*profile[:-1], [counters[name] for name in PROFILE_FIELDS]]
+    starts = [[0] * len(PROFILE_FIELDS), *ends[:-1]]
+    return [
+        {name: b - a for name, a, b in zip(PROFILE_FIELDS, start, end, strict=True)}
+        for start, end in itertools.zip_longest(starts, ends)
+    ]

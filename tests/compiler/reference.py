@@ -1,0 +1,167 @@
+"""A small numpy evaluation of integer graphs, and random graphs to compile."""
+
+import numpy as np
+from resarray.golden.graph import QAdd, QConv, QGlobalAvgPool, QGraph, QMaxPool, QTensor
+from resarray.spec.numerics import GUARD_BITS, quantise_factor
+
+
+def _requantise(total, mult, shift, zp, lo, hi, residual=0):
+    fixed = ((total * mult) >> shift) + residual
+    return np.clip(((fixed + (1 << (GUARD_BITS - 1))) >> GUARD_BITS) + zp, lo, hi).astype(np.int8)
+
+
+def _windows(x, kernel, stride):
+    """[C][Ho][Wo][kh][kw]"""
+    view = np.lib.stride_tricks.sliding_window_view(x, kernel, axis=(1, 2))
+    return view[:, :: stride[0], :: stride[1]]
+
+
+def _residual(graph, op, values):
+    if op.residual is None:
+        return 0
+    r = values[op.residual].astype(np.int64) - graph.tensors[op.residual].zero_point
+    return ((r * op.res_mult) << 4) >> op.res_shift
+
+
+def _conv(graph, op, values):
+    x = values[op.input].astype(np.int64) - graph.tensors[op.input].zero_point
+    top, bottom, left, right = op.padding
+    x = np.pad(x, ((0, 0), (top, bottom), (left, right)))
+    windows = _windows(x, op.weight.shape[2:], op.stride).astype(np.float64)
+    acc = np.tensordot(op.weight.astype(np.float64), windows, ([1, 2, 3], [0, 3, 4]))
+    total = acc.astype(np.int64) + np.asarray(op.bias, np.int64)[:, None, None]
+    mult = np.asarray(op.mult, np.int64)[:, None, None]
+    shift = np.asarray(op.shift, np.int64)[:, None, None]
+    zp = graph.tensors[op.output].zero_point
+    residual = _residual(graph, op, values)
+    return _requantise(total, mult, shift, zp, op.lo, op.hi, residual)
+
+
+def evaluate(graph: QGraph, x: np.ndarray) -> dict[str, np.ndarray]:
+    """Every tensor for input int8 [C][H][W]."""
+    values = {graph.input: x}
+    for op in graph.ops:
+        zp_in, zp_out = (graph.tensors[n].zero_point for n in (op.input, op.output))
+        if isinstance(op, QConv):
+            out = _conv(graph, op, values)
+        elif isinstance(op, QMaxPool):
+            p = op.padding
+            padded = np.pad(values[op.input], ((0, 0), (p, p), (p, p)), constant_values=-128)
+            out = _windows(padded, (op.kernel, op.kernel), (2, 2)).max(axis=(3, 4))
+        elif isinstance(op, QGlobalAvgPool):
+            total = values[op.input].astype(np.int64).sum(axis=(1, 2), keepdims=True)
+            _, h, w = graph.tensors[op.input].shape
+            out = _requantise(total - h * w * zp_in, op.mult, op.shift, zp_out, -128, 127)
+        elif isinstance(op, QAdd):
+            total = values[op.input].astype(np.int64) - zp_in
+            residual = _residual(graph, op, values)
+            out = _requantise(total, op.mult, op.shift, zp_out, op.lo, op.hi, residual)
+        assert out.shape == graph.tensors[op.output].shape, op.name
+        values[op.output] = out
+    return values
+
+
+class Builder:
+    """Builds random-weight graphs; every method returns the new tensor's name."""
+
+    def __init__(self, seed: int, shape: tuple[int, int, int], name: str = "net"):
+        self.rng = np.random.default_rng(seed)
+        self.graph = QGraph(name, "x", "x")
+        self._tensor("x", shape)
+
+    def _tensor(self, name, shape, zero_point=None):
+        zp = int(self.rng.integers(-128, 128)) if zero_point is None else zero_point
+        self.graph.tensors[name] = QTensor(name, tuple(int(s) for s in shape), 0.05, zp)
+        self.graph.output = name
+        return name
+
+    def _op(self, op):
+        self.graph.ops.append(op)
+        return op.output
+
+    def _new(self, kind):
+        return f"{kind}{len(self.graph.ops)}"
+
+    def conv(self, x, cout, kernel, stride=(1, 1), padding=(0, 0, 0, 0), residual=None, relu=True):
+        rng = self.rng
+        cin, h, w = self.graph.tensors[x].shape
+        ho = (h + padding[0] + padding[1] - kernel[0]) // stride[0] + 1
+        wo = (w + padding[2] + padding[3] - kernel[1]) // stride[1] + 1
+        name = self._new("conv")
+        output = self._tensor(f"{name}.out", (cout, ho, wo))
+        weight = rng.integers(-127, 128, (cout, cin, *kernel)).astype(np.int8)
+        spread = 74 * 74 * np.sqrt(cin * kernel[0] * kernel[1])
+        factors = [quantise_factor(f) for f in rng.uniform(20, 60, cout) / spread]
+        res_mult, res_shift = quantise_factor(float(rng.uniform(0.2, 2)), 4) if residual else (0, 0)
+        return self._op(
+            QConv(
+                name,
+                x,
+                output,
+                weight,
+                bias=rng.integers(-30000, 30000, cout).astype(np.int32),
+                mult=np.array([m for m, _ in factors]),
+                shift=np.array([s for _, s in factors]),
+                stride=stride,
+                padding=padding,
+                lo=self.graph.tensors[output].zero_point if relu else -128,
+                residual=residual,
+                res_mult=res_mult,
+                res_shift=res_shift,
+            )
+        )
+
+    def max_pool(self, x, kernel, padding):
+        c, h, w = self.graph.tensors[x].shape
+        size = [(n + 2 * padding - kernel) // 2 + 1 for n in (h, w)]
+        name = self._new("pool")
+        output = self._tensor(f"{name}.out", (c, *size), self.graph.tensors[x].zero_point)
+        return self._op(QMaxPool(name, x, output, kernel, padding))
+
+    def average(self, x):
+        c, h, w = self.graph.tensors[x].shape
+        name = self._new("average")
+        output = self._tensor(f"{name}.out", (c, 1, 1))
+        mult, shift = quantise_factor(float(self.rng.uniform(0.5, 1.5)) / (h * w))
+        return self._op(QGlobalAvgPool(name, x, output, mult, shift))
+
+    def add(self, x, residual):
+        name = self._new("add")
+        output = self._tensor(f"{name}.out", self.graph.tensors[x].shape)
+        mult, shift = quantise_factor(float(self.rng.uniform(0.2, 1.5)))
+        res_mult, res_shift = quantise_factor(float(self.rng.uniform(0.2, 1.5)), 4)
+        return self._op(QAdd(name, x, residual, output, mult, shift, res_mult, res_shift))
+
+    def input(self):
+        shape = self.graph.tensors[self.graph.input].shape
+        return self.rng.integers(-128, 128, shape).astype(np.int8)
+
+
+def resnet18(size: int, seed: int = 0, classes: int = 1000) -> Builder:
+    """A graph of ResNet-18's shape with random weights."""
+    b = Builder(seed, (3, size, size), "resnet18")
+    x = b.conv("x", 64, (7, 7), (2, 2), (3, 3, 3, 3))
+    x = b.max_pool(x, 3, 1)
+    for width, first in ((64, 1), (128, 2), (256, 2), (512, 2)):
+        for stride in (first, 1):
+            y = b.conv(x, width, (3, 3), (stride, stride), (1, 1, 1, 1))
+            shortcut = x
+            if stride == 2:
+                shortcut = b.conv(x, width, (1, 1), (2, 2), relu=False)
+            x = b.conv(y, width, (3, 3), (1, 1), (1, 1, 1, 1), residual=shortcut)
+    x = b.average(x)
+    b.conv(x, classes, (1, 1), relu=False)
+    return b
+
+
+def mismatches(image, memory, values) -> list[str]:
+    """Stored tensors of a run that differ from the reference."""
+    from resarray.spec.layout import from_dict
+
+    wrong = []
+    for entry in image.manifest["tensors"]:
+        layout = from_dict(entry["layout"])
+        flat = memory[entry["addr"] : entry["addr"] + layout.size].view(np.int8)
+        if not np.array_equal(layout.unpack(flat), values[entry["name"]]):
+            wrong.append(entry["name"])
+    return wrong

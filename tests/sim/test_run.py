@@ -1,0 +1,113 @@
+"""Running programs: errors, hangs, counters and what reaches the accelerator."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from resarray.sim import run as sim_run
+from resarray.sim.run import MemoryModel, layer_counters, run
+from resarray.spec.config import preset
+from resarray.spec.errors import ResarrayError
+from resarray.spec.registers import COUNTERS, PROFILE_FIELDS
+
+from . import stub
+
+TINY = preset("tiny")
+SHAPE = (4, 2, 4)
+DATA = np.zeros((1, *SHAPE), np.int8)
+
+
+def run_stub(mode: int, **options):
+    return run(stub.program(TINY, SHAPE, mode), DATA, design=stub.design(TINY), **options)
+
+
+def test_hang_names_every_engine():
+    with pytest.raises(ResarrayError) as caught:
+        run_stub(stub.STUCK, watchdog_cycles=2000)
+    message = str(caught.value)
+    assert "hangs: nothing moved for 2000 cycles" in message
+    assert "LOAD waits for another engine, 0 done, 3 queued" in message
+    assert "COMPUTE idle, 7 done" in message
+    for engine in ("WEIGHTS", "RESIDUAL", "DRAIN", "STORE"):
+        assert f"{engine} idle" in message
+
+
+def test_error_names_cause_engine_and_address():
+    with pytest.raises(ResarrayError, match="outside window in engine STORE at byte offset 0x1230"):
+        run_stub(stub.ERROR)
+
+
+def test_other_configuration_is_refused():
+    other = dataclasses.replace(TINY, acc_depth=32)
+    with pytest.raises(ResarrayError, match="compiled for"):
+        run(stub.program(other, SHAPE), DATA, design=stub.design(TINY))
+
+
+def test_progress_and_result():
+    seen = []
+    result = run_stub(stub.COPY, progress=lambda job, cycles: seen.append((job, cycles)))
+    np.testing.assert_array_equal(result.tensors["copy"], stub.expected(DATA))
+    assert result.layers[0]["CYCLES"] == result.cycles
+    assert result.cycles_per_second > 0
+
+
+def test_run_folder_is_removed_unless_something_failed(tmp_path, monkeypatch):
+    design = stub.design(TINY)
+    run_stub(stub.COPY)
+    monkeypatch.setattr(sim_run.tempfile, "mkdtemp", lambda **_: str(_made(tmp_path / "run")))
+    run(stub.program(TINY, SHAPE), DATA, design=design)
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(ResarrayError) as caught:
+        run(stub.program(TINY, SHAPE, stub.ERROR), DATA, design=design)
+    assert str(tmp_path / "run" / "sim.log") in str(caught.value)
+    assert (tmp_path / "run" / "sim.log").exists()
+
+
+def _made(path):
+    path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (np.zeros((2, *SHAPE), np.int8), "2 input images given, the program takes a batch of 1"),
+        (np.zeros((1, 3, 2, 4), np.int8), r"int8 \[3, 2, 4\], the program takes int8 \[4, 2, 4\]"),
+        (np.zeros((1, *SHAPE), np.float32), r"float32 \[4, 2, 4\], the program takes int8"),
+    ],
+)
+def test_wrong_input_is_refused(inputs, message):
+    with pytest.raises(ResarrayError, match=message):
+        run(stub.program(TINY, SHAPE), inputs, design=stub.design(TINY))
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (MemoryModel(latency=0), "latency of 0 cycles"),
+        (MemoryModel(bytes_per_cycle=0), "bandwidth of 0 bytes"),
+        (MemoryModel(bytes_per_cycle=5), "bandwidth of 5 bytes"),
+        (MemoryModel(stall_probability=1), "stall probability of 1 "),
+        (MemoryModel(stall_probability=-0.5), "stall probability of -0.5 "),
+    ],
+)
+def test_wrong_memory_is_refused(model, message):
+    with pytest.raises(ResarrayError, match=message):
+        model.settings(TINY)
+
+
+def test_layers_add_up():
+    fields = len(PROFILE_FIELDS)
+    counters = dict.fromkeys(COUNTERS, 90)
+    layers = layer_counters([[10] * fields, [40] * fields, [70] * fields], counters, 3)
+    assert [layer["CYCLES"] for layer in layers] == [10, 30, 50]
+    with pytest.raises(ResarrayError, match="recorded 1 layers, the program has 2"):
+        layer_counters([[1] * fields], counters, 2)
+
+
+def test_rejected_design_names_the_log():
+    broken = stub.design(TINY).replace("endmodule", "nonsense")
+    with pytest.raises(
+        ResarrayError, match=r"building the verilator .*build\.log"
+    ):
+        run(stub.program(TINY, SHAPE), DATA, design=broken)
