@@ -18,7 +18,7 @@ from .tiling import choose
 from .weights import pack_weights
 
 # Instructions; longer programs get the tiling's estimate instead of the simulated prediction.
-MAX_SIMULATED = 20_000
+MAX_SIMULATED = 100_000
 
 
 def compile_graph(

@@ -27,15 +27,16 @@ _AWAITED = [tuple(None if a is None else int(a) for a in WAITS[engine]) for engi
 
 @dataclass(frozen=True)
 class Prediction:
-    """``total``: cycles of the program; ``marks``: cycle of each layer's last compute."""
+    """``total``: cycles of the program; ``marks``: cycle at which each layer's last compute is
+    complete."""
 
     total: int
     marks: list[int]
 
     @property
     def layer_cycles(self) -> list[int]:
-        """Cycles from mark to mark."""
-        return [b - a for a, b in itertools.pairwise([0, *self.marks])]
+        """Cycles from mark to mark; the last layer ends with the program."""
+        return [b - a for a, b in itertools.pairwise([0, *self.marks[:-1], self.total])]
 
 
 class Deadlock(AssertionError):

@@ -10,6 +10,8 @@ import numpy as np
 from resarray.spec.config import Config
 from resarray.spec.image import Image
 from resarray.spec.isa import INSTRUCTION_BYTES, PARAMS, WAITS, Engine, Pool, decode, encode
+from resarray.spec.layout import from_dict
+from resarray.spec.numerics import RESIDUAL_HEADROOM
 
 from .pooling import PoolStage, requantise
 
@@ -26,8 +28,6 @@ def run_image(image: Image, inputs: np.ndarray | None = None, *, check: bool = T
     inputs:  int8 [batch][C][H][W], written to their places first; None leaves zeros
     check:   also prove the synchronisation; `ScheduleError` names the first fault
     """
-    from resarray.spec.layout import from_dict
-
     memory = np.zeros(image.manifest["mem_size"], np.uint8)
     memory[: len(image.payload)] = np.frombuffer(image.payload, np.uint8)
     if inputs is not None:
@@ -182,7 +182,9 @@ class Machine:
         if f["res_en"]:
             words = self.residual.take(f["n_blocks"] * f["px_count"]).astype(np.int64)
             words = words.reshape(f["n_blocks"], -1, rows).transpose(1, 0, 2).reshape(-1, channels)
-            residual = ((words - f["res_zp"]) * f["res_mult"] << 4) >> f["res_shift"]
+            residual = ((words - f["res_zp"]) * f["res_mult"] << RESIDUAL_HEADROOM) >> f[
+                "res_shift"
+            ]
         out = requantise(total, mult, shift, f["zp_out"], f["lo"], f["hi"], residual)
         blocks = out.reshape(-1, f["n_blocks"], rows).transpose(1, 0, 2)  # [block][pixel][rows]
         if Pool(f["pool"]) == Pool.NONE:

@@ -201,7 +201,7 @@ class _Importer:
     # -- operators ---------------------------------------------------------------------------
 
     def conv(self, node: Node) -> str:
-        x, weight, bias, stride, padding, dilation, groups = _arguments(
+        _, weight, bias, stride, padding, dilation, groups = _arguments(
             node, (None, None, None, [1, 1], [0, 0], [1, 1], 1)
         )
         stride, dilation = _pair(stride), _pair(dilation)

@@ -43,7 +43,7 @@ def conv(
     tensor_r: QTensor | None = None,
 ) -> np.ndarray:
     """Convolution of int8 [C][H][W], the residual added before the one rounding."""
-    c_out, c_in, kernel_h, kernel_w = op.weight.shape
+    _, c_in, kernel_h, kernel_w = op.weight.shape
     _, height, width = tensor_x.shape
     top, _, left, _ = op.padding
     y = np.empty(tensor_y.shape, np.int8)

@@ -98,7 +98,8 @@ class PoolStage(wiring.Component):
         lines = Memory(shape=bits, depth=config.pool_words, init=[])
         m.submodules.lines = lines
         read, write = lines.read_port(), lines.write_port()
-        m.d.comb += read.addr.eq(line + column)
+        # Only then, so that the data stays while cycle 2 waits for the output.
+        m.d.comb += [read.addr.eq(line + column), read.en.eq(taken)]
         with m.If(taken & (c.pool == isa.Pool.MAX)):
             # An even pixel also begins the next window of three.
             m.d.sync += running.eq(Mux(odd_x, h_max, word))

@@ -188,16 +188,35 @@ def _verilate(
     public = folder / "public.vlt"
     public.write_text(f'`verilator_config\npublic_flat_rw -module "{TOP}" -port "*"\n')
     verilate = [
-        simulator.executable, "--cc", "--exe", "--vpi", "--prefix", "Vtop", "--top-module", TOP,
-        "-Mdir", str(folder), "-o", TOP,
-        "-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator",
+        simulator.executable,
+        "--cc",
+        "--exe",
+        "--vpi",
+        "--prefix",
+        "Vtop",
+        "--top-module",
+        TOP,
+        "-Mdir",
+        str(folder),
+        "-o",
+        TOP,
+        "-LDFLAGS",
+        f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator",
         *VERILATOR_FLAGS,
         *(f"-G{name}={value}" for name, value in parameters.items()),
         str(cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"),
-        str(public), *sources,
+        str(public),
+        *sources,
     ]
     make = [
-        "make", "-j", str(JOBS), "-C", str(folder), "-f", "Vtop.mk", *VERILATOR_MAKE,
+        "make",
+        "-j",
+        str(JOBS),
+        "-C",
+        str(folder),
+        "-f",
+        "Vtop.mk",
+        *VERILATOR_MAKE,
         *simulator.make,
     ]
     # Verilator's own runtime is a third of the work and the same for every design.

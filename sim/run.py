@@ -161,15 +161,20 @@ def run_many(
     words = max(-(-image.manifest["mem_size"] // config.rows) for image, _ in programs)
     binary = build.build(found, design, config.rows, words, note)
 
+    contents = [memory_contents(image, inputs) for image, inputs in programs]
     scratch = build.build_dir() / "run"
     scratch.mkdir(parents=True, exist_ok=True)
+    # The folder stays where something failed: its log is named in the message.
     folder = Path(tempfile.mkdtemp(dir=scratch, prefix=f"{time.strftime('%Y%m%d-%H%M%S')}-"))
     jobs = [
-        _prepare(index, image, inputs, config, setting, watchdog_cycles, simulator, folder)
-        for index, ((image, inputs), setting) in enumerate(zip(programs, settings, strict=True))
+        _job(index, image, len(contents[index]), settings[index])
+        | {"watchdog_cycles": watchdog_cycles, "chunk_cycles": CHUNK_CYCLES[simulator]}
+        for index, (image, _) in enumerate(programs)
     ]
+    for index, data in enumerate(contents):
+        path = folder / f"job{index}.mem"
+        path.write_bytes(memory_file.format_words(data, config.rows))
     (folder / "jobs.json").write_text(json.dumps(jobs))
-    # The folder stays where something failed: its log is named in the message.
     simulate(binary, "resarray.sim.bench", build.TOP, folder, progress)
     results = [
         _collect(job, image, config, folder) for job, (image, _) in zip(jobs, programs, strict=True)
@@ -215,34 +220,22 @@ def memory_contents(image: Image, inputs: np.ndarray) -> np.ndarray:
     return contents
 
 
-def _prepare(
-    index: int,
-    image: Image,
-    inputs: np.ndarray,
-    config: Config,
-    settings: dict[str, int],
-    watchdog_cycles: int,
-    simulator: str,
-    folder: Path,
-) -> dict:
-    """Write the memory file of one job; its entry in jobs.json."""
-    manifest = image.manifest
-    contents = memory_contents(image, inputs)
-    (folder / f"job{index}.mem").write_bytes(memory_file.format_words(contents, config.rows))
+def _job(index: int, image: Image, load_bytes: int, settings: dict[str, int]) -> dict:
+    """What bench.py needs to know of one program."""
+    manifest, rows = image.manifest, image.config.rows
     spans = [
         (tensor["addr"], tensor["addr"] + layout.from_dict(tensor["layout"]).size)
         for tensor in manifest["tensors"]
     ]
-    first = min(start for start, _ in spans) // config.rows
-    last = -(-max(stop for _, stop in spans) // config.rows) - 1
     return {
         "index": index,
-        "load_words": len(contents) // config.rows,
-        "dump": [first, last],
-        "hash": config.hash,
+        "load_words": load_bytes // rows,
+        "dump": [
+            min(start for start, _ in spans) // rows,
+            -(-max(stop for _, stop in spans) // rows) - 1,
+        ],
+        "hash": image.config_hash,
         "settings": settings,
-        "watchdog_cycles": watchdog_cycles,
-        "chunk_cycles": CHUNK_CYCLES[simulator],
         "registers": {
             "MEM_BASE": MEM_BASE,
             "MEM_SIZE": manifest["mem_size"],

@@ -2,6 +2,7 @@
 
 import numpy as np
 from resarray.golden.graph import QAdd, QConv, QGlobalAvgPool, QGraph, QMaxPool, QTensor
+from resarray.spec.layout import from_dict
 from resarray.spec.numerics import GUARD_BITS, quantise_factor
 
 
@@ -137,6 +138,47 @@ class Builder:
         return self.rng.integers(-128, 128, shape).astype(np.int8)
 
 
+def random_graph(seed: int) -> Builder:
+    """One to four random operators on a random map."""
+    rng = np.random.default_rng(seed)
+    shape = (int(rng.choice([1, 3, 4, 5, 8, 9, 16, 24])), *map(int, rng.integers(1, 40, 2)))
+    b = Builder(seed + 10**6, shape)
+    x, wanted = "x", int(rng.integers(1, 5))
+    while len(b.graph.ops) < wanted:
+        c, h, w = b.graph.tensors[x].shape
+        same = [n for n, t in b.graph.tensors.items() if t.shape == (c, h, w)]
+        kind = rng.choice(["conv", "conv", "conv", "residual", "pool", "average", "add"])
+        if kind == "conv":
+            x = _random_conv(b, rng, x)
+        elif kind == "residual":
+            # A convolution that keeps the shape, so that any tensor like its input is a residual.
+            k = int(rng.choice([1, 3, 5]))
+            x = b.conv(x, c, (k, k), padding=(k // 2,) * 4, residual=str(rng.choice(same)))
+        elif kind == "pool" and min(h, w) >= 3:
+            kernel = int(rng.integers(2, 4))
+            x = b.max_pool(x, kernel, int(rng.integers(0, 2)) if kernel == 3 else 0)
+        elif kind == "average":
+            x = b.average(x)
+        elif kind == "add":
+            x = b.add(x, str(rng.choice(same)))
+    return b
+
+
+def _random_conv(b: Builder, rng, x: str) -> str:
+    """A convolution of a random kernel, stride and padding that its map allows."""
+    _, h, w = b.graph.tensors[x].shape
+    cout = int(rng.choice([1, 4, 7, 8, 20, 33, 64, 70]))
+    kernel = tuple(int(k) for k in rng.choice([1, 3, 5, 7], 2))
+    stride = tuple(int(s) for s in rng.integers(1, 3, 2))
+    padding = tuple(int(p) for p in rng.integers(0, 5, 4))
+    if rng.random() < 0.6:
+        kernel, stride = (kernel[0],) * 2, (stride[0],) * 2
+        padding = (kernel[0] // 2,) * 4
+    if h + padding[0] + padding[1] < kernel[0] or w + padding[2] + padding[3] < kernel[1]:
+        kernel = (1, 1)
+    return b.conv(x, cout, kernel, stride, padding, relu=bool(rng.integers(2)))
+
+
 def resnet18(size: int, seed: int = 0, classes: int = 1000) -> Builder:
     """A graph of ResNet-18's shape with random weights."""
     b = Builder(seed, (3, size, size), "resnet18")
@@ -156,8 +198,6 @@ def resnet18(size: int, seed: int = 0, classes: int = 1000) -> Builder:
 
 def mismatches(image, memory, values) -> list[str]:
     """Stored tensors of a run that differ from the reference."""
-    from resarray.spec.layout import from_dict
-
     wrong = []
     for entry in image.manifest["tensors"]:
         layout = from_dict(entry["layout"])

@@ -107,7 +107,5 @@ def test_layers_add_up():
 
 def test_rejected_design_names_the_log():
     broken = stub.design(TINY).replace("endmodule", "nonsense")
-    with pytest.raises(
-        ResarrayError, match=r"building the verilator .*build\.log"
-    ):
+    with pytest.raises(ResarrayError, match=r"building the verilator .*build\.log"):
         run(stub.program(TINY, SHAPE), DATA, design=broken)

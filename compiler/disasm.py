@@ -1,0 +1,97 @@
+"""Disassembler: an image's program as readable text."""
+
+from resarray.spec.image import Image
+from resarray.spec.isa import INSTRUCTION_BYTES, WAITS, Engine, Pool, decode
+
+
+def disassemble(image: Image) -> str:
+    """One line per instruction: number, number within its engine (from 1: what waits refer to),
+    engine, waits, and the fields that matter.
+
+    Addresses are word addresses in hexadecimal; ``buf`` is a word and ``base`` a byte of the input
+    buffer.
+    """
+    addr, count = (image.manifest["program"][key] for key in ("addr", "count"))
+    numbers = dict.fromkeys(Engine, 0)
+    lines = []
+    for i in range(count):
+        start = addr + i * INSTRUCTION_BYTES
+        engine, fields = decode(image.payload[start : start + INSTRUCTION_BYTES])
+        numbers[engine] += 1
+        parts = [_waits(engine, fields), _FORMATS[engine](fields)]
+        text = " ".join(part for part in parts if part)
+        lines.append(f"{i:6} {engine.name.lower():>8}#{numbers[engine]:<5} {text}")
+        if fields.get("mark"):
+            lines[-1] += " mark"
+    return "\n".join(lines) + "\n"
+
+
+def _waits(engine: Engine, f: dict[str, int]) -> str:
+    return " ".join(
+        f"{awaited.name.lower()}>={f[wait]}"
+        for wait, awaited in zip(("wait_a", "wait_b"), WAITS[engine], strict=True)
+        if f[wait]
+    )
+
+
+def _pattern(f: dict[str, int]) -> str:
+    """blocks x runs x words, with the strides of what occurs more than once."""
+    text = f"@{f['addr']:#x} {f['n_blocks']}x{f['n_runs']}x{f['run_len']}"
+    strides = [
+        f"{name}+{f[f'{name}_stride']}"
+        for name, n in (("block", "n_blocks"), ("run", "n_runs"))
+        if f[n] > 1
+    ]
+    return f"{text} ({', '.join(strides)})" if strides else text
+
+
+def _load(f: dict[str, int]) -> str:
+    text = f"{_pattern(f)} -> buf {f['buf']} {f['rows']}x{f['cols']}"
+    borders = [f"{side} {f[side]}" for side in ("top", "bottom", "left", "right") if f[side]]
+    if borders:
+        text += f" pad {', '.join(borders)} with {f['pad_value']}"
+    return text
+
+
+def _weights(f: dict[str, int]) -> str:
+    return f"@{f['addr']:#x} {f['length']}"
+
+
+def _compute(f: dict[str, int]) -> str:
+    def loops(axis: str) -> str:
+        parts = []
+        for i in range(3):
+            n, stride = f[f"n_{axis}{i}"], f[f"s_{axis}{i}"]
+            parts.append(f"{n}(+{stride})" if n > 1 else "1")
+        return "x".join(parts)
+
+    flags = [name for name in ("clear", "params") if f[name]]
+    text = f"bank {f['bank']} base {f['base']} k {loops('k')} m {loops('m')}"
+    return " ".join([text, *flags])
+
+
+def _drain(f: dict[str, int]) -> str:
+    text = f"bank {f['bank']} pixels {f['px_base']}+{f['px_count']} blocks {f['n_blocks']}"
+    text += f" zp {f['zp_out']} clamp {f['lo']}..{f['hi']}"
+    if f["res_en"]:
+        text += f" residual (r-{f['res_zp']})*{f['res_mult']}>>{f['res_shift']}"
+    if f["pool"] == Pool.MAX:
+        flags = [n for n in ("first", "odd", "flush_x", "flush_y") if f[f"pool_{n}"]]
+        text += f" max {f['pool_k']} pad {f['pool_pad']} width {f['width']}->{f['pool_width']}"
+        text += f" line {f['line']}"
+        text = " ".join([text, *flags])
+    elif f["pool"] == Pool.AVERAGE:
+        flags = [n for n in ("first", "last") if f[f"avg_{n}"]]
+        text += f" average (sum+{f['avg_bias']})*{f['avg_mult']}>>{f['avg_shift']}"
+        text = " ".join([text, f"zp {f['avg_zp']}", *flags])
+    return text
+
+
+_FORMATS = {
+    Engine.LOAD: _load,
+    Engine.WEIGHTS: _weights,
+    Engine.RESIDUAL: _pattern,
+    Engine.COMPUTE: _compute,
+    Engine.DRAIN: _drain,
+    Engine.STORE: _pattern,
+}

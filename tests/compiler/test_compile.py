@@ -1,0 +1,170 @@
+"""Compiled programs on the functional model equal the numpy reference, every stored tensor."""
+
+import dataclasses
+import time
+
+import numpy as np
+import pytest
+from resarray.compiler.compile import compile_graph
+from resarray.compiler.functional import run_image
+from resarray.spec import image as image_file
+from resarray.spec.config import PRESETS, preset
+from resarray.spec.errors import ResarrayError
+
+from .reference import Builder, evaluate, mismatches, random_graph, resnet18
+
+
+def check(builder: Builder, config, **options):
+    image = compile_graph(builder.graph, config, **options)
+    x = builder.input()
+    wrong = mismatches(image, run_image(image, x[None]), evaluate(builder.graph, x))
+    assert not wrong, f"{wrong} differ"
+    return image
+
+
+def configuration(seed: int):
+    """A preset, or one with another element, very small buffers or wide words."""
+    rng = np.random.default_rng(seed)
+    config = list(PRESETS.values())[seed % len(PRESETS)]
+    if seed % 4 == 3:
+        config = dataclasses.replace(config, element="mac")
+    if seed % 5 == 4:
+        config = dataclasses.replace(
+            config,
+            input_words=int(rng.choice([256, 512])),
+            acc_depth=int(rng.choice([16, 32, 64])),
+            pool_words=int(rng.choice([8, 16, 32])),
+            queue_depth=2,
+        )
+    if seed % 7 == 0:
+        config = dataclasses.replace(config, rows=16, columns=32)
+    return config
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_graphs(seed):
+    check(random_graph(seed), configuration(seed), fuse_pool=seed % 8 != 0)
+
+
+@pytest.mark.parametrize("config", PRESETS.values(), ids=PRESETS)
+@pytest.mark.parametrize(
+    "kernel, stride, padding",
+    [
+        ((1, 1), (1, 1), (0, 0, 0, 0)),
+        ((1, 1), (2, 2), (0, 0, 0, 0)),
+        ((3, 3), (1, 1), (1, 1, 1, 1)),
+        ((3, 3), (2, 2), (0, 1, 0, 1)),
+        ((5, 3), (1, 2), (2, 0, 15, 3)),
+        ((7, 7), (2, 2), (3, 3, 3, 3)),
+        ((1, 1), (1, 1), (15, 15, 15, 15)),
+    ],
+)
+def test_convolutions(config, kernel, stride, padding):
+    for channels in (3, 20):
+        b = Builder(channels, (channels, 11, 17))
+        b.conv(b.conv("x", 13, kernel, stride, padding), 9, (1, 1))
+        check(b, config)
+
+
+@pytest.mark.parametrize("config", PRESETS.values(), ids=PRESETS)
+@pytest.mark.parametrize("size", [(12, 15), (9, 8), (3, 3)], ids=str)
+@pytest.mark.parametrize("kernel, padding", [(3, 1), (3, 0), (2, 0)])
+@pytest.mark.parametrize("fuse", [True, False])
+def test_max_pools(config, size, kernel, padding, fuse):
+    b = Builder(5, (8, *size))
+    b.max_pool(b.conv("x", 12, (3, 3), padding=(1, 1, 1, 1)), kernel, padding)
+    image = check(b, config, fuse_pool=fuse)
+    assert len(image.manifest["layers"]) == (1 if fuse else 2)
+
+
+def test_max_pool_wider_than_its_buffers():
+    config = dataclasses.replace(preset("tiny"), acc_depth=16, pool_words=4)
+    b = Builder(6, (4, 7, 61))
+    b.max_pool("x", 3, 1)
+    check(b, config)
+
+
+def test_whole_input_does_not_fit():
+    """The channels of even one row exceed the buffer: they are loaded in turns."""
+    config = dataclasses.replace(preset("tiny"), input_words=256)
+    b = Builder(7, (64, 6, 20))
+    b.conv("x", 12, (3, 3), padding=(1, 1, 1, 1))
+    image = check(b, config)
+    resident = compile_graph(b.graph, dataclasses.replace(config, input_words=8192))
+    read = [i.manifest["layers"][0]["bytes_read"] for i in (image, resident)]
+    assert read[0] > read[1]
+
+
+def test_an_input_that_several_operators_read_is_blocked():
+    b = Builder(8, (3, 8, 8))
+    y = b.conv("x", 3, (3, 3), padding=(1, 1, 1, 1))
+    b.conv(y, 3, (1, 1), residual="x")
+    image = check(b, preset("default"))
+    assert image.manifest["inputs"][0]["layout"]["kind"] == "blocked"
+
+
+def test_resnet18_at_32():
+    check(resnet18(32), preset("small"))
+
+
+def test_resnet18_at_64():
+    check(resnet18(64, seed=1), preset("default"))
+
+
+def test_resnet18_at_224_is_fast_and_busy():
+    b = resnet18(224)
+    start = time.perf_counter()
+    image = compile_graph(b.graph, preset("default"))
+    assert time.perf_counter() - start < 10
+    layers = image.manifest["layers"]
+    macs = sum(layer["macs"] for layer in layers)
+    assert macs == 1_814_073_344
+    cycles = sum(layer["predicted_cycles"] for layer in layers)
+    assert macs / (256 * cycles) > 0.975
+    assert layers[0]["op"] == "conv+max_pool"
+
+
+def test_manifest(tmp_path):
+    b = resnet18(32)
+    config = preset("default")
+    image = compile_graph(b.graph, config)
+    image_file.save(image, tmp_path / "net.image")
+    loaded = image_file.load(tmp_path / "net.image", config)
+    assert loaded == image
+    m = loaded.manifest
+    end = m["program"]["count"] * 32
+    assert end <= len(image.payload) <= m["inputs"][0]["addr"] < m["write_base"] < m["mem_size"]
+    assert all(entry["addr"] % 64 == 0 for entry in m["tensors"] + m["inputs"])
+    assert m["output"] == m["tensors"][-1]["name"] == b.graph.output
+    # Every tensor but the input and what the pool took in, each in a place of its own.
+    assert len(m["tensors"]) == len(b.graph.tensors) - 2
+    places = sorted(entry["addr"] for entry in m["tensors"])
+    assert len(set(places)) == len(places)
+
+
+@pytest.mark.parametrize(
+    "shape, change, message",
+    [
+        ((8, 8, 8), {"input_words": 2}, "needs 3 lines of 3 words"),
+        ((8, 8, 8), {}, "batch 2 is not supported"),
+        ((8192, 1, 1), {}, "dot products of 73728 elements"),
+    ],
+)
+def test_errors(shape, change, message):
+    b = Builder(9, shape)
+    b.conv("x", 4, (3, 3), padding=(1, 1, 1, 1))
+    config = dataclasses.replace(preset("default"), **change)
+    with pytest.raises(ResarrayError, match=message):
+        compile_graph(b.graph, config, batch=2 if "batch" in message else 1)
+
+
+def test_a_bias_beyond_int32_is_refused():
+    b = Builder(10, (8, 4, 4))
+    b.conv("x", 4, (3, 3))
+    op = b.graph.ops[0]
+    bias = np.full(4, 2**31 - 1, np.int64)
+    b.graph.ops[0] = dataclasses.replace(op, bias=bias, weight=-np.abs(op.weight))
+    zero_point = dataclasses.replace(b.graph.tensors["x"], zero_point=127)
+    b.graph.tensors["x"] = zero_point
+    with pytest.raises(ResarrayError, match="exceeds int32"):
+        compile_graph(b.graph, dataclasses.replace(preset("default"), element="mac"))

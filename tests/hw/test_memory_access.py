@@ -1,0 +1,353 @@
+"""Burst splitter, readers behind the arbiter, LOAD and STORE against their patterns."""
+
+import random
+
+import pytest
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+from resarray.hw.arbiter import ReadArbiter
+from resarray.hw.axi import AXI4
+from resarray.hw.bursts import BurstSplitter
+from resarray.hw.layouts import INSTRUCTIONS, PATTERN
+from resarray.hw.load import LoadEngine
+from resarray.hw.reader import Reader
+from resarray.hw.store import StoreEngine
+from resarray.spec.config import Config
+from resarray.spec.isa import Engine
+from resarray.spec.registers import ErrorCause
+
+from .bench import STALLS, collect, drive, simulate
+
+CONFIG = Config(name="test", rows=4, columns=8, lanes=2, burst_words=8, max_reads=4,
+                output_words=32, input_words=1024)  # fmt: skip
+MEM_BASE = 0x4000_0000
+MEM_WORDS = 2048
+
+
+def pattern_words(p: dict) -> list[int]:
+    """Word addresses of a pattern, by the loop nest in `spec.isa`."""
+    return [
+        p["addr"] + b * p["block_stride"] + r * p["run_stride"] + i
+        for b in range(p["n_blocks"])
+        for r in range(p["n_runs"])
+        for i in range(p["run_len"])
+    ]
+
+
+def random_pattern(rng, longest: int = 20) -> dict:
+    return {
+        "addr": rng.randrange(512), "n_blocks": rng.randint(1, 3),
+        "block_stride": rng.randrange(300), "n_runs": rng.randint(1, 4),
+        "run_stride": rng.randrange(60), "run_len": rng.randint(1, longest),
+    }  # fmt: skip
+
+
+def stored_word(address: int) -> int:
+    """What the model memory holds at a word address."""
+    return (address * 2654435761) & 0xFFFFFFFF
+
+
+def memory_model(bus, rng, stall: float, written: dict | None = None):
+    """An AXI memory on ``bus`` as background testbenches: random latency, stalls on all channels."""
+    reads = []
+    responses = []
+
+    async def addresses(ctx):
+        while True:
+            ctx.set(bus.arready, rng.random() >= stall)
+            sampled = await ctx.tick().sample(bus.arvalid, bus.arready, bus.araddr, bus.arlen)
+            _, _, valid, ready, addr, length = sampled
+            if valid and ready:
+                assert addr // 4096 == (addr + 4 * length) // 4096, "burst crosses 4 KiB"
+                start = (addr - MEM_BASE) // 4
+                reads.extend((start + i, i == length) for i in range(length + 1))
+
+    async def data(ctx):
+        while True:
+            if reads and rng.random() >= stall:
+                address, last = reads.pop(0)
+                ctx.set(bus.rvalid, 1)
+                ctx.set(bus.rdata, stored_word(address))
+                ctx.set(bus.rlast, last)
+                await ctx.tick().until(bus.rready)
+                ctx.set(bus.rvalid, 0)
+            else:
+                await ctx.tick()
+
+    bursts, words = [], []
+
+    async def write_addresses(ctx):
+        while True:
+            ctx.set(bus.awready, rng.random() >= stall)
+            sampled = await ctx.tick().sample(bus.awvalid, bus.awready, bus.awaddr, bus.awlen)
+            _, _, valid, ready, addr, length = sampled
+            if valid and ready:
+                assert addr // 4096 == (addr + 4 * length) // 4096, "burst crosses 4 KiB"
+                bursts.append(((addr - MEM_BASE) // 4, length + 1))
+
+    async def write_data(ctx):
+        while True:
+            ctx.set(bus.wready, rng.random() >= stall)
+            sampled = await ctx.tick().sample(bus.wvalid, bus.wready, bus.wdata, bus.wlast)
+            _, _, valid, ready, value, last = sampled
+            if valid and ready:
+                words.append((value, last))
+            while bursts and len(words) >= bursts[0][1]:
+                start, count = bursts.pop(0)
+                for i in range(count):
+                    value, last = words.pop(0)
+                    assert last == (i == count - 1)
+                    assert start + i not in written
+                    written[start + i] = value
+                responses.append(None)
+
+    async def write_responses(ctx):
+        while True:
+            if responses and rng.random() >= stall:
+                responses.pop(0)
+                ctx.set(bus.bvalid, 1)
+                await ctx.tick().until(bus.bready)
+                ctx.set(bus.bvalid, 0)
+            else:
+                await ctx.tick()
+
+    if written is None:
+        return [addresses, data]
+    return [write_addresses, write_data, write_responses]
+
+
+@pytest.mark.parametrize("stall", STALLS)
+def test_burst_splitter(stall):
+    rng = random.Random(7)
+    patterns = [random_pattern(rng, 40) for _ in range(30)]
+    dut = BurstSplitter(CONFIG)
+    expected = [pattern_words(p) for p in patterns]
+    bursts = []
+    lasts = len(patterns)
+
+    async def taker(ctx):
+        seen = 0
+        while seen < lasts:
+            ctx.set(dut.o.ready, rng.random() >= stall)
+            _, _, valid, ready, burst = await ctx.tick().sample(
+                dut.o.valid, dut.o.ready, dut.o.payload
+            )
+            if valid and ready:
+                bursts.append((burst.addr, burst.beats, burst.last))
+                seen += burst.last
+
+    simulate(dut, drive(dut.i, patterns, 1, stall), taker)
+    got, current = [], []
+    for addr, beats, last in bursts:
+        assert 1 <= beats <= CONFIG.burst_words
+        assert addr // CONFIG.burst_words == (addr + beats - 1) // CONFIG.burst_words
+        current += range(addr, addr + beats)
+        if last:
+            got.append(current)
+            current = []
+    assert got == expected
+
+
+class ReadersAndArbiter(wiring.Component):
+    """Two readers of different depth on one bus."""
+
+    def __init__(self):
+        self.readers = [Reader(CONFIG, 8), Reader(CONFIG, 32)]
+        super().__init__({
+            "bus": Out(AXI4(CONFIG.rows)),
+            "i0": In(stream.Signature(PATTERN)),
+            "i1": In(stream.Signature(PATTERN)),
+            "o0": Out(stream.Signature(8 * CONFIG.rows)),
+            "o1": Out(stream.Signature(8 * CONFIG.rows)),
+            "finished": Out(2), "cause": Out(3), "failed": Out(1), "mem_words": In(30),
+        })  # fmt: skip
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.arbiter = arbiter = ReadArbiter(CONFIG, [Engine.LOAD, Engine.WEIGHTS])
+        connect(m, arbiter.bus, flipped(self.bus))
+        m.d.comb += [arbiter.mem_base.eq(MEM_BASE), arbiter.mem_words.eq(self.mem_words)]
+        m.d.comb += arbiter.halt.eq(self.failed)
+        with m.If(arbiter.error_valid):
+            m.d.sync += [self.failed.eq(1), self.cause.eq(arbiter.error.cause)]
+        for i, reader in enumerate(self.readers):
+            m.submodules[f"reader{i}"] = reader
+            connect(m, reader.request, getattr(arbiter, f"request{i}"))
+            connect(m, getattr(arbiter, f"data{i}"), reader.data)
+            connect(m, flipped(getattr(self, f"i{i}")), reader.i)
+            connect(m, reader.o, flipped(getattr(self, f"o{i}")))
+            m.d.comb += self.finished[i].eq(reader.finished)
+        return m
+
+
+@pytest.mark.parametrize("stall", STALLS)
+def test_readers_share_the_bus(stall):
+    rng = random.Random(11)
+    dut = ReadersAndArbiter()
+    patterns = [[random_pattern(rng) for _ in range(8)] for _ in range(2)]
+    expected = [[stored_word(a) for p in ps for a in pattern_words(p)] for ps in patterns]
+    got = [[], []]
+    finished = [0, 0]
+
+    async def set_limit(ctx):
+        ctx.set(dut.mem_words, MEM_WORDS)
+
+    async def count(ctx):
+        while True:
+            _, _, pulses = await ctx.tick().sample(dut.finished)
+            finished[0] += pulses & 1
+            finished[1] += pulses >> 1
+
+    simulate(
+        dut, set_limit,
+        drive(dut.i0, patterns[0], 1, stall), drive(dut.i1, patterns[1], 2, stall),
+        collect(dut.o0, len(expected[0]), got[0], 3, stall),
+        collect(dut.o1, len(expected[1]), got[1], 4, stall),
+        background=[*memory_model(dut.bus, rng, stall), count],
+    )  # fmt: skip
+    assert got == expected
+    assert finished == [8, 8]
+
+
+def test_read_outside_the_window_stops():
+    """The last words before the limit are read, the burst beyond it is never put on the bus."""
+    rng = random.Random(13)
+    dut = ReadersAndArbiter()
+    pattern = {"addr": 92, "n_blocks": 1, "n_runs": 1, "run_len": 10,
+               "block_stride": 0, "run_stride": 0}  # fmt: skip
+    got = []
+
+    async def finish(ctx):
+        ctx.set(dut.mem_words, 100)
+        await ctx.tick().until(dut.failed)
+        assert ctx.get(dut.cause) == ErrorCause.OUTSIDE_WINDOW
+        for _ in range(100):
+            assert not ctx.get(dut.bus.arvalid) or ctx.get(dut.bus.araddr) < MEM_BASE + 400
+            await ctx.tick()
+        assert got == [stored_word(92 + i) for i in range(4)]
+
+    async def take(ctx):
+        await collect(dut.o0, 4, got)(ctx)
+
+    simulate(dut, finish, drive(dut.i0, [pattern]), take,
+             background=memory_model(dut.bus, rng, 0.0))  # fmt: skip
+
+
+class LoadWithMemory(wiring.Component):
+    """LOAD engine behind an arbiter of its own."""
+
+    def __init__(self):
+        self.load = LoadEngine(CONFIG)
+        super().__init__({
+            "bus": Out(AXI4(CONFIG.rows)),
+            "i": In(stream.Signature(INSTRUCTIONS[Engine.LOAD])),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.load = load = self.load
+        m.submodules.arbiter = arbiter = ReadArbiter(CONFIG, [Engine.LOAD])
+        connect(m, arbiter.bus, flipped(self.bus))
+        connect(m, load.request, arbiter.request0)
+        connect(m, arbiter.data0, load.data)
+        connect(m, flipped(self.i), load.i)
+        m.d.comb += [arbiter.mem_base.eq(MEM_BASE), arbiter.mem_words.eq(MEM_WORDS)]
+        return m
+
+
+@pytest.mark.parametrize("stall", STALLS)
+def test_load_places_tiles_with_padding(stall):
+    rng = random.Random(17)
+    dut = LoadWithMemory()
+    instructions, expected, pad_word = [], {}, 0
+    buf = 0
+    for _ in range(12):
+        rows, cols = rng.randint(1, 4), rng.randint(1, 5)
+        i = {
+            "addr": rng.randrange(512), "n_blocks": rng.randint(1, 3), "block_stride": 64,
+            "n_runs": rows, "run_stride": 7, "run_len": cols, "buf": buf, "rows": rows,
+            "cols": cols, "top": rng.randint(0, 2), "bottom": rng.randint(0, 2),
+            "left": rng.randint(0, 2), "right": rng.randint(0, 2),
+            "pad_value": rng.randint(-128, 127),
+        }  # fmt: skip
+        instructions.append(i)
+        words = iter(pattern_words(i))
+        pad_word = (i["pad_value"] & 0xFF) * 0x01010101
+        for _ in range(i["n_blocks"]):
+            for y in range(i["top"] + rows + i["bottom"]):
+                for x in range(i["left"] + cols + i["right"]):
+                    inside = (i["top"] <= y < i["top"] + rows and i["left"] <= x < i["left"] + cols)
+                    expected[buf] = stored_word(next(words)) if inside else pad_word
+                    buf += 1
+    got = {}
+    done_after = []
+
+    async def monitor(ctx):
+        while len(done_after) < len(instructions):
+            write = dut.load.write
+            _, _, valid, item, done = await ctx.tick().sample(
+                write.valid, write.payload, dut.load.done
+            )
+            if valid:
+                assert item.addr not in got
+                got[item.addr] = item.word
+            if done:
+                done_after.append(len(got))
+
+    simulate(dut, drive(dut.i, instructions, 3, stall), monitor,
+             background=memory_model(dut.bus, rng, stall))  # fmt: skip
+    assert got == expected
+    ends = [i["buf"] for i in instructions[1:]] + [buf]
+    assert done_after == ends, "done must come with the last word of its instruction"
+
+
+@pytest.mark.parametrize("stall", STALLS)
+def test_store_writes_the_pattern(stall):
+    rng = random.Random(19)
+    dut = StoreEngine(CONFIG)
+    patterns, base = [], 64
+    for _ in range(8):
+        length = rng.randint(1, 20)
+        patterns.append({"addr": base, "n_blocks": 2, "block_stride": 90, "n_runs": 2,
+                         "run_stride": 30, "run_len": length})  # fmt: skip
+        base += 200
+    addresses = [a for p in patterns for a in pattern_words(p)]
+    words = [rng.randrange(1 << 32) for _ in addresses]
+    written, completed = {}, []
+
+    async def settings(ctx):
+        ctx.set(dut.mem_base, MEM_BASE)
+        ctx.set(dut.mem_words, MEM_WORDS)
+        ctx.set(dut.write_words, 64)
+        while len(completed) < len(patterns):
+            _, _, done = await ctx.tick().sample(dut.done)
+            if done:
+                completed.append(len(written))
+
+    simulate(dut, settings, drive(dut.i, patterns, 1, stall), drive(dut.words, words, 2, stall),
+             background=memory_model(dut.bus, rng, stall, written))  # fmt: skip
+    assert written == dict(zip(addresses, words, strict=True))
+    # Every `done` comes after the last word of its instruction is in memory.
+    total = 0
+    for pattern, seen in zip(patterns, completed, strict=True):
+        total += len(pattern_words(pattern))
+        assert seen >= total
+
+
+def test_store_below_the_write_window_stops():
+    dut = StoreEngine(CONFIG)
+    pattern = {"addr": 60, "n_blocks": 1, "n_runs": 1, "run_len": 4}
+
+    async def testbench(ctx):
+        ctx.set(dut.mem_words, MEM_WORDS)
+        ctx.set(dut.write_words, 64)
+        await ctx.tick().until(dut.error_valid)
+        assert ctx.get(dut.error.cause) == ErrorCause.OUTSIDE_WINDOW
+        assert ctx.get(dut.error.addr) == 240
+        ctx.set(dut.halt, 1)
+        for _ in range(50):
+            await ctx.tick()
+            assert not ctx.get(dut.bus.awvalid)
+
+    simulate(dut, testbench, drive(dut.i, [pattern]), drive(dut.words, [1, 2, 3, 4]))
