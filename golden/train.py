@@ -102,12 +102,10 @@ def train(
 def _fit(model: nn.Module, spec: ModelSpec, recipe: Recipe, progress: Progress) -> None:
     start = time.monotonic()
     sizes = [recipe.small_size] * recipe.small_epochs + [recipe.size] * recipe.epochs
-    data = {size: load_images("digits-train", size, spec.channels) for size in set(sizes)}
-    inputs = {size: normalise(images.pixels, spec.mean, spec.std) for size, images in data.items()}
-    labels = torch.from_numpy(data[sizes[0]].labels)
+    data = {s: load_images("digits-train", s, spec.channels) for s in {*sizes, recipe.size}}
+    inputs = {s: normalise(images.pixels, spec.mean, spec.std) for s, images in data.items()}
+    labels = torch.from_numpy(data[recipe.size].labels)
     steps = math.ceil(len(labels) / recipe.batch)
-    # A step's cost goes with the pixels; progress and the learning rate follow the steps.
-    total, step = steps * len(sizes), 0
     optimiser = torch.optim.SGD(
         model.parameters(),
         lr=recipe.rate,
@@ -116,13 +114,13 @@ def _fit(model: nn.Module, spec: ModelSpec, recipe: Recipe, progress: Progress) 
         weight_decay=recipe.decay,
     )
     model.train()
+    step = 0
     for epoch, size in enumerate(sizes):
-        order = torch.randperm(len(labels))
-        for chosen in order.tensor_split(steps):
+        for chosen in torch.randperm(len(labels)).tensor_split(steps):
             elapsed = (time.monotonic() - start) / recipe.budget
             if elapsed >= 1:
                 break
-            done = max(step / total, elapsed)
+            done = max(step / (steps * len(sizes)), elapsed)
             optimiser.param_groups[0]["lr"] = recipe.rate * _one_cycle(done)
             x = _shifted(inputs[size][chosen], recipe.shift)
             loss = functional.cross_entropy(
@@ -133,7 +131,8 @@ def _fit(model: nn.Module, spec: ModelSpec, recipe: Recipe, progress: Progress) 
             optimiser.step()
             step += 1
             progress(done, f"epoch {epoch + 1} of {len(sizes)}, loss {loss.item():.3f}")
-    _settle_batch_norms(model, inputs[sizes[-1]])
+    _settle_batch_norms(model, inputs[recipe.size])
+    _settle_classifier(model, inputs[recipe.size], labels)
     progress(1.0, "trained")
 
 
@@ -168,6 +167,28 @@ def _settle_batch_norms(model: nn.Module, x: Tensor, images: int = 512) -> None:
         model(batch.contiguous(memory_format=torch.channels_last))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
+
+
+def _settle_classifier(model: nn.Module, x: Tensor, labels: Tensor, decay: float = 1e-3) -> None:
+    """Fit the last linear layer to the final features: logistic regression by L-BFGS."""
+    classifier = [m for m in model.modules() if isinstance(m, nn.Linear)][-1]
+    features: list[Tensor] = []
+    hook = classifier.register_forward_pre_hook(lambda _, args: features.append(args[0]))
+    float_logits(model, x)
+    hook.remove()
+    known = torch.cat(features).clone()  # outside inference mode
+    optimiser = torch.optim.LBFGS(
+        classifier.parameters(), max_iter=100, line_search_fn="strong_wolfe"
+    )
+
+    def loss() -> Tensor:
+        optimiser.zero_grad()
+        value = functional.cross_entropy(classifier(known), labels)
+        value = value + decay * classifier.weight.square().sum()
+        value.backward()
+        return value
+
+    optimiser.step(loss)
 
 
 @torch.inference_mode()

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.triggers import First, RisingEdge, Timer
+from cocotb.triggers import First, RisingEdge, Timer, ValueChange
 from resarray.spec.isa import Engine
 from resarray.spec.registers import (
     COUNTERS,
@@ -44,44 +44,32 @@ class Failure(Exception):
 
 
 class Registers:
-    """AXI4-Lite master for single accesses."""
+    """Register accesses through the harness's AXI4-Lite master."""
 
     def __init__(self, dut):
         self.dut = dut
-        for name in ("awvalid", "awaddr", "wvalid", "wdata", "arvalid", "araddr"):
-            getattr(dut, f"axil_{name}").value = 0
+        self.go = 0
+        dut.access_go.value = 0
 
-    async def _until(self, pending: dict[str, str], done: str) -> None:
-        """Hold each ``valid`` until its ``ready``, then wait for ``done``."""
+    async def _access(self, offset: int, write: int, data: int) -> int:
         dut = self.dut
-        for valid in pending:
-            getattr(dut, valid).value = 1
-        pending = dict(pending)
-        finished = False
-        for _ in range(BUS_TIMEOUT):
-            await RisingEdge(dut.clk)
-            for valid, ready in list(pending.items()):
-                if getattr(dut, ready).value == 1:
-                    getattr(dut, valid).value = 0
-                    del pending[valid]
-            finished = finished or getattr(dut, done).value == 1
-            if finished and not pending:
-                return
-        raise Failure(
-            f"the accelerator did not answer a register access within {BUS_TIMEOUT} cycles"
-        )
+        dut.access_address.value = offset
+        dut.access_write.value = write
+        dut.access_data.value = data
+        self.go ^= 1
+        dut.access_go.value = self.go
+        await First(ValueChange(dut.access_done), Timer(BUS_TIMEOUT * PERIOD, unit="step"))
+        if dut.access_done.value != self.go:
+            raise Failure(
+                f"the accelerator did not answer a register access within {BUS_TIMEOUT} cycles"
+            )
+        return dut.access_value.value.to_unsigned()
 
     async def write(self, name: str, value: int) -> None:
-        self.dut.axil_awaddr.value = REGISTERS[name].offset
-        self.dut.axil_wdata.value = value
-        await self._until(
-            {"axil_awvalid": "axil_awready", "axil_wvalid": "axil_wready"}, "axil_bvalid"
-        )
+        await self._access(REGISTERS[name].offset, 1, value)
 
     async def read_offset(self, offset: int) -> int:
-        self.dut.axil_araddr.value = offset
-        await self._until({"axil_arvalid": "axil_arready"}, "axil_rvalid")
-        return self.dut.axil_rdata.value.to_unsigned()
+        return await self._access(offset, 0, 0)
 
     async def read(self, name: str) -> int:
         return await self.read_offset(REGISTERS[name].offset)
@@ -167,7 +155,7 @@ async def strobe(dut, signal) -> None:
     await RisingEdge(dut.clk)
 
 
-async def run_job(dut, registers: Registers, job: dict) -> dict:
+async def run_job(dut, job: dict) -> dict:
     """One program from reset to dump."""
     for name, value in job["settings"].items():
         getattr(dut, name).value = value
@@ -175,6 +163,7 @@ async def run_job(dut, registers: Registers, job: dict) -> dict:
     dut.load_words.value = job["load_words"]
     dut.dump_first.value, dut.dump_last.value = job["dump"]
     dut.rst.value = 1
+    registers = Registers(dut)
     await strobe(dut, dut.load)
     for _ in range(RESET_CYCLES):
         await RisingEdge(dut.clk)
@@ -216,12 +205,11 @@ async def run_jobs(dut):
     jobs = json.loads(Path("jobs.json").read_text())
     dut.rst.value = 1
     dut.load.value = dut.dump.value = 0
-    registers = Registers(dut)
     Clock(dut.clk, PERIOD, unit="step").start()
     for job in jobs:
         name = f"job{job['index']}.json"
         try:
-            write_json(name, await run_job(dut, registers, job))
+            write_json(name, await run_job(dut, job))
         except Failure as failure:
             write_json(name, {"error": str(failure)})
             return

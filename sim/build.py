@@ -49,7 +49,7 @@ VERILATOR_FLAGS = (
     "-CFLAGS",
     "-std=c++20",
 )
-VERILATOR_MAKE = ("OPT_FAST=-O3", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2")
+VERILATOR_MAKE = ("OPT_FAST=-O3", "OPT_SLOW=-O1", "OPT_GLOBAL=-O2")
 RUNTIME_OBJECTS = ("verilated.o", "verilated_dpi.o", "verilated_vpi.o", "verilated_threads.o")
 ICARUS_FLAGS = ("-g2012",)
 
