@@ -58,10 +58,11 @@ def sim(
 ) -> None:
     """Run a network on the RTL and compare every layer with the golden model."""
     from . import simulate
+    from .options import NetworkOptions
     from .progress import reporter
 
     request = simulate.Request(
-        network=simulate.Network(model, weights, images, input_size, count),
+        options=NetworkOptions(model, weights, images, input_size, count),
         simulator=sim,
         preset=preset,
         latency=latency,
@@ -93,13 +94,14 @@ def compile_(
     from resarray.spec.image import save
 
     from . import simulate
+    from .options import NetworkOptions
     from .progress import reporter
 
     config = find_preset(preset)
+    from . import network  # imports PyTorch
+
     with reporter() as progress:
-        prepared = simulate.prepare(
-            simulate.Network(model, weights, images, input_size, 1), progress
-        )
+        prepared = network.prepare(NetworkOptions(model, weights, images, input_size, 1), progress)
         program = simulate.compile_network(prepared.graph, config, fuse_pool, progress)
         save(program, output)
     typer.echo(
@@ -111,11 +113,10 @@ def compile_(
 @app.command()
 def disasm(image: Annotated[Path, typer.Argument(help="image file")]) -> None:
     """Print a compiled program as text."""
-    from resarray.compiler.disassemble import disassemble
+    from resarray.compiler.disasm import disassemble
     from resarray.spec.image import load
 
-    for line in disassemble(load(image)):
-        typer.echo(line)
+    typer.echo(disassemble(load(image)), nl=False)
 
 
 @app.command()
@@ -126,11 +127,11 @@ def train(
     ] = None,
 ) -> None:
     """Train a model on the digits."""
-    from . import simulate
+    from . import network
     from .progress import reporter
 
     with reporter() as progress:
-        message = simulate.train(model, output, progress)
+        message = network.train(model, output, progress)
     typer.echo(message)
 
 
@@ -144,13 +145,15 @@ def accuracy(
     json: Annotated[Path | None, typer.Option(help="write the result here")] = None,
 ) -> None:
     """Top-1 of the float and the integer model."""
-    from . import simulate
+    from . import network
+    from .options import NetworkOptions
     from .progress import reporter
 
     with reporter() as progress:
-        lines = simulate.accuracy(model, weights, images, input_size, count, json, progress)
-    for line in lines:
-        typer.echo(line)
+        message = network.accuracy(
+            NetworkOptions(model, weights, images, input_size, count), json, progress
+        )
+    typer.echo(message)
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -38,13 +38,18 @@ class Reporter:
         self._begin(text, total)
 
         def update(done: float) -> None:
-            if self._progress is not None:
-                rate = done / max(time.monotonic() - self._started, 1e-9)
-                self._progress.update(
-                    self._progress.task_ids[0], completed=done, rate=f"{rate:,.0f} {unit}/s"
-                )
+            rate = done / max(time.monotonic() - self._started, 1e-9)
+            self._update(completed=done, rate=f"{rate:,.0f} {unit}/s")
 
         return update
+
+    def fraction(self, done: float | None, text: str) -> None:
+        """Progress callback of the golden model: how far step ``text`` ("step: detail") is."""
+        step, _, _ = text.partition(":")
+        if step != self._text:
+            self._begin(step, None if done is None else 1.0)
+        if done is not None:
+            self._update(completed=done, description=text)
 
     def close(self) -> None:
         """End the last step."""
@@ -56,6 +61,10 @@ class Reporter:
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
+
+    def _update(self, **fields) -> None:
+        if self._progress is not None:
+            self._progress.update(self._progress.task_ids[0], **fields)
 
     def _begin(self, text: str, total: float | None) -> None:
         self.close()

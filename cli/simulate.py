@@ -2,22 +2,27 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from resarray.golden.graph import QGraph
 from resarray.spec.config import Config
 from resarray.spec.config import preset as find_preset
+from resarray.spec.errors import ResarrayError
 from resarray.spec.image import Image, load, write_atomic
 from rich.console import Console
 
-from . import network
+from .options import NetworkOptions
 from .progress import Reporter
+
+if TYPE_CHECKING:  # PyTorch takes seconds to import: not before the options are known to be good
+    from resarray.golden.graph import QGraph
+    from resarray.golden.pipeline import Prepared
 
 
 @dataclass(frozen=True)
 class Request:
     """The options of ``resarray sim``."""
 
-    network: network.Network
+    options: NetworkOptions
     simulator: str
     preset: str
     latency: int
@@ -43,9 +48,12 @@ def simulate(request: Request, progress: Reporter) -> bool:
     simulators.find(request.simulator)
     program = None if request.image is None else load(request.image, config)
 
-    prepared = network.prepare(request.network, progress)
+    from . import network
+
+    prepared = network.prepare(request.options, progress)
     if program is None:
         program = compile_network(prepared.graph, config, request.fuse_pool, progress)
+    _check_program(program, prepared)
     count = len(prepared.inputs_int8)
     predicted = sum(layer["predicted_cycles"] for layer in program.manifest["layers"])
     report = None
@@ -60,21 +68,18 @@ def simulate(request: Request, progress: Reporter) -> bool:
             )
         report(job * predicted + cycles)
 
-    def on_note(text: str) -> None:
-        progress.note(text)
-
     runs = run_many(
         [(program, prepared.inputs_int8[i : i + 1]) for i in range(count)],
         simulator=request.simulator,
         memory=memory,
-        note=on_note,
+        note=progress.note,
         progress=on_progress,
     )
     progress.close()
     experiment = result.Experiment(
-        model=request.network.model,
+        model=request.options.model,
         input_size=int(prepared.inputs_int8.shape[-1]),
-        source=request.network.images,
+        source=request.options.images,
         simulator=request.simulator,
         preset=request.preset,
         memory=memory,
@@ -86,11 +91,35 @@ def simulate(request: Request, progress: Reporter) -> bool:
     summary = result.summarise(experiment, program, runs)
     if request.json is not None:
         write_atomic(request.json, result.to_json(summary))
-    result.show(summary, prepared.class_names, Console())
+    result.show(summary, prepared.class_names, _console())
     return summary["bit_exact"]
 
 
-def compile_network(graph: QGraph, config: Config, fuse_pool: bool, progress: Reporter) -> Image:
+def _console() -> Console:
+    """Standard output, wide enough for the table where it is not a terminal."""
+    console = Console()
+    return console if console.is_terminal else Console(width=max(120, console.width))
+
+
+def _check_program(program: Image, prepared: "Prepared") -> None:
+    """A compiled image must be of the network that it is compared with."""
+    graph, manifest = prepared.graph, program.manifest
+    shapes = {
+        entry["name"]: tuple(entry["layout"][side] for side in ("channels", "height", "width"))
+        for entry in manifest["tensors"]
+    }
+    known = {name: tuple(tensor.shape) for name, tensor in graph.tensors.items()}
+    wrong = [name for name, shape in shapes.items() if known.get(name) != shape]
+    if wrong or manifest["output"] != graph.output:
+        first = (wrong or [manifest["output"]])[0]
+        raise ResarrayError(
+            f"the image holds network '{manifest['model']}' with other tensors (first: '{first}') "
+            f"than '{graph.name}' at {prepared.input_size} pixels: give --model and --input-size "
+            "as when it was compiled"
+        )
+
+
+def compile_network(graph: "QGraph", config: Config, fuse_pool: bool, progress: Reporter) -> Image:
     """`compile_graph` with progress."""
     from resarray.compiler.compile import compile_graph
 

@@ -1,6 +1,6 @@
 """STORE engine: the words that the drain gives, in bursts to memory."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
@@ -29,7 +29,7 @@ class StoreEngine(wiring.Component):
     mem_base, mem_words, write_words : In
     halt : In              start no more bursts
     done : Out             pulse: all of an instruction's words are in memory
-    error, error_valid : Out(ERROR)
+    error, error_valid : Out(ERROR)   a pulse with the fault
     idle : Out             nothing in flight
     """
 
@@ -103,14 +103,12 @@ class StoreEngine(wiring.Component):
         ]
         bad_response = bus.bvalid & (bus.bresp != 0)
         m.d.comb += [
-            self.error.engine.eq(Engine.STORE),
             self.error_valid.eq(bad_response | (splitter.o.valid & outside & ~self.halt)),
         ]
-        with m.If(bad_response):
-            m.d.comb += self.error.cause.eq(ErrorCause.WRITE_RESPONSE)
-        with m.Else():
-            m.d.comb += [
-                self.error.cause.eq(ErrorCause.OUTSIDE_WINDOW),
-                self.error.addr.eq(Cat(Const(0, shift), burst.addr)),
-            ]
+        # Whole assignments: Verilog never evaluates a combinational block that only drives a part
+        # of a structure with a constant.
+        cause = Mux(bad_response, ErrorCause.WRITE_RESPONSE, ErrorCause.OUTSIDE_WINDOW)
+        m.d.comb += self.error.as_value().eq(
+            Cat(Value.cast(cause)[:3], Const(Engine.STORE, 3), Const(0, shift), burst.addr)
+        )
         return m

@@ -51,7 +51,7 @@ class Registers:
         self.go = 0
         dut.access_go.value = 0
 
-    async def _access(self, offset: int, write: int, data: int) -> int:
+    async def _access(self, offset: int, write: int, data: int) -> None:
         dut = self.dut
         dut.access_address.value = offset
         dut.access_write.value = write
@@ -63,13 +63,13 @@ class Registers:
             raise Failure(
                 f"the accelerator did not answer a register access within {BUS_TIMEOUT} cycles"
             )
-        return dut.access_value.value.to_unsigned()
 
     async def write(self, name: str, value: int) -> None:
         await self._access(REGISTERS[name].offset, 1, value)
 
     async def read_offset(self, offset: int) -> int:
-        return await self._access(offset, 0, 0)
+        await self._access(offset, 0, 0)
+        return self.dut.access_value.value.to_unsigned()
 
     async def read(self, name: str) -> int:
         return await self.read_offset(REGISTERS[name].offset)

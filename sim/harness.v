@@ -32,7 +32,7 @@ module harness #(
     input [31:0] access_data,
     output reg [31:0] access_value
 );
-    reg reset, busy;
+    reg reset, busy, finished;
     reg axil_awvalid, axil_wvalid, axil_arvalid;
     reg [13:0] axil_addr;
     reg [31:0] axil_wdata;
@@ -44,7 +44,7 @@ module harness #(
         if (axil_awready) axil_awvalid <= 0;
         if (axil_wready) axil_wvalid <= 0;
         if (axil_arready) axil_arvalid <= 0;
-        if (!busy && access_go != access_done) begin
+        if (!busy && !finished && access_go != access_done) begin
             busy <= 1;
             {axil_awvalid, axil_wvalid} <= {2{access_write}};
             axil_arvalid <= !access_write;
@@ -53,10 +53,14 @@ module harness #(
         end
         if (busy && (axil_bvalid || axil_rvalid)) begin
             busy <= 0;
-            access_done <= access_go;
+            finished <= 1;
             access_value <= axil_rdata;
         end
-        if (reset) {busy, access_done, axil_awvalid, axil_wvalid, axil_arvalid} <= 0;
+        if (finished) begin  // a cycle later: the value stands when access_done changes
+            finished <= 0;
+            access_done <= access_go;
+        end
+        if (reset) {busy, finished, access_done, axil_awvalid, axil_wvalid, axil_arvalid} <= 0;
     end
 
     wire awvalid, awready, wvalid, wready, wlast, bvalid, bready;

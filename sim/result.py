@@ -6,11 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from resarray.spec.image import Image
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from .compare import Check, compare
 from .run import MemoryModel, RunResult
+
+# Columns that the table of ResNet-18 takes with operators and shapes.
+WIDE = 100
 
 
 @dataclass(frozen=True)
@@ -144,36 +148,36 @@ def _class_name(number: int | None, names: Sequence[str]) -> str:
     return names[number] if number < len(names) else str(number)
 
 
+def _table(result: dict, title: str, wide: bool) -> Table:
+    """The layers; operators and shapes only where there is room."""
+    table = Table(title=title, box=box.SIMPLE, pad_edge=False)
+    table.add_column("layer", no_wrap=True)
+    headings = ("MACs", "cycles", "utilisation", "mismatches")
+    for heading in ("op", "shape", *headings) if wide else headings:
+        table.add_column(heading, justify="left" if heading == "op" else "right", no_wrap=True)
+
+    def add(name: str, kind: tuple[str, str], row: dict, style: str | None) -> None:
+        numbers = (
+            f"{row['macs']:,}",
+            f"{row['cycles']:,}",
+            _percent(row["utilization"]),
+            f"{row['mismatches']:,}",
+        )
+        table.add_row(name, *(kind if wide else ()), *numbers, style=style)
+
+    for layer in result["layers"]:
+        shape = "x".join(map(str, layer["shape"]))
+        add(layer["name"], (layer["op"], shape), layer, "red" if layer["mismatches"] else None)
+    table.add_section()
+    add("total", ("", ""), result, "bold")
+    return table
+
+
 def show(result: dict, class_names: Sequence[str], console: Console) -> None:
     """Print the table, the predictions and the verdict."""
-    table = Table(title=f"{result['model']} at {result['input_size']}x{result['input_size']}")
-    for heading in ("layer", "op"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("shape", "MACs", "cycles", "utilisation", "mismatches"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for layer in result["layers"]:
-        table.add_row(
-            layer["name"],
-            layer["op"],
-            "x".join(map(str, layer["shape"])),
-            f"{layer['macs']:,}",
-            f"{layer['cycles']:,}",
-            _percent(layer["utilization"]),
-            f"{layer['mismatches']:,}",
-            style="red" if layer["mismatches"] else None,
-        )
-    table.add_section()
-    table.add_row(
-        "total",
-        "",
-        "",
-        f"{result['macs']:,}",
-        f"{result['cycles']:,}",
-        _percent(result["utilization"]),
-        f"{result['mismatches']:,}",
-        style="bold",
-    )
-    console.print(table)
+    size = result["input_size"]
+    title = f"{result['model']} at {size}x{size}, preset '{result['preset']}'"
+    console.print(_table(result, title, console.width >= WIDE))
 
     for prediction in result["predictions"][:10]:
         label, float_, int8, rtl = (

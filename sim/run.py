@@ -2,18 +2,13 @@
 
 import itertools
 import json
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cocotb_tools.config
-import find_libpython
 import numpy as np
 from resarray.spec import layout
 from resarray.spec.config import Config
@@ -22,11 +17,12 @@ from resarray.spec.image import Image
 from resarray.spec.registers import COUNTERS, PROFILE_FIELDS
 
 from . import build, memory_file, simulators
+from .memory_model import MemoryModel
+from .process import Progress, simulate
 
 MEM_BASE = 0x4000_0000  # not 0: every transfer must be relative to it
 WATCHDOG_CYCLES = 100_000
 CHUNK_CYCLES = {"verilator": 50_000, "icarus": 1_000}  # between looks at the counters
-POLL_SECONDS = 0.1
 VIOLATIONS = (
     "a read burst crosses 4 KiB",
     "a write burst crosses 4 KiB",
@@ -37,50 +33,6 @@ VIOLATIONS = (
     "AWVALID or its burst changed before AWREADY",
     "WVALID or its data changed before WREADY",
 )
-
-# progress(job, cycles): the program that runs and how far its cycle counter is.
-Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class MemoryModel:
-    """How the simulated memory behaves (see axi_memory.v).
-
-    latency:           cycles from address to first data, and from last data to response, 1...65535
-    bytes_per_cycle:   reads and writes together; None: one word each per cycle
-    stall_probability: that a channel pauses in a cycle, 0 <= p < 1
-    seed:              of the stalls
-    """
-
-    latency: int = 32
-    bytes_per_cycle: float | None = None
-    stall_probability: float = 0.0
-    seed: int = 0
-
-    def settings(self, config: Config) -> dict[str, int]:
-        """Values of the harness's ports; `ResarrayError` for what is out of range."""
-        if not 1 <= self.latency <= 65535:
-            raise ResarrayError(
-                f"a memory latency of {self.latency} cycles is not possible: choose 1 to 65535"
-            )
-        if self.bytes_per_cycle is None:
-            rate = 0
-        elif 1 / 16 <= self.bytes_per_cycle <= config.rows:
-            rate = round(16 * self.bytes_per_cycle)
-        else:
-            raise ResarrayError(
-                f"a memory bandwidth of {self.bytes_per_cycle:g} bytes per cycle is not possible: "
-                f"preset '{config.name}' takes 1/16 to {config.rows}, or no limit"
-            )
-        if not 0 <= self.stall_probability < 1:
-            raise ResarrayError(
-                f"a stall probability of {self.stall_probability:g} is not possible: choose 0 or "
-                "more, and less than 1"
-            )
-        stall = min(255, round(256 * self.stall_probability))
-        # The generator must not start at 0.
-        seed = (self.seed * 2_654_435_761 + 0x9E37_79B9) % 2**32 or 1
-        return {"latency": self.latency, "rate": rate, "stall": stall, "seed": seed}
 
 
 @dataclass(frozen=True)
@@ -175,6 +127,7 @@ def run_many(
         path = folder / f"job{index}.mem"
         path.write_bytes(memory_file.format_words(data, config.rows))
     (folder / "jobs.json").write_text(json.dumps(jobs))
+    progress(0, 0)
     simulate(binary, "resarray.sim.bench", build.TOP, folder, progress)
     results = [
         _collect(job, image, config, folder) for job, (image, _) in zip(jobs, programs, strict=True)
@@ -245,74 +198,6 @@ def _job(index: int, image: Image, load_bytes: int, settings: dict[str, int]) ->
             "IRQ_ENABLE": 1,
         },
     }
-
-
-def _environment(simulator: simulators.Simulator, module: str, top: str) -> dict[str, str]:
-    """What cocotb reads inside the simulator."""
-    libraries = str(cocotb_tools.config.libs_dir)
-    return {
-        **os.environ,
-        "PATH": os.environ.get("PATH", "") + os.pathsep + libraries,
-        "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
-        "PYGPI_PYTHON_BIN": sys.executable,
-        "GPI_USERS": f"{find_libpython.find_libpython()};{cocotb_tools.config.pygpi_entry_point()}",
-        "COCOTB_TEST_MODULES": module,
-        "COCOTB_TOPLEVEL": top,
-        "COCOTB_RESULTS_FILE": "results.xml",
-        "COCOTB_ANSI_OUTPUT": "0",
-        "TOPLEVEL_LANG": "verilog",
-        # Ports written by cocotb change in the simulator's own inertial phase.
-        "COCOTB_TRUST_INERTIAL_WRITES": "1" if simulator.name == "verilator" else "0",
-    }
-
-
-def simulate(
-    binary: build.Build,
-    module: str,
-    top: str,
-    folder: Path,
-    progress: Progress = lambda job, cycles: None,
-) -> None:
-    """Run the cocotb tests of ``module`` in ``folder``, output to sim.log there.
-
-    `ResarrayError` naming the log when the simulator or a test fails.
-    """
-    if binary.simulator.name == "icarus":
-        vpi = cocotb_tools.config.lib_entry("vpi", "icarus")
-        vvp = str(Path(binary.simulator.executable).with_name("vvp"))
-        command = [vvp, "-m", vpi, str(binary.binary), "-none"]
-    else:
-        command = [str(binary.binary)]
-    log = folder / "sim.log"
-    with open(log, "w") as file:
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=_environment(binary.simulator, module, top),
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-        )
-        try:
-            while True:
-                try:
-                    process.wait(POLL_SECONDS)
-                    break
-                except subprocess.TimeoutExpired:
-                    if (folder / "progress.json").exists():
-                        at = json.loads((folder / "progress.json").read_text())
-                        progress(at["job"], at["cycles"])
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-    results = folder / "results.xml"
-    text = results.read_text() if results.exists() else ""
-    if process.returncode or "<testcase" not in text or "<failure" in text or "<error" in text:
-        raise ResarrayError(
-            f"the {binary.simulator.name} simulation failed with status {process.returncode}: see "
-            f"its log '{log}'"
-        )
 
 
 def _collect(job: dict, image: Image, config: Config, folder: Path) -> RunResult:

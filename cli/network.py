@@ -1,0 +1,55 @@
+"""Behind the commands that need the golden model: options to networks, with progress."""
+
+import dataclasses
+import io
+import json
+from pathlib import Path
+
+from resarray.golden import accuracy as golden_accuracy
+from resarray.golden import pipeline
+from resarray.spec.image import write_atomic
+
+from .options import NetworkOptions
+from .progress import Reporter
+
+
+def prepare(options: NetworkOptions, progress: Reporter) -> pipeline.Prepared:
+    """The quantised network with its images and golden tensors."""
+    return pipeline.prepare(**options.arguments(), progress=progress.fraction)
+
+
+def train(model: str, output: Path | None, progress: Reporter) -> str:
+    """Train a zoo model on the digits, to ``output`` or to the cache; a line for the user."""
+    import torch
+    from resarray.golden import train as golden_train
+
+    def report(done: float, what: str) -> None:
+        progress.fraction(done, f"training {model} on digits: {what}")
+
+    if output is None:
+        return f"weights of {model}: {golden_train.cached_weights(model, report)}"
+    trained = golden_train.train(model, progress=report)
+    buffer = io.BytesIO()
+    torch.save(trained.state_dict(), buffer)
+    write_atomic(output, buffer.getvalue())
+    return f"weights of {model}: {output}"
+
+
+def accuracy(options: NetworkOptions, json_path: Path | None, progress: Reporter) -> str:
+    """Top-1 of the float and the integer network over the images; lines for the user."""
+
+    def report(done: float | None, what: str) -> None:
+        counting = done is not None and what.endswith("images")
+        progress.fraction(done, f"classifying: {what}" if counting else what)
+
+    found = golden_accuracy.accuracy(**options.arguments(), progress=report)
+    progress.close()
+    if json_path is not None:
+        text = json.dumps(dataclasses.asdict(found), indent=2) + "\n"
+        write_atomic(json_path, text.encode())
+    return (
+        f"{found.model} at {found.input_size}x{found.input_size} on {found.count} images of "
+        f"{found.images}: float {100 * found.float_top1:.2f} %, integer "
+        f"{100 * found.int8_top1:.2f} % (the same class on {100 * found.agreement:.2f} %), integer "
+        f"reference {found.seconds:.1f} s"
+    )

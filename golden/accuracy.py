@@ -1,0 +1,71 @@
+"""Float against integer accuracy over many images."""
+
+import time
+from dataclasses import dataclass
+
+from resarray.spec.errors import ResarrayError
+
+from . import fast
+from .pipeline import BATCH, CALIBRATION_COUNT, Progress, build_network
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Top-1 fractions over ``count`` images; ``agreement``: images on which both networks choose
+    the same class; ``seconds``: time that the integer reference took."""
+
+    model: str
+    images: str
+    input_size: int
+    float_top1: float
+    int8_top1: float
+    agreement: float
+    count: int
+    seconds: float
+
+
+def accuracy(
+    model: str,
+    weights: str | None = None,
+    images: str = "digits",
+    input_size: int | None = None,
+    count: int | None = None,
+    calibration_count: int = CALIBRATION_COUNT,
+    calibration_images: str | None = None,
+    progress: Progress | None = None,
+) -> Accuracy:
+    """Top-1 of the float and of the integer network; the arguments of `pipeline.build_network`."""
+    network = build_network(
+        model, weights, images, input_size, count, calibration_count, calibration_images, progress
+    )
+    if network.source.labels is None:
+        raise ResarrayError(
+            f"images '{images}' have no labels: put them in one sub-folder per class, or give an "
+            ".npz file with y"
+        )
+    total = len(network.indices)
+    float_right = int8_right = same = 0
+    seconds = 0.0
+    for first in range(0, total, BATCH):
+        part = network.images(network.indices[first : first + BATCH])
+        float_class = network.float_logits(part.pixels).argmax(1)
+        start = time.monotonic()
+        result = fast.run(network.graph, network.quantise(part.pixels), keep_all=False)
+        seconds += time.monotonic() - start
+        int8_class = result[network.graph.output][:, :, 0, 0].argmax(1)
+        float_right += int((float_class == part.labels).sum())
+        int8_right += int((int8_class == part.labels).sum())
+        same += int((int8_class == float_class).sum())
+        if progress:
+            done = first + len(part)
+            progress(done / total, f"{done} of {total} images")
+    return Accuracy(
+        model=model,
+        images=images,
+        input_size=network.input_size,
+        float_top1=float_right / total,
+        int8_top1=int8_right / total,
+        agreement=same / total,
+        count=total,
+        seconds=seconds,
+    )

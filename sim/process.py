@@ -1,0 +1,87 @@
+"""The simulator process with cocotb inside."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cocotb_tools.config
+import find_libpython
+from resarray.spec.errors import ResarrayError
+
+from . import build, simulators
+
+POLL_SECONDS = 0.1
+
+# progress(job, cycles): the program that runs and how far its cycle counter is.
+Progress = Callable[[int, int], None]
+
+
+def _environment(simulator: simulators.Simulator, module: str, top: str) -> dict[str, str]:
+    """What cocotb reads inside the simulator."""
+    libraries = str(cocotb_tools.config.libs_dir)
+    return {
+        **os.environ,
+        "PATH": os.environ.get("PATH", "") + os.pathsep + libraries,
+        "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+        "PYGPI_PYTHON_BIN": sys.executable,
+        "GPI_USERS": f"{find_libpython.find_libpython()};{cocotb_tools.config.pygpi_entry_point()}",
+        "COCOTB_TEST_MODULES": module,
+        "COCOTB_TOPLEVEL": top,
+        "COCOTB_RESULTS_FILE": "results.xml",
+        "COCOTB_ANSI_OUTPUT": "0",
+        "TOPLEVEL_LANG": "verilog",
+        # Ports written by cocotb change in the simulator's own inertial phase.
+        "COCOTB_TRUST_INERTIAL_WRITES": "1" if simulator.name == "verilator" else "0",
+    }
+
+
+def simulate(
+    binary: build.Build,
+    module: str,
+    top: str,
+    folder: Path,
+    progress: Progress = lambda job, cycles: None,
+) -> None:
+    """Run the cocotb tests of ``module`` in ``folder``, output to sim.log there.
+
+    `ResarrayError` naming the log when the simulator or a test fails.
+    """
+    if binary.simulator.name == "icarus":
+        vpi = cocotb_tools.config.lib_entry("vpi", "icarus")
+        vvp = str(Path(binary.simulator.executable).with_name("vvp"))
+        command = [vvp, "-m", vpi, str(binary.binary), "-none"]
+    else:
+        command = [str(binary.binary)]
+    log = folder / "sim.log"
+    with open(log, "w") as file:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=_environment(binary.simulator, module, top),
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+        )
+        try:
+            while True:
+                try:
+                    process.wait(POLL_SECONDS)
+                    break
+                except subprocess.TimeoutExpired:
+                    if (folder / "progress.json").exists():
+                        at = json.loads((folder / "progress.json").read_text())
+                        progress(at["job"], at["cycles"])
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+    results = folder / "results.xml"
+    text = results.read_text() if results.exists() else ""
+    if process.returncode or "<testcase" not in text or "<failure" in text or "<error" in text:
+        raise ResarrayError(
+            f"the {binary.simulator.name} simulation failed with status {process.returncode}: see "
+            f"its log '{log}'"
+        )

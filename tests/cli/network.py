@@ -1,0 +1,30 @@
+"""A small network for the command line's tests: ``network.py:build``."""
+
+import torch
+from torch import nn
+
+
+def build(channels: int = 4) -> nn.Module:
+    """One convolution, a global average and a classifier, for 8x8 pixels; seeded."""
+    torch.manual_seed(3)
+    model = nn.Sequential(
+        nn.Conv2d(3, channels, 3, 2, 1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(channels, 10),
+    )
+    model.input_size = 8
+    return model
+
+
+def wider() -> nn.Module:
+    """Other shapes under the same names."""
+    return build(8)
+
+
+def unsupported() -> nn.Module:
+    """An operator that the accelerator does not have."""
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Softplus(), nn.Flatten(), nn.Linear(144, 10))
+    model.input_size = 8
+    return model

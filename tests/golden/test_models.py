@@ -1,0 +1,99 @@
+"""The zoo's parameter names and user models."""
+
+import pytest
+import torch
+from resarray.golden.importer import import_model
+from resarray.golden.models import ZOO, find_model, load_model
+from resarray.spec.errors import ResarrayError
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    # Published counts: torchvision's, and the CIFAR family's without shortcut weights.
+    [
+        ("resnet18", 11_689_512),
+        ("resnet34", 21_797_672),
+        ("resnet20", 269_722),
+        ("resnet32", 464_154),
+        ("resnet44", 658_586),
+        ("resnet56", 853_018),
+    ],
+)
+def test_parameter_counts(name, parameters):
+    assert sum(p.numel() for p in load_model(name).parameters()) == parameters
+
+
+def test_parameter_names():
+    names = set(load_model("resnet18").state_dict())
+    assert {"conv1.weight", "layer2.0.downsample.0.weight", "layer4.1.bn2.bias", "fc.bias"} <= names
+    assert {"layer2.0.downsample.1.running_var"} <= names
+    assert "layer3.2.conv2.weight" in load_model("resnet20").state_dict()
+
+
+def test_macs_of_resnet18_and_resnet8():
+    def macs(name, size):
+        graph = import_model(load_model(name), (3, size, size))
+        return sum(
+            op.weight.numel() * graph.shapes[op.output][1] * graph.shapes[op.output][2]
+            for op in graph.ops
+            if hasattr(op, "weight")
+        )
+
+    assert macs("resnet18", 224) == 1_814_073_344
+    assert macs("resnet8", 16) < 1_500_000
+
+
+def test_class_count():
+    assert load_model("resnet8", 3)(torch.zeros(1, 3, 16, 16)).shape == (1, 3)
+
+
+def test_user_model(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from torch import nn\n"
+        "def build():\n"
+        "    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())\n"
+        "    model.input_size = 8\n"
+        "    model.mean, model.std = (0.5,), (0.25,)\n"
+        "    return model\n"
+        "def number():\n"
+        "    return 3\n"
+        "def fails():\n"
+        "    return 1 / 0\n"
+        "def channels():\n"
+        "    return nn.Conv2d(2, 2, 3)\n"
+    )
+    spec = find_model(f"{file}:build")
+    assert (spec.input_size, spec.channels, spec.mean, spec.zoo) == (8, 1, (0.5,), False)
+    assert import_model(spec.build(None), (1, 8, 8)).ops
+    for function, message in {
+        "number": "must return an nn.Module",
+        "fails": "failed: ZeroDivisionError",
+        "missing": "no function 'missing'",
+        "channels": "2 input channels",
+    }.items():
+        with pytest.raises(ResarrayError, match=message):
+            find_model(f"{file}:{function}")
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [("resnet19", "choose one of.*resnet18"), ("no/such.py:build", "does not exist")],
+)
+def test_unknown_models(spec, message):
+    with pytest.raises(ResarrayError, match=message):
+        find_model(spec)
+
+
+def test_broken_file(tmp_path):
+    file = tmp_path / "broken.py"
+    file.write_text("import nothing_of_that_name\n")
+    with pytest.raises(ResarrayError, match="cannot be imported: ModuleNotFoundError"):
+        find_model(f"{file}:build")
+
+
+def test_default_sizes():
+    assert {name: spec.input_size for name, spec in ZOO.items() if name != "resnet34"} == {
+        "resnet18": 224, "resnet20": 32, "resnet32": 32, "resnet44": 32, "resnet56": 32,
+        "resnet8": 16,
+    }  # fmt: skip

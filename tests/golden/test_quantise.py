@@ -1,0 +1,188 @@
+"""Quantisation: ranges, weights, factors, and the integer network against the float one."""
+
+import numpy as np
+import pytest
+import torch
+from resarray.golden import fast
+from resarray.golden.float_graph import FloatAdd, FloatConv, FloatGraph, run_float
+from resarray.golden.graph import QAdd, QConv, QMaxPool
+from resarray.golden.importer import import_model
+from resarray.golden.models import load_model
+from resarray.golden.quantise import (
+    best_range,
+    normalise,
+    plan,
+    quantise,
+    quantise_input,
+    quantise_weights,
+    scale_and_zero_point,
+)
+from resarray.spec.errors import ResarrayError
+
+from .test_importer import Tail, randomise
+
+MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    return np.random.default_rng(2).integers(0, 256, (12, 33, 33, 3)).astype(np.uint8)
+
+
+def dequantised(graph, name, values):
+    tensor = graph.tensors[name]
+    return tensor.scale * (values[name].astype(np.float64) - tensor.zero_point)
+
+
+@pytest.mark.parametrize("name", ["resnet8", "resnet18"])
+def test_every_tensor_is_near_the_float_one(name, pixels):
+    float_graph = import_model(randomise(load_model(name, 10)), (3, 33, 33), name)
+    x = normalise(pixels, MEAN, STD)
+    graph = quantise(float_graph, x)
+    exact = {}
+    run_float(float_graph, x, lambda tensor, value: exact.__setitem__(tensor, value.numpy()))
+    values = fast.run(graph, quantise_input(graph.tensors["input"], pixels, MEAN, STD))
+    assert values.keys() == graph.tensors.keys()
+    for tensor in graph.tensors:
+        error = dequantised(graph, tensor, values) - exact[tensor]
+        noise = np.sqrt((error**2).mean() / exact[tensor].var())
+        assert noise < 0.15, f"{tensor}: relative error {noise:.3f}"
+
+
+def test_structure_of_the_integer_graph(pixels):
+    model = randomise(load_model("resnet18", 10))
+    graph = quantise(import_model(model, (3, 33, 33)), normalise(pixels, MEAN, STD))
+    assert not any(isinstance(op, QAdd) for op in graph.ops)
+    fused = [op for op in graph.ops if isinstance(op, QConv) and op.residual]
+    assert len(fused) == 8 and all(op.name.endswith("conv2") for op in fused)
+    written = {graph.input}
+    for op in graph.ops:
+        assert op.input in written and (getattr(op, "residual", None) or graph.input) in written
+        written.add(op.output)
+        x, y = graph.tensors[op.input], graph.tensors[op.output]
+        if isinstance(op, QConv):
+            assert np.abs(op.weight.astype(int)).max() == 127
+            sums = np.abs(op.weight.astype(int)).reshape(len(op.weight), -1).sum(1) * 255
+            assert (sums + np.abs(op.bias.astype(int)) < 1 << 31).all()
+            if y.zero_point == -128:
+                assert op.lo == -128
+        if isinstance(op, QMaxPool):
+            assert (x.scale, x.zero_point) == (y.scale, y.zero_point)
+    assert graph.tensors["conv1"].zero_point == -128  # ReLU
+    assert graph.ops[-1].op == "linear" and graph.output == "fc"
+
+
+def test_option_a_shortcut_is_exact(pixels):
+    model = randomise(load_model("resnet8", 10))
+    graph = quantise(import_model(model, (3, 33, 33)), normalise(pixels, MEAN, STD))
+    values = fast.run(graph, quantise_input(graph.tensors["input"], pixels, MEAN, STD))
+    source, shortcut = values["layer1.0.add"], values["layer2.0.shortcut"]
+    zero_point = graph.tensors["layer2.0.shortcut"].zero_point
+    np.testing.assert_array_equal(shortcut[:, 4:12], source[:, :, ::2, ::2])
+    assert (shortcut[:, :4] == zero_point).all() and (shortcut[:, 12:] == zero_point).all()
+
+
+def test_addition_that_no_convolution_takes(pixels):
+    """relu(conv) + relu(conv): both are clamped before the sum."""
+    model = randomise(
+        Tail(lambda m, x: x.relu() + m.again(x).relu(), again=torch.nn.Conv2d(4, 4, 1))
+    )
+    with pytest.raises(ResarrayError, match="ReLU"):  # the first ReLU's input is read twice
+        import_model(model, (3, 33, 33))
+    model = randomise(Tail(lambda m, x: torch.relu(_twice(x.relu(), m.again))))
+    model.again = torch.nn.Conv2d(4, 4, 1)
+    graph = import_model(model, (3, 33, 33))
+    x = normalise(pixels, MEAN, STD)
+    integer = quantise(graph, x)
+    assert [type(op) for op in integer.ops] == [QConv, QConv, QAdd]
+    values = fast.run(integer, quantise_input(integer.tensors["input"], pixels, MEAN, STD))
+    expected = run_float(graph, x).numpy()
+    error = dequantised(integer, integer.output, values) - expected
+    assert np.sqrt((error**2).mean() / expected.var()) < 0.05
+
+
+def _twice(x, conv):
+    return x + conv(x).relu()
+
+
+def test_fusion_moves_the_convolution_behind_the_other_operand():
+    """The longer sums take the addition, wherever the model computes them."""
+    weight = {"long": torch.ones(2, 2, 3, 3), "short": torch.ones(2, 2, 1, 1)}
+    ops = [
+        FloatConv("long", "input", "long", weight["long"], torch.zeros(2), padding=(1, 1, 1, 1)),
+        FloatConv("short", "input", "short", weight["short"], torch.zeros(2)),
+        FloatAdd("add", "long", "short", "add"),
+    ]
+    shapes = dict.fromkeys(("input", "long", "short", "add"), (2, 4, 4))
+    steps = plan(FloatGraph("g", "input", "add", shapes, ops))
+    assert [(s.op.name, s.output, s.residual) for s in steps] == [
+        ("short", "short", None),
+        ("long", "add", "short"),
+    ]
+
+
+def test_factors_too_large_widen_the_output():
+    """A sum that cancels: its range is far below its operands'."""
+    weight = torch.tensor([[[[1.0]]], [[[-0.999]]]])
+    ops = [
+        FloatConv("a", "input", "a", weight * 1000, torch.zeros(2)),
+        FloatConv("b", "input", "b", weight * -1000, torch.zeros(2)),
+        FloatAdd("add", "a", "b", "add"),
+    ]
+    shapes = {"input": (1, 4, 4), "a": (2, 4, 4), "b": (2, 4, 4), "add": (2, 4, 4)}
+    graph = quantise(FloatGraph("g", "input", "add", shapes, ops), torch.randn(4, 1, 4, 4))
+    residual, y = graph.tensors["b"], graph.tensors["add"]
+    assert residual.scale / y.scale < 32
+    values = fast.run(graph, np.arange(-8, 8, dtype=np.int8).reshape(1, 1, 4, 4))
+    assert np.abs(values["add"].astype(int) - y.zero_point).max() <= 32
+
+
+def test_dead_tensors_and_channels():
+    weight = torch.tensor([[[[0.0]]], [[[1e-12]]]])
+    op = FloatConv("a", "input", "a", weight, torch.tensor([0.0, 5.0]))
+    q, bias, scale = quantise_weights(op, 0.1)
+    assert q[0, 0, 0, 0] == bias[0] == 0 and abs(int(bias[1])) <= 1 << 29
+    assert bias[1] * scale[1] * 0.1 == pytest.approx(5.0)
+    zero = FloatConv("a", "input", "a", weight * 0, torch.zeros(2), relu=True)
+    graph = FloatGraph("g", "input", "a", {"input": (1, 2, 2), "a": (2, 2, 2)}, [zero])
+    integer = quantise(graph, torch.zeros(1, 1, 2, 2))
+    values = fast.run(integer, np.zeros((1, 1, 2, 2), np.int8))
+    assert (values["a"] == integer.tensors["a"].zero_point).all()
+
+
+def test_sums_too_long_are_refused():
+    op = FloatConv("a", "input", "a", torch.ones(1, 66_400, 1, 1), torch.zeros(1))
+    with pytest.raises(ResarrayError, match="'a' adds 66400 products"):
+        quantise_weights(op, 0.1)
+
+
+def test_values_that_are_not_finite_are_refused():
+    op = FloatConv("a", "input", "a", torch.full((1, 1, 1, 1), torch.inf), torch.zeros(1))
+    graph = FloatGraph("g", "input", "a", {"input": (1, 1, 1), "a": (1, 1, 1)}, [op])
+    with pytest.raises(ResarrayError, match="'a' is not finite"):
+        quantise(graph, torch.ones(1, 1, 1, 1))
+
+
+@pytest.mark.parametrize(("lo", "hi"), [(0, 1), (-1, 0), (-3, 5), (-1e-3, 100), (0, 0)])
+def test_zero_is_represented_exactly(lo, hi):
+    scale, zero_point = scale_and_zero_point(lo, hi)
+    assert -128 <= zero_point <= 127 and scale > 0
+    assert (-128 - zero_point) * scale <= lo + scale and (127 - zero_point) * scale >= hi - scale
+
+
+def test_outlier_is_clipped():
+    values = torch.cat([torch.linspace(0, 1, 1_000_000), torch.tensor([4.0])])
+    lo, hi = best_range(values, 0.0, 4.0)
+    assert lo == 0 and hi < 3
+
+
+def test_input_table_equals_the_formula():
+    pixels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1).repeat(3, 3)
+    op = FloatConv("a", "input", "a", torch.ones(1, 3, 1, 1), torch.zeros(1))
+    graph = FloatGraph("g", "input", "a", {"input": (3, 16, 16), "a": (1, 16, 16)}, [op])
+    x = normalise(pixels, MEAN, STD)
+    tensor = quantise(graph, x).tensors["input"]
+    q = quantise_input(tensor, pixels, MEAN, STD)
+    assert q.dtype == np.int8 and q.shape == (1, 3, 16, 16)
+    expected = np.clip(np.round(x.numpy() / tensor.scale) + tensor.zero_point, -128, 127)
+    assert np.abs(q - expected).max() <= 1 and (q != expected).mean() < 0.01

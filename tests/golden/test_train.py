@@ -1,0 +1,79 @@
+"""The training recipe, its cache and its determinism."""
+
+import pytest
+import torch
+from resarray.golden import train
+from resarray.golden.models import find_model
+from resarray.golden.weights import build_with_weights
+from resarray.spec.errors import ResarrayError
+
+QUICK = train.Recipe(
+    size=8, small_size=8, small_epochs=1, epochs=1, rate=0.1, shift=0.1, budget=1e6
+)
+
+
+@pytest.fixture
+def quick(tmp_path, monkeypatch):
+    """A quick recipe for resnet8, and a cache of its own."""
+    monkeypatch.setenv("RESARRAY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setitem(train.RECIPES, "resnet8", QUICK)
+    return tmp_path / "cache"
+
+
+def test_cached_weights_are_trained_once(quick):
+    calls = []
+    path = train.cached_weights("resnet8", lambda done, what: calls.append(done))
+    assert path.parent == quick and calls[-1] == 1.0 and calls == sorted(calls)
+    assert [file.name for file in quick.iterdir()] == [path.name]
+    trained = len(calls)
+    assert train.cached_weights("resnet8", lambda done, what: calls.append(done)) == path
+    assert len(calls) == trained
+    model = build_with_weights(find_model("resnet8"), path)
+    assert train.evaluate(model, find_model("resnet8"), "digits", 8) > 0.8
+
+
+def test_another_recipe_has_another_file(quick, monkeypatch):
+    path = train.cached_weights("resnet8")
+    monkeypatch.setitem(train.RECIPES, "resnet8", train.Recipe(size=8, small_size=8, seed=1))
+    assert train.cached_weights("resnet8") != path
+
+
+def test_same_seed_same_weights():
+    torch.manual_seed(123)
+    before = torch.get_rng_state()
+    first = train.train("resnet8", QUICK).state_dict()
+    assert torch.equal(torch.get_rng_state(), before), "training changed the caller's generator"
+    torch.manual_seed(321)
+    second = train.train("resnet8", QUICK).state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_interrupted_training_leaves_nothing(quick):
+    def stop(done, what):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train.cached_weights("resnet8", stop)
+    assert not quick.exists() or not list(quick.iterdir())
+
+
+def test_budget_cuts_the_schedule_short():
+    steps = []
+    recipe = train.Recipe(size=8, small_size=8, small_epochs=100_000, budget=0.5)
+    model = train.train("resnet8", recipe, lambda done, what: steps.append(done))
+    assert not model.training and len(steps) < 10_000
+
+
+def test_cache_that_cannot_be_written(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("RESARRAY_CACHE", str(tmp_path / "file"))
+    monkeypatch.setitem(train.RECIPES, "resnet8", QUICK)
+    with pytest.raises(ResarrayError, match="cannot write"):
+        train.cached_weights("resnet8")
+
+
+def test_user_models_are_not_trained(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text("from torch import nn\ndef build():\n    return nn.Conv2d(3, 2, 1)\n")
+    with pytest.raises(ResarrayError, match="not a zoo model"):
+        train.train(f"{file}:build")

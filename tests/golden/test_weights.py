@@ -1,0 +1,110 @@
+"""Reading weights, and what is said about files that do not fit."""
+
+import pickle
+
+import pytest
+import torch
+from resarray.golden.models import find_model, load_model
+from resarray.golden.weights import build_with_weights, load_weights, read_weights
+from resarray.spec.errors import ResarrayError
+from safetensors.torch import save_file
+
+
+@pytest.fixture
+def state():
+    torch.manual_seed(1)
+    return load_model("resnet8", 7).state_dict()
+
+
+def reads_back(path, state, tolerance=0.0):
+    model = build_with_weights(find_model("resnet8"), path)
+    assert not model.training
+    for name, value in model.state_dict().items():
+        if not name.endswith("num_batches_tracked"):
+            assert value.dtype == torch.float32
+            torch.testing.assert_close(value, state[name].float(), rtol=tolerance, atol=tolerance)
+
+
+def test_plain_checkpoint_sets_the_number_of_classes(tmp_path, state):
+    torch.save(state, tmp_path / "a.pth")
+    reads_back(tmp_path / "a.pth", state)
+
+
+def test_wrapped_checkpoint_of_a_parallel_model(tmp_path, state):
+    wrapped = {"state_dict": {f"module.{k}": v for k, v in state.items()}, "best_prec1": 91.7}
+    torch.save(wrapped, tmp_path / "a.th")
+    reads_back(tmp_path / "a.th", state)
+
+
+def test_half_precision(tmp_path, state):
+    torch.save({k: v.half() if v.is_floating_point() else v for k, v in state.items()},
+               tmp_path / "a.pth")  # fmt: skip
+    reads_back(tmp_path / "a.pth", state, 1e-3)
+
+
+def test_safetensors(tmp_path, state):
+    save_file(state, tmp_path / "a.safetensors")
+    reads_back(tmp_path / "a.safetensors", state)
+
+
+def test_batch_counters_may_be_missing(tmp_path, state):
+    torch.save({k: v for k, v in state.items() if "num_batches" not in k}, tmp_path / "a.pth")
+    reads_back(tmp_path / "a.pth", state)
+
+
+def change(state, name, value):
+    return {**state, name: value}
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda s: {k: v for k, v in s.items() if k != "bn1.bias"}, "lack 'bn1.bias'"),
+        (
+            lambda s: change(s, "conv1.weight", torch.zeros(8, 3, 5, 5)),
+            r"'conv1.weight' has shape \[8, 3, 5, 5\], the model needs \[8, 3, 3, 3\]",
+        ),
+        (lambda s: change(s, "extra.weight", torch.zeros(1)), "hold 'extra.weight', unknown"),
+        (lambda s: change(s, "bn1.bias", torch.full((8,), torch.nan)), "not finite"),
+        (lambda s: {"epoch": 3}, "hold no state dictionary"),
+    ],
+)
+def test_misfits_are_named_and_nothing_is_loaded(tmp_path, state, edit, message):
+    torch.save(edit(state), tmp_path / "a.pth")
+    model = load_model("resnet8", 7)
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    with pytest.raises(ResarrayError, match=message):
+        load_weights(model, tmp_path / "a.pth")
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+class Dangerous:
+    def __reduce__(self):
+        return print, ("code from the file ran",)
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".th", ".pt", ".safetensors"])
+def test_unreadable_files(tmp_path, suffix, capsys):
+    path = tmp_path / f"a{suffix}"
+    for data in (b"", b"not weights at all", pickle.dumps(Dangerous())):
+        path.write_bytes(data)
+        with pytest.raises(ResarrayError, match="cannot be read as"):
+            read_weights(path)
+    assert "ran" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_truncated_file(tmp_path, state, suffix):
+    path = tmp_path / f"a{suffix}"
+    save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(ResarrayError, match="cannot be read as"):
+        read_weights(path)
+
+
+def test_missing_and_unknown_files(tmp_path):
+    with pytest.raises(ResarrayError, match="do not exist"):
+        read_weights(tmp_path / "none.pth")
+    with pytest.raises(ResarrayError, match=r"must end in .pth"):
+        read_weights(tmp_path / "weights.h5")

@@ -1,0 +1,15 @@
+"""The generated Verilog as simulators other than Amaranth's see it."""
+
+import re
+
+from resarray.hw.verilog import generate
+from resarray.spec.config import preset
+
+
+def test_no_block_waits_for_constants():
+    """`always @*` with nothing but constants on its right never runs: an error report of the STORE
+    engine once named LOAD for that reason."""
+    verilog = generate(preset("tiny"))
+    assert verilog.count("always @*") > 100, "the pattern below looks at nothing"
+    stuck = re.findall(r"always @\*\n\s+(\S+) = \d+'[hdb][0-9a-f]+;", verilog)
+    assert not stuck
