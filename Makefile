@@ -46,7 +46,7 @@ $(STAMP): pyproject.toml
 		echo "error: this Python cannot make virtual environments: apt install python3-venv" >&2; exit 2; }
 	@echo "setting up $(VENV) ..."
 	@[ -x $(VENV)/bin/pip ] || $(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@$(VENV)/bin/pip install -qq --disable-pip-version-check -e '.[dev]'
 	@rm -f $(VENV)/.stamp-*
 	@touch $@
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from resarray.spec.errors import ResarrayError
 from typer.exceptions import TyperException
+
+from resarray.spec.errors import ResarrayError
 
 app = typer.Typer(
     help="Residual networks on FPGAs, bit for bit.",

@@ -21,6 +21,7 @@ def prepare(options: NetworkOptions, progress: Reporter) -> pipeline.Prepared:
 def train(model: str, output: Path | None, progress: Reporter) -> str:
     """Train a zoo model on the digits, to ``output`` or to the cache; a line for the user."""
     import torch
+
     from resarray.golden import train as golden_train
 
     def report(done: float, what: str) -> None:

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.console import Console
+
 from resarray.spec.config import Config
 from resarray.spec.config import preset as find_preset
 from resarray.spec.errors import ResarrayError
 from resarray.spec.image import Image, load, write_atomic
-from rich.console import Console
 
 from .options import NetworkOptions
 from .progress import Reporter

@@ -6,51 +6,75 @@ from resarray.golden.graph import QGraph
 from resarray.spec import image, layout
 from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
-from resarray.spec.isa import INSTRUCTION_BYTES, Engine
+from resarray.spec.isa import INSTRUCTION_BYTES, WAIT_BITS, Engine
 
-from .allocate import Memory
+from .allocate import ALIGNMENT, Memory
 from .cost import predict
 from .lowering import Layer, lower
 from .program import Program, tensor_symbol, weights_symbol
 from .schedule import schedule
 from .tiles import build_tiles
-from .tiling import choose
+from .tiling import Producer, choose, producer
+from .timing import MemoryTiming
 from .weights import pack_weights
 
 # Instructions; longer programs get the tiling's estimate instead of the simulated prediction.
-MAX_SIMULATED = 100_000
+MAX_SIMULATED = 40_000
+ADDRESS_BITS = 30  # of a word's address
 
 
 def compile_graph(
-    graph: QGraph, config: Config, *, batch: int = 1, fuse_pool: bool = True
+    graph: QGraph,
+    config: Config,
+    *,
+    batch: int = 1,
+    fuse_pool: bool = True,
+    bytes_per_cycle: float | None = None,
+    latency: int = 32,
+    memory_bytes: int | None = None,
 ) -> image.Image:
     """Compile ``graph`` for ``config``.
 
     Parameters
     ----------
-    batch:      images per run; only 1 so far
-    fuse_pool:  let convolutions pool while they drain, where whole rows fit
+    batch:            images per run; where several fit one accumulator tile they share its weights
+    fuse_pool:        let convolutions pool while they drain, where whole rows fit
+    bytes_per_cycle:  memory bandwidth that tiles are chosen and cycles predicted for, reads and
+                      writes together; None: one word of each per cycle
+    latency:          memory latency in cycles, likewise
+    memory_bytes:     bytes of memory that there are; None: as many as addresses reach
 
-    `ResarrayError` for an operator, size or value that the accelerator cannot run.
+    `ResarrayError` for an operator, size or value that the accelerator cannot run, and for a batch
+    that does not fit memory or the instruction counters.
     """
-    if batch != 1:
-        raise ResarrayError(
-            f"batch {batch} is not supported, 1 is allowed: run the images one after another"
-        )
+    if batch < 1:
+        raise ResarrayError(f"a batch of {batch} images is not possible: choose 1 or more")
+    timing = MemoryTiming(latency, bytes_per_cycle)
     layers = lower(graph, config, fuse_pool)
     layouts = _layouts(graph, layers, config)
+    room = _memory_limit(config, memory_bytes)
+    names = [graph.input, *(layer.output for layer in layers)]
+    _check_memory(batch * sum(layouts[name].size for name in names), batch, room)
     streams, tiles, estimates = [], [], []
+    producers: dict[str, Producer | None] = {}
     for index, layer in enumerate(layers):
         stream = pack_weights(layer, config)
         streams.append(stream.data)
         source, output = layouts[layer.source], layouts[layer.output]
-        tiling = choose(layer, config)
+        tiling = choose(layer, config, batch, timing, producers.get(layer.source))
+        producers[layer.output] = producer(layer, tiling, batch, config)
         estimates.append(tiling.cycles)
-        tiles += build_tiles(index, layer, tiling, stream, source, output, config)
+        n_tiles = 1 if layer.identity else layout.ceil_div(layer.shape[0], config.columns)
+        # At least a DRAIN per image and a COMPUTE per tile, before there are too many to build.
+        fewest = tiling.n_rows * tiling.n_cols * n_tiles * (batch + batch // tiling.images)
+        _check_count(fewest, batch)
+        tiles += build_tiles(index, layer, tiling, stream, source, output, batch, config)
+        _check_count(sum(len(t.steps) + len(t.outputs) for t in tiles), batch)
     program = schedule(tiles, config)
+    _check_count(len(program.instructions), batch)
 
     if len(program.instructions) <= MAX_SIMULATED:
-        cycles = predict(program.instructions, config).layer_cycles
+        cycles = predict(program.instructions, config, timing).layer_cycles
     else:
         cycles = estimates
 
@@ -60,11 +84,14 @@ def compile_graph(
     for index, data in enumerate(streams):
         memory.add(weights_symbol(index), len(data))
     payload_end = memory.end
-    memory.add(tensor_symbol(graph.input), layouts[graph.input].size)
+    for number in range(batch):
+        memory.add(tensor_symbol(graph.input, number), layouts[graph.input].size)
     write_base = memory.align()
     for layer in layers:
-        memory.add(tensor_symbol(layer.output), layouts[layer.output].size)
+        for number in range(batch):
+            memory.add(tensor_symbol(layer.output, number), layouts[layer.output].size)
     mem_size = memory.align()
+    _check_memory(mem_size, batch, room)
 
     payload = bytearray(payload_end)
     code = program.encode({s: a // config.rows for s, a in memory.addresses.items()})
@@ -73,11 +100,11 @@ def compile_graph(
         address = memory.addresses[weights_symbol(index)]
         payload[address : address + len(data)] = data
 
-    def stored(name: str) -> dict:
+    def stored(name: str, number: int) -> dict:
         tensor = graph.tensors[name]
         return {
-            "image": 0,
-            "addr": memory.addresses[tensor_symbol(name)],
+            "image": number,
+            "addr": memory.addresses[tensor_symbol(name, number)],
             "layout": layout.to_dict(layouts[name]),
             "scale": float(tensor.scale),
             "zero_point": int(tensor.zero_point),
@@ -90,14 +117,38 @@ def compile_graph(
         "program": {"addr": 0, "count": count},
         "mem_size": mem_size,
         "write_base": write_base,
-        "inputs": [stored(graph.input)],
+        "inputs": [stored(graph.input, number) for number in range(batch)],
         "output": graph.output,
         "tensors": [
-            {"name": layer.output, "layer": layer.name} | stored(layer.output) for layer in layers
+            {"name": layer.output, "layer": layer.name} | stored(layer.output, number)
+            for layer in layers
+            for number in range(batch)
         ],
-        "layers": _describe_layers(layers, program, config, cycles),
+        "layers": _describe_layers(layers, program, config, cycles, batch),
     }
     return image.Image(config.hash, manifest, bytes(payload))
+
+
+def _memory_limit(config: Config, memory_bytes: int | None) -> int:
+    """Bytes that may be used: what there is, what MEM_SIZE can say and what addresses reach."""
+    reachable = min(config.rows << ADDRESS_BITS, (1 << 32) - ALIGNMENT)
+    return reachable if memory_bytes is None else min(memory_bytes, reachable)
+
+
+def _check_memory(size: int, batch: int, room: int) -> None:
+    if size > room:
+        raise ResarrayError(
+            f"a batch of {batch} needs at least {size} bytes of memory, {room} are there: use a "
+            "smaller batch, a smaller input or a larger memory"
+        )
+
+
+def _check_count(count: int, batch: int) -> None:
+    if count >> WAIT_BITS:
+        raise ResarrayError(
+            f"a batch of {batch} needs at least {count} instructions, at most "
+            f"{(1 << WAIT_BITS) - 1} can be counted: use a smaller batch or a smaller input"
+        )
 
 
 def _layouts(graph: QGraph, layers: list[Layer], config: Config) -> dict[str, layout.Layout]:
@@ -126,7 +177,7 @@ def _packed_layout(layer: Layer, config: Config) -> layout.Packed:
 
 
 def _describe_layers(
-    layers: list[Layer], program: Program, config: Config, cycles: list[int]
+    layers: list[Layer], program: Program, config: Config, cycles: list[int], batch: int
 ) -> list[dict]:
     read, written = [0] * len(layers), [0] * len(layers)
     for instruction in program.instructions:
@@ -137,7 +188,7 @@ def _describe_layers(
             "name": layer.name,
             "op": layer.op,
             "shape": list(layer.out_shape),
-            "macs": int(layer.macs),
+            "macs": batch * int(layer.macs),
             "bytes_read": read[index],
             "bytes_written": written[index],
             "predicted_cycles": cycles[index],

@@ -1,9 +1,9 @@
 """Cost model: when each instruction starts and ends, without executing it.
 
 The engines are simulated from event to event as fluids: between two events every active engine has
-a constant rate, limited by the shared read channel (one word a cycle, fair shares) and by the
-FIFOs between engines. Instructions are fetched in order into queues of limited depth, so the model
-also finds deadlocks.
+a constant rate, limited by the memory port (fair shares) and by the FIFOs between engines.
+Instructions are read from memory too and dealt out in order into queues of limited depth, so the
+model also finds deadlocks.
 """
 
 import heapq
@@ -15,13 +15,15 @@ from resarray.spec.config import Config
 from resarray.spec.isa import WAITS, Engine
 
 from .program import Instruction
+from .timing import MemoryTiming
 
-READ_LATENCY = 32  # cycles from the last word asked for to the last word there
-WRITE_LATENCY = 16  # cycles from a write's last word to its response
+READ_OVERHEAD = 8  # cycles of a read besides the memory's latency
+WRITE_OVERHEAD = 8  # cycles of a write besides the memory's latency
 DRAIN_LATENCY = 20  # cycles from a drain's last accumulator to its last word; not overlapped
 SMALL = 1e-6  # words or cycles: tolerance of levels and times
 
 LOAD, WEIGHTS, RESIDUAL, COMPUTE, DRAIN, STORE = (int(engine) for engine in Engine)
+FETCH = len(Engine)  # the instruction fetch's number among the readers
 _AWAITED = [tuple(None if a is None else int(a) for a in WAITS[engine]) for engine in Engine]
 
 
@@ -43,9 +45,11 @@ class Deadlock(AssertionError):
     """The program cannot finish: a fault of the compiler."""
 
 
-def predict(instructions: list[Instruction], config: Config) -> Prediction:
+def predict(
+    instructions: list[Instruction], config: Config, timing: MemoryTiming | None = None
+) -> Prediction:
     """Timing of a program on ``config``; `Deadlock` when it cannot finish."""
-    return _Simulation(instructions, config).run()
+    return _Simulation(instructions, config, timing or MemoryTiming()).run()
 
 
 class _Fifo:
@@ -66,7 +70,14 @@ class _Fifo:
         return float("inf")
 
     def advance(self, step: float) -> None:
-        self.level = min(self.capacity, max(0.0, self.level + self.change * step))
+        if self.change:
+            self.put(self.change * step)
+
+    def take(self, words: float) -> None:
+        self.put(-words)
+
+    def put(self, words: float) -> None:
+        self.level = min(self.capacity, max(0.0, self.level + words))
         self.empty = self.level <= SMALL
         self.full = self.level >= self.capacity - SMALL
 
@@ -85,11 +96,17 @@ class _Job:
 
 
 class _Simulation:
-    def __init__(self, instructions: list[Instruction], config: Config):
+    def __init__(self, instructions: list[Instruction], config: Config, timing: MemoryTiming):
         self.config = config
+        self.rate = timing.words_per_cycle(config.rows)
+        self.read_latency = timing.latency + READ_OVERHEAD
+        self.write_latency = timing.latency + WRITE_OVERHEAD
         self.program = instructions
         self.fetched = 0
-        self.next_fetch = 0.0
+        self.next_fetch = float(self.read_latency)
+        # Words of instructions read but not yet dealt out, and those still to be read.
+        self.code = _Fifo(2 * config.burst_words)
+        self.code_left = float(len(instructions) * config.instruction_words)
         self.now = 0.0
         self.queues: list[deque[tuple[Instruction, int]]] = [deque() for _ in Engine]
         self.jobs: list[_Job | None] = [None for _ in Engine]
@@ -122,14 +139,16 @@ class _Simulation:
                 self.marks.append(round(time))
 
     def _fetch(self) -> None:
+        words = self.config.instruction_words
         while self.fetched < len(self.program) and self.next_fetch <= self.now + SMALL:
             instruction = self.program[self.fetched]
             queue = self.queues[instruction.engine]
-            if len(queue) >= self.config.queue_depth:
+            if len(queue) >= self.config.queue_depth or self.code.level < words - SMALL:
                 return
             self.fetched += 1
+            self.code.take(words)
             queue.append((instruction, self._words_stored()))
-            self.next_fetch = self.now + self.config.instruction_words
+            self.next_fetch = self.now + words
 
     def _words_stored(self) -> int:
         """Words that the instruction fetched last gives to the STORE after it."""
@@ -152,16 +171,16 @@ class _Simulation:
         if engine == LOAD:
             lines = f["top"] + f["rows"] + f["bottom"]
             line = f["left"] + f["cols"] + f["right"]
-            return _Job(f["n_blocks"] * lines * line, READ_LATENCY, given=words)
+            return _Job(f["n_blocks"] * lines * line, self.read_latency, given=words)
         if engine in (WEIGHTS, RESIDUAL):
-            return _Job(words, READ_LATENCY, given=words)
+            return _Job(words, self.read_latency, given=words)
         if engine == COMPUTE:
             return self._compute_job(f)
         if engine == DRAIN:
             pixels = f["px_count"] * f["n_blocks"]
             work = pixels * self.config.block_groups + DRAIN_LATENCY
             return _Job(work, 4, taken=pixels if f.get("res_en") else 0, given=given)
-        return _Job(words, WRITE_LATENCY, taken=words)
+        return _Job(words, self.write_latency, taken=words)
 
     def _compute_job(self, f: dict[str, int]) -> _Job:
         config = self.config
@@ -186,14 +205,21 @@ class _Simulation:
         use_weights = compute.take_rate if compute else 0.0
         use_residual = drain.take_rate if drain else 0.0
         demands = []
+        if self.code_left > SMALL and not self.code.full:
+            demands.append((1.0, FETCH))
         if load:
             demands.append((load.give_rate, LOAD))
         if weights:
             demands.append((min(1.0, use_weights) if self.weights.full else 1.0, WEIGHTS))
         if residual:
             demands.append((use_residual if self.residual.full else 1.0, RESIDUAL))
-        for share, engine in _fair(demands):
-            self.jobs[engine].rate = share / self.jobs[engine].give_rate
+        reads, writes = self._port(min(1.0, sum(d for d, _ in demands)), store)
+        self.code.change = 0.0
+        for share, engine in _fair(demands, reads):
+            if engine == FETCH:
+                self.code.change = share
+            else:
+                self.jobs[engine].rate = share / self.jobs[engine].give_rate
         read_weights = weights.rate if weights else 0.0
         read_residual = residual.rate if residual else 0.0
         if compute:
@@ -201,17 +227,36 @@ class _Simulation:
         if drain:
             drain.rate = _limited(drain, self.residual, read_residual)
             if self.output.full and drain.give_rate > 0:
-                drain.rate = min(drain.rate, (1.0 if store else 0.0) / drain.give_rate)
+                drain.rate = min(drain.rate, (writes if store else 0.0) / drain.give_rate)
         drained = drain.rate * drain.give_rate if drain else 0.0
         if store:
-            store.rate = _limited(store, self.output, drained)
+            store.rate = min(writes, _limited(store, self.output, drained))
         self.weights.change = read_weights - (compute.rate * use_weights if compute else 0.0)
         self.residual.change = read_residual - (drain.rate * use_residual if drain else 0.0)
         self.output.change = drained - (store.rate if store else 0.0)
 
+    def _port(self, reads: float, store: _Job | None) -> tuple[float, float]:
+        """Words per cycle that reads may take, who want ``reads``, and writes: half each where
+        both want more than there is."""
+        if self.rate is None:
+            return 1.0, 1.0
+        writes = 0.0
+        if store:
+            # What the drain gives, before its new rate is known, or all that has gathered.
+            drain = self.jobs[DRAIN]
+            given = drain.give_rate * (drain.rate or 1.0) if drain else 0.0
+            writes = min(self.rate, given if self.output.empty else 1.0)
+        shares = dict((who, share) for share, who in _fair([(reads, 0), (writes, 1)], self.rate))
+        return shares[0], max(shares[1], self.rate - shares[0])
+
     def _step(self) -> float:
         """Cycles to the next event."""
-        step = min(self.weights.event(), self.residual.event(), self.output.event())
+        step = min(f.event() for f in (self.weights, self.residual, self.output, self.code))
+        if self.code.change > 0:
+            step = min(step, self.code_left / self.code.change)
+            missing = self.config.instruction_words - self.code.level
+            if missing > SMALL:
+                step = min(step, missing / self.code.change)
         for job in self.jobs:
             if job is not None and job.rate > SMALL:
                 step = min(step, job.left / job.rate)
@@ -225,8 +270,9 @@ class _Simulation:
         return max(step, SMALL)
 
     def _advance(self, step: float) -> None:
-        for fifo in (self.weights, self.residual, self.output):
+        for fifo in (self.weights, self.residual, self.output, self.code):
             fifo.advance(step)
+        self.code_left -= self.code.change * step
         self.now += step
         for engine, job in enumerate(self.jobs):
             if job is None:
@@ -248,9 +294,12 @@ def _limited(job: _Job, fifo: _Fifo, arriving: float) -> float:
     return 1.0
 
 
-def _fair(demands: list[tuple[float, int]]) -> list[tuple[float, int]]:
-    """Fair shares of one word per cycle for (demand, engine): nobody gets more than it asks for."""
-    shares, room = [], 1.0
+def _fair(demands: list[tuple[float, int]], room: float) -> list[tuple[float, int]]:
+    """Fair shares of ``room`` words per cycle for (demand, engine): nobody gets more than it asks
+    for."""
+    if len(demands) == 1:
+        return [(min(room, demands[0][0]), demands[0][1])]
+    shares = []
     for i, (demand, engine) in enumerate(sorted(demands)):
         share = min(demand, room / (len(demands) - i))
         room -= share

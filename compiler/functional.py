@@ -7,6 +7,7 @@ complete, and each access to the input buffer, an accumulator bank or memory is 
 """
 
 import numpy as np
+
 from resarray.spec.config import Config
 from resarray.spec.image import Image
 from resarray.spec.isa import INSTRUCTION_BYTES, PARAMS, WAITS, Engine, Pool, decode, encode

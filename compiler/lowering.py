@@ -8,6 +8,7 @@ identity matrix, whose drain pools or adds.
 from dataclasses import dataclass, replace
 
 import numpy as np
+
 from resarray.golden.graph import QAdd, QConv, QGlobalAvgPool, QGraph, QMaxPool
 from resarray.spec.config import MAX_DOT_LENGTH, Config
 from resarray.spec.errors import ResarrayError

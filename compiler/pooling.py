@@ -1,6 +1,7 @@
 """Requantisation and the pool stage of DRAIN, vectorised; the arithmetic is `spec.numerics`'."""
 
 import numpy as np
+
 from resarray.spec.config import Config
 from resarray.spec.isa import Pool
 from resarray.spec.numerics import GUARD_BITS

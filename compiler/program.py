@@ -56,6 +56,6 @@ def weights_symbol(layer: int) -> str:
     return f"weights of layer {layer}"
 
 
-def tensor_symbol(name: str) -> str:
-    """Symbol of a tensor."""
-    return f"tensor {name}"
+def tensor_symbol(name: str, image: int) -> str:
+    """Symbol of one image's tensor."""
+    return f"tensor {name} of image {image}"

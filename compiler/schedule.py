@@ -8,12 +8,13 @@ load queue allow; a tile's residual, drain and store follow its last compute at 
 from collections import defaultdict
 
 import numpy as np
+
 from resarray.spec.config import Config
 from resarray.spec.isa import Engine
 
 from .allocate import InputRing
 from .program import Program, tensor_symbol, weights_symbol
-from .tiles import Chunk, Region, Slab, Step, Tile, Transfer
+from .tiles import Chunk, Output, Region, Slab, Step, Tile
 
 # Computes between the one that frees a load's space and the load: the load waits in its queue and
 # must not hold back the fetch of the computes that run meanwhile.
@@ -36,20 +37,21 @@ class _Stores:
 
     def __init__(self):
         self._boxes = defaultdict(list)
-        self._arrays: dict[str, np.ndarray] = {}
+        self._arrays: dict[tuple[str, int], np.ndarray] = {}
 
     def add(self, region: Region, number: int, compute: int) -> None:
         """Store ``number`` (from 1) writes ``region`` after compute ``compute`` (from 0)."""
         box = (*region.blocks, *region.rows, *region.cols, number, compute)
-        self._boxes[region.tensor].append(box)
+        self._boxes[region.tensor, region.image].append(box)
 
     def latest(self, region: Region) -> tuple[int, int]:
         """(store number, compute number) of the last store into ``region``; (0, -1) for none."""
-        if region.tensor not in self._boxes:
+        key = region.tensor, region.image
+        if key not in self._boxes:
             return 0, -1
-        if region.tensor not in self._arrays:
-            self._arrays[region.tensor] = np.array(self._boxes[region.tensor])
-        boxes = self._arrays[region.tensor]
+        if key not in self._arrays:
+            self._arrays[key] = np.array(self._boxes[key])
+        boxes = self._arrays[key]
         hit = np.ones(len(boxes), bool)
         for axis, (start, stop) in enumerate((region.blocks, region.rows, region.cols)):
             hit &= (boxes[:, 2 * axis] < stop) & (boxes[:, 2 * axis + 1] > start)
@@ -71,6 +73,7 @@ def schedule(tiles: list[Tile], config: Config) -> Program:
     load = next(pending, None)
     streamed = 0
     compute = 0
+    drained = [0, 0]  # drains that free each bank
     for index, tile in enumerate(tiles):
         # The next tile's weights may be prefetched while this one is computed.
         while streamed <= min(index + 1, len(tiles) - 1):
@@ -88,7 +91,7 @@ def schedule(tiles: list[Tile], config: Config) -> Program:
                 | {
                     "base": step.fields["base"] + bases[id(step.slab)] * config.rows,
                     "wait_a": numbers[id(step.slab), chunk.offset],
-                    "wait_b": max(0, index - 1) if position == 0 else 0,
+                    "wait_b": drained[index % 2] if position == 0 else 0,
                     "bank": index % 2,
                     "clear": position == 0,
                     "params": position == 0 and tile.params,
@@ -97,7 +100,9 @@ def schedule(tiles: list[Tile], config: Config) -> Program:
                 tile.layer,
             )
             compute += 1
-        _emit_drain(program, tile, index % 2, compute, stores)
+        for output in tile.outputs:
+            _emit_output(program, output, tile.layer, index % 2, compute, stores)
+        drained[index % 2] = program.counts[Engine.DRAIN]
     assert load is None and compute == len(steps)
     return program
 
@@ -139,9 +144,10 @@ def _number_stores(tiles: list[Tile]) -> _Stores:
     stores, number, compute = _Stores(), 0, -1
     for tile in tiles:
         compute += len(tile.steps)
-        if tile.store is not None:
-            number += 1
-            stores.add(tile.store.region, number, compute)
+        for output in tile.outputs:
+            if output.store is not None:
+                number += 1
+                stores.add(output.store.region, number, compute)
     return stores
 
 
@@ -178,7 +184,7 @@ def _emit_load(program: Program, load: _Load, bases: dict[int, int]) -> None:
         "wait_a": load.release,
         "wait_b": load.after_store,
     }
-    program.add(Engine.LOAD, fields, load.layer, tensor_symbol(transfer.region.tensor))
+    _emit_transfer(program, Engine.LOAD, transfer.region, fields, load.layer)
 
 
 def _emit_weights(program: Program, tile: Tile) -> None:
@@ -188,16 +194,19 @@ def _emit_weights(program: Program, tile: Tile) -> None:
         program.add(Engine.WEIGHTS, fields, tile.layer, weights_symbol(tile.layer))
 
 
-def _emit_drain(program: Program, tile: Tile, bank: int, computes: int, stores: _Stores) -> None:
+def _emit_output(
+    program: Program, output: Output, layer: int, bank: int, computes: int, stores: _Stores
+) -> None:
     """RESIDUAL, DRAIN and STORE of a tile whose last compute is number ``computes`` (from 1)."""
-    if tile.residual is not None:
-        number, _ = stores.latest(tile.residual.region)
-        _emit_transfer(program, Engine.RESIDUAL, tile.residual, tile.layer, wait_b=number)
-    program.add(Engine.DRAIN, tile.drain | {"bank": bank, "wait_a": computes}, tile.layer)
-    if tile.store is not None:
-        _emit_transfer(program, Engine.STORE, tile.store, tile.layer)
+    residual, store = output.residual, output.store
+    if residual is not None:
+        number, _ = stores.latest(residual.region)
+        fields = residual.fields | {"wait_b": number}
+        _emit_transfer(program, Engine.RESIDUAL, residual.region, fields, layer)
+    program.add(Engine.DRAIN, output.drain | {"bank": bank, "wait_a": computes}, layer)
+    if store is not None:
+        _emit_transfer(program, Engine.STORE, store.region, store.fields, layer)
 
 
-def _emit_transfer(program: Program, engine: Engine, transfer: Transfer, layer: int, **waits):
-    symbol = tensor_symbol(transfer.region.tensor)
-    program.add(engine, transfer.fields | waits, layer, symbol)
+def _emit_transfer(program: Program, engine: Engine, region: Region, fields: dict, layer: int):
+    program.add(engine, fields, layer, tensor_symbol(region.tensor, region.image))

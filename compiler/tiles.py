@@ -28,22 +28,13 @@ Range = tuple[int, int]  # [start, stop)
 
 @dataclass(frozen=True)
 class Region:
-    """A box of a tensor, ranges in channel blocks, rows and columns."""
+    """A box of one image's tensor, ranges in channel blocks, rows and columns."""
 
     tensor: str
+    image: int
     blocks: Range
     rows: Range
     cols: Range
-
-    def overlaps(self, other: "Region") -> bool:
-        return self.tensor == other.tensor and all(
-            a[0] < b[1] and b[0] < a[1]
-            for a, b in (
-                (self.blocks, other.blocks),
-                (self.rows, other.rows),
-                (self.cols, other.cols),
-            )
-        )
 
 
 @dataclass(frozen=True)
@@ -65,9 +56,11 @@ class Chunk:
 
 @dataclass(frozen=True, eq=False)
 class Slab:
-    """A contiguous part of the input buffer, filled by several chunks."""
+    """A contiguous part of the input buffer, filled by several chunks: image after image, channel
+    block after channel block. ``chunks`` are in order of use: channels first, then images."""
 
     chunks: list[Chunk]
+    images: int
 
     @property
     def words(self) -> int:
@@ -84,6 +77,15 @@ class Step:
     fields: dict[str, int]
 
 
+@dataclass(frozen=True)
+class Output:
+    """Draining of one image's pixels: DRAIN fields, and what it takes and gives."""
+
+    drain: dict[str, int]
+    store: Transfer | None
+    residual: Transfer | None
+
+
 @dataclass
 class Tile:
     """One filling and draining of an accumulator bank. ``weights``: (first word, words) of the
@@ -92,9 +94,7 @@ class Tile:
 
     layer: int
     steps: list[Step]
-    drain: dict[str, int]
-    store: Transfer | None
-    residual: Transfer | None
+    outputs: list[Output]
     weights: Range | None
     params: bool = True
     layer_end: bool = False
@@ -107,16 +107,19 @@ def build_tiles(
     stream: WeightStream,
     source: Layout,
     output: Layout,
+    batch: int,
     config: Config,
 ) -> list[Tile]:
     """Tiles of layer number ``index``; ``source`` and ``output`` are its tensors' layouts."""
     build = _identity_tiles if layer.identity else _conv_tiles
-    tiles = build(index, layer, tiling, stream, source, output, config)
+    tiles = []
+    for images in balanced(batch, ceil_div(batch, tiling.images)):
+        tiles += build(index, layer, tiling, stream, source, output, images, config)
     tiles[-1].layer_end = True
     return tiles
 
 
-def _conv_tiles(index, layer, tiling, stream, source, output, config) -> list[Tile]:
+def _conv_tiles(index, layer, tiling, stream, source, output, images, config) -> list[Tile]:
     blocks = source_blocks(layer, config)
     split = tiling.k_blocks < blocks
     out_blocks = ceil_div(layer.shape[0], config.rows)
@@ -128,7 +131,7 @@ def _conv_tiles(index, layer, tiling, stream, source, output, config) -> list[Ti
             windows = row_window(layer, *rows), column_window(layer, *cols, config)
 
             def slabs(windows=windows):
-                return [_slab(layer, *windows, r, source, config) for r in ranges]
+                return [_slab(layer, *windows, r, source, images, config) for r in ranges]
 
             shared = None if split else slabs()
             for tile in range(n_tiles):
@@ -144,22 +147,20 @@ def _conv_tiles(index, layer, tiling, stream, source, output, config) -> list[Ti
                     Tile(
                         index,
                         steps,
-                        _drain(layer, rows, cols, stop - first, first),
-                        _store(layer, rows, cols, (first, stop), output),
-                        _residual(layer, rows, cols, (first, stop)),
+                        _outputs(layer, images, rows, cols, (first, stop), first, output),
                         (0, n_tiles * stream.tile_words) if tile == 0 else None,
                     )
                 )
     return tiles
 
 
-def _identity_tiles(index, layer, tiling, stream, source, output, config) -> list[Tile]:
+def _identity_tiles(index, layer, tiling, stream, source, output, images, config) -> list[Tile]:
     tiles = []
     for block in range(ceil_div(layer.in_shape[0], config.rows)):
         for cols in column_tiles(layer, tiling.n_cols):
             for rows in balanced(layer.shape[1], tiling.n_rows):
                 windows = row_window(layer, *rows), column_window(layer, *cols, config)
-                slab = _slab(layer, *windows, (block, 1), source, config)
+                slab = _slab(layer, *windows, (block, 1), source, images, config)
                 # All blocks share the parameters: only the first use of each bank brings them.
                 skip = 0 if len(tiles) < 2 else stream.param_words
                 blocks = (block, block + 1)
@@ -167,9 +168,7 @@ def _identity_tiles(index, layer, tiling, stream, source, output, config) -> lis
                     Tile(
                         index,
                         _steps(layer, slab, *windows, (rows[1], cols[1]), 1, True, config),
-                        _drain(layer, rows, cols, 1, 0),
-                        _store(layer, rows, cols, blocks, output),
-                        _residual(layer, rows, cols, blocks),
+                        _outputs(layer, images, rows, cols, blocks, 0, output),
                         (skip, stream.tile_words - skip),
                         params=skip == 0,
                     )
@@ -178,34 +177,42 @@ def _identity_tiles(index, layer, tiling, stream, source, output, config) -> lis
 
 
 def _slab(
-    layer: Layer, rows: Window, cols: Window, blocks: Range, source: Layout, config: Config
+    layer: Layer,
+    rows: Window,
+    cols: Window,
+    blocks: Range,
+    source: Layout,
+    images: Range,
+    config: Config,
 ) -> Slab:
-    """Slab of channel blocks (first, count), in chunks of one column tile of their producer."""
+    """Slab of channel blocks and images (first, count), in chunks of one image and one column tile
+    of their producer."""
     block_words = rows.lines * cols.lines
     first, count = blocks
     per_chunk = config.column_blocks
     chunks = []
     for done in range(0, count, per_chunk):
         n = min(per_chunk, count - done)
-        height, width = _extent(source)
-        transfer = _transfer(
-            layer.source,
-            (height, width),
-            (first + done, first + done + n),
-            (rows.start, rows.count, rows.step),
-            (cols.start, cols.count),
-        )
-        transfer.fields.update(
-            rows=rows.count,
-            cols=cols.count,
-            top=rows.before,
-            bottom=rows.after,
-            left=cols.before,
-            right=cols.after,
-            pad_value=layer.zp_in,
-        )
-        chunks.append(Chunk(transfer, done * block_words, n * block_words))
-    return Slab(chunks)
+        for image in range(images[1]):
+            transfer = _transfer(
+                (layer.source, images[0] + image),
+                _extent(source),
+                (first + done, first + done + n),
+                (rows.start, rows.count, rows.step),
+                (cols.start, cols.count),
+            )
+            transfer.fields.update(
+                rows=rows.count,
+                cols=cols.count,
+                top=rows.before,
+                bottom=rows.after,
+                left=cols.before,
+                right=cols.after,
+                pad_value=layer.zp_in,
+            )
+            offset = (image * count + done) * block_words
+            chunks.append(Chunk(transfer, offset, n * block_words))
+    return Slab(chunks, images[1])
 
 
 def _extent(source: Layout) -> Range:
@@ -216,10 +223,10 @@ def _extent(source: Layout) -> Range:
 
 
 def _transfer(
-    tensor: str, size: Range, blocks: Range, rows: tuple[int, int, int], cols: Range
+    tensor: tuple[str, int], size: Range, blocks: Range, rows: tuple[int, int, int], cols: Range
 ) -> Transfer:
     """The pattern of rows (first, count, step) and columns (first, count) of a range of blocks of
-    a tensor whose blocks are ``size``."""
+    a tensor (name, image) whose blocks are ``size``."""
     height, width = size
     first, count, step = rows
     n_blocks = blocks[1] - blocks[0]
@@ -233,7 +240,7 @@ def _transfer(
     else:
         fields |= {"n_runs": count, "run_stride": step * width, "run_len": cols[1]}
     stop = first + (count - 1) * step + 1
-    region = Region(tensor, blocks, (first, stop), (cols[0], cols[0] + cols[1]))
+    region = Region(*tensor, blocks, (first, stop), (cols[0], cols[0] + cols[1]))
     return Transfer(region, fields)
 
 
@@ -261,15 +268,18 @@ def _steps(
         "n_k0": (n_blocks, block),
         "n_k1": (kernel_rows, line),
         "n_k2": (n_k2, config.rows),
-        "n_m0": (1, 0),
+        "n_m0": (slab.images, n_blocks * block),
         "n_m1": (extent[0], rows.stride * line),
         "n_m2": (extent[1], pixel),
     }
     if whole:
         parts = [(0, len(slab.chunks) - 1, n_blocks)]
     else:
-        per_chunk = config.column_blocks
-        parts = [(i, i, min(per_chunk, n_blocks - i * per_chunk)) for i in range(len(slab.chunks))]
+        per_chunk, images = config.column_blocks, slab.images
+        parts = [
+            (i * images, (i + 1) * images - 1, min(per_chunk, n_blocks - i * per_chunk))
+            for i in range(len(slab.chunks) // images)
+        ]
     steps = []
     for first, last, count in parts:
         fields = {"base": slab.chunks[first].offset * config.rows + rows.skip * line + skip}
@@ -279,10 +289,35 @@ def _steps(
     return steps
 
 
+def _outputs(
+    layer: Layer,
+    images: Range,
+    rows: Range,
+    cols: Range,
+    blocks: Range,
+    line_block: int,
+    output: Layout,
+) -> list[Output]:
+    """Outputs of images, rows and columns (first, count) and a range of channel blocks, of which
+    the first is number ``line_block`` in the line buffer."""
+    outputs = []
+    for i in range(images[1]):
+        image = images[0] + i
+        drain = _drain(layer, rows, cols, blocks[1] - blocks[0], line_block)
+        outputs.append(
+            Output(
+                drain | {"px_base": i * rows[1] * cols[1]},
+                _store(layer, image, rows, cols, blocks, output),
+                _residual(layer, image, rows, cols, blocks),
+            )
+        )
+    return outputs
+
+
 def _drain(layer: Layer, rows: Range, cols: Range, n_blocks: int, first_block: int) -> dict:
-    """DRAIN fields of rows and columns (first, count), but for the bank and the waits."""
+    """DRAIN fields of rows and columns (first, count) of the first image, but for the bank and the
+    waits."""
     fields = {
-        "px_base": 0,
         "px_count": rows[1] * cols[1],
         "n_blocks": n_blocks,
         "zp_out": layer.zp_out,
@@ -349,8 +384,9 @@ def _pooled_columns(layer: Layer, cols: Range) -> Range:
     return first, count
 
 
-def _store(layer: Layer, rows: Range, cols: Range, blocks: Range, output: Layout):
+def _store(layer: Layer, image: int, rows: Range, cols: Range, blocks: Range, output: Layout):
     """STORE of what the drain gives, or None when it gives nothing."""
+    tensor = layer.output, image
     size = output.height, output.width
     if isinstance(layer.pool, MaxPool):
         height = layer.shape[1]
@@ -359,14 +395,14 @@ def _store(layer: Layer, rows: Range, cols: Range, blocks: Range, output: Layout
         if count == 0:
             return None
         pooled = _pooled_columns(layer, cols)
-        return _transfer(layer.output, size, blocks, (first, count, 1), pooled)
+        return _transfer(tensor, size, blocks, (first, count, 1), pooled)
     if isinstance(layer.pool, AveragePool):
         last = rows[0] + rows[1] == layer.shape[1] and cols[0] + cols[1] == layer.shape[2]
-        return _transfer(layer.output, size, blocks, (0, 1, 1), (0, 1)) if last else None
-    return _transfer(layer.output, size, blocks, (*rows, 1), cols)
+        return _transfer(tensor, size, blocks, (0, 1, 1), (0, 1)) if last else None
+    return _transfer(tensor, size, blocks, (*rows, 1), cols)
 
 
-def _residual(layer: Layer, rows: Range, cols: Range, blocks: Range):
+def _residual(layer: Layer, image: int, rows: Range, cols: Range, blocks: Range):
     if layer.residual is None:
         return None
-    return _transfer(layer.residual, layer.shape[1:], blocks, (*rows, 1), cols)
+    return _transfer((layer.residual, image), layer.shape[1:], blocks, (*rows, 1), cols)

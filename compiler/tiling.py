@@ -1,19 +1,23 @@
 """Choice of tiles: output rows and columns of one accumulator tile, and the channel blocks of its
 input that are in the input buffer together.
 
-Candidates are compared by estimated cycles (array, memory reads, drain), not by a rule.
+Candidates are compared by estimated cycles (array, memory, drain), not by a rule. Every M-tile
+streams its weights once, for all its column tiles: weights are not kept on chip, so an order with
+the column tiles outside would read the input several times and save nothing.
 """
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
 from resarray.spec.layout import ceil_div
 
-from .lowering import Layer, MaxPool
+from .lowering import AveragePool, Layer, MaxPool
+from .timing import MemoryTiming
 
 MAX_EXTENT = 1023  # of a LOAD's rows and columns and of a COMPUTE's pixel loops
+MAX_IMAGES = 31  # of a COMPUTE's image loop
 
 
 @dataclass(frozen=True)
@@ -57,14 +61,38 @@ def window(
 
 @dataclass(frozen=True)
 class Tiling:
-    """``n_rows`` x ``n_cols`` balanced tiles of the output map; ``k_blocks`` channel blocks of the
-    input in the buffer at a time (all of them, unless the input is loaded again for each column
-    tile)."""
+    """``n_rows`` x ``n_cols`` balanced tiles of the output map, each of (up to) ``images`` images;
+    ``k_blocks`` channel blocks of the input in the buffer at a time (all of them, unless the input
+    is loaded again for each column tile); ``cycles``: estimate for the whole batch."""
 
     n_rows: int
     n_cols: int
+    images: int
     k_blocks: int
     cycles: int
+
+
+@dataclass(frozen=True)
+class Producer:
+    """End of the layer that makes a source: stored rows from ``last_row`` on come ``delay`` cycles
+    after the array has finished it."""
+
+    last_row: int
+    delay: int
+
+
+def producer(layer: Layer, tiling: Tiling, batch: int, config: Config) -> Producer | None:
+    """What consumers of ``layer`` wait for; None where something else hides it: other column tiles
+    or images, whose sums they can begin with."""
+    if tiling.images < batch or (not layer.identity and layer.shape[0] > config.columns):
+        return None
+    first, count = balanced(layer.shape[1], tiling.n_rows)[-1]
+    width = max(count for _, count in column_tiles(layer, tiling.n_cols))
+    blocks = 1 if layer.identity else ceil_div(layer.shape[0], config.rows)
+    delay = count * width * tiling.images * blocks * config.block_groups
+    if isinstance(layer.pool, MaxPool):
+        first = layer.pool.rows_done(first, layer.shape[1])
+    return Producer(0 if layer.identity or tiling.n_cols > 1 else first, delay)
 
 
 def balanced(size: int, parts: int) -> list[tuple[int, int]]:
@@ -122,11 +150,20 @@ def column_tiles(layer: Layer, n_cols: int) -> list[tuple[int, int]]:
     return balanced(layer.shape[2], n_cols)
 
 
-def choose(layer: Layer, config: Config, full_width: bool = False) -> Tiling:
-    """The cheapest tiling; ``full_width`` allows no split of the columns.
+def choose(
+    layer: Layer,
+    config: Config,
+    batch: int = 1,
+    timing: MemoryTiming | None = None,
+    before: Producer | None = None,
+    full_width: bool = False,
+) -> Tiling:
+    """The cheapest tiling for ``batch`` images; ``before`` is the source's producer, ``full_width``
+    allows no split of the columns.
 
     `ResarrayError` when not even one row or one pixel fits.
     """
+    timing = timing or MemoryTiming()
     _, height, width = layer.shape
     blocks = source_blocks(layer, config)
     best = None
@@ -135,20 +172,21 @@ def choose(layer: Layer, config: Config, full_width: bool = False) -> Tiling:
     for n_cols in column_choices:
         columns = column_tiles(layer, n_cols)
         widest = max(count for _, count in columns)
-        if widest > config.acc_depth:
-            continue
-        limit = min(height, config.acc_depth // widest)
-        fewest = ceil_div(height, limit)
-        for n_rows in _row_choices(fewest, height):
-            line = max(column_window(layer, f, c, config).lines for f, c in columns)
-            rows = max(row_window(layer, f, c).lines for f, c in balanced(height, n_rows))
-            if line > MAX_EXTENT or rows > MAX_EXTENT:
-                continue
-            block = line * rows
-            for k_blocks in _block_choices(blocks, block, config):
-                cycles = estimate(layer, config, n_rows, n_cols, k_blocks)
-                if best is None or cycles < best.cycles:
-                    best = Tiling(n_rows, n_cols, k_blocks, cycles)
+        line = max(column_window(layer, f, c, config).lines for f, c in columns)
+        for images in _image_choices(min(batch, config.acc_depth // widest), batch):
+            limit = min(height, config.acc_depth // (widest * images))
+            for n_rows in _row_choices(ceil_div(height, limit), height):
+                if images > 1 and layer.pool is not None and n_rows * n_cols > 1:
+                    continue  # the pool stage holds one image's unfinished windows
+                rows = max(row_window(layer, f, c).lines for f, c in balanced(height, n_rows))
+                if line > MAX_EXTENT or rows > MAX_EXTENT:
+                    continue
+                for k_blocks in _block_choices(blocks, line * rows * images, config):
+                    tiling = Tiling(n_rows, n_cols, images, k_blocks, 0)
+                    cycles = estimate(layer, config, tiling, batch, timing)
+                    cycles += _exposed(layer, config, tiling, before)
+                    if best is None or cycles < best.cycles:
+                        best = replace(tiling, cycles=cycles)
         if best is not None:
             return best
     line = min(
@@ -184,6 +222,12 @@ def _column_choices(layer: Layer, config: Config) -> list[int]:
     return list(range(1, limit + 1))
 
 
+def _image_choices(most: int, batch: int) -> list[int]:
+    """Images per tile to try, fewest first: every balanced division of the batch."""
+    sizes = range(1, min(most, MAX_IMAGES) + 1)
+    return sorted({ceil_div(batch, ceil_div(batch, n)) for n in sizes})
+
+
 def _row_choices(fewest: int, height: int) -> list[int]:
     """A few numbers of row tiles from the fewest on, and the most."""
     choices = {n for n in range(fewest, min(height, fewest + 8) + 1)}
@@ -197,7 +241,8 @@ def _row_choices(fewest: int, height: int) -> list[int]:
 
 
 def _block_choices(blocks: int, block_words: int, config: Config) -> list[int]:
-    """Channel blocks in the buffer at a time: all, or as many as fit in half or in all of it."""
+    """Channel blocks in the buffer at a time: all, or as many as fit in half or in all of it.
+    ``block_words``: words of one block, all images of a tile together."""
     choices = set()
     for room in (config.input_words // 2, config.input_words):
         fit = room // block_words
@@ -208,8 +253,52 @@ def _block_choices(blocks: int, block_words: int, config: Config) -> list[int]:
     return sorted(choices)
 
 
-def estimate(layer: Layer, config: Config, n_rows: int, n_cols: int, k_blocks: int) -> int:
-    """Cycles of the layer: per accumulator row of tiles, the slowest of array, reads and drain."""
+def estimate(layer: Layer, config: Config, tiling: Tiling, batch: int, timing: MemoryTiming) -> int:
+    """Cycles of the layer: per accumulator row of tiles, the slowest of array, memory and drain."""
+    total = 0.0
+    columns = column_tiles(layer, tiling.n_cols)
+    for images, n_groups in _sizes(batch, ceil_div(batch, tiling.images)):
+        for first_row, count_rows in balanced(layer.shape[1], tiling.n_rows):
+            rows = row_window(layer, first_row, count_rows)
+            for first_col, count_cols in columns:
+                cols = column_window(layer, first_col, count_cols, config)
+                pixels = count_rows * count_cols
+                cycles = _tile_cycles(layer, config, tiling, timing, rows, cols, pixels, images)
+                total += n_groups * cycles
+    return round(total)
+
+
+def _exposed(layer: Layer, config: Config, tiling: Tiling, before: Producer | None) -> int:
+    """Cycles that the array waits for the first tile's input when it needs the producer's last
+    rows."""
+    if before is None:
+        return 0
+    rows = row_window(layer, *balanced(layer.shape[1], tiling.n_rows)[0])
+    if rows.start + (rows.count - 1) * rows.step < before.last_row:
+        return 0
+    cols = column_window(layer, *column_tiles(layer, tiling.n_cols)[0], config)
+    return before.delay + rows.lines * cols.lines * tiling.images * min(
+        tiling.k_blocks, config.column_blocks
+    )
+
+
+def _sizes(size: int, parts: int) -> list[tuple[int, int]]:
+    """(size, how many) of the ranges of `balanced`."""
+    least, larger = divmod(size, parts)
+    return [(n, count) for n, count in ((least, parts - larger), (least + 1, larger)) if count]
+
+
+def _tile_cycles(
+    layer: Layer,
+    config: Config,
+    tiling: Tiling,
+    timing: MemoryTiming,
+    rows: Window,
+    cols: Window,
+    pixels: int,
+    images: int,
+) -> float:
+    """Cycles of ``pixels`` pixels of ``images`` images, all column tiles."""
     blocks = source_blocks(layer, config)
     repeats, out_blocks, n_tiles = 1, 1, 1
     if layer.identity:
@@ -219,24 +308,27 @@ def estimate(layer: Layer, config: Config, n_rows: int, n_cols: int, k_blocks: i
         n_tiles = ceil_div(layer.shape[0], config.columns)
     k_tiles = layer.k_vectors(config)
     params = config.columns * config.param_words
-    split = k_blocks < blocks
-    total = 0
-    for first_row, count_rows in balanced(layer.shape[1], n_rows):
-        lines = row_window(layer, first_row, count_rows).lines
-        for first_col, count_cols in column_tiles(layer, n_cols):
-            words = lines * column_window(layer, first_col, count_cols, config).lines
-            pixels = count_rows * count_cols
-            load = words * blocks * (n_tiles if split else 1)
-            stream = max(pixels, config.columns)
-            array = n_tiles * ((k_tiles - 1) * stream + max(stream, params + config.columns))
-            reads = load + n_tiles * (params + k_tiles * config.columns)
-            if layer.residual is not None:
-                reads += pixels * out_blocks
-            drain = pixels * out_blocks * config.block_groups
-            cycles = max(array, reads, drain)
-            if 2 * words * k_blocks > config.input_words:
-                # No room for the next load until the last column tile frees its input.
-                cycles += load if split else max(0, load - array // n_tiles)
-            total += cycles
+    split = tiling.k_blocks < blocks
+    passes = n_tiles if split else 1
+
+    stream = max(pixels * images, config.columns)
+    array = n_tiles * ((k_tiles - 1) * stream + max(stream, params + config.columns))
+    drain = pixels * images * out_blocks * config.block_groups
+    # The buffer is written a word a cycle, padding included.
+    filled = rows.lines * cols.lines * blocks * images * passes
+    loaded = rows.count * cols.count * blocks * images * passes
+    reads = loaded + n_tiles * (params + k_tiles * config.columns)
+    writes = pixels * images * out_blocks
+    if layer.residual is not None:
+        reads += writes
+    if isinstance(layer.pool, MaxPool):
+        writes //= 4
+    elif isinstance(layer.pool, AveragePool):
+        writes = 0
+    load = max(filled, timing.cycles(loaded, 0, config.rows))
+    cycles = max(array, drain, filled, timing.cycles(reads, writes, config.rows))
+    if 2 * rows.lines * cols.lines * images * tiling.k_blocks > config.input_words:
+        # No room for the next load until the last column tile frees its input.
+        cycles += load if split else max(0, load - array // n_tiles)
     # Filling and emptying the pipe of accumulator tiles.
-    return total * repeats + 32 * n_rows * n_cols * n_tiles
+    return repeats * cycles + 32 * n_tiles

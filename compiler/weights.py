@@ -7,6 +7,7 @@ holds the ``rows`` weights of column c. Unused rows and columns are zero.
 from dataclasses import dataclass
 
 import numpy as np
+
 from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
 from resarray.spec.layout import ceil_div

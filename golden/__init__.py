@@ -1,1 +1,1 @@
-"""PyTorch golden models: the float network, its quantisation, the integer graph and its reference."""
+"""PyTorch golden models: float network, quantisation, integer graph and its references."""

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image as Pillow
+
 from resarray.spec.errors import ResarrayError
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff")

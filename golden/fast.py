@@ -6,9 +6,10 @@ integer below 2**24 and so exact in any order; the groups are added as int32.
 
 import numpy as np
 import torch
-from resarray.spec.numerics import GUARD_BITS, INT8_MAX, INT8_MIN, RESIDUAL_HEADROOM
 from torch import Tensor
 from torch.nn import functional
+
+from resarray.spec.numerics import GUARD_BITS, INT8_MAX, INT8_MIN, RESIDUAL_HEADROOM
 
 from .graph import QAdd, QConv, QGlobalAvgPool, QGraph, QMaxPool, QOp, QTensor
 

@@ -25,10 +25,10 @@ class QTensor:
 class QConv:
     """out = requantise(sum (x - zp_x) * weight + bias, mult, shift [, residual]), then clamp.
 
-    weight: int8 [Cout][Cin][kh][kw] in [-127, 127]; bias: int32 [Cout] in accumulator units, without
-    the input's zero point; mult, shift: int [Cout]. Padding is (top, bottom, left, right) pixels of
-    the input's zero point, each at most 15. A fully connected layer is a 1x1 convolution on a 1x1
-    map. ``residual`` names a tensor of the output's shape.
+    weight: int8 [Cout][Cin][kh][kw] in [-127, 127]; bias: int32 [Cout] in accumulator units,
+    without the input's zero point; mult, shift: int [Cout]. Padding is (top, bottom, left,
+    right) pixels of the input's zero point, each at most 15. A fully connected layer is a 1x1
+    convolution on a 1x1 map. ``residual`` names a tensor of the output's shape.
     """
 
     name: str
@@ -52,7 +52,7 @@ class QConv:
 class QMaxPool:
     """Exact maximum, kernel 2 or 3, stride 2, ``padding`` on all sides (0, or 1 with kernel 3).
 
-    Output size floor((size + 2 * padding - kernel) / 2) + 1. Same scale and zero point as its input.
+    Output size floor((size + 2 * padding - kernel) / 2) + 1; scale and zero point of its input.
     """
 
     name: str
@@ -65,7 +65,7 @@ class QMaxPool:
 
 @dataclass(frozen=True)
 class QGlobalAvgPool:
-    """out = requantise(sum of x, bias = -pixels * zp_x, mult, shift, zp_out, -128, 127), [C][1][1]."""
+    """out = requantise(sum of x, -pixels * zp_x, mult, shift, zp_out, -128, 127), [C][1][1]."""
 
     name: str
     input: str

@@ -6,10 +6,11 @@ import warnings
 from dataclasses import dataclass, replace
 
 import torch
-from resarray.spec.config import MAX_DOT_LENGTH
-from resarray.spec.errors import ResarrayError
 from torch import Tensor, nn
 from torch.fx import Node
+
+from resarray.spec.config import MAX_DOT_LENGTH
+from resarray.spec.errors import ResarrayError
 
 from .float_graph import FloatAdd, FloatConv, FloatGlobalAvgPool, FloatGraph, FloatMaxPool, FloatOp
 

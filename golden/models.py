@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from resarray.spec.errors import ResarrayError
 from torch import Tensor, nn
 from torch.nn import functional
+
+from resarray.spec.errors import ResarrayError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

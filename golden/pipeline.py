@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from resarray.spec.errors import ResarrayError
 from torch import nn
+
+from resarray.spec.errors import ResarrayError
 
 from . import fast
 from .data import Images, Source, open_source, spread

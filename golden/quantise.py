@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
+
 from resarray.spec import numerics
 from resarray.spec.errors import ResarrayError
-from torch import Tensor
 
 from .float_graph import (
     FloatAdd,

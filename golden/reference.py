@@ -5,6 +5,7 @@ Python's unbounded integers, with the functions of `resarray.spec.numerics`.
 """
 
 import numpy as np
+
 from resarray.spec.numerics import INT8_MAX, INT8_MIN, requantise, residual_term
 
 from .graph import QAdd, QConv, QGlobalAvgPool, QGraph, QMaxPool, QTensor

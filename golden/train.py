@@ -1,7 +1,7 @@
 """The project's own recipe: a network trained on scikit-learn's digits in under a minute on two
 cores, so that nothing has to be downloaded.
 
-Most epochs see small images. At the size that the network will run at, the batch norms' statistics
+Most steps see small images. At the size that the network will run at, the batch norms' statistics
 are then measured again and the classifier is fitted to the features; the learning rate follows one
 cycle.
 """
@@ -12,17 +12,18 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import torch
-from resarray.spec.errors import ResarrayError
-from resarray.spec.image import write_atomic
 from torch import Tensor, nn
 from torch.nn import functional
+
+from resarray.spec.errors import ResarrayError
+from resarray.spec.image import write_atomic
 
 from .data import load_images
 from .models import ModelSpec, find_model
@@ -43,8 +44,8 @@ class Recipe:
     ----------
     size:          input size in pixels that the network is trained for
     small_size:    input size of the first epochs
-    small_epochs:  epochs at ``small_size``
-    epochs:        epochs at ``size``
+    small_steps:   steps at ``small_size``
+    steps:         steps at ``size`` after them
     batch:         images per step
     rate:          highest learning rate
     decay:         weight decay
@@ -55,8 +56,8 @@ class Recipe:
 
     size: int = 64
     small_size: int = 32
-    small_epochs: int = 3
-    epochs: int = 0
+    small_steps: int = 46
+    steps: int = 10
     batch: int = 64
     rate: float = 0.03
     decay: float = 5e-4
@@ -68,9 +69,9 @@ class Recipe:
 RECIPES = {
     "resnet18": Recipe(),
     "resnet34": Recipe(),
-    "resnet8": Recipe(size=16, small_epochs=0, epochs=8, rate=0.2),
+    "resnet8": Recipe(size=16, small_steps=0, steps=180, rate=0.2),
 }
-_CIFAR = Recipe(size=32, small_size=16, small_epochs=5, epochs=1, rate=0.1)
+_CIFAR = Recipe(size=32, small_size=16, small_steps=110, steps=20, rate=0.1)
 
 
 def recipe_for(model_name: str) -> Recipe:
@@ -104,11 +105,11 @@ def train(
 
 def _fit(model: nn.Module, spec: ModelSpec, recipe: Recipe, progress: Progress) -> None:
     start = time.monotonic()
-    sizes = [recipe.small_size] * recipe.small_epochs + [recipe.size] * recipe.epochs
+    sizes = [recipe.small_size] * recipe.small_steps + [recipe.size] * recipe.steps
     data = {s: load_images("digits-train", s, spec.channels) for s in {*sizes, recipe.size}}
     inputs = {s: normalise(images.pixels, spec.mean, spec.std) for s, images in data.items()}
     labels = torch.from_numpy(data[recipe.size].labels)
-    steps = math.ceil(len(labels) / recipe.batch)
+    order = _batches(len(labels), recipe.batch)
     optimiser = torch.optim.SGD(
         model.parameters(),
         lr=recipe.rate,
@@ -117,28 +118,31 @@ def _fit(model: nn.Module, spec: ModelSpec, recipe: Recipe, progress: Progress) 
         weight_decay=recipe.decay,
     )
     model.train()
-    step = 0
-    for epoch, size in enumerate(sizes):
-        for chosen in torch.randperm(len(labels)).tensor_split(steps):
-            elapsed = (time.monotonic() - start) / recipe.budget
-            if elapsed >= 1:
-                break
-            done = step / (steps * len(sizes))
-            if elapsed > max(done, 0.5):  # too slow: follow the clock, at the cost of repeatability
-                done = elapsed
-            optimiser.param_groups[0]["lr"] = recipe.rate * _one_cycle(done)
-            x = _shifted(inputs[size][chosen], recipe.shift)
-            loss = functional.cross_entropy(
-                model(x.contiguous(memory_format=torch.channels_last)), labels[chosen]
-            )
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            step += 1
-            progress(done, f"epoch {epoch + 1} of {len(sizes)}, loss {loss.item():.3f}")
+    for step, size in enumerate(sizes):
+        done, elapsed = step / len(sizes), (time.monotonic() - start) / recipe.budget
+        if elapsed >= 1:
+            break
+        if elapsed > max(done, 0.5):  # too slow: follow the clock, at the cost of repeatability
+            done = elapsed
+        optimiser.param_groups[0]["lr"] = recipe.rate * _one_cycle(done)
+        chosen = next(order)
+        x = _shifted(inputs[size][chosen], recipe.shift)
+        loss = functional.cross_entropy(
+            model(x.contiguous(memory_format=torch.channels_last)), labels[chosen]
+        )
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        progress(done, f"step {step + 1} of {len(sizes)}, loss {loss.item():.3f}")
     _settle_batch_norms(model, inputs[recipe.size])
     _settle_classifier(model, inputs[recipe.size], labels)
     progress(1.0, "trained")
+
+
+def _batches(count: int, batch: int) -> Iterator[Tensor]:
+    """Indices of batches, every image once before any comes again; endless."""
+    while True:
+        yield from torch.randperm(count).tensor_split(math.ceil(count / batch))
 
 
 def _one_cycle(done: float) -> float:

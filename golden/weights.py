@@ -4,8 +4,9 @@ import warnings
 from pathlib import Path
 
 import torch
-from resarray.spec.errors import ResarrayError
 from torch import Tensor, nn
+
+from resarray.spec.errors import ResarrayError
 
 from .models import ModelSpec
 

@@ -1,4 +1,4 @@
-"""Two ping-pong banks of 32-bit accumulators behind the array: one adds up while the other drains."""
+"""Two ping-pong banks of 32-bit accumulators: one adds up while the other drains."""
 
 from amaranth.hdl import Array, Module, Signal, signed
 from amaranth.lib import data, wiring
@@ -42,14 +42,16 @@ class AccumulatorColumn(wiring.Component):
 
     def __init__(self, config: Config):
         self._config = config
-        super().__init__({
-            "control": In(pixel_control(config)),
-            "dot": In(signed(dot_bits(config))),
-            "drain_en": In(2),
-            "drain_pixel": In(range(config.acc_depth)),
-            "q0": Out(signed(ACC_BITS)),
-            "q1": Out(signed(ACC_BITS)),
-        })
+        super().__init__(
+            {
+                "control": In(pixel_control(config)),
+                "dot": In(signed(dot_bits(config))),
+                "drain_en": In(2),
+                "drain_pixel": In(range(config.acc_depth)),
+                "q0": Out(signed(ACC_BITS)),
+                "q1": Out(signed(ACC_BITS)),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -101,14 +103,16 @@ class Accumulators(wiring.Component):
 
     def __init__(self, config: Config):
         self._config = config
-        super().__init__({
-            "control": In(pixel_control(config)),
-            **{f"dot{c}": In(signed(dot_bits(config))) for c in range(config.columns)},
-            "finished": Out(1),
-            "mark": Out(1),
-            "read": In(drain_read(config)),
-            "lanes": Out(data.ArrayLayout(signed(ACC_BITS), config.lanes)),
-        })
+        super().__init__(
+            {
+                "control": In(pixel_control(config)),
+                **{f"dot{c}": In(signed(dot_bits(config))) for c in range(config.columns)},
+                "finished": Out(1),
+                "mark": Out(1),
+                "read": In(drain_read(config)),
+                "lanes": Out(data.ArrayLayout(signed(ACC_BITS), config.lanes)),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -128,7 +132,7 @@ class Accumulators(wiring.Component):
             ]
             values.append((column.q0, column.q1))
             control = delay(m, control, 1, f"control{c}")
-        # Written CONTROL_LEAD + 1 cycles after the last column's control; `control` has hopped once.
+        # Written CONTROL_LEAD + 1 cycles after the last column's control, which has hopped on.
         end = delay(m, control, CONTROL_LEAD + 1, "end")
         m.d.comb += [
             self.finished.eq(end.valid & end.end),

@@ -54,9 +54,7 @@ class ReadArbiter(wiring.Component):
         bus = self.bus
 
         tag = data.StructLayout({"client": range(count), "last": 1})
-        m.submodules.tags = tags = SyncFIFOBuffered(
-            width=tag.size, depth=self._config.max_reads
-        )
+        m.submodules.tags = tags = SyncFIFOBuffered(width=tag.size, depth=self._config.max_reads)
 
         # Cycle 0: choose a request.
         turn = Signal(range(count))

@@ -6,9 +6,9 @@ out ``COLUMN_LATENCY + column`` cycles later.
 
 Weights reach the columns on a bus that hops alongside: word c of a k-tile is kept by column c's
 shadow registers. The ``swap`` that travels with the first pixel of a k-tile makes them active, so
-loading takes place in the shadow of streaming. A word for the next k-tile may enter in the very cycle
-of the swap, and the swap one cycle after the last word: k-tiles follow each other every ``columns``
-cycles or more without a gap.
+loading takes place in the shadow of streaming. A word for the next k-tile may enter in the very
+cycle of the swap, and the swap one cycle after the last word: k-tiles follow each other every
+``columns`` cycles or more without a gap.
 """
 
 from amaranth.hdl import Module, Signal, signed
@@ -72,8 +72,14 @@ class Column(wiring.Component):
         bits = 8 * config.rows
         shared = signed(dot_bits(config))
         members = {"dot": Out(signed(dot_bits(config)))}
-        for name, shape in (("vector", bits), ("swap", 1), ("weight", bits), ("weight_valid", 1),
-                            ("weight_column", range(config.columns)), ("shared", shared)):
+        for name, shape in (
+            ("vector", bits),
+            ("swap", 1),
+            ("weight", bits),
+            ("weight_valid", 1),
+            ("weight_column", range(config.columns)),
+            ("shared", shared),
+        ):
             members[name] = In(shape)
             members[f"{name}_out"] = Out(shape)
         super().__init__(members)

@@ -83,9 +83,7 @@ class WeightSequencer(wiring.Component):
             take_weight.eq(
                 ~in_params & (k_tiles != 0) & self.words.valid & (~self.loaded | self.swap)
             ),
-            self.words.ready.eq(
-                in_params | ((k_tiles != 0) & (~self.loaded | self.swap))
-            ),
+            self.words.ready.eq(in_params | ((k_tiles != 0) & (~self.loaded | self.swap))),
             self.weight.eq(word),
             self.weight_valid.eq(take_weight),
             self.weight_column.eq(column),

@@ -30,14 +30,16 @@ class RegisterFile(wiring.Component):
 
     def __init__(self, config: Config):
         self._config = config
-        super().__init__({
-            "bus": In(AXI4Lite(registers.ADDRESS_BITS)),
-            "start": Out(1),
-            **{name.lower(): Out(32) for name in _SETTINGS},
-            **{name.lower(): In(32) for name in _STATUS},
-            "profile_addr": Out(range(config.profile_marks * RECORD_WORDS)),
-            "profile_data": In(32),
-        })
+        super().__init__(
+            {
+                "bus": In(AXI4Lite(registers.ADDRESS_BITS)),
+                "start": Out(1),
+                **{name.lower(): Out(32) for name in _SETTINGS},
+                **{name.lower(): In(32) for name in _STATUS},
+                "profile_addr": Out(range(config.profile_marks * RECORD_WORDS)),
+                "profile_data": In(32),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()

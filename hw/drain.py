@@ -104,9 +104,7 @@ class DrainEngine(wiring.Component):
         begin = Signal()
         issue = Signal()
         m.d.comb += [
-            begin.eq(
-                reading & (part == 0) & (room != 0) & (~c.res_en | self.residual.valid)
-            ),
+            begin.eq(reading & (part == 0) & (room != 0) & (~c.res_en | self.residual.valid)),
             issue.eq(begin | (reading & (part != 0))),
             self.residual.ready.eq(begin & c.res_en),
             self.read.valid.eq(issue),

@@ -43,8 +43,10 @@ class MacElement(Element):
     def elaborate(self, platform):
         m = Module()
         # Cycle 1: operand registers.
-        a0, a1, w0, w1 = (Signal.like(s, name=f"{n}_q", reset_less=True) for n, s in
-                          (("a0", self.a0), ("a1", self.a1), ("w0", self.w0), ("w1", self.w1)))
+        a0, a1, w0, w1 = (
+            Signal.like(s, name=f"{n}_q", reset_less=True)
+            for n, s in (("a0", self.a0), ("a1", self.a1), ("w0", self.w0), ("w1", self.w1))
+        )
         m.d.sync += [a0.eq(self.a0), a1.eq(self.a1), w0.eq(self.w0), w1.eq(self.w1)]
         # Cycles 2, 3: pipeline and output registers of the multipliers.
         p0, p1 = Signal(signed(16), reset_less=True), Signal(signed(16), reset_less=True)
@@ -59,8 +61,8 @@ class PairElement(Element):
     """``product = (a0 + w1) * (a1 + w0) = a0*w0 + a1*w1 + a0*a1 + w0*w1``: one multiplier.
 
     S. Winograd, "A New Algorithm for Inner Product", IEEE Trans. Computers C-17, 1968. The sum of
-    a0*a1 over the pairs is the same for every column and is subtracted at the column's foot; the sum
-    of w0*w1 is a constant per output channel that the compiler folds into the bias.
+    a0*a1 over the pairs is the same for every column and is subtracted at the column's foot; the
+    sum of w0*w1 is a constant per output channel that the compiler folds into the bias.
 
     Each factor lies in [-255, 254]: 9 bits; |product| <= 255**2 < 2**16: 17 bits hold it.
     """

@@ -27,12 +27,14 @@ class InputBuffer(wiring.Component):
 
     def __init__(self, config: Config):
         self._config = config
-        super().__init__({
-            "write": In(stream.Signature(write_request(config), always_ready=True)),
-            "addr": In(range(config.input_words * config.rows)),
-            "en": In(1),
-            "vector": Out(8 * config.rows),
-        })
+        super().__init__(
+            {
+                "write": In(stream.Signature(write_request(config), always_ready=True)),
+                "addr": In(range(config.input_words * config.rows)),
+                "en": In(1),
+                "vector": Out(8 * config.rows),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()

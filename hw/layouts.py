@@ -9,9 +9,9 @@ from ..spec.config import Config
 
 def struct_of(fields: list[isa.Field]) -> data.StructLayout:
     """The packed structure of ``fields``, bit for bit what `isa.pack` makes."""
-    return data.StructLayout({
-        f.name: signed(f.width) if f.signed else unsigned(f.width) for f in fields
-    })
+    return data.StructLayout(
+        {f.name: signed(f.width) if f.signed else unsigned(f.width) for f in fields}
+    )
 
 
 INSTRUCTIONS = {engine: struct_of(fields) for engine, fields in isa.LAYOUTS.items()}

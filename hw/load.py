@@ -31,13 +31,15 @@ class LoadEngine(wiring.Component):
 
     def __init__(self, config: Config):
         self._config = config
-        super().__init__({
-            "i": In(stream.Signature(INSTRUCTIONS[Engine.LOAD])),
-            "request": Out(stream.Signature(BURST)),
-            "data": In(stream.Signature(beat(config), always_ready=True)),
-            "write": Out(stream.Signature(write_request(config), always_ready=True)),
-            "done": Out(1),
-        })
+        super().__init__(
+            {
+                "i": In(stream.Signature(INSTRUCTIONS[Engine.LOAD])),
+                "request": Out(stream.Signature(BURST)),
+                "data": In(stream.Signature(beat(config), always_ready=True)),
+                "write": Out(stream.Signature(write_request(config), always_ready=True)),
+                "done": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()

@@ -19,14 +19,15 @@ SUM_BITS = 25
 
 def word_max(a, b):
     """Byte-wise maximum of two words of int8."""
-    return Cat(maximum(x, y).as_unsigned()[:8] for x, y in zip(bytes_of(a), bytes_of(b), strict=True))
+    pairs = zip(bytes_of(a), bytes_of(b), strict=True)
+    return Cat(maximum(x, y).as_unsigned()[:8] for x, y in pairs)
 
 
 class PoolStage(wiring.Component):
     """Takes the words of one DRAIN instruction, block by block, pixel by pixel.
 
-    NONE: a word a cycle. MAX: 1 cycle a word, 1 more where a horizontal window ends. AVERAGE: a word
-    a cycle and ``rows`` + 6 more for the result.
+    NONE: a word a cycle. MAX: 1 cycle a word, 1 more where a horizontal window ends. AVERAGE: a
+    word a cycle and ``rows`` + 6 more for the result.
 
     Members
     -------

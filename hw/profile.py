@@ -29,14 +29,16 @@ class Profiler(wiring.Component):
 
     def __init__(self, config: Config):
         self._config = config
-        super().__init__({
-            **{f"event_{name.lower()}": In(1) for name in registers.COUNTERS},
-            **{name.lower(): Out(COUNTER_BITS) for name in registers.COUNTERS},
-            "mark": In(1),
-            "records": Out(range(config.profile_marks + 1)),
-            "addr": In(range(config.profile_marks * RECORD_WORDS)),
-            "data": Out(32),
-        })
+        super().__init__(
+            {
+                **{f"event_{name.lower()}": In(1) for name in registers.COUNTERS},
+                **{name.lower(): Out(COUNTER_BITS) for name in registers.COUNTERS},
+                "mark": In(1),
+                "records": Out(range(config.profile_marks + 1)),
+                "addr": In(range(config.profile_marks * RECORD_WORDS)),
+                "data": Out(32),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()

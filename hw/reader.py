@@ -28,20 +28,20 @@ class Reader(wiring.Component):
     def __init__(self, config: Config, depth: int):
         self._config = config
         self._depth = depth
-        super().__init__({
-            "i": In(stream.Signature(PATTERN)),
-            "request": Out(stream.Signature(BURST)),
-            "data": In(stream.Signature(beat(config), always_ready=True)),
-            "o": Out(stream.Signature(8 * config.rows)),
-            "finished": Out(1),
-        })
+        super().__init__(
+            {
+                "i": In(stream.Signature(PATTERN)),
+                "request": Out(stream.Signature(BURST)),
+                "data": In(stream.Signature(beat(config), always_ready=True)),
+                "o": Out(stream.Signature(8 * config.rows)),
+                "finished": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.splitter = splitter = BurstSplitter(self._config)
-        m.submodules.fifo = fifo = SyncFIFOBuffered(
-            width=8 * self._config.rows, depth=self._depth
-        )
+        m.submodules.fifo = fifo = SyncFIFOBuffered(width=8 * self._config.rows, depth=self._depth)
         connect(m, flipped(self.i), splitter.i)
 
         free = Signal(range(self._depth + 1), init=self._depth)

@@ -175,9 +175,7 @@ class Core(wiring.Component):
         connect(m, drain.o, store.words)
 
         # Completion: every instruction sent to an engine is done.
-        all_done = Cat(
-            done[e] == getattr(fetch, f"dispatched{e.value}") for e in Engine
-        ).all()
+        all_done = Cat(done[e] == getattr(fetch, f"dispatched{e.value}") for e in Engine).all()
         m.d.sync += self.finished.eq(running & fetch.finished & all_done & ~error)
 
         # Errors: the first one stays.
@@ -249,11 +247,13 @@ class Accelerator(wiring.Component):
 
     def __init__(self, config: Config):
         self._config = config
-        super().__init__({
-            "m_axi": Out(AXI4(config.rows)),
-            "s_axil": In(AXI4Lite(registers.ADDRESS_BITS)),
-            "irq": Out(1),
-        })
+        super().__init__(
+            {
+                "m_axi": Out(AXI4(config.rows)),
+                "s_axil": In(AXI4Lite(registers.ADDRESS_BITS)),
+                "irq": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()

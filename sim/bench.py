@@ -18,6 +18,7 @@ from pathlib import Path
 import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import First, RisingEdge, Timer, ValueChange
+
 from resarray.spec.isa import Engine
 from resarray.spec.registers import (
     COUNTERS,

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cocotb_tools.config
+
 import resarray.hw
 import resarray.spec
 from resarray.spec.config import Config

@@ -6,6 +6,7 @@ One word of ``rows`` bytes a line, the byte at the highest address first.
 from pathlib import Path
 
 import numpy as np
+
 from resarray.spec.errors import ResarrayError
 
 _DIGITS = np.frombuffer(b"0123456789abcdef", np.uint8)

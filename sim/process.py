@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cocotb_tools.config
 import find_libpython
+
 from resarray.spec.errors import ResarrayError
 
 from . import build, simulators

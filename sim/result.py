@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from resarray.spec.image import Image
 from rich import box
 from rich.console import Console
 from rich.table import Table
+
+from resarray.spec.image import Image
 
 from .compare import Check, compare
 from .run import MemoryModel, RunResult

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
 from resarray.spec import layout
 from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError

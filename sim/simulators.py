@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import find_libpython
+
 from resarray.spec.errors import ResarrayError
 
 SIMULATORS = ("verilator", "icarus")

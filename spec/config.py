@@ -65,14 +65,26 @@ class Config:
             self.columns % self.rows == 0 and self.columns >= 4,
             f"columns must be a multiple of rows ({self.rows}), not {self.columns}",
         )
-        require(self.lanes in (1, 2, 4, 8) and self.rows % self.lanes == 0,
-                f"lanes must divide rows ({self.rows}), not {self.lanes}")
+        require(
+            self.lanes in (1, 2, 4, 8) and self.rows % self.lanes == 0,
+            f"lanes must divide rows ({self.rows}), not {self.lanes}",
+        )
         require(self.element in ELEMENTS, f"element must be one of {', '.join(ELEMENTS)}")
-        for field in ("acc_depth", "input_words", "weight_words", "residual_words",
-                      "output_words", "pool_words", "burst_words", "max_reads", "queue_depth"):
+        for field in (
+            "acc_depth",
+            "input_words",
+            "weight_words",
+            "residual_words",
+            "output_words",
+            "pool_words",
+            "burst_words",
+            "max_reads",
+            "queue_depth",
+        ):
             size = getattr(self, field)
-            require(size >= 2 and size & (size - 1) == 0,
-                    f"{field} must be a power of two, not {size}")
+            require(
+                size >= 2 and size & (size - 1) == 0, f"{field} must be a power of two, not {size}"
+            )
         require(self.acc_depth <= 512, "acc_depth must be at most 512")
         require(self.input_words <= 65536, "input_words must be at most 65536")
         require(self.burst_words <= 256, "burst_words must be at most 256 (AXI4)")
@@ -127,13 +139,27 @@ class Config:
 PRESETS = {
     # Four channels by four columns, short buffers: quick under Icarus and in formal proofs.
     "tiny": Config(
-        name="tiny", rows=4, columns=4, acc_depth=64, input_words=2048, weight_words=64,
-        residual_words=32, output_words=32, pool_words=64, lanes=2, burst_words=8, max_reads=4,
-        queue_depth=4, profile_marks=64,
+        name="tiny",
+        rows=4,
+        columns=4,
+        acc_depth=64,
+        input_words=2048,
+        weight_words=64,
+        residual_words=32,
+        output_words=32,
+        pool_words=64,
+        lanes=2,
+        burst_words=8,
+        max_reads=4,
+        queue_depth=4,
+        profile_marks=64,
     ),
     # Half the default's columns: suits networks of 16 channels.
     "small": Config(
-        name="small", columns=16, input_words=8192, weight_words=1024,
+        name="small",
+        columns=16,
+        input_words=8192,
+        weight_words=1024,
     ),
     "default": Config(),
 }
@@ -142,7 +168,5 @@ PRESETS = {
 def preset(name: str) -> Config:
     """The preset called ``name``; `ResarrayError` names the known ones."""
     if name not in PRESETS:
-        raise ResarrayError(
-            f"unknown preset '{name}': choose one of {', '.join(PRESETS)}"
-        )
+        raise ResarrayError(f"unknown preset '{name}': choose one of {', '.join(PRESETS)}")
     return PRESETS[name]

@@ -99,7 +99,9 @@ LAYOUTS: dict[Engine, list[Field]] = {
     # A block lands in the input buffer as (top + rows + bottom) lines of (left + cols + right)
     # words, blocks one after the other from word ``buf``; the borders are ``pad_value`` bytes.
     # n_runs * run_len = rows * cols; rows >= 1 and cols >= 1.
-    Engine.LOAD: HEADER + _pattern("to read") + [
+    Engine.LOAD: HEADER
+    + _pattern("to read")
+    + [
         Field("buf", 16, "first word in the input buffer"),
         Field("rows", 10, "lines of data per block"),
         Field("cols", 10, "words of data per line"),
@@ -110,7 +112,8 @@ LAYOUTS: dict[Engine, list[Field]] = {
         Field("pad_value", 8, "padding byte: the input's zero point", signed=True),
     ],
     # Appends ``length`` words to the weight FIFO.
-    Engine.WEIGHTS: HEADER + [
+    Engine.WEIGHTS: HEADER
+    + [
         Field("addr", 30, "first word to read"),
         Field("length", 24, "words"),
     ],
@@ -124,7 +127,8 @@ LAYOUTS: dict[Engine, list[Field]] = {
     #             base + k0*s_k0 + k1*s_k1 + k2*s_k2 + m0*s_m0 + m1*s_m1 + m2*s_m2
     #         acc[bank][pixel][:] (+)= a . weights; pixel += 1
     # The first k-tile overwrites the accumulators when ``clear`` is set.
-    Engine.COMPUTE: HEADER + [
+    Engine.COMPUTE: HEADER
+    + [
         Field("mark", 1, "last instruction of a layer: append a profile record when complete"),
         Field("bank", 1, "accumulator and parameter bank"),
         Field("clear", 1, "first k-tile overwrites the accumulators"),
@@ -146,13 +150,14 @@ LAYOUTS: dict[Engine, list[Field]] = {
     # for block in n_blocks: for pixel in [px_base, px_base + px_count):
     #     requantise `rows` channels of accumulator[bank][pixel] from channel block*rows on, with
     #     one residual word when res_en; hand the word to the pool stage, whose words go to STORE.
-    # MAX: pixels are rows of ``width``; a 2x2/2 or 3x3/2 window, kernel pool_k, left and top padding
+    # MAX: pixels are rows of ``width``; a 2x2/2 or 3x3/2 window, kernel pool_k, left padding
     #     pool_pad; unfinished windows are carried between instructions in line-buffer words
     #     line + block*pool_width + x.
     # AVERAGE: sums all pixels of a block, carried from instruction to instruction between avg_first
     #     and avg_last (n_blocks = 1 then), and gives one word: requantise(sum, avg_bias, avg_mult,
     #     avg_shift, avg_zp, -128, 127).
-    Engine.DRAIN: HEADER + [
+    Engine.DRAIN: HEADER
+    + [
         Field("bank", 1, "accumulator and parameter bank"),
         Field("px_base", 10, "first pixel"),
         Field("px_count", 10, "pixels"),

@@ -1,7 +1,8 @@
-"""The arithmetic of the accelerator, in integers only. Golden model, compiler and hardware equal it.
+"""The arithmetic of the accelerator, integers only. Golden model, compiler and hardware equal it.
 
 A value ``x`` of a tensor with ``scale`` and ``zero_point`` is stored as the int8
-``q = round(x / scale) + zero_point``. Weights are int8 in [-127, 127], symmetric, per output channel.
+``q = round(x / scale) + zero_point``. Weights are int8
+in [-127, 127], symmetric, per output channel.
 
 Requantisation of an accumulator (see docs/numerics.md for the derivation)::
 
@@ -10,9 +11,9 @@ Requantisation of an accumulator (see docs/numerics.md for the derivation)::
     fixed += ((r - r_zp) * r_mult << R_HEADROOM) >> r_shift   residual, same fixed point
     out   = clamp(((fixed + 2**(G-1)) >> G) + zp_out, lo, hi)   one rounding, half up
 
-``mult`` is an unsigned normalised 17-bit mantissa (2**16 <= mult < 2**17, or 0), so the real factor
-is ``mult * 2**-(shift + G)``, below 2; the residual's is ``r_mult * 2**(R_HEADROOM - r_shift - G)``,
-below 32.
+``mult`` is an unsigned normalised 17-bit mantissa (2**16 <= mult < 2**17, or 0), so the real
+factor is ``mult * 2**-(shift + G)``, below 2; the residual's is
+``r_mult * 2**(R_HEADROOM - r_shift - G)``, below 32.
 
 Widths: t is int32; t * mult needs 32 + 17 = 49 bits; fixed keeps at most 49 bits at shift 0; the
 residual term is below 2**8 * 2**17 * 2**4 = 2**29 in magnitude; the sum therefore fits 50 bits.
@@ -43,8 +44,9 @@ def residual_term(r: int, r_zp: int, r_mult: int, r_shift: int) -> int:
     return (((r - r_zp) * r_mult) << RESIDUAL_HEADROOM) >> r_shift
 
 
-def requantise(acc: int, bias: int, mult: int, shift: int, zp_out: int, lo: int, hi: int,
-               residual: int = 0) -> int:
+def requantise(
+    acc: int, bias: int, mult: int, shift: int, zp_out: int, lo: int, hi: int, residual: int = 0
+) -> int:
     """One int8 output from one accumulator; ``residual`` is a `residual_term`."""
     fixed = ((acc + bias) * mult >> shift) + residual
     return clamp(((fixed + (1 << (GUARD_BITS - 1))) >> GUARD_BITS) + zp_out, lo, hi)

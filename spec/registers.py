@@ -53,8 +53,12 @@ _REGISTERS = [
         for e in Engine
     ),
     *(
-        Register(f"STATE_{e.name}", 0x70 + 4 * e, "ro",
-                 "bit 0 busy, bit 1 an instruction waits for another engine, bits 8+ queued words")
+        Register(
+            f"STATE_{e.name}",
+            0x70 + 4 * e,
+            "ro",
+            "bit 0 busy, bit 1 an instruction waits for another engine, bits 8+ queued words",
+        )
         for e in Engine
     ),
     Register("FETCHED", 0x90, "ro", "instructions fetched"),

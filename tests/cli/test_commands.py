@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from resarray.cli.main import run
 from resarray.golden import pipeline
 from resarray.sim import run as sim_run

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from resarray.cli.main import run
 from resarray.spec.config import preset
 from resarray.spec.image import Image, save

@@ -1,6 +1,7 @@
 """A small numpy evaluation of integer graphs, and random graphs to compile."""
 
 import numpy as np
+
 from resarray.golden.graph import QAdd, QConv, QGlobalAvgPool, QGraph, QMaxPool, QTensor
 from resarray.spec.layout import from_dict
 from resarray.spec.numerics import GUARD_BITS, quantise_factor
@@ -197,11 +198,11 @@ def resnet18(size: int, seed: int = 0, classes: int = 1000) -> Builder:
 
 
 def mismatches(image, memory, values) -> list[str]:
-    """Stored tensors of a run that differ from the reference."""
+    """Stored tensors of a run that differ from ``values``: one dictionary of tensors per image."""
     wrong = []
     for entry in image.manifest["tensors"]:
         layout = from_dict(entry["layout"])
         flat = memory[entry["addr"] : entry["addr"] + layout.size].view(np.int8)
-        if not np.array_equal(layout.unpack(flat), values[entry["name"]]):
-            wrong.append(entry["name"])
+        if not np.array_equal(layout.unpack(flat), values[entry["image"]][entry["name"]]):
+            wrong.append(f"{entry['name']} of image {entry['image']}")
     return wrong

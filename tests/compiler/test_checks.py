@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from resarray.compiler import cost
 from resarray.compiler.compile import compile_graph
 from resarray.compiler.disasm import disassemble

@@ -5,19 +5,22 @@ import time
 
 import numpy as np
 import pytest
+
 from resarray.compiler.compile import compile_graph
 from resarray.compiler.functional import run_image
 from resarray.spec import image as image_file
+from resarray.spec import isa
 from resarray.spec.config import PRESETS, preset
 from resarray.spec.errors import ResarrayError
 
 from .reference import Builder, evaluate, mismatches, random_graph, resnet18
 
 
-def check(builder: Builder, config, **options):
-    image = compile_graph(builder.graph, config, **options)
-    x = builder.input()
-    wrong = mismatches(image, run_image(image, x[None]), evaluate(builder.graph, x))
+def check(builder: Builder, config, batch=1, **options):
+    image = compile_graph(builder.graph, config, batch=batch, **options)
+    inputs = np.stack([builder.input() for _ in range(batch)])
+    memory = run_image(image, inputs)
+    wrong = mismatches(image, memory, [evaluate(builder.graph, x) for x in inputs])
     assert not wrong, f"{wrong} differ"
     return image
 
@@ -44,6 +47,12 @@ def configuration(seed: int):
 @pytest.mark.parametrize("seed", range(60))
 def test_random_graphs(seed):
     check(random_graph(seed), configuration(seed), fuse_pool=seed % 8 != 0)
+
+
+@pytest.mark.parametrize("seed", range(100, 130))
+def test_random_batches(seed):
+    rate = [None, 2, 0.5, 8][seed % 4]
+    check(random_graph(seed), configuration(seed), batch=2 + seed % 4, bytes_per_cycle=rate)
 
 
 @pytest.mark.parametrize("config", PRESETS.values(), ids=PRESETS)
@@ -146,7 +155,6 @@ def test_manifest(tmp_path):
     "shape, change, message",
     [
         ((8, 8, 8), {"input_words": 2}, "needs 3 lines of 3 words"),
-        ((8, 8, 8), {}, "batch 2 is not supported"),
         ((8192, 1, 1), {}, "dot products of 73728 elements"),
     ],
 )
@@ -155,7 +163,75 @@ def test_errors(shape, change, message):
     b.conv("x", 4, (3, 3), padding=(1, 1, 1, 1))
     config = dataclasses.replace(preset("default"), **change)
     with pytest.raises(ResarrayError, match=message):
-        compile_graph(b.graph, config, batch=2 if "batch" in message else 1)
+        compile_graph(b.graph, config)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"batch": 0}, "a batch of 0 images is not possible"),
+        ({"batch": 3, "memory_bytes": 1000}, "a batch of 3 needs at least 2304 bytes .* 1000 are"),
+        ({"batch": 10**7}, "a batch of 10000000 needs at least 7680000000 bytes"),
+        ({"batch": 600_000}, "a batch of 600000 needs at least .* at most 1048575 can be counted"),
+        ({"bytes_per_cycle": 0}, "0 bytes per cycle is not possible"),
+        ({"latency": 0}, "latency of 0 cycles is not possible"),
+    ],
+)
+def test_refused_options(options, message):
+    b = Builder(9, (8, 8, 8))
+    b.conv("x", 4, (3, 3), padding=(1, 1, 1, 1))
+    with pytest.raises(ResarrayError, match=message):
+        compile_graph(b.graph, preset("tiny"), **options)
+
+
+def test_memory_that_is_just_large_enough():
+    b = Builder(9, (8, 8, 8))
+    b.conv("x", 4, (3, 3), padding=(1, 1, 1, 1))
+    size = compile_graph(b.graph, preset("tiny"), batch=2).manifest["mem_size"]
+    compile_graph(b.graph, preset("tiny"), batch=2, memory_bytes=size)
+    with pytest.raises(ResarrayError, match=f"{size} bytes of memory, {size - 1} are there"):
+        compile_graph(b.graph, preset("tiny"), batch=2, memory_bytes=size - 1)
+
+
+def weight_words(image) -> int:
+    count = image.manifest["program"]["count"]
+    program = [isa.decode(image.payload[i * 32 : i * 32 + 32]) for i in range(count)]
+    return sum(f["length"] for engine, f in program if engine == isa.Engine.WEIGHTS)
+
+
+def test_a_batch_shares_the_weights():
+    """Maps of 49 pixels: four images fit a tile; a fully connected layer takes all of them."""
+    b = Builder(12, (64, 7, 7))
+    x = b.conv("x", 64, (3, 3), padding=(1, 1, 1, 1))
+    b.conv(b.average(x), 100, (1, 1))
+    one = compile_graph(b.graph, preset("default"))
+    four = check(b, preset("default"), batch=4, bytes_per_cycle=2)
+    assert weight_words(one) == weight_words(four)
+    m = four.manifest
+    assert m["batch"] == 4 and [e["image"] for e in m["inputs"]] == [0, 1, 2, 3]
+    assert len(m["tensors"]) == 4 * len(one.manifest["tensors"])
+    assert [4 * a["macs"] for a in one.manifest["layers"]] == [a["macs"] for a in m["layers"]]
+
+
+def test_pools_of_a_batch():
+    """Images share a tile only where each is whole: the line buffer holds one image's windows."""
+    for size in (6, 13, 30):
+        b = Builder(13, (8, size, size))
+        x = b.max_pool(b.conv("x", 12, (3, 3), padding=(1, 1, 1, 1)), 3, 1)
+        b.average(b.max_pool(x, 2, 0))
+        check(b, preset("default"), batch=3)
+
+
+def test_a_narrow_memory_is_predicted_slower():
+    b = resnet18(64)
+    cycles, moved = [], []
+    for rate in (None, 2, 1):
+        image = compile_graph(b.graph, preset("default"), batch=2, bytes_per_cycle=rate)
+        layers = image.manifest["layers"]
+        cycles.append(sum(layer["predicted_cycles"] for layer in layers))
+        moved.append(sum(layer["bytes_read"] + layer["bytes_written"] for layer in layers))
+    assert cycles[0] < cycles[1] < cycles[2]
+    assert cycles[1] >= moved[1] / 2 and cycles[2] >= moved[2]
 
 
 def test_a_bias_beyond_int32_is_refused():

@@ -1,19 +1,23 @@
 """Compile integer graphs, run them on the RTL and compare every tensor with the golden model."""
 
 import numpy as np
+
 from resarray.compiler.compile import compile_graph
 from resarray.golden import fast
 from resarray.golden.graph import QGraph
 from resarray.sim.run import MemoryModel, RunResult, run_many
 from resarray.spec.config import Config
-
 from tests.compiler.reference import Builder
 
 WATCHDOG_CYCLES = 20_000
 
 
 def run_and_compare(
-    builders: list[Builder], config: Config, simulator: str, stall: float = 0.0, latency: int = 32,
+    builders: list[Builder],
+    config: Config,
+    simulator: str,
+    stall: float = 0.0,
+    latency: int = 32,
     fuse_pool: bool = True,
 ) -> list[RunResult]:
     """Run each builder's graph on one random image, all in one simulator process."""

@@ -1,6 +1,7 @@
 """Small random integer graphs with every operator and edge case."""
 
 import numpy as np
+
 from resarray.golden.graph import QAdd, QConv, QGlobalAvgPool, QGraph, QMaxPool, QTensor
 
 

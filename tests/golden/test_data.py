@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+
 from resarray.golden.data import load_images, open_source, spread
 from resarray.spec.errors import ResarrayError
 

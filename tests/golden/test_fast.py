@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+
 from resarray.golden import fast, reference
 
 from .graphs import Builder, residual_network

@@ -3,12 +3,13 @@ imported is named."""
 
 import pytest
 import torch
+from torch import nn
+from torch.nn import functional
+
 from resarray.golden.float_graph import FloatAdd, FloatConv, run_float
 from resarray.golden.importer import import_model
 from resarray.golden.models import ZOO, load_model
 from resarray.spec.errors import ResarrayError
-from torch import nn
-from torch.nn import functional
 
 SEED = 3
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from resarray.golden.importer import import_model
 from resarray.golden.models import ZOO, find_model, load_model
 from resarray.spec.errors import ResarrayError

@@ -6,6 +6,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from resarray.spec import numerics as nx
 from resarray.spec.errors import ResarrayError
 

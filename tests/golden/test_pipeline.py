@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from resarray.golden import reference, train
 from resarray.golden.accuracy import accuracy
 from resarray.golden.graph import QConv

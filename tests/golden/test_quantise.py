@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from resarray.golden import fast
 from resarray.golden.float_graph import FloatAdd, FloatConv, FloatGraph, run_float
 from resarray.golden.graph import QAdd, QConv, QMaxPool

@@ -4,10 +4,11 @@ import pickle
 
 import pytest
 import torch
+from safetensors.torch import save_file
+
 from resarray.golden.models import find_model, load_model
 from resarray.golden.weights import build_with_weights, load_weights, read_weights
 from resarray.spec.errors import ResarrayError
-from safetensors.torch import save_file
 
 
 @pytest.fixture

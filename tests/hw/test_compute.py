@@ -4,6 +4,7 @@ import itertools
 import random
 
 import pytest
+
 from resarray.hw.compute import ComputeEngine
 from resarray.spec.config import Config
 

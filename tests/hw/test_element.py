@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from resarray.hw import element
 from resarray.hw.array import SystolicArray, column_latency
 from resarray.spec.config import Config

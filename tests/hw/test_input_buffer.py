@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from resarray.hw.input_buffer import READ_LATENCY, InputBuffer
 from resarray.spec.config import Config
 

@@ -6,6 +6,7 @@ import pytest
 from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
+
 from resarray.hw.arbiter import ReadArbiter
 from resarray.hw.axi import AXI4
 from resarray.hw.bursts import BurstSplitter
@@ -49,7 +50,7 @@ def stored_word(address: int) -> int:
 
 
 def memory_model(bus, rng, stall: float, written: dict | None = None):
-    """An AXI memory on ``bus`` as background testbenches: random latency, stalls on all channels."""
+    """An AXI memory on ``bus`` as background testbenches with stalls on all channels."""
     reads = []
     responses = []
 
@@ -239,10 +240,12 @@ class LoadWithMemory(wiring.Component):
 
     def __init__(self):
         self.load = LoadEngine(CONFIG)
-        super().__init__({
-            "bus": Out(AXI4(CONFIG.rows)),
-            "i": In(stream.Signature(INSTRUCTIONS[Engine.LOAD])),
-        })
+        super().__init__(
+            {
+                "bus": Out(AXI4(CONFIG.rows)),
+                "i": In(stream.Signature(INSTRUCTIONS[Engine.LOAD])),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -277,7 +280,7 @@ def test_load_places_tiles_with_padding(stall):
         for _ in range(i["n_blocks"]):
             for y in range(i["top"] + rows + i["bottom"]):
                 for x in range(i["left"] + cols + i["right"]):
-                    inside = (i["top"] <= y < i["top"] + rows and i["left"] <= x < i["left"] + cols)
+                    inside = i["top"] <= y < i["top"] + rows and i["left"] <= x < i["left"] + cols
                     expected[buf] = stored_word(next(words)) if inside else pad_word
                     buf += 1
     got = {}

@@ -1,9 +1,11 @@
 """Pool stage against plain max and average pooling, maps split over several instructions."""
 
+import itertools
 import random
 
 import numpy as np
 import pytest
+
 from resarray.hw.pool import PoolStage
 from resarray.spec import numerics as n
 from resarray.spec.config import Config
@@ -77,7 +79,7 @@ def test_max_pool(kernel, padding, stall):
         bounds = sorted({0, min(2, height), min(3, height), height})
         instructions, words, order = [], [], []
         emitted = 0
-        for first, last in zip(bounds, bounds[1:], strict=False):
+        for first, last in itertools.pairwise(bounds):
             final = last == height
             flush_y = final and (height + padding) % 2 == 0 and kernel == 3
             flush_y = bool(flush_y and out_h == (height + padding) // 2)

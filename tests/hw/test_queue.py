@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from resarray.hw.control import RegisterFile
 from resarray.hw.queue import InstructionQueue
 from resarray.spec import isa
@@ -25,8 +26,9 @@ def test_instructions_arrive_whole_and_wait(preset, engine):
     config = PRESETS[preset]
     dut = InstructionQueue(config, engine)
     instructions = [random_fields(rng, engine) for _ in range(10)]
-    waits = sorted(rng.randrange(20) for _ in instructions), sorted(
-        rng.randrange(20) for _ in instructions
+    waits = (
+        sorted(rng.randrange(20) for _ in instructions),
+        sorted(rng.randrange(20) for _ in instructions),
     )
     for i, fields in enumerate(instructions):
         for side, name in enumerate(("wait_a", "wait_b")):

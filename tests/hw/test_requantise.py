@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from resarray.hw.requantise import LATENCY, RequantiseLane
 from resarray.spec import numerics as n
 

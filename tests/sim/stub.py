@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+
 from resarray.spec import layout
 from resarray.spec.config import Config
 from resarray.spec.image import Image

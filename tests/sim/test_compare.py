@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from resarray.sim.compare import compare
 from resarray.spec.errors import ResarrayError
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from resarray.sim.memory_file import format_words, parse_words
 from resarray.spec.errors import ResarrayError
 

@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+
 from resarray.sim.run import MemoryModel, run, run_many
 from resarray.spec.config import preset
 from resarray.spec.errors import ResarrayError

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+
 from resarray.sim import run as sim_run
 from resarray.sim.run import MemoryModel, layer_counters, run
 from resarray.spec.config import preset

@@ -3,6 +3,7 @@
 import stat
 
 import pytest
+
 from resarray.sim import simulators
 from resarray.spec.errors import ResarrayError
 
