@@ -36,28 +36,37 @@ lint: $(STAMP)
 
 venv: $(STAMP)
 
+# $(call apt,PACKAGE): install a Debian package where this may be done, else do nothing.
+apt = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+		echo "installing $(1) ..."; \
+		apt-get update -qq > /dev/null; \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(1) > /dev/null || true; \
+	fi
+# libpython3.x: cocotb loads Python into the simulator as a shared library.
+LIBPYTHON = $(VENV)/bin/python -c 'import find_libpython, sys; sys.exit(find_libpython.find_libpython() is None)'
+MINOR = $$($(PYTHON) -c 'import sys; print("3.%d" % sys.version_info.minor)')
+
 # torch is pinned: an unpinned one can bring gigabytes of GPU libraries.
 $(STAMP): pyproject.toml
 	@command -v $(PYTHON) > /dev/null || { \
 		echo "error: no '$(PYTHON)' on PATH: install Python 3.11 (Debian: apt install python3 python3-venv)" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "error: '$(PYTHON)' is older than Python 3.11: set PYTHON= to a newer one" >&2; exit 2; }
-	@$(PYTHON) -c 'import ensurepip' 2> /dev/null || [ -x $(VENV)/bin/pip ] || { \
+	@[ -x $(VENV)/bin/pip ] || $(PYTHON) -c 'import ensurepip' 2> /dev/null || { $(call apt,python3-venv); }
+	@[ -x $(VENV)/bin/pip ] || $(PYTHON) -c 'import ensurepip' 2> /dev/null || { \
 		echo "error: this Python cannot make virtual environments: apt install python3-venv" >&2; exit 2; }
-	@echo "setting up $(VENV) ..."
+	@echo "setting up $(VENV) (about two minutes) ..."
 	@[ -x $(VENV)/bin/pip ] || $(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/pip install -qq --disable-pip-version-check -e '.[dev]'
+	@$(LIBPYTHON) || { $(call apt,libpython$(MINOR)); }
+	@$(LIBPYTHON) || { \
+		echo "error: no shared libpython, which the simulator needs: apt install libpython$(MINOR)" >&2; exit 2; }
 	@rm -f $(VENV)/.stamp-*
 	@touch $@
 
 # Half of the end-to-end tests run on Icarus Verilog as well.
 icarus:
-	@command -v iverilog > /dev/null || { \
-		if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
-			echo "installing Icarus Verilog ..."; \
-			apt-get update -qq > /dev/null && \
-				DEBIAN_FRONTEND=noninteractive apt-get install -y -qq iverilog > /dev/null; \
-		fi; }
+	@command -v iverilog > /dev/null || { $(call apt,iverilog); }
 	@command -v iverilog > /dev/null || echo \
 		"note: no Icarus Verilog, so its tests will be skipped: apt install iverilog" >&2
 
