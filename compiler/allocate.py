@@ -15,21 +15,28 @@ class _Occupant:
 
 
 class InputRing:
-    """Places slabs one after another in a buffer of ``size`` words, never around its end, and says
-    which compute instruction must be complete before a part may be overwritten."""
+    """Places slabs one after another in a buffer of ``size`` words, never around its end and never
+    over what is read later, and says which compute instruction must be complete before a part may
+    be overwritten."""
 
     def __init__(self, size: int):
         self.size = size
         self._next = 0
         self._occupants: list[_Occupant] = []
 
-    def place(self, words: int) -> int:
-        """First word of a slab of ``words`` words."""
-        if words > self.size:
-            raise ValueError(f"slab of {words} words in a buffer of {self.size}")
-        start = self._next if self._next + words <= self.size else 0
-        self._next = start + words
-        return start
+    def place(self, words: int, first_reader: int) -> int:
+        """First word of a slab of ``words`` words that compute ``first_reader`` (from 0) is the
+        first to read."""
+        kept = sorted((o.start, o.stop) for o in self._occupants if o.last_reader >= first_reader)
+        for first in (self._next, 0):
+            start = first
+            for taken, stop in kept:
+                if taken < start + words and start < stop:
+                    start = stop
+            if start + words <= self.size:
+                self._next = start + words
+                return start
+        raise ValueError(f"no room for a slab of {words} words in a buffer of {self.size}")
 
     def occupy(self, start: int, words: int, last_reader: int) -> int:
         """Fill [start, start + words), last read by compute number ``last_reader`` (from 0).

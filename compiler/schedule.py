@@ -157,7 +157,7 @@ def _place(loads: list[_Load], config: Config) -> dict[int, int]:
     bases: dict[int, int] = {}
     for load in loads:
         if id(load.slab) not in bases:
-            bases[id(load.slab)] = ring.place(load.slab.words)
+            bases[id(load.slab)] = ring.place(load.slab.words, load.first_reader)
         start = bases[id(load.slab)] + load.chunk.offset
         load.release = ring.occupy(start, load.chunk.words, load.last_reader)
     return bases

@@ -121,25 +121,30 @@ def build_tiles(
 
 def _conv_tiles(index, layer, tiling, stream, source, output, images, config) -> list[Tile]:
     blocks = source_blocks(layer, config)
-    split = tiling.k_blocks < blocks
+    kept = tiling.resident
     out_blocks = ceil_div(layer.shape[0], config.rows)
     n_tiles = ceil_div(layer.shape[0], config.columns)
-    ranges = balanced(blocks, ceil_div(blocks, tiling.k_blocks))
+    resident = [(0, kept)] if kept else []
+    parts = ceil_div(blocks - kept, tiling.k_blocks)
+    streamed = [
+        (kept + first, count) for first, count in (balanced(blocks - kept, parts) if parts else [])
+    ]
     tiles = []
     for rows in balanced(layer.shape[1], tiling.n_rows):
         for cols in column_tiles(layer, tiling.n_cols):
             windows = row_window(layer, *rows), column_window(layer, *cols, config)
 
-            def slabs(windows=windows):
-                return [_slab(layer, *windows, r, source, images, config) for r in ranges]
+            def slabs(ranges, windows=windows):
+                return [(_slab(layer, *windows, r, source, images, config), r[1]) for r in ranges]
 
-            shared = None if split else slabs()
+            shared = slabs(resident)
             for tile in range(n_tiles):
                 # Middle column tiles need no split: their input is there and stays there.
-                whole = not split and 0 < tile < n_tiles - 1
+                middle = 0 < tile < n_tiles - 1
                 extent = rows[1], cols[1]
                 steps = []
-                for slab, (_, count) in zip(shared or slabs(), ranges, strict=True):
+                for slab, count in shared + slabs(streamed):
+                    whole = middle and slab in [kept for kept, _ in shared]
                     steps += _steps(layer, slab, *windows, extent, count, whole, config)
                 first = tile * config.column_blocks
                 stop = min(first + config.column_blocks, out_blocks)

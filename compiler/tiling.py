@@ -62,12 +62,14 @@ def window(
 @dataclass(frozen=True)
 class Tiling:
     """``n_rows`` x ``n_cols`` balanced tiles of the output map, each of (up to) ``images`` images;
-    ``k_blocks`` channel blocks of the input in the buffer at a time (all of them, unless the input
-    is loaded again for each column tile); ``cycles``: estimate for the whole batch."""
+    the first ``resident`` channel blocks of the input stay in the buffer for all column tiles, the
+    others are loaded again for each, ``k_blocks`` at a time; ``cycles``: estimate for the whole
+    batch."""
 
     n_rows: int
     n_cols: int
     images: int
+    resident: int
     k_blocks: int
     cycles: int
 
@@ -164,6 +166,9 @@ def choose(
     `ResarrayError` when not even one row or one pixel fits.
     """
     timing = timing or MemoryTiming()
+    # Of equals the first is taken: the one that begins with the fewest channels of its input, or,
+    # where words are dear, the one that reads the fewest.
+    order = 1 if timing.bytes_per_cycle is None else -1
     _, height, width = layer.shape
     blocks = source_blocks(layer, config)
     best = None
@@ -181,8 +186,8 @@ def choose(
                 rows = max(row_window(layer, f, c).lines for f, c in balanced(height, n_rows))
                 if line > MAX_EXTENT or rows > MAX_EXTENT:
                     continue
-                for k_blocks in _block_choices(blocks, line * rows * images, config):
-                    tiling = Tiling(n_rows, n_cols, images, k_blocks, 0)
+                for choice in _block_choices(blocks, line * rows * images, config)[::order]:
+                    tiling = Tiling(n_rows, n_cols, images, *choice, 0)
                     cycles = estimate(layer, config, tiling, batch, timing)
                     cycles += _exposed(layer, config, tiling, before)
                     if best is None or cycles < best.cycles:
@@ -240,16 +245,22 @@ def _row_choices(fewest: int, height: int) -> list[int]:
     return sorted({ceil_div(height, n): n for n in sorted(choices, reverse=True)}.values())
 
 
-def _block_choices(blocks: int, block_words: int, config: Config) -> list[int]:
-    """Channel blocks in the buffer at a time: all, or as many as fit in half or in all of it.
+def _block_choices(blocks: int, block_words: int, config: Config) -> list[tuple[int, int]]:
+    """(resident, k_blocks): all resident; none, and as many at a time as fit in half or in all of
+    the buffer; or all but what two column tiles' worth of blocks leave no room for.
     ``block_words``: words of one block, all images of a tile together."""
     choices = set()
     for room in (config.input_words // 2, config.input_words):
         fit = room // block_words
         if fit >= blocks:
-            choices.add(blocks)
+            choices.add((blocks, blocks))
         elif fit > 0:
-            choices.add(ceil_div(blocks, ceil_div(blocks, fit)))
+            choices.add((0, ceil_div(blocks, ceil_div(blocks, fit))))
+    # Chunks of a column tile of the producer, as loads are.
+    chunk = config.column_blocks
+    kept = (config.input_words // block_words - 2 * chunk) // chunk * chunk
+    if kept > 0 and (blocks, blocks) not in choices:
+        choices.add((kept, chunk))
     return sorted(choices)
 
 
@@ -278,7 +289,7 @@ def _exposed(layer: Layer, config: Config, tiling: Tiling, before: Producer | No
         return 0
     cols = column_window(layer, *column_tiles(layer, tiling.n_cols)[0], config)
     return before.delay + rows.lines * cols.lines * tiling.images * min(
-        tiling.k_blocks, config.column_blocks
+        tiling.resident or tiling.k_blocks, config.column_blocks
     )
 
 
@@ -308,15 +319,14 @@ def _tile_cycles(
         n_tiles = ceil_div(layer.shape[0], config.columns)
     k_tiles = layer.k_vectors(config)
     params = config.columns * config.param_words
-    split = tiling.k_blocks < blocks
-    passes = n_tiles if split else 1
+    passes = tiling.resident + (blocks - tiling.resident) * n_tiles
 
     stream = max(pixels * images, config.columns)
     array = n_tiles * ((k_tiles - 1) * stream + max(stream, params + config.columns))
     drain = pixels * images * out_blocks * config.block_groups
     # The buffer is written a word a cycle, padding included.
-    filled = rows.lines * cols.lines * blocks * images * passes
-    loaded = rows.count * cols.count * blocks * images * passes
+    filled = rows.lines * cols.lines * images * passes
+    loaded = rows.count * cols.count * images * passes
     reads = loaded + n_tiles * (params + k_tiles * config.columns)
     writes = pixels * images * out_blocks
     if layer.residual is not None:
@@ -326,9 +336,11 @@ def _tile_cycles(
     elif isinstance(layer.pool, AveragePool):
         writes = 0
     load = max(filled, timing.cycles(loaded, 0, config.rows))
+    first_load = load * (tiling.resident or blocks) / passes
     cycles = max(array, drain, filled, timing.cycles(reads, writes, config.rows))
-    if 2 * rows.lines * cols.lines * images * tiling.k_blocks > config.input_words:
+    held = max(tiling.resident, tiling.k_blocks)
+    if 2 * rows.lines * cols.lines * images * held > config.input_words:
         # No room for the next load until the last column tile frees its input.
-        cycles += load if split else max(0, load - array // n_tiles)
+        cycles += max(0, first_load - array // n_tiles) if tiling.resident else load
     # Filling and emptying the pipe of accumulator tiles.
     return repeats * cycles + 32 * n_tiles

@@ -6,8 +6,12 @@ import time
 import numpy as np
 import pytest
 
+from resarray.compiler.allocate import InputRing
 from resarray.compiler.compile import compile_graph
 from resarray.compiler.functional import run_image
+from resarray.compiler.lowering import lower
+from resarray.compiler.tiling import choose
+from resarray.compiler.timing import MemoryTiming
 from resarray.spec import image as image_file
 from resarray.spec import isa
 from resarray.spec.config import PRESETS, preset
@@ -244,3 +248,37 @@ def test_a_bias_beyond_int32_is_refused():
     b.graph.tensors["x"] = zero_point
     with pytest.raises(ResarrayError, match="exceeds int32"):
         compile_graph(b.graph, dataclasses.replace(preset("default"), element="mac"))
+
+
+def test_input_that_stays_in_part():
+    """Where the input of a tile does not fit, what fits stays for all column tiles."""
+    config = dataclasses.replace(preset("tiny"), input_words=512)
+    b = Builder(14, (64, 6, 6))
+    b.conv(b.conv("x", 24, (3, 3), padding=(1, 1, 1, 1)), 20, (3, 3), padding=(1, 1, 1, 1))
+    layer = lower(b.graph, config)[0]
+    tiling = choose(layer, config, 1, MemoryTiming(bytes_per_cycle=1))
+    assert 0 < tiling.resident < 16
+    check(b, config, bytes_per_cycle=1)
+    check(b, config, batch=3, bytes_per_cycle=1)
+
+
+def test_the_next_layer_begins_before_the_last_rows():
+    """One column tile: with two tiles of rows each layer would wait for the drain of the last."""
+    b = Builder(15, (16, 32, 32))
+    x = "x"
+    for _ in range(4):
+        x = b.conv(x, 16, (3, 3), padding=(1, 1, 1, 1))
+    layers = compile_graph(b.graph, preset("small")).manifest["layers"]
+    for layer in layers[1:-1]:
+        assert layer["macs"] / (128 * layer["predicted_cycles"]) > 0.98
+
+
+def test_slabs_never_lie_over_what_is_read_later():
+    ring = InputRing(10)
+    assert ring.place(4, 0) == 0 and ring.occupy(0, 4, 9) == 0  # read to compute 9
+    assert ring.place(4, 0) == 4 and ring.occupy(4, 4, 1) == 0
+    assert ring.place(4, 2) == 4 and ring.occupy(4, 4, 2) == 2
+    assert ring.place(6, 3) == 4
+    with pytest.raises(ValueError, match="no room for a slab of 7"):
+        ring.place(7, 3)
+    assert ring.place(7, 10) == 0

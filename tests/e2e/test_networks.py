@@ -1,0 +1,50 @@
+"""Whole trained networks on the RTL: every stored tensor and the class equal the golden model's."""
+
+import numpy as np
+
+from resarray.compiler.compile import compile_graph
+from resarray.golden.pipeline import prepare
+from resarray.sim.run import run_many
+from resarray.spec.config import preset
+from tests.golden.shared import SHARED_DATA, needs
+
+from .rtl import check_counters
+
+
+def run_network(prepared, config, simulator):
+    """Run every prepared image; all tensors must be equal."""
+    image = compile_graph(prepared.graph, config)
+    programs = [(image, x[None]) for x in prepared.inputs_int8]
+    results = run_many(programs, simulator=simulator)
+    for index, result in enumerate(results):
+        assert set(result.tensors) >= {prepared.graph.output}
+        for name, tensor in result.tensors.items():
+            np.testing.assert_array_equal(tensor[0], prepared.expected[name][index], name)
+        check_counters(result)
+    return image, results
+
+
+def test_resnet8_on_icarus(icarus):
+    run_network(prepare("resnet8", count=1), preset("tiny"), icarus)
+
+
+def test_resnet8_on_verilator():
+    prepared = prepare("resnet8", count=4)
+    _, results = run_network(prepared, preset("tiny"), "verilator")
+    classes = [int(r.tensors[prepared.graph.output][0].argmax()) for r in results]
+    assert classes == prepared.expected[prepared.graph.output][:, :, 0, 0].argmax(1).tolist()
+
+
+@needs("resnet20-12fca82f.th", "cifar10_test_jpeg.npz")
+def test_resnet20_with_trained_weights():
+    """CIFAR-10 pictures, zero-padded identity shortcuts, published weights."""
+    prepared = prepare(
+        "resnet20",
+        weights=str(SHARED_DATA / "resnet20-12fca82f.th"),
+        images=str(SHARED_DATA / "cifar10_test_jpeg.npz"),
+        count=2,
+    )
+    image, results = run_network(prepared, preset("default"), "verilator")
+    predicted = sum(layer["predicted_cycles"] for layer in image.manifest["layers"])
+    for result in results:
+        assert abs(predicted - result.cycles) < 0.05 * result.cycles
