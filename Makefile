@@ -5,7 +5,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help sim test lint clean venv icarus
+.PHONY: help sim bench test lint clean venv icarus
 
 PYTHON ?= python3
 VENV := .venv
@@ -20,12 +20,16 @@ OPTIONS := $(if $(MODEL),--model '$(MODEL)') $(if $(WEIGHTS),--weights '$(WEIGHT
 help:
 	@echo "make sim    run ResNet-18 on the RTL and compare it with the golden model"
 	@echo "            (MODEL= WEIGHTS= IMAGES= INPUT_SIZE= COUNT= SIM= PRESET= JSON=)"
+	@echo "make bench  measure whole networks on the RTL (15 minutes)"
 	@echo "make test   run all tests"
 	@echo "make lint   check style and formatting"
 	@echo "make clean  delete what was built (not .venv)"
 
 sim: $(STAMP)
 	@$(VENV)/bin/resarray sim $(OPTIONS)
+
+bench: $(STAMP)
+	@$(VENV)/bin/resarray bench
 
 test: $(STAMP) icarus
 	@$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile

@@ -56,6 +56,9 @@ def sim(
     image: Annotated[Path | None, typer.Option(help="run this compiled image")] = None,
     json: Annotated[Path | None, typer.Option(help="write the result here")] = None,
     fuse_pool: FusePool = True,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="all images in one program, sharing the weights")
+    ] = False,
 ) -> None:
     """Run a network on the RTL and compare every layer with the golden model."""
     from . import simulate
@@ -73,6 +76,7 @@ def sim(
         image=image,
         json=json,
         fuse_pool=fuse_pool,
+        batch=batch,
     )
     with reporter() as progress:
         exact = simulate.simulate(request, progress)
@@ -155,6 +159,27 @@ def accuracy(
             NetworkOptions(model, weights, images, input_size, count), json, progress
         )
     typer.echo(message)
+
+
+@app.command()
+def bench(
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="folder for bench.json and bench.md")
+    ] = Path("build/bench"),
+    only: Annotated[
+        list[str] | None, typer.Option(help="a case by name; may be repeated; default: all")
+    ] = None,
+) -> None:
+    """Measure whole networks on the RTL and hold them against the project's bars."""
+    from . import bench as bench_command
+    from .progress import reporter
+
+    with reporter() as progress:
+        failed = bench_command.bench(output, only, progress)
+    for sentence in failed:
+        typer.echo(f"missed: {sentence}")
+    if failed:
+        raise typer.Exit(1)
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -17,6 +17,7 @@ from .progress import Reporter
 if TYPE_CHECKING:  # PyTorch takes seconds to import: not before the options are known to be good
     from resarray.golden.graph import QGraph
     from resarray.golden.pipeline import Prepared
+    from resarray.sim.run import MemoryModel
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Request:
     image: Path | None
     json: Path | None
     fuse_pool: bool
+    batch: bool
 
 
 def simulate(request: Request, progress: Reporter) -> bool:
@@ -52,10 +54,20 @@ def simulate(request: Request, progress: Reporter) -> bool:
     from . import network
 
     prepared = network.prepare(request.options, progress)
-    if program is None:
-        program = compile_network(prepared.graph, config, request.fuse_pool, progress)
-    _check_program(program, prepared)
     count = len(prepared.inputs_int8)
+    if program is None:
+        batch = count if request.batch else 1
+        program = compile_network(
+            prepared.graph, config, request.fuse_pool, progress, batch=batch, memory=memory
+        )
+    _check_program(program, prepared)
+    batch = program.manifest["batch"]
+    if count % batch:
+        raise ResarrayError(
+            f"the image takes batches of {batch}, {count} images are given: give a multiple of "
+            f"{batch} with --count"
+        )
+    jobs = count // batch
     predicted = sum(layer["predicted_cycles"] for layer in program.manifest["layers"])
     report = None
 
@@ -64,13 +76,13 @@ def simulate(request: Request, progress: Reporter) -> bool:
         if report is None:
             report = progress.measured(
                 f"simulating {count} image{'s' if count > 1 else ''} on {request.simulator}",
-                predicted * count or None,
+                predicted * jobs or None,
                 "cycles",
             )
         report(job * predicted + cycles)
 
     runs = run_many(
-        [(program, prepared.inputs_int8[i : i + 1]) for i in range(count)],
+        [(program, prepared.inputs_int8[i * batch : (i + 1) * batch]) for i in range(jobs)],
         simulator=request.simulator,
         memory=memory,
         note=progress.note,
@@ -120,9 +132,22 @@ def _check_program(program: Image, prepared: "Prepared") -> None:
         )
 
 
-def compile_network(graph: "QGraph", config: Config, fuse_pool: bool, progress: Reporter) -> Image:
-    """`compile_graph` with progress."""
+def compile_network(
+    graph: "QGraph",
+    config: Config,
+    fuse_pool: bool,
+    progress: Reporter,
+    *,
+    batch: int = 1,
+    memory: "MemoryModel | None" = None,
+) -> Image:
+    """`compile_graph` with progress, for a memory like ``memory``."""
     from resarray.compiler.compile import compile_graph
 
     progress.note(f"compiling {graph.name} for preset '{config.name}'")
-    return compile_graph(graph, config, fuse_pool=fuse_pool)
+    timing = (
+        {}
+        if memory is None
+        else {"bytes_per_cycle": memory.bytes_per_cycle, "latency": memory.latency}
+    )
+    return compile_graph(graph, config, batch=batch, fuse_pool=fuse_pool, **timing)

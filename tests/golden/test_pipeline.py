@@ -1,5 +1,7 @@
 """`prepare` and `accuracy`, end to end on a small network."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -138,7 +140,7 @@ def test_trained_resnet18_stays_accurate():
     assert result.float_top1 > 0.7 and result.agreement >= 0.97
 
 
-@pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get("RESARRAY_SLOW"), reason="minutes: set RESARRAY_SLOW=1")
 @needs("resnet20-12fca82f.th", "cifar10_test_jpeg.npz", "cifar10_train_jpeg.npz")
 def test_all_cifar_test_images():
     result = accuracy(

@@ -8,9 +8,7 @@ from resarray.golden.models import find_model
 from resarray.golden.weights import build_with_weights
 from resarray.spec.errors import ResarrayError
 
-QUICK = train.Recipe(
-    size=8, small_size=8, small_steps=30, steps=10, rate=0.1, shift=0.1, budget=1e6
-)
+QUICK = train.Recipe(size=8, steps=40, batch=64, rate=0.1, budget=1e6)
 
 
 @pytest.fixture
@@ -35,9 +33,7 @@ def test_cached_weights_are_trained_once(quick):
 
 def test_another_recipe_has_another_file(quick, monkeypatch):
     path = train.cached_weights("resnet8")
-    monkeypatch.setitem(
-        train.RECIPES, "resnet8", train.Recipe(size=8, small_size=8, steps=5, small_steps=0, seed=1)
-    )
+    monkeypatch.setitem(train.RECIPES, "resnet8", train.Recipe(size=8, steps=5, seed=1))
     assert train.cached_weights("resnet8") != path
 
 
@@ -62,7 +58,7 @@ def test_interrupted_training_leaves_nothing(quick):
 
 def test_budget_cuts_the_schedule_short():
     steps = []
-    recipe = train.Recipe(size=8, small_size=8, small_steps=100_000, budget=0.5)
+    recipe = train.Recipe(size=8, steps=100_000, budget=0.5)
     model = train.train("resnet8", recipe, lambda done, what: steps.append(done))
     assert not model.training and len(steps) < 10_000
 

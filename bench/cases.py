@@ -1,0 +1,87 @@
+"""The networks, memories and bars of the benchmark, and their random-weight graphs.
+
+Cycles do not depend on the weights' values, so the weights are random (seeded) and nothing has to
+be downloaded or trained. The images are the digits that ship with scikit-learn.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from resarray.golden.data import load_images
+from resarray.golden.graph import QConv, QGraph, QTensor
+from resarray.golden.importer import import_model
+from resarray.golden.models import find_model
+from resarray.golden.quantise import normalise, quantise, quantise_input
+from resarray.spec.numerics import quantise_factor
+
+SEED = 0
+CALIBRATION_IMAGES = 4
+
+
+@dataclass(frozen=True)
+class Case:
+    """One line of the table.
+
+    utilisation: least useful MACs / (peak * cycles), a fraction; None: no bar
+    per_multiplier: least MACs per array multiplier and cycle; None: no bar
+    """
+
+    name: str
+    model: str
+    size: int
+    classes: int = 1000
+    preset: str = "default"
+    batch: int = 1
+    bytes_per_cycle: float | None = None
+    latency: int = 32
+    stall: float = 0.0
+    utilisation: float | None = None
+    per_multiplier: float | None = None
+
+
+CASES = [
+    Case("ResNet-18", "resnet18", 224, utilisation=0.96, per_multiplier=1.9),
+    Case("ResNet-18, latency 100", "resnet18", 224, latency=100, utilisation=0.94),
+    Case("ResNet-18, random stalls", "resnet18", 224, stall=0.1),
+    Case("ResNet-34", "resnet34", 224, utilisation=0.96),
+    Case("ResNet-18, batch 4, 2 B/cycle", "resnet18", 224, batch=4, bytes_per_cycle=2.0,
+         utilisation=0.85),
+    Case("ResNet-20", "resnet20", 32, classes=10, preset="small", utilisation=0.80),
+]  # fmt: skip
+# Most that the cost model may be off, as a fraction, and the latency case may lose.
+PREDICTION_BAR = 0.02
+LATENCY_BAR = 0.02
+# Every convolution of the first case, from its profile record.
+LAYER_BAR = 0.85
+# Doubling both channel counts of a layer quadruples its cycles within this.
+SCALING_BAR = 0.03
+
+
+def network(case: Case) -> tuple[QGraph, np.ndarray]:
+    """The integer graph of a case with random weights, and ``batch`` images int8 [N][C][H][W]."""
+    spec = find_model(case.model)
+    torch.manual_seed(SEED)
+    model = spec.build(case.classes).eval()
+    count = max(CALIBRATION_IMAGES, case.batch)
+    pixels = load_images("digits", case.size, spec.channels, count=count).pixels
+    inputs = normalise(pixels, spec.mean, spec.std)
+    graph = quantise(import_model(model, (spec.channels, case.size, case.size), case.model), inputs)
+    tensor = graph.tensors[graph.input]
+    return graph, quantise_input(tensor, pixels[: case.batch], spec.mean, spec.std)
+
+
+def square_conv(channels: int, size: int = 56) -> QGraph:
+    """A 3x3 convolution of ``channels`` to ``channels`` for the scaling check."""
+    rng = np.random.default_rng(SEED)
+    mult, shift = quantise_factor(0.001)
+    shape = (channels, size, size)
+    tensors = {n: QTensor(n, shape, 0.05, 0) for n in ("x", "y")}
+    op = QConv(
+        "conv", "x", "y",
+        weight=rng.integers(-127, 128, (channels, channels, 3, 3)).astype(np.int8),
+        bias=np.zeros(channels, np.int32),
+        mult=np.full(channels, mult), shift=np.full(channels, shift), padding=(1, 1, 1, 1),
+    )  # fmt: skip
+    return QGraph(f"conv{channels}", "x", "y", tensors, [op])

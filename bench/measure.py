@@ -1,0 +1,181 @@
+"""Runs the cases on the RTL and judges the results."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from resarray.compiler.compile import compile_graph
+from resarray.golden import fast
+from resarray.sim.run import MemoryModel, RunResult, run
+from resarray.spec.config import preset
+from resarray.spec.image import Image
+
+from . import cases
+from .cases import Case
+
+# Projections are stated for this clock; it is not a measurement.
+CLOCK_MHZ = 100
+
+Note = Callable[[str], None]
+
+
+def measure(case: Case, note: Note) -> dict:
+    """Compile, run and compare one case; its row."""
+    config = preset(case.preset)
+    graph, inputs = cases.network(case)
+    memory = MemoryModel(case.latency, case.bytes_per_cycle, case.stall, seed=1)
+    image = compile_graph(
+        graph, config, batch=case.batch, bytes_per_cycle=case.bytes_per_cycle, latency=case.latency
+    )
+    expected = fast.run(graph, inputs)
+    note(f"simulating {case.name}")
+    result = run(image, inputs, memory=memory, note=note)
+    mismatches = sum(
+        int(np.count_nonzero(tensor != expected[name])) for name, tensor in result.tensors.items()
+    )
+    layers = image.manifest["layers"]
+    macs = sum(layer["macs"] for layer in layers)
+    cycles = result.cycles
+    predicted = sum(layer["predicted_cycles"] for layer in layers)
+    row = {
+        "name": case.name, "model": case.model, "input_size": case.size, "preset": case.preset,
+        "batch": case.batch, "word_bytes": config.rows, "bytes_per_cycle": case.bytes_per_cycle,
+        "latency": case.latency, "stall_probability": case.stall, "macs": macs, "cycles": cycles,
+        "utilization": macs / (config.macs_per_cycle * cycles),
+        "multipliers": config.multipliers,
+        "macs_per_multiplier_cycle": macs / (config.multipliers * cycles),
+        "predicted_cycles": predicted,
+        "prediction_error": predicted / cycles - 1,
+        "roofline_cycles": roofline(image, result, case),
+        "images_per_second": case.batch * CLOCK_MHZ * 1e6 / cycles,
+        "clock_mhz": CLOCK_MHZ, "mismatches": mismatches,
+        "tensors_compared": len(result.tensors), "bit_exact": mismatches == 0,
+        "sim_seconds": result.sim_seconds, "cycles_per_second": result.cycles_per_second,
+        "counters": result.counters,
+        "layers": [
+            {
+                "name": layer["name"], "op": layer["op"], "macs": layer["macs"],
+                "cycles": counts["CYCLES"], "predicted_cycles": layer["predicted_cycles"],
+                "utilization": layer["macs"] / (config.macs_per_cycle * counts["CYCLES"]),
+                "bytes_read": counts["READ_BEATS"] * config.rows,
+                "bytes_written": counts["WRITE_BEATS"] * config.rows,
+                "waits": {k: v for k, v in counts.items() if k.startswith("WAIT_")},
+            }
+            for layer, counts in zip(layers, result.layers, strict=True)
+        ],
+    }  # fmt: skip
+    # A limit on random stalls would compare the memory, not the program.
+    judged = case.stall == 0
+    row["failed"] = [
+        what
+        for what, bad in (
+            (f"{mismatches} mismatches", mismatches > 0),
+            (f"utilisation below {case.utilisation}",
+             case.utilisation is not None and row["utilization"] < case.utilisation),
+            (f"MACs per multiplier and cycle below {case.per_multiplier}",
+             case.per_multiplier is not None
+             and row["macs_per_multiplier_cycle"] < case.per_multiplier),
+            (f"prediction off by more than {cases.PREDICTION_BAR}",
+             judged and abs(row["prediction_error"]) > cases.PREDICTION_BAR),
+        )
+        if bad
+    ]  # fmt: skip
+    return row
+
+
+def roofline(image: Image, result: RunResult, case: Case) -> int:
+    """Least cycles of the program layer by layer: its MACs at the array's peak or its measured
+    bytes at the memory's, whichever takes longer. Reads and writes share a limited port; the
+    unlimited one moves a word each a cycle."""
+    config = image.config
+    total = 0.0
+    for layer, counts in zip(image.manifest["layers"], result.layers, strict=True):
+        read, written = (counts[f"{kind}_BEATS"] * config.rows for kind in ("READ", "WRITE"))
+        if case.bytes_per_cycle is None:
+            memory = max(read, written) / config.rows
+        else:
+            memory = (read + written) / case.bytes_per_cycle
+        total += max(layer["macs"] / config.macs_per_cycle, memory)
+    return round(total)
+
+
+def measure_scaling(note: Note) -> dict:
+    """Cycles of a 3x3 convolution at 56x56 of 64 and of 128 channels."""
+    config = preset("default")
+    cycles, mismatches = [], 0
+    for channels in (64, 128):
+        graph = cases.square_conv(channels)
+        shape = graph.tensors[graph.input].shape
+        inputs = np.random.default_rng(0).integers(-128, 128, (1, *shape)).astype(np.int8)
+        note(f"simulating a convolution of {channels} channels")
+        result = run(compile_graph(graph, config), inputs, note=note)
+        expected = fast.run(graph, inputs)[graph.output]
+        mismatches += int(np.count_nonzero(result.tensors[graph.output] != expected))
+        cycles.append(result.cycles)
+    ratio = cycles[1] / cycles[0]
+    return {
+        "channels": [64, 128], "cycles": cycles, "ratio": ratio, "mismatches": mismatches,
+        "failed": [f"ratio {ratio:.3f} is not 4 within {cases.SCALING_BAR:.0%}"]
+        if abs(ratio / 4 - 1) > cases.SCALING_BAR or mismatches else [],
+    }  # fmt: skip
+
+
+def judge(rows: list[dict], scaling: dict | None) -> list[str]:
+    """Every bar that was missed, as sentences; empty: all were reached."""
+    failed = [f"{row['name']}: {what}" for row in rows for what in row["failed"]]
+    by_name = {row["name"]: row for row in rows}
+    base, slow = by_name.get("ResNet-18"), by_name.get("ResNet-18, latency 100")
+    if base:
+        failed += [
+            f"{base['name']}: layer {layer['name']} at {layer['utilization']:.3f}, below "
+            f"{cases.LAYER_BAR}"
+            for layer in base["layers"]
+            if layer["op"].startswith("conv") and layer["utilization"] < cases.LAYER_BAR
+        ]
+    if base and slow and base["utilization"] - slow["utilization"] > cases.LATENCY_BAR:
+        failed.append(f"latency 100 loses {base['utilization'] - slow['utilization']:.3f}")
+    return failed + (scaling["failed"] if scaling else [])
+
+
+def markdown(rows: list[dict], scaling: dict | None) -> str:
+    """The table, and where ResNet-18's cycles went, as Markdown."""
+    lines = [
+        "| network | preset | memory | cycles | utilisation | MACs/multiplier/cycle | predicted | "
+        f"roofline | images/s at {CLOCK_MHZ} MHz | simulated | mismatches |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for r in rows:
+        width = r["bytes_per_cycle"] or r["word_bytes"]
+        memory = f"{width:g} B/cycle, latency {r['latency']}"
+        if r["stall_probability"]:
+            memory += f", {100 * r['stall_probability']:.0f} % stalls"
+        lines.append(
+            f"| {r['name']} | {r['preset']} | {memory} | {r['cycles']:,} | "
+            f"{100 * r['utilization']:.2f} % | {r['macs_per_multiplier_cycle']:.3f} | "
+            f"{100 * r['prediction_error']:+.2f} % | "
+            f"{100 * r['roofline_cycles'] / r['cycles']:.1f} % | {r['images_per_second']:.1f} | "
+            f"{r['cycles_per_second']:,.0f} cycles/s, {r['sim_seconds']:.0f} s | "
+            f"{r['mismatches']} in {r['tensors_compared']} tensors |"
+        )
+    if scaling:
+        first, second = scaling["cycles"]
+        lines += [
+            "",
+            "Doubling the channels of a 3x3 convolution at 56x56 from 64 to 128: "
+            f"{first:,} to {second:,} cycles, a factor of {scaling['ratio']:.3f}.",
+        ]
+    if rows:
+        heads = ("layer", "cycles", "utilisation", "no instruction", "waits for input",
+                 "waits for the drain", "waits for weights", "predicted")  # fmt: skip
+        lines += ["", f"Layers of {rows[0]['name']}:", ""]
+        lines += [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+        for layer in rows[0]["layers"]:
+            waits = layer["waits"]
+            numbers = " | ".join(
+                f"{waits[f'WAIT_{kind}']:,}" for kind in ("INSTRUCTION", "LOAD", "DRAIN", "WEIGHTS")
+            )
+            lines.append(
+                f"| {layer['name']} | {layer['cycles']:,} | {100 * layer['utilization']:.1f} % | "
+                f"{numbers} | {layer['predicted_cycles']:,} |"
+            )
+    return "\n".join(lines) + "\n"
