@@ -74,9 +74,13 @@ def schedule(tiles: list[Tile], config: Config) -> Program:
     streamed = 0
     compute = 0
     drained = [0, 0]  # drains that free each bank
+    # The first input goes before the first weights: both are needed, and the weights' stream would
+    # take half the port to fill its FIFO.
+    _emit_load(program, load, bases)
+    load = next(pending, None)
     for index, tile in enumerate(tiles):
-        # The next tile's weights may be prefetched while this one is computed.
-        while streamed <= min(index + 1, len(tiles) - 1):
+        # Weights wait for nothing, so the next tiles' are prefetched as far as the queue reaches.
+        while streamed <= min(index + max(1, config.queue_depth - 2), len(tiles) - 1):
             _emit_weights(program, tiles[streamed])
             streamed += 1
         for position, step in enumerate(tile.steps):
@@ -190,7 +194,8 @@ def _emit_load(program: Program, load: _Load, bases: dict[int, int]) -> None:
 def _emit_weights(program: Program, tile: Tile) -> None:
     if tile.weights is not None:
         first, length = tile.weights
-        fields = {"addr": first, "length": length}
+        wait = int(program.counts[Engine.WEIGHTS] == 0)
+        fields = {"addr": first, "length": length, "wait_a": wait}
         program.add(Engine.WEIGHTS, fields, tile.layer, weights_symbol(tile.layer))
 
 

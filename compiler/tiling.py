@@ -20,6 +20,10 @@ MAX_EXTENT = 1023  # of a LOAD's rows and columns and of a COMPUTE's pixel loops
 MAX_IMAGES = 31  # of a COMPUTE's image loop
 
 
+# Cycles that a word of input is held to cost beside the time that its own layer waits for it.
+READ_COST = 1 / 16
+
+
 @dataclass(frozen=True)
 class Window:
     """Input lines that a range of outputs reads along one axis.
@@ -341,6 +345,9 @@ def _tile_cycles(
     held = max(tiling.resident, tiling.k_blocks)
     if 2 * rows.lines * cols.lines * images * held > config.input_words:
         # No room for the next load until the last column tile frees its input.
-        cycles += max(0, first_load - array // n_tiles) if tiling.resident else load
-    # Filling and emptying the pipe of accumulator tiles.
-    return repeats * cycles + 32 * n_tiles
+        # Fragments of the layer before make this worse than the sizes alone say: half of a load.
+        waits = max(first_load / 2, first_load - array // n_tiles)
+        cycles += waits if tiling.resident else load
+    # Filling and emptying the pipe of accumulator tiles; and of near equals the one that reads its
+    # input less often, since the layers around need the port and the buffer too.
+    return repeats * cycles + 32 * n_tiles + loaded * READ_COST

@@ -36,9 +36,10 @@ class BasicBlock(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
+        y = functional.relu(self.bn1(self.conv1(x)))
+        # After conv1, so that the long convolution hides the wait for the previous block's output.
         shortcut = x if self.downsample is None else self.downsample(x)
-        x = functional.relu(self.bn1(self.conv1(x)))
-        return functional.relu(self.bn2(self.conv2(x)) + shortcut)
+        return functional.relu(self.bn2(self.conv2(y)) + shortcut)
 
 
 class PaddedBlock(nn.Module):

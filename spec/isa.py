@@ -44,7 +44,8 @@ class Engine(IntEnum):
 WAITS: dict[Engine, tuple[Engine | None, Engine | None]] = {
     # the compute that last read this part of the input buffer; the store that wrote this tensor
     Engine.LOAD: (Engine.COMPUTE, Engine.STORE),
-    Engine.WEIGHTS: (None, None),
+    # the first input tile, which the stream would otherwise slow down
+    Engine.WEIGHTS: (Engine.LOAD, None),
     Engine.RESIDUAL: (None, Engine.STORE),
     # the loads that fill its input; the drain that frees its accumulator bank
     Engine.COMPUTE: (Engine.LOAD, Engine.DRAIN),

@@ -256,10 +256,10 @@ def test_input_that_stays_in_part():
     b = Builder(14, (64, 6, 6))
     b.conv(b.conv("x", 24, (3, 3), padding=(1, 1, 1, 1)), 20, (3, 3), padding=(1, 1, 1, 1))
     layer = lower(b.graph, config)[0]
-    tiling = choose(layer, config, 1, MemoryTiming(bytes_per_cycle=1))
+    tiling = choose(layer, config, 1, MemoryTiming(bytes_per_cycle=0.5))
     assert 0 < tiling.resident < 16
-    check(b, config, bytes_per_cycle=1)
-    check(b, config, batch=3, bytes_per_cycle=1)
+    check(b, config, bytes_per_cycle=0.5)
+    check(b, config, batch=3, bytes_per_cycle=0.5)
 
 
 def test_the_next_layer_begins_before_the_last_rows():
