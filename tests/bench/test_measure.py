@@ -1,0 +1,63 @@
+"""A missed bar is reported, a reached one is not."""
+
+import copy
+
+import pytest
+
+from resarray.bench import cases, measure
+from resarray.cli.main import run
+
+
+@pytest.fixture(scope="module")
+def row() -> dict:
+    """A measured case: the smallest network on the smallest preset."""
+    case = cases.Case("tiny", "resnet8", 16, classes=10, preset="tiny", utilisation=0.01)
+    return measure.measure(case, lambda text: None)
+
+
+def test_a_case_is_measured(row):
+    assert row["bit_exact"] and row["tensors_compared"] > 5
+    assert row["utilization"] == row["macs"] / (16 * row["cycles"])
+    assert row["cycles"] == sum(layer["cycles"] for layer in row["layers"])
+    waits = sum(sum(layer["waits"].values()) for layer in row["layers"])
+    assert row["counters"]["BUSY"] + waits == row["cycles"]
+    # Nothing is faster than its roofline.
+    assert row["roofline_cycles"] <= row["cycles"]
+
+
+def test_bars(row):
+    good = {**row, "failed": [], "name": "ResNet-18", "utilization": 0.97}
+    for layer in good["layers"]:
+        layer["utilization"] = 0.9
+    scaling = {"failed": []}
+    assert measure.judge([good], scaling) == []
+
+    slow_layer = copy.deepcopy(good)
+    slow_layer["layers"][1]["utilization"] = 0.84
+    name = slow_layer["layers"][1]["name"]
+    assert measure.judge([slow_layer], None) == [
+        f"ResNet-18: layer {name} at 0.840, below {cases.LAYER_BAR}"
+    ]
+
+    latency = {**good, "name": "ResNet-18, latency 100", "utilization": 0.94}
+    assert measure.judge([good, latency], None) == ["latency 100 loses 0.030"]
+    assert measure.judge([], {"failed": ["ratio"]}) == ["ratio"]
+
+
+def test_a_missed_bar_of_a_case_is_named():
+    case = cases.Case("t", "resnet8", 16, classes=10, preset="tiny", utilisation=1.0)
+    row = measure.measure(case, lambda text: None)
+    assert "utilisation below 1.0" in row["failed"]
+
+
+def test_the_table_holds_the_figures(row):
+    text = measure.markdown([row], {"cycles": [1000, 4000], "ratio": 4.0})
+    assert f"{row['cycles']:,}" in text and "1,000 to 4,000" in text
+    for layer in row["layers"]:
+        assert f"| {layer['name']} |" in text
+
+
+def test_an_unknown_case_is_refused(capsys, tmp_path):
+    assert run(["bench", "--only", "ResNet-19", "-o", str(tmp_path / "out")]) == 2
+    assert "no bench case is called 'ResNet-19'" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
