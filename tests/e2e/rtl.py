@@ -19,13 +19,14 @@ def run_and_compare(
     stall: float = 0.0,
     latency: int = 32,
     fuse_pool: bool = True,
+    batch: int = 1,
 ) -> list[RunResult]:
-    """Run each builder's graph on one random image, all in one simulator process."""
+    """Run each builder's graph on ``batch`` random images, all in one simulator process."""
     programs, expected = [], []
     for builder in builders:
-        x = builder.input()[None]
+        x = np.stack([builder.input() for _ in range(batch)])
         expected.append(fast.run(builder.graph, x))
-        programs.append((compile_graph(builder.graph, config, fuse_pool=fuse_pool), x))
+        programs.append((compile_graph(builder.graph, config, fuse_pool=fuse_pool, batch=batch), x))
     memory = [
         MemoryModel(latency=latency, stall_probability=stall, seed=i) for i in range(len(programs))
     ]

@@ -47,6 +47,13 @@ def test_random_graphs_with_memory_stalls(stall, latency):
     run_and_compare(builders, preset("tiny"), "verilator", stall, latency)
 
 
+@pytest.mark.parametrize("batch", [2, 5])
+def test_batches_share_weights(batch):
+    """Several images in one program: each image's tensors as if it had run alone."""
+    builders = [random_graph(seed) for seed in range(6000, 6012)]
+    run_and_compare(builders, preset("tiny"), "verilator", 0.2, batch=batch)
+
+
 def test_random_graphs_without_fused_pools():
     builders = [random_graph(seed) for seed in range(3000, 3015)]
     run_and_compare(builders, preset("default"), "verilator", 0.1, fuse_pool=False)
