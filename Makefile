@@ -20,7 +20,7 @@ OPTIONS := $(if $(MODEL),--model '$(MODEL)') $(if $(WEIGHTS),--weights '$(WEIGHT
 help:
 	@echo "make sim    run ResNet-18 on the RTL and compare it with the golden model"
 	@echo "            (MODEL= WEIGHTS= IMAGES= INPUT_SIZE= COUNT= SIM= PRESET= JSON=)"
-	@echo "make bench  measure whole networks on the RTL (15 minutes)"
+	@echo "make bench  measure whole networks on the RTL (20 minutes)"
 	@echo "make test   run all tests"
 	@echo "make lint   check style and formatting"
 	@echo "make clean  delete what was built (not .venv)"
