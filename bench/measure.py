@@ -6,6 +6,8 @@ import numpy as np
 
 from resarray.compiler.compile import compile_graph
 from resarray.golden import fast
+from resarray.sim.compare import compare
+from resarray.sim.result import layer_row
 from resarray.sim.run import MemoryModel, RunResult, run
 from resarray.spec.config import preset
 from resarray.spec.image import Image
@@ -30,9 +32,8 @@ def measure(case: Case, note: Note) -> dict:
     expected = fast.run(graph, inputs)
     note(f"simulating {case.name}")
     result = run(image, inputs, memory=memory, note=note)
-    mismatches = sum(
-        int(np.count_nonzero(tensor != expected[name])) for name, tensor in result.tensors.items()
-    )
+    checks = compare(result.tensors, expected)
+    mismatches = sum(check.mismatches for check in checks.values())
     layers = image.manifest["layers"]
     macs = sum(layer["macs"] for layer in layers)
     cycles = result.cycles
@@ -49,18 +50,11 @@ def measure(case: Case, note: Note) -> dict:
         "roofline_cycles": roofline(image, result, case),
         "images_per_second": case.batch * CLOCK_MHZ * 1e6 / cycles,
         "clock_mhz": CLOCK_MHZ, "mismatches": mismatches,
-        "tensors_compared": len(result.tensors), "bit_exact": mismatches == 0,
+        "tensors_compared": len(checks), "bit_exact": mismatches == 0,
         "sim_seconds": result.sim_seconds, "cycles_per_second": result.cycles_per_second,
         "counters": result.counters,
         "layers": [
-            {
-                "name": layer["name"], "op": layer["op"], "macs": layer["macs"],
-                "cycles": counts["CYCLES"], "predicted_cycles": layer["predicted_cycles"],
-                "utilization": layer["macs"] / (config.macs_per_cycle * counts["CYCLES"]),
-                "bytes_read": counts["READ_BEATS"] * config.rows,
-                "bytes_written": counts["WRITE_BEATS"] * config.rows,
-                "waits": {k: v for k, v in counts.items() if k.startswith("WAIT_")},
-            }
+            layer_row(layer, [counts], checks, config)
             for layer, counts in zip(layers, result.layers, strict=True)
         ],
     }  # fmt: skip
@@ -109,8 +103,8 @@ def measure_scaling(note: Note) -> dict:
         inputs = np.random.default_rng(0).integers(-128, 128, (1, *shape)).astype(np.int8)
         note(f"simulating a convolution of {channels} channels")
         result = run(compile_graph(graph, config), inputs, note=note)
-        expected = fast.run(graph, inputs)[graph.output]
-        mismatches += int(np.count_nonzero(result.tensors[graph.output] != expected))
+        checks = compare(result.tensors, fast.run(graph, inputs))
+        mismatches += sum(check.mismatches for check in checks.values())
         cycles.append(result.cycles)
     ratio = cycles[1] / cycles[0]
     return {

@@ -16,7 +16,7 @@ ACC_BITS = 32
 REUSE_CYCLES = 4
 # The control of a pixel reaches its column this long before its dot product.
 CONTROL_LEAD = 2
-# From `DrainRead` to the accumulators.
+# From a drain's read request to its lanes.
 DRAIN_LATENCY = 4
 
 

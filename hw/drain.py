@@ -1,6 +1,6 @@
 """DRAIN engine: accumulators through requantisation and residual addition to the pool stage."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.memory import Memory
@@ -76,7 +76,7 @@ class DrainEngine(wiring.Component):
         super().__init__({
             "i": In(stream.Signature(INSTRUCTIONS[Engine.DRAIN])),
             "read": Out(accumulator.drain_read(config)),
-            "lanes": In(data.ArrayLayout(accumulator.signed(accumulator.ACC_BITS), config.lanes)),
+            "lanes": In(data.ArrayLayout(signed(accumulator.ACC_BITS), config.lanes)),
             "param": In(param_write(config)), "param_valid": In(1),
             "residual": In(stream.Signature(8 * config.rows)),
             "o": Out(stream.Signature(8 * config.rows)),

@@ -9,6 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from resarray.spec.config import Config
 from resarray.spec.image import Image
 
 from .compare import Check, compare
@@ -49,7 +50,7 @@ def summarise(experiment: Experiment, image: Image, runs: Sequence[RunResult]) -
     }
     checks = compare(tensors, experiment.expected)
     layers = [
-        _layer(entry, [run.layers[i] for run in runs], checks, config)
+        layer_row(entry, [run.layers[i] for run in runs], checks, config)
         for i, entry in enumerate(manifest["layers"])
     ]
     macs = sum(layer["macs"] for layer in layers)
@@ -91,7 +92,9 @@ def summarise(experiment: Experiment, image: Image, runs: Sequence[RunResult]) -
     }
 
 
-def _layer(entry: dict, counters: list[dict[str, int]], checks: dict[str, Check], config) -> dict:
+def layer_row(
+    entry: dict, counters: list[dict[str, int]], checks: dict[str, Check], config: Config
+) -> dict:
     """One layer's line: the manifest's facts, the hardware's counts, the comparison's verdict."""
     total = {name: sum(run[name] for run in counters) for name in counters[0]}
     macs, cycles = entry["macs"] * len(counters), total["CYCLES"]

@@ -111,7 +111,7 @@ def run_many(
     found = simulators.find(simulator)
     if design is None:
         design = build.verilog(config, note)
-    words = max(-(-image.manifest["mem_size"] // config.rows) for image, _ in programs)
+    words = max(layout.ceil_div(image.manifest["mem_size"], config.rows) for image, _ in programs)
     binary = build.build(found, design, config.rows, words, note)
 
     contents = [memory_contents(image, inputs) for image, inputs in programs]
@@ -160,7 +160,7 @@ def memory_contents(image: Image, inputs: np.ndarray) -> np.ndarray:
     layouts = [layout.from_dict(slot["layout"]) for slot in slots]
     ends = [slot["addr"] + spec.size for slot, spec in zip(slots, layouts, strict=True)]
     rows = image.config.rows
-    contents = np.zeros(-(-max(len(image.payload), *ends) // rows) * rows, np.uint8)
+    contents = np.zeros(layout.ceil_div(max(len(image.payload), *ends), rows) * rows, np.uint8)
     contents[: len(image.payload)] = np.frombuffer(image.payload, np.uint8)
     for slot, spec in zip(slots, layouts, strict=True):
         data = inputs[slot["image"]]
@@ -186,7 +186,7 @@ def _job(index: int, image: Image, load_bytes: int, settings: dict[str, int]) ->
         "load_words": load_bytes // rows,
         "dump": [
             min(start for start, _ in spans) // rows,
-            -(-max(stop for _, stop in spans) // rows) - 1,
+            layout.ceil_div(max(stop for _, stop in spans), rows) - 1,
         ],
         "hash": image.config_hash,
         "settings": settings,

@@ -49,20 +49,33 @@ def stored_word(address: int) -> int:
     return (address * 2654435761) & 0xFFFFFFFF
 
 
-def memory_model(bus, rng, stall: float, written: dict | None = None):
-    """An AXI memory on ``bus`` as background testbenches with stalls on all channels."""
-    reads = []
-    responses = []
+def take_bursts(bus, channel: str, rng, stall: float, burst):
+    """A testbench on an address channel ("ar" or "aw"): calls ``burst`` with the first word and the
+    number of words of each burst."""
+    valid, ready, addr, length = (
+        getattr(bus, channel + name) for name in ("valid", "ready", "addr", "len")
+    )
 
-    async def addresses(ctx):
+    async def testbench(ctx):
         while True:
-            ctx.set(bus.arready, rng.random() >= stall)
-            sampled = await ctx.tick().sample(bus.arvalid, bus.arready, bus.araddr, bus.arlen)
-            _, _, valid, ready, addr, length = sampled
-            if valid and ready:
-                assert addr // 4096 == (addr + 4 * length) // 4096, "burst crosses 4 KiB"
-                start = (addr - MEM_BASE) // 4
-                reads.extend((start + i, i == length) for i in range(length + 1))
+            ctx.set(ready, rng.random() >= stall)
+            _, _, was_valid, was_ready, start, beats = await ctx.tick().sample(
+                valid, ready, addr, length
+            )
+            if was_valid and was_ready:
+                assert start // 4096 == (start + 4 * beats) // 4096, "burst crosses 4 KiB"
+                burst((start - MEM_BASE) // 4, beats + 1)
+
+    return testbench
+
+
+def read_memory(bus, rng, stall: float):
+    """The read half of an AXI memory on ``bus`` as background testbenches with random stalls."""
+    reads = []
+    addresses = take_bursts(
+        bus, "ar", rng, stall,
+        lambda start, count: reads.extend((start + i, i == count - 1) for i in range(count)),
+    )  # fmt: skip
 
     async def data(ctx):
         while True:
@@ -76,16 +89,15 @@ def memory_model(bus, rng, stall: float, written: dict | None = None):
             else:
                 await ctx.tick()
 
-    bursts, words = [], []
+    return [addresses, data]
 
-    async def write_addresses(ctx):
-        while True:
-            ctx.set(bus.awready, rng.random() >= stall)
-            sampled = await ctx.tick().sample(bus.awvalid, bus.awready, bus.awaddr, bus.awlen)
-            _, _, valid, ready, addr, length = sampled
-            if valid and ready:
-                assert addr // 4096 == (addr + 4 * length) // 4096, "burst crosses 4 KiB"
-                bursts.append(((addr - MEM_BASE) // 4, length + 1))
+
+def write_memory(bus, rng, stall: float, written: dict):
+    """The write half, into ``written``."""
+    bursts, words, responses = [], [], []
+    write_addresses = take_bursts(
+        bus, "aw", rng, stall, lambda start, count: bursts.append((start, count))
+    )
 
     async def write_data(ctx):
         while True:
@@ -113,8 +125,6 @@ def memory_model(bus, rng, stall: float, written: dict | None = None):
             else:
                 await ctx.tick()
 
-    if written is None:
-        return [addresses, data]
     return [write_addresses, write_data, write_responses]
 
 
@@ -205,7 +215,7 @@ def test_readers_share_the_bus(stall):
         drive(dut.i0, patterns[0], 1, stall), drive(dut.i1, patterns[1], 2, stall),
         collect(dut.o0, len(expected[0]), got[0], 3, stall),
         collect(dut.o1, len(expected[1]), got[1], 4, stall),
-        background=[*memory_model(dut.bus, rng, stall), count],
+        background=[*read_memory(dut.bus, rng, stall), count],
     )  # fmt: skip
     assert got == expected
     assert finished == [8, 8]
@@ -232,7 +242,7 @@ def test_read_outside_the_window_stops():
         await collect(dut.o0, 4, got)(ctx)
 
     simulate(dut, finish, drive(dut.i0, [pattern]), take,
-             background=memory_model(dut.bus, rng, 0.0))  # fmt: skip
+             background=read_memory(dut.bus, rng, 0.0))  # fmt: skip
 
 
 class LoadWithMemory(wiring.Component):
@@ -299,7 +309,7 @@ def test_load_places_tiles_with_padding(stall):
                 done_after.append(len(got))
 
     simulate(dut, drive(dut.i, instructions, 3, stall), monitor,
-             background=memory_model(dut.bus, rng, stall))  # fmt: skip
+             background=read_memory(dut.bus, rng, stall))  # fmt: skip
     assert got == expected
     ends = [i["buf"] for i in instructions[1:]] + [buf]
     assert done_after == ends, "done must come with the last word of its instruction"
@@ -329,7 +339,7 @@ def test_store_writes_the_pattern(stall):
                 completed.append(len(written))
 
     simulate(dut, settings, drive(dut.i, patterns, 1, stall), drive(dut.words, words, 2, stall),
-             background=memory_model(dut.bus, rng, stall, written))  # fmt: skip
+             background=write_memory(dut.bus, rng, stall, written))  # fmt: skip
     assert written == dict(zip(addresses, words, strict=True))
     # Every `done` comes after the last word of its instruction is in memory.
     total = 0
