@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from resarray.golden.data import load_images
-from resarray.golden.graph import QConv, QGraph, QTensor
+from resarray.golden.graph import QConv, QGraph, QMaxPool, QTensor
 from resarray.golden.importer import import_model
 from resarray.golden.models import find_model
 from resarray.golden.quantise import normalise, quantise, quantise_input
@@ -58,7 +58,7 @@ CASES = _BARS + [
 # Most that the cost model may be off, as a fraction, and the latency case may lose.
 PREDICTION_BAR = 0.02
 LATENCY_BAR = 0.02
-# Every convolution of the first case, from its profile record.
+# Every convolution of the first case, from its profile record and by itself.
 LAYER_BAR = 0.85
 # Doubling both channel counts of a layer quadruples its cycles within this.
 SCALING_BAR = 0.03
@@ -75,6 +75,27 @@ def network(case: Case) -> tuple[QGraph, np.ndarray]:
     graph = quantise(import_model(model, (spec.channels, case.size, case.size), case.model), inputs)
     tensor = graph.tensors[graph.input]
     return graph, quantise_input(tensor, pixels[: case.batch], spec.mean, spec.std)
+
+
+def single_layers(graph: QGraph) -> list[QGraph]:
+    """Each different convolution of ``graph`` as a network of its own: its input is the network's,
+    its residual, where it has one, that input again; a max pool behind it stays with it."""
+    graphs, seen = [], set()
+    for op, following in zip(graph.ops, [*graph.ops[1:], None], strict=True):
+        if not isinstance(op, QConv) or op.op != "conv":
+            continue
+        source = graph.tensors[op.input]
+        key = source.shape, op.weight.shape, op.stride, op.residual is None
+        if key in seen:
+            continue
+        seen.add(key)
+        ops: list = [replace(op, input="x", residual=None if op.residual is None else "x")]
+        if isinstance(following, QMaxPool) and following.input == op.output:
+            ops.append(following)
+        tensors = {"x": replace(source, name="x")}
+        tensors |= {made.output: graph.tensors[made.output] for made in ops}
+        graphs.append(QGraph(op.name, "x", ops[-1].output, tensors, ops))
+    return graphs
 
 
 def square_conv(channels: int, size: int = 56) -> QGraph:

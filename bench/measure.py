@@ -114,7 +114,30 @@ def measure_scaling(note: Note) -> dict:
     }  # fmt: skip
 
 
-def judge(rows: list[dict], scaling: dict | None) -> list[str]:
+def measure_layers(note: Note) -> list[dict]:
+    """Every different convolution of ResNet-18 at 224x224 as a program of its own, from start to
+    interrupt: the load of its first tile and the drain of its last are not hidden."""
+    config = preset("default")
+    rows = []
+    for graph in cases.single_layers(cases.network(cases.CASES[0])[0]):
+        shape = graph.tensors["x"].shape
+        inputs = np.random.default_rng(0).integers(-128, 128, (1, *shape)).astype(np.int8)
+        note(f"simulating {graph.name} by itself")
+        image = compile_graph(graph, config)
+        result = run(image, inputs, note=note)
+        checks = compare(result.tensors, fast.run(graph, inputs))
+        layers = image.manifest["layers"]
+        macs = sum(layer["macs"] for layer in layers)
+        rows.append({
+            "name": graph.name, "shape": layers[-1]["shape"], "macs": macs, "cycles": result.cycles,
+            "utilization": macs / (config.macs_per_cycle * result.cycles),
+            "predicted_cycles": sum(layer["predicted_cycles"] for layer in layers),
+            "mismatches": sum(check.mismatches for check in checks.values()),
+        })  # fmt: skip
+    return rows
+
+
+def judge(rows: list[dict], scaling: dict | None, layers: list[dict]) -> list[str]:
     """Every bar that was missed, as sentences; empty: all were reached."""
     failed = [f"{row['name']}: {what}" for row in rows for what in row["failed"]]
     by_name = {row["name"]: row for row in rows}
@@ -128,10 +151,17 @@ def judge(rows: list[dict], scaling: dict | None) -> list[str]:
         ]
     if base and slow and base["utilization"] - slow["utilization"] > cases.LATENCY_BAR:
         failed.append(f"latency 100 loses {base['utilization'] - slow['utilization']:.3f}")
+    failed += [
+        f"{layer['name']} by itself at {layer['utilization']:.3f}, below {cases.LAYER_BAR}"
+        for layer in layers
+        if layer["utilization"] < cases.LAYER_BAR
+    ]
+    failed += [f"{x['name']} by itself: {x['mismatches']} mismatches" for x in layers
+               if x["mismatches"]]  # fmt: skip
     return failed + (scaling["failed"] if scaling else [])
 
 
-def markdown(rows: list[dict], scaling: dict | None) -> str:
+def markdown(rows: list[dict], scaling: dict | None, alone: list[dict]) -> str:
     """The table, and where ResNet-18's cycles went, as Markdown."""
     lines = [
         "| network | preset | memory | cycles | utilisation | MACs/multiplier/cycle | predicted | "
@@ -172,4 +202,13 @@ def markdown(rows: list[dict], scaling: dict | None) -> str:
                 f"| {layer['name']} | {layer['cycles']:,} | {100 * layer['utilization']:.1f} % | "
                 f"{numbers} | {layer['predicted_cycles']:,} |"
             )
+    if alone:
+        lines += ["", "Each different convolution of ResNet-18 as a program of its own:", "",
+                  "| layer | output | cycles | utilisation | predicted | mismatches |",
+                  "|---|---|---|---|---|---|"]  # fmt: skip
+        lines += [
+            f"| {r['name']} | {'x'.join(map(str, r['shape']))} | {r['cycles']:,} | "
+            f"{100 * r['utilization']:.1f} % | {r['predicted_cycles']:,} | {r['mismatches']} |"
+            for r in alone
+        ]
     return "\n".join(lines) + "\n"

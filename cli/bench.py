@@ -25,10 +25,11 @@ def bench(folder: Path, only: list[str] | None, progress: Reporter) -> list[str]
     simulators.find("verilator")
     rows = [measure.measure(known[name], progress.note) for name in only or known]
     scaling = None if only else measure.measure_scaling(progress.note)
+    layers = [] if only else measure.measure_layers(progress.note)
     progress.close()
-    failed = measure.judge(rows, scaling)
-    table = measure.markdown(rows, scaling)
-    result = {"cases": rows, "scaling": scaling, "failed": failed}
+    failed = measure.judge(rows, scaling, layers)
+    table = measure.markdown(rows, scaling, layers)
+    result = {"cases": rows, "scaling": scaling, "layers": layers, "failed": failed}
     write_atomic(folder / "bench.json", (json.dumps(result, indent=2) + "\n").encode())
     write_atomic(folder / "bench.md", table.encode())
     typer.echo(table)

@@ -33,6 +33,16 @@ InputSize = Annotated[
 Count = Annotated[int, typer.Option(min=1, help="images")]
 Preset = Annotated[str, typer.Option(help="configuration of the accelerator")]
 FusePool = Annotated[bool, typer.Option(help="pool while draining, where it fits")]
+Latency = Annotated[int, typer.Option(help="memory latency in cycles")]
+BytesPerCycle = Annotated[
+    float | None,
+    typer.Option(
+        help="memory bandwidth, reads and writes together; default: one word each per cycle"
+    ),
+]
+MemoryBytes = Annotated[
+    int | None, typer.Option(min=1, help="bytes of memory; default: as many as addresses reach")
+]
 
 
 @app.command()
@@ -44,13 +54,9 @@ def sim(
     count: Count = 1,
     sim: Annotated[str, typer.Option(help="verilator or icarus")] = "verilator",
     preset: Preset = "default",
-    latency: Annotated[int, typer.Option(help="memory latency in cycles")] = 32,
-    bytes_per_cycle: Annotated[
-        float | None,
-        typer.Option(
-            help="memory bandwidth, reads and writes together; default: one word each per cycle"
-        ),
-    ] = None,
+    latency: Latency = 32,
+    bytes_per_cycle: BytesPerCycle = None,
+    memory_bytes: MemoryBytes = None,
     stalls: Annotated[float, typer.Option(help="probability of a pause on each channel")] = 0.0,
     seed: Annotated[int, typer.Option(help="seed of the stalls")] = 0,
     image: Annotated[Path | None, typer.Option(help="run this compiled image")] = None,
@@ -71,6 +77,7 @@ def sim(
         preset=preset,
         latency=latency,
         bytes_per_cycle=bytes_per_cycle,
+        memory_bytes=memory_bytes,
         stall_probability=stalls,
         seed=seed,
         image=image,
@@ -92,9 +99,14 @@ def compile_(
     images: Images = "digits",
     input_size: InputSize = None,
     preset: Preset = "default",
+    latency: Latency = 32,
+    bytes_per_cycle: BytesPerCycle = None,
+    memory_bytes: MemoryBytes = None,
     fuse_pool: FusePool = True,
+    batch: Annotated[int, typer.Option(min=1, help="images per run, sharing the weights")] = 1,
 ) -> None:
     """Quantise and compile a network to an image file."""
+    from resarray.compiler.timing import MemoryTiming
     from resarray.spec.config import preset as find_preset
     from resarray.spec.image import save
 
@@ -103,15 +115,26 @@ def compile_(
     from .progress import reporter
 
     config = find_preset(preset)
+    timing = MemoryTiming(latency, bytes_per_cycle)
     from . import network  # imports PyTorch
 
     with reporter() as progress:
         prepared = network.prepare(NetworkOptions(model, weights, images, input_size, 1), progress)
-        program = simulate.compile_network(prepared.graph, config, fuse_pool, progress)
+        program = simulate.compile_network(
+            prepared.graph,
+            config,
+            fuse_pool,
+            progress,
+            batch=batch,
+            timing=timing,
+            memory_bytes=memory_bytes,
+        )
         save(program, output)
+    cycles = sum(layer["predicted_cycles"] for layer in program.manifest["layers"])
     typer.echo(
         f"{output}: {program.manifest['model']} for preset '{preset}', "
-        f"{program.manifest['program']['count']:,} instructions, {len(program.payload):,} bytes"
+        f"{program.manifest['program']['count']:,} instructions, {len(program.payload):,} bytes, "
+        f"{program.manifest['mem_size']:,} bytes of memory, {cycles:,} cycles predicted"
     )
 
 

@@ -15,6 +15,7 @@ from .options import NetworkOptions
 from .progress import Reporter
 
 if TYPE_CHECKING:  # PyTorch takes seconds to import: not before the options are known to be good
+    from resarray.compiler.timing import MemoryTiming
     from resarray.golden.graph import QGraph
     from resarray.golden.pipeline import Prepared
     from resarray.sim.run import MemoryModel
@@ -29,6 +30,7 @@ class Request:
     preset: str
     latency: int
     bytes_per_cycle: float | None
+    memory_bytes: int | None
     stall_probability: float
     seed: int
     image: Path | None
@@ -58,7 +60,13 @@ def simulate(request: Request, progress: Reporter) -> bool:
     if program is None:
         batch = count if request.batch else 1
         program = compile_network(
-            prepared.graph, config, request.fuse_pool, progress, batch=batch, memory=memory
+            prepared.graph,
+            config,
+            request.fuse_pool,
+            progress,
+            batch=batch,
+            timing=memory,
+            memory_bytes=request.memory_bytes,
         )
     _check_program(program, prepared)
     batch = program.manifest["batch"]
@@ -138,16 +146,20 @@ def compile_network(
     fuse_pool: bool,
     progress: Reporter,
     *,
-    batch: int = 1,
-    memory: "MemoryModel | None" = None,
+    batch: int,
+    timing: "MemoryModel | MemoryTiming",
+    memory_bytes: int | None,
 ) -> Image:
-    """`compile_graph` with progress, for a memory like ``memory``."""
+    """`compile_graph` with progress."""
     from resarray.compiler.compile import compile_graph
 
     progress.note(f"compiling {graph.name} for preset '{config.name}'")
-    timing = (
-        {}
-        if memory is None
-        else {"bytes_per_cycle": memory.bytes_per_cycle, "latency": memory.latency}
+    return compile_graph(
+        graph,
+        config,
+        batch=batch,
+        fuse_pool=fuse_pool,
+        bytes_per_cycle=timing.bytes_per_cycle,
+        latency=timing.latency,
+        memory_bytes=memory_bytes,
     )
-    return compile_graph(graph, config, batch=batch, fuse_pool=fuse_pool, **timing)

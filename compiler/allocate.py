@@ -1,8 +1,11 @@
-"""Allocation: slabs in the input buffer (a ring), and everything else in memory."""
+"""Allocation: slabs in the input buffer (a ring), feature maps in the scratchpad, and everything in
+memory."""
 
 from dataclasses import dataclass
 
 from resarray.spec.layout import ceil_div
+
+from .lowering import Layer
 
 ALIGNMENT = 64  # bytes; a multiple of every word and of common bus widths
 
@@ -55,6 +58,51 @@ class InputRing:
         kept.append(_Occupant(start, stop, last_reader))
         self._occupants = kept
         return release
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A tensor's place in the scratchpad: words [start, stop) from the layer that stores it to the
+    last one that reads it."""
+
+    start: int
+    stop: int
+    first_layer: int
+    last_layer: int
+
+    def overlaps(self, other: "Kept") -> bool:
+        """Whether both have a word in common."""
+        return self.start < other.stop and other.start < self.stop
+
+    def meets(self, other: "Kept") -> bool:
+        """Whether both need the same word at the same time."""
+        together = self.first_layer <= other.last_layer and other.first_layer <= self.last_layer
+        return together and self.overlaps(other)
+
+
+def place_kept(
+    layers: list[Layer], words: dict[str, int], batch: int, size: int
+) -> dict[tuple[str, int], Kept]:
+    """Which images of which tensors a scratchpad of ``size`` words keeps, by (tensor, image): in
+    the order in which they are made, each at the first place that is free while it is needed.
+    ``words``: size of one image's tensor."""
+    readers: dict[str, int] = {}
+    for index, layer in enumerate(layers):
+        readers[layer.source] = index
+        if layer.residual is not None:
+            readers[layer.residual] = index
+    kept: dict[tuple[str, int], Kept] = {}
+    for index, layer in enumerate(layers):
+        last, length = readers.get(layer.output, index), words[layer.output]
+        if last == index:
+            continue
+        for image in range(batch):
+            for start in sorted({0, *(k.stop for k in kept.values())}):
+                place = Kept(start, start + length, index, last)
+                if place.stop <= size and not any(map(place.meets, kept.values())):
+                    kept[layer.output, image] = place
+                    break
+    return kept
 
 
 class Memory:

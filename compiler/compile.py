@@ -8,7 +8,7 @@ from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
 from resarray.spec.isa import INSTRUCTION_BYTES, WAIT_BITS, Engine
 
-from .allocate import ALIGNMENT, Memory
+from .allocate import ALIGNMENT, Memory, place_kept
 from .cost import predict
 from .lowering import Layer, lower
 from .program import Program, tensor_symbol, weights_symbol
@@ -55,13 +55,19 @@ def compile_graph(
     room = _memory_limit(config, memory_bytes)
     names = [graph.input, *(layer.output for layer in layers)]
     _check_memory(batch * sum(layouts[name].size for name in names), batch, room)
+    words = {name: layouts[name].size // config.rows for name in names}
+    kept = place_kept(layers, words, batch, config.scratch_words)
+    # The tiles of a tensor are chosen as for all its images.
+    whole = frozenset(n for n in names if all((n, i) in kept for i in range(batch)))
     streams, tiles, estimates = [], [], []
-    producers: dict[str, Producer | None] = {}
+    producers: dict[str, Producer | None] = {graph.input: Producer(0, 0)}
     for index, layer in enumerate(layers):
         stream = pack_weights(layer, config)
         streams.append(stream.data)
         source, output = layouts[layer.source], layouts[layer.output]
-        tiling = choose(layer, config, batch, timing, producers.get(layer.source))
+        before = producers.get(layer.source)
+        last = index == len(layers) - 1
+        tiling = choose(layer, config, batch, timing, before, kept=whole, last=last)
         producers[layer.output] = producer(layer, tiling, batch, config)
         estimates.append(tiling.cycles)
         n_tiles = 1 if layer.identity else layout.ceil_div(layer.shape[0], config.columns)
@@ -70,7 +76,7 @@ def compile_graph(
         _check_count(fewest, batch)
         tiles += build_tiles(index, layer, tiling, stream, source, output, batch, config)
         _check_count(sum(len(t.steps) + len(t.outputs) for t in tiles), batch)
-    program = schedule(tiles, config)
+    program = schedule(tiles, config, kept)
     _check_count(len(program.instructions), batch)
 
     if len(program.instructions) <= MAX_SIMULATED:
@@ -181,6 +187,8 @@ def _describe_layers(
 ) -> list[dict]:
     read, written = [0] * len(layers), [0] * len(layers)
     for instruction in program.instructions:
+        if instruction.kept:
+            continue
         moved = written if instruction.engine == Engine.STORE else read
         moved[instruction.layer] += instruction.words * config.rows
     return [

@@ -19,6 +19,7 @@ from .timing import MemoryTiming
 
 READ_OVERHEAD = 8  # cycles of a read besides the memory's latency
 WRITE_OVERHEAD = 8  # cycles of a write besides the memory's latency
+KEPT_LATENCY = 8  # cycles of a read from the scratchpad
 DRAIN_LATENCY = 20  # cycles from a drain's last accumulator to its last word; not overlapped
 SMALL = 1e-6  # words or cycles: tolerance of levels and times
 
@@ -61,10 +62,14 @@ class _Fifo:
         self.change = 0.0
         self.empty, self.full = True, False
 
-    def event(self) -> float:
-        """Cycles until it is full or empty."""
+    def event(self, mark: float = 0.0) -> float:
+        """Cycles until it is full or empty, or at ``mark``."""
+        if self.change > SMALL and self.level < mark - SMALL:
+            return (mark - self.level) / self.change
         if self.change > SMALL and not self.full:
             return (self.capacity - self.level) / self.change
+        if self.change < -SMALL and self.level > mark + SMALL:
+            return (self.level - mark) / -self.change
         if self.change < -SMALL and not self.empty:
             return self.level / -self.change
         return float("inf")
@@ -90,6 +95,7 @@ class _Job:
         self.left = work = max(1.0, work)
         self.latency = latency
         self.mark = False
+        self.kept = False
         self.take_rate = taken / work
         self.give_rate = given / work
         self.rate = 0.0
@@ -115,6 +121,9 @@ class _Simulation:
         self.sequence = itertools.count()
         self.marks: list[int] = []
         self.weights = _Fifo(config.weight_words)
+        # Words of instructions and of weights from which on their readers stand back behind a LOAD.
+        self.ample_code = self.code.capacity / 8
+        self.ample_weights = config.weight_words / 8
         self.residual = _Fifo(config.residual_words)
         self.output = _Fifo(config.output_words)
         self.array_end = -1.0
@@ -168,12 +177,15 @@ class _Simulation:
 
     def _job(self, engine: int, instruction: Instruction, given: int) -> _Job:
         f, words = instruction.fields, instruction.words
-        if engine == LOAD:
-            lines = f["top"] + f["rows"] + f["bottom"]
-            line = f["left"] + f["cols"] + f["right"]
-            return _Job(f["n_blocks"] * lines * line, self.read_latency, given=words)
-        if engine in (WEIGHTS, RESIDUAL):
-            return _Job(words, self.read_latency, given=words)
+        if engine in (LOAD, WEIGHTS, RESIDUAL):
+            work = words
+            if engine == LOAD:
+                lines = f["top"] + f["rows"] + f["bottom"]
+                work = f["n_blocks"] * lines * (f["left"] + f["cols"] + f["right"])
+            latency = KEPT_LATENCY if instruction.kept else self.read_latency
+            job = _Job(work, latency, given=words)
+            job.kept = instruction.kept
+            return job
         if engine == COMPUTE:
             return self._compute_job(f)
         if engine == DRAIN:
@@ -184,15 +196,20 @@ class _Simulation:
 
     def _compute_job(self, f: dict[str, int]) -> _Job:
         config = self.config
-        k_tiles = f["n_k0"] * f["n_k1"] * f["n_k2"]
+        k_tiles = f["k_tiles"]
         pixels = f["n_m0"] * f["n_m1"] * f["n_m2"]
         params = config.columns * config.param_words if f["params"] else 0
-        work = k_tiles * max(pixels, config.columns)
-        # The first k-tile's weights are loaded while the previous compute streams its last one.
+        stream = max(pixels, config.columns)
+        work = k_tiles * stream
+        # The first k-tile's weights are loaded while the previous compute streams its last one, the
+        # parameters and the second k-tile's while the first one streams.
         shadow = 0
         if self.array_end >= self.now - SMALL:
             shadow = max(self.last_pixels, config.columns)
-        work += max(0, params + config.columns - shadow)
+        if k_tiles == 1:
+            work += max(0, params + config.columns - shadow)
+        else:
+            work += max(0, config.columns - shadow) + max(0, params + config.columns - stream)
         self.last_pixels = pixels
         latency = config.rows + config.columns + 8
         job = _Job(work, latency, taken=params + k_tiles * config.columns)
@@ -204,18 +221,21 @@ class _Simulation:
         load, weights, residual, compute, drain, store = self.jobs
         use_weights = compute.take_rate if compute else 0.0
         use_residual = drain.take_rate if drain else 0.0
-        demands = []
-        if self.code_left > SMALL and not self.code.full:
+        demands, kept = [], []
+        loading = bool(load and not load.kept)
+        held = loading and self.code.level > self.ample_code - SMALL
+        if self.code_left > SMALL and not self.code.full and not held:
             demands.append((1.0, FETCH))
         if load:
-            demands.append((load.give_rate, LOAD))
+            (kept if load.kept else demands).append((load.give_rate, LOAD))
         if weights:
-            demands.append((min(1.0, use_weights) if self.weights.full else 1.0, WEIGHTS))
+            demands.append((self._wanted_weights(loading, use_weights), WEIGHTS))
         if residual:
-            demands.append((use_residual if self.residual.full else 1.0, RESIDUAL))
+            wanted = use_residual if self.residual.full else 1.0
+            (kept if residual.kept else demands).append((wanted, RESIDUAL))
         reads, writes = self._port(min(1.0, sum(d for d, _ in demands)), store)
         self.code.change = 0.0
-        for share, engine in _fair(demands, reads):
+        for share, engine in _fair(demands, reads) + _fair(kept, 1.0):
             if engine == FETCH:
                 self.code.change = share
             else:
@@ -228,12 +248,23 @@ class _Simulation:
             drain.rate = _limited(drain, self.residual, read_residual)
             if self.output.full and drain.give_rate > 0:
                 drain.rate = min(drain.rate, (writes if store else 0.0) / drain.give_rate)
+        if residual and self.residual.full:
+            # The output may hold back the drain.
+            read_residual = min(read_residual, drain.rate * use_residual if drain else 0.0)
+            residual.rate = read_residual / residual.give_rate
         drained = drain.rate * drain.give_rate if drain else 0.0
         if store:
             store.rate = min(writes, _limited(store, self.output, drained))
         self.weights.change = read_weights - (compute.rate * use_weights if compute else 0.0)
         self.residual.change = read_residual - (drain.rate * use_residual if drain else 0.0)
         self.output.change = drained - (store.rate if store else 0.0)
+
+    def _wanted_weights(self, loading: bool, use: float) -> float:
+        """Words per cycle that the weights' reader asks for; the array takes ``use``."""
+        spare = self.weights.level - self.ample_weights
+        if loading and spare > SMALL:
+            return 0.0
+        return min(1.0, use) if self.weights.full or (loading and spare > -SMALL) else 1.0
 
     def _port(self, reads: float, store: _Job | None) -> tuple[float, float]:
         """Words per cycle that reads may take, who want ``reads``, and writes: half each where
@@ -251,7 +282,10 @@ class _Simulation:
 
     def _step(self) -> float:
         """Cycles to the next event."""
-        step = min(f.event() for f in (self.weights, self.residual, self.output, self.code))
+        step = min(
+            self.residual.event(), self.output.event(), self.code.event(self.ample_code),
+            self.weights.event(self.ample_weights),
+        )  # fmt: skip
         if self.code.change > 0:
             step = min(step, self.code_left / self.code.change)
             missing = self.config.instruction_words - self.code.level

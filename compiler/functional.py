@@ -10,7 +10,16 @@ import numpy as np
 
 from resarray.spec.config import Config
 from resarray.spec.image import Image
-from resarray.spec.isa import INSTRUCTION_BYTES, PARAMS, WAITS, Engine, Pool, decode, encode
+from resarray.spec.isa import (
+    INSTRUCTION_BYTES,
+    MIRROR_BITS,
+    PARAMS,
+    WAITS,
+    Engine,
+    Pool,
+    decode,
+    encode,
+)
 from resarray.spec.layout import from_dict
 from resarray.spec.numerics import RESIDUAL_HEADROOM
 
@@ -92,6 +101,14 @@ class Machine:
         words = blocks[:, None, None] + runs[:, None] + np.arange(f["run_len"])
         return f["addr"] + words.reshape(-1)
 
+    def _places(self, f: dict[str, int], words: np.ndarray) -> np.ndarray | None:
+        """Scratchpad words of memory words, or None where the instruction does not use it."""
+        if not f["kept"]:
+            return None
+        if not self.config.scratch_words:
+            raise ScheduleError("uses a scratchpad that is not there")
+        return (words + f["mirror"]) % (1 << MIRROR_BITS) % self.config.scratch_words
+
     def _load(self, f: dict[str, int]) -> None:
         source = self._pattern(f)
         rows, cols = f["rows"], f["cols"]
@@ -103,7 +120,7 @@ class Machine:
         if stop > self.config.input_words:
             raise ScheduleError(f"load ends at word {stop} of the input buffer")
         if self.checker is not None:
-            self.checker.read_memory(Engine.LOAD, source)
+            self.checker.read_memory(Engine.LOAD, source, self._places(f, source))
             self.checker.fill(f["buf"], stop)
         block = np.full((f["n_blocks"], lines, line, self.config.rows), f["pad_value"], np.int8)
         data = self.words[source].reshape(f["n_blocks"], rows, cols, -1)
@@ -116,18 +133,22 @@ class Machine:
     def _residual(self, f: dict[str, int]) -> None:
         source = self._pattern(f)
         if self.checker is not None:
-            self.checker.read_memory(Engine.RESIDUAL, source)
+            self.checker.read_memory(Engine.RESIDUAL, source, self._places(f, source))
         self.residual.put(self.words[source])
 
     def _compute(self, f: dict[str, int]) -> None:
         config, bank = self.config, f["bank"]
-        if f["params"]:
-            self.params[bank] = self._parameters()
         k = _loops(f, "k")
+        if len(k) != f["k_tiles"]:
+            raise ScheduleError(f"{f['k_tiles']} k-tiles are not the {len(k)} of the loops")
         m = _loops(f, "m")
         if len(m) > config.acc_depth:
             raise ScheduleError(f"{len(m)} pixels in a bank of {config.acc_depth}")
-        weights = self.weights.take(len(k) * config.columns).reshape(len(k), config.columns, -1)
+        weights = self.weights.take(config.columns)
+        if f["params"]:
+            self.params[bank] = self._parameters()
+        others = self.weights.take((len(k) - 1) * config.columns)
+        weights = np.concatenate([weights, others]).reshape(len(k), config.columns, -1)
         # [pixel][k-tile][rows] byte addresses
         address = f["base"] + m[:, None] + k
         if int(address.max()) + config.rows > self.buffer.size:
@@ -198,7 +219,7 @@ class Machine:
         if int(target.min()) < self.write_word:
             raise ScheduleError(f"store to word {int(target.min())}, below the writable memory")
         if self.checker is not None:
-            self.checker.write_memory(target)
+            self.checker.write_memory(target, self._places(f, target))
         self.words[target] = self.output.take(len(target))
 
 
@@ -250,6 +271,11 @@ class Checker:
         self.memory_read_by = {
             e: np.zeros(n_words, np.int64) for e in (Engine.LOAD, Engine.RESIDUAL)
         }
+        # Memory word that each scratchpad word mirrors, -1 for none, and its last readers.
+        self.mirrored = np.full(config.scratch_words, -1, np.int64)
+        self.kept_read_by = {
+            e: np.zeros(config.scratch_words, np.int64) for e in self.memory_read_by
+        }
         self.computed_by = [0, 0]
         self.drained_by = [0, 0]
 
@@ -276,14 +302,24 @@ class Checker:
                 f"{what} {engine.name} {number}, sure to be complete are {self.clock[engine]}"
             )
 
-    def read_memory(self, engine: Engine, words: np.ndarray) -> None:
+    def read_memory(self, engine: Engine, words: np.ndarray, places: np.ndarray | None) -> None:
+        """``places``: scratchpad words that are read instead."""
+        if places is not None:
+            if (self.mirrored[places] != words).any():
+                raise ScheduleError("reads scratchpad words that hold something else")
+            self.kept_read_by[engine][places] = len(self.clocks[engine])
         written = self.stored_by[words]
         if ((words >= self.write_word) & (written == 0)).any():
             raise ScheduleError("reads memory that nothing has stored")
         self._require(Engine.STORE, written.max(), "reads what is written by")
         self.memory_read_by[engine][words] = len(self.clocks[engine])
 
-    def write_memory(self, words: np.ndarray) -> None:
+    def write_memory(self, words: np.ndarray, places: np.ndarray | None) -> None:
+        """``places``: scratchpad words that are written too."""
+        if places is not None:
+            for engine, read_by in self.kept_read_by.items():
+                self._require(engine, read_by[places].max(), "overwrites what is read by")
+            self.mirrored[places] = words
         for engine, read_by in self.memory_read_by.items():
             self._require(engine, read_by[words].max(), "overwrites what is read by")
         self.stored_by[words] = len(self.clocks[Engine.STORE])

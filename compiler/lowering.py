@@ -77,6 +77,7 @@ class Layer:
     res_shift: int = 0
     pool: MaxPool | AveragePool | None = None
     packed: bool = False
+    first: bool = False  # the source is the network's input
 
     @property
     def identity(self) -> bool:
@@ -119,7 +120,7 @@ def lower(graph: QGraph, config: Config, fuse_pool: bool = True) -> list[Layer]:
                 f"operator {type(op).__name__} cannot be compiled: convolution, linear, max pool, "
                 "global average pool and addition are allowed; quantise the model again"
             )
-        layers.append(layer)
+        layers.append(replace(layer, first=layer.source == graph.input))
     if not layers:
         raise ResarrayError(f"graph '{graph.name}' has no operators: nothing to compile")
     return layers

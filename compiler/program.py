@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from resarray.spec.isa import Engine, encode
+from resarray.spec.isa import MIRROR_BITS, Engine, encode
 
 
 @dataclass
@@ -14,6 +14,11 @@ class Instruction:
     fields: dict[str, int]
     layer: int
     symbol: str | None = None
+
+    @property
+    def kept(self) -> bool:
+        """Whether it reads the scratchpad instead of memory."""
+        return self.engine != Engine.STORE and bool(self.fields.get("kept", 0))
 
     @cached_property
     def words(self) -> int:
@@ -46,7 +51,11 @@ class Program:
         for instruction in self.instructions:
             fields = instruction.fields
             if instruction.symbol is not None:
-                fields = fields | {"addr": fields["addr"] + bases[instruction.symbol]}
+                base = bases[instruction.symbol]
+                fields = fields | {"addr": fields["addr"] + base}
+                if fields.get("kept"):
+                    # Until here relative to the tensor, like the address.
+                    fields["mirror"] = (fields["mirror"] - base) % (1 << MIRROR_BITS)
             parts.append(encode(instruction.engine, **fields))
         return b"".join(parts)
 

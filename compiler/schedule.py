@@ -12,7 +12,7 @@ import numpy as np
 from resarray.spec.config import Config
 from resarray.spec.isa import Engine
 
-from .allocate import InputRing
+from .allocate import InputRing, Kept
 from .program import Program, tensor_symbol, weights_symbol
 from .tiles import Chunk, Output, Region, Slab, Step, Tile
 
@@ -61,22 +61,58 @@ class _Stores:
         return int(last[6]), int(last[7])
 
 
-def schedule(tiles: list[Tile], config: Config) -> Program:
-    """The program of all layers' tiles."""
+class _Scratchpad:
+    """The scratchpad's fields of instructions, and who read what last."""
+
+    def __init__(self, kept: dict[tuple[str, int], Kept]):
+        self._kept = kept
+        self._read_by: dict[tuple[str, int], dict[Engine, int]] = defaultdict(dict)
+
+    def read(self, engine: Engine, region: Region, program: Program) -> dict[str, int]:
+        """Fields of the LOAD or RESIDUAL of ``region`` that is ``program``'s next instruction."""
+        key = region.tensor, region.image
+        if key not in self._kept:
+            return {}
+        self._read_by[key][engine] = program.counts[engine] + 1
+        return {"kept": 1, "mirror": self._kept[key].start}
+
+    def written(self, region: Region) -> dict[str, int]:
+        """Fields of a STORE of ``region``: it waits for the last reads of what it overwrites."""
+        place = self._kept.get((region.tensor, region.image))
+        if place is None:
+            return {}
+        waits = {Engine.LOAD: 0, Engine.RESIDUAL: 0}
+        for key, other in self._kept.items():
+            if other.last_layer < place.first_layer and other.overlaps(place):
+                for engine, number in self._read_by[key].items():
+                    waits[engine] = max(waits[engine], number)
+        return {
+            "kept": 1,
+            "mirror": place.start,
+            "wait_a": waits[Engine.LOAD],
+            "wait_b": waits[Engine.RESIDUAL],
+        }
+
+
+def schedule(
+    tiles: list[Tile], config: Config, kept: dict[tuple[str, int], Kept] | None = None
+) -> Program:
+    """The program of all layers' tiles; ``kept``: places in the scratchpad by tensor and image."""
+    program = Program()
+    scratchpad = _Scratchpad(kept or {})
     loads, steps = _collect(tiles)
     stores = _number_stores(tiles)
     bases = _place(loads, config)
     _order(loads, stores, config)
-    program = Program()
     numbers = {(id(load.slab), load.chunk.offset): i + 1 for i, load in enumerate(loads)}
     pending = iter(loads)
     load = next(pending, None)
     streamed = 0
     compute = 0
     drained = [0, 0]  # drains that free each bank
-    # The first input goes before the first weights: both are needed, and the weights' stream would
-    # take half the port to fill its FIFO.
-    _emit_load(program, load, bases)
+    # The first input goes before the weights, whose stream would take half the port to fill its
+    # FIFO.
+    _emit_load(program, load, bases, scratchpad)
     load = next(pending, None)
     for index, tile in enumerate(tiles):
         # Weights wait for nothing, so the next tiles' are prefetched as far as the queue reaches.
@@ -85,7 +121,7 @@ def schedule(tiles: list[Tile], config: Config) -> Program:
             streamed += 1
         for position, step in enumerate(tile.steps):
             while load is not None and load.position <= compute:
-                _emit_load(program, load, bases)
+                _emit_load(program, load, bases, scratchpad)
                 load = next(pending, None)
             last = position == len(tile.steps) - 1
             chunk = step.slab.chunks[step.last]
@@ -105,7 +141,7 @@ def schedule(tiles: list[Tile], config: Config) -> Program:
             )
             compute += 1
         for output in tile.outputs:
-            _emit_output(program, output, tile.layer, index % 2, compute, stores)
+            _emit_output(program, output, tile.layer, index % 2, compute, stores, scratchpad)
         drained[index % 2] = program.counts[Engine.DRAIN]
     assert load is None and compute == len(steps)
     return program
@@ -181,13 +217,16 @@ def _order(loads: list[_Load], stores: _Stores, config: Config) -> None:
         assert position >= load.release and position > stored
 
 
-def _emit_load(program: Program, load: _Load, bases: dict[int, int]) -> None:
+def _emit_load(
+    program: Program, load: _Load, bases: dict[int, int], scratchpad: _Scratchpad
+) -> None:
     transfer = load.chunk.transfer
     fields = transfer.fields | {
         "buf": bases[id(load.slab)] + load.chunk.offset,
         "wait_a": load.release,
         "wait_b": load.after_store,
     }
+    fields |= scratchpad.read(Engine.LOAD, transfer.region, program)
     _emit_transfer(program, Engine.LOAD, transfer.region, fields, load.layer)
 
 
@@ -200,17 +239,25 @@ def _emit_weights(program: Program, tile: Tile) -> None:
 
 
 def _emit_output(
-    program: Program, output: Output, layer: int, bank: int, computes: int, stores: _Stores
+    program: Program,
+    output: Output,
+    layer: int,
+    bank: int,
+    computes: int,
+    stores: _Stores,
+    scratchpad: _Scratchpad,
 ) -> None:
     """RESIDUAL, DRAIN and STORE of a tile whose last compute is number ``computes`` (from 1)."""
     residual, store = output.residual, output.store
     if residual is not None:
         number, _ = stores.latest(residual.region)
         fields = residual.fields | {"wait_b": number}
+        fields |= scratchpad.read(Engine.RESIDUAL, residual.region, program)
         _emit_transfer(program, Engine.RESIDUAL, residual.region, fields, layer)
     program.add(Engine.DRAIN, output.drain | {"bank": bank, "wait_a": computes}, layer)
     if store is not None:
-        _emit_transfer(program, Engine.STORE, store.region, store.fields, layer)
+        fields = store.fields | scratchpad.written(store.region)
+        _emit_transfer(program, Engine.STORE, store.region, fields, layer)
 
 
 def _emit_transfer(program: Program, engine: Engine, region: Region, fields: dict, layer: int):

@@ -23,6 +23,8 @@ from .tiling import (
 )
 from .weights import WeightStream
 
+FIRST_CHUNK = 128  # words of a LOAD that the first compute waits for
+
 Range = tuple[int, int]  # [start, stop)
 
 
@@ -47,11 +49,13 @@ class Transfer:
 
 @dataclass(frozen=True)
 class Chunk:
-    """One LOAD: ``words`` words of the buffer from ``offset`` words into its slab."""
+    """One LOAD: ``words`` words of the buffer from ``offset`` words into its slab, ``n_blocks``
+    channel blocks."""
 
     transfer: Transfer
     offset: int
     words: int
+    n_blocks: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +178,7 @@ def _identity_tiles(index, layer, tiling, stream, source, output, images, config
                         index,
                         _steps(layer, slab, *windows, (rows[1], cols[1]), 1, True, config),
                         _outputs(layer, images, rows, cols, blocks, 0, output),
-                        (skip, stream.tile_words - skip),
+                        (0, stream.tile_words - skip),
                         params=skip == 0,
                     )
                 )
@@ -191,10 +195,12 @@ def _slab(
     config: Config,
 ) -> Slab:
     """Slab of channel blocks and images (first, count), in chunks of one image and one column tile
-    of their producer."""
+    of their producer; of the network's input, which is there from the start, in smaller ones."""
     block_words = rows.lines * cols.lines
     first, count = blocks
     per_chunk = config.column_blocks
+    if layer.first:
+        per_chunk = min(per_chunk, ceil_div(FIRST_CHUNK, block_words))
     chunks = []
     for done in range(0, count, per_chunk):
         n = min(per_chunk, count - done)
@@ -216,7 +222,7 @@ def _slab(
                 pad_value=layer.zp_in,
             )
             offset = (image * count + done) * block_words
-            chunks.append(Chunk(transfer, offset, n * block_words))
+            chunks.append(Chunk(transfer, offset, n * block_words, n))
     return Slab(chunks, images[1])
 
 
@@ -280,16 +286,16 @@ def _steps(
     if whole:
         parts = [(0, len(slab.chunks) - 1, n_blocks)]
     else:
-        per_chunk, images = config.column_blocks, slab.images
         parts = [
-            (i * images, (i + 1) * images - 1, min(per_chunk, n_blocks - i * per_chunk))
-            for i in range(len(slab.chunks) // images)
+            (i, i + slab.images - 1, slab.chunks[i].n_blocks)
+            for i in range(0, len(slab.chunks), slab.images)
         ]
     steps = []
     for first, last, count in parts:
         fields = {"base": slab.chunks[first].offset * config.rows + rows.skip * line + skip}
         for name, (n, stride) in (loops | {"n_k0": (count, block)}).items():
             fields |= {name: n, f"s{name[1:]}": stride if n > 1 else 0}
+        fields["k_tiles"] = fields["n_k0"] * fields["n_k1"] * fields["n_k2"]
         steps.append(Step(slab, first, last, fields))
     return steps
 

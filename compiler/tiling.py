@@ -81,7 +81,8 @@ class Tiling:
 @dataclass(frozen=True)
 class Producer:
     """End of the layer that makes a source: stored rows from ``last_row`` on come ``delay`` cycles
-    after the array has finished it."""
+    after the array has finished it. The network's input is there from the start: nothing hides the
+    first load."""
 
     last_row: int
     delay: int
@@ -92,13 +93,20 @@ def producer(layer: Layer, tiling: Tiling, batch: int, config: Config) -> Produc
     or images, whose sums they can begin with."""
     if tiling.images < batch or (not layer.identity and layer.shape[0] > config.columns):
         return None
-    first, count = balanced(layer.shape[1], tiling.n_rows)[-1]
-    width = max(count for _, count in column_tiles(layer, tiling.n_cols))
-    blocks = 1 if layer.identity else ceil_div(layer.shape[0], config.rows)
-    delay = count * width * tiling.images * blocks * config.block_groups
+    first, _ = balanced(layer.shape[1], tiling.n_rows)[-1]
+    delay = _drain_cycles(layer, tiling, config)
     if isinstance(layer.pool, MaxPool):
         first = layer.pool.rows_done(first, layer.shape[1])
     return Producer(0 if layer.identity or tiling.n_cols > 1 else first, delay)
+
+
+def _drain_cycles(layer: Layer, tiling: Tiling, config: Config) -> int:
+    """Cycles that draining the last tile takes."""
+    _, rows = balanced(layer.shape[1], tiling.n_rows)[-1]
+    width = max(count for _, count in column_tiles(layer, tiling.n_cols))
+    blocks = ceil_div(layer.shape[0], config.rows)
+    blocks = 1 if layer.identity else (blocks - 1) % config.column_blocks + 1
+    return rows * width * tiling.images * blocks * config.block_groups
 
 
 def balanced(size: int, parts: int) -> list[tuple[int, int]]:
@@ -163,9 +171,12 @@ def choose(
     timing: MemoryTiming | None = None,
     before: Producer | None = None,
     full_width: bool = False,
+    kept: frozenset[str] = frozenset(),
+    last: bool = False,
 ) -> Tiling:
     """The cheapest tiling for ``batch`` images; ``before`` is the source's producer, ``full_width``
-    allows no split of the columns.
+    allows no split of the columns; ``kept``: tensors that are in the scratchpad; ``last``: no other
+    layer hides the drain of the last tile.
 
     `ResarrayError` when not even one row or one pixel fits.
     """
@@ -192,8 +203,9 @@ def choose(
                     continue
                 for choice in _block_choices(blocks, line * rows * images, config)[::order]:
                     tiling = Tiling(n_rows, n_cols, images, *choice, 0)
-                    cycles = estimate(layer, config, tiling, batch, timing)
+                    cycles = estimate(layer, config, tiling, batch, timing, kept)
                     cycles += _exposed(layer, config, tiling, before)
+                    cycles += _drain_cycles(layer, tiling, config) if last else 0
                     if best is None or cycles < best.cycles:
                         best = replace(tiling, cycles=cycles)
         if best is not None:
@@ -268,7 +280,14 @@ def _block_choices(blocks: int, block_words: int, config: Config) -> list[tuple[
     return sorted(choices)
 
 
-def estimate(layer: Layer, config: Config, tiling: Tiling, batch: int, timing: MemoryTiming) -> int:
+def estimate(
+    layer: Layer,
+    config: Config,
+    tiling: Tiling,
+    batch: int,
+    timing: MemoryTiming,
+    kept: frozenset[str] = frozenset(),
+) -> int:
     """Cycles of the layer: per accumulator row of tiles, the slowest of array, memory and drain."""
     total = 0.0
     columns = column_tiles(layer, tiling.n_cols)
@@ -278,7 +297,9 @@ def estimate(layer: Layer, config: Config, tiling: Tiling, batch: int, timing: M
             for first_col, count_cols in columns:
                 cols = column_window(layer, first_col, count_cols, config)
                 pixels = count_rows * count_cols
-                cycles = _tile_cycles(layer, config, tiling, timing, rows, cols, pixels, images)
+                cycles = _tile_cycles(
+                    layer, config, tiling, timing, rows, cols, pixels, images, kept
+                )
                 total += n_groups * cycles
     return round(total)
 
@@ -312,6 +333,7 @@ def _tile_cycles(
     cols: Window,
     pixels: int,
     images: int,
+    kept: frozenset[str],
 ) -> float:
     """Cycles of ``pixels`` pixels of ``images`` images, all column tiles."""
     blocks = source_blocks(layer, config)
@@ -330,10 +352,10 @@ def _tile_cycles(
     drain = pixels * images * out_blocks * config.block_groups
     # The buffer is written a word a cycle, padding included.
     filled = rows.lines * cols.lines * images * passes
-    loaded = rows.count * cols.count * images * passes
+    loaded = 0 if layer.source in kept else rows.count * cols.count * images * passes
     reads = loaded + n_tiles * (params + k_tiles * config.columns)
     writes = pixels * images * out_blocks
-    if layer.residual is not None:
+    if layer.residual is not None and layer.residual not in kept:
         reads += writes
     if isinstance(layer.pool, MaxPool):
         writes //= 4

@@ -1,7 +1,7 @@
 """Weights of a layer in the order in which the array takes them, and the folded bias.
 
-Per column tile: ``columns`` parameter records, then the k-tiles, ``columns`` words each; word c
-holds the ``rows`` weights of column c. Unused rows and columns are zero.
+Per column tile: the first k-tile, ``columns`` parameter records, the other k-tiles. A k-tile is
+``columns`` words; word c holds the ``rows`` weights of column c. Unused rows and columns are zero.
 """
 
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ PARAM_BYTES = 8
 
 @dataclass(frozen=True)
 class WeightStream:
-    """``data``: bytes of all column tiles; ``tile_words``: words of each column tile, of which the
-    first ``param_words`` are parameter records."""
+    """``data``: bytes of all column tiles; ``tile_words``: words of each column tile, of which
+    ``param_words`` are parameter records."""
 
     data: bytes
     tile_words: int
@@ -48,8 +48,10 @@ def pack_weights(layer: Layer, config: Config) -> WeightStream:
     record = (bias & 0xFFFFFFFF) | mult << 32 | shift << 49
     params = np.zeros((n_tiles, columns, config.param_words * rows), np.uint8)
     params[..., :PARAM_BYTES] = record.astype("<i8")[..., None].view(np.uint8)
+    tiles = vectors.reshape(n_tiles, -1).view(np.uint8)
+    head = columns * rows  # bytes of a k-tile
     stream = np.concatenate(
-        [params.reshape(n_tiles, -1), vectors.reshape(n_tiles, -1).view(np.uint8)], axis=1
+        [tiles[:, :head], params.reshape(n_tiles, -1), tiles[:, head:]], axis=1
     )
     return WeightStream(stream.tobytes(), stream.shape[1] // rows, columns * config.param_words)
 

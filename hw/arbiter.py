@@ -24,6 +24,7 @@ class ReadArbiter(wiring.Component):
     -------
     request0... : In(stream of BURST)
     data0... : Out(stream of beats)
+    defer : In             a bit for each client: its bursts stand back
     bus : Out(AXI4)        read channels only
     mem_base : In          bus address of word 0, in bytes (a multiple of 4 KiB)
     mem_words : In         words that may be read
@@ -38,6 +39,7 @@ class ReadArbiter(wiring.Component):
         members = {
             "bus": Out(AXI4(config.rows)),
             "mem_base": In(32), "mem_words": In(ADDR_BITS), "halt": In(1),
+            "defer": In(len(engines)),
             "error": Out(ERROR), "error_valid": Out(1), "idle": Out(1),
         }  # fmt: skip
         for i in range(len(engines)):
@@ -64,7 +66,7 @@ class ReadArbiter(wiring.Component):
             for t in range(count):
                 with m.Case(t):
                     for i in reversed([(t + k) % count for k in range(1, count + 1)]):
-                        with m.If(requests[i].valid):
+                        with m.If(requests[i].valid & ~self.defer[i]):
                             m.d.comb += [chosen.eq(i), any_valid.eq(1)]
         burst = Signal(BURST)
         client = Signal(range(count))

@@ -45,11 +45,14 @@ class BurstSplitter(wiring.Component):
         sized = Signal()  # `beats` is valid for `addr` and `words`
         beats = Signal(range(burst_words + 1))
         to_boundary = Signal.like(beats)
+        place = Signal.like(p.mirror)
         m.d.comb += [
             to_boundary.eq(burst_words - addr[: exact_log2(burst_words)]),
             self.o.valid.eq(self.busy & sized),
             self.o.payload.addr.eq(addr),
             self.o.payload.beats.eq(beats),
+            self.o.payload.kept.eq(p.kept),
+            self.o.payload.place.eq(place),
         ]
         end_of_run = words == beats
         end_of_block = end_of_run & (runs == 1)
@@ -63,7 +66,10 @@ class BurstSplitter(wiring.Component):
         ]
 
         with m.If(self.busy & ~sized):
-            m.d.sync += [beats.eq(Mux(words < to_boundary, words, to_boundary)), sized.eq(1)]
+            m.d.sync += [
+                beats.eq(Mux(words < to_boundary, words, to_boundary)), sized.eq(1),
+                place.eq(addr + p.mirror),
+            ]  # fmt: skip
         taken = self.o.valid & self.o.ready
         with m.If(taken):
             m.d.sync += [sized.eq(0), addr.eq(addr + beats), words.eq(words - beats)]

@@ -1,6 +1,6 @@
 """COMPUTE engine: the address and weight sequencers in front of the array."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,10 +15,12 @@ def param_write(config: Config) -> data.StructLayout:
 
 
 class WeightSequencer(wiring.Component):
-    """Moves an instruction's words from the weight FIFO: parameter records to the drain's tables,
-    then, k-tile by k-tile, weights to the array's shadow registers.
+    """Moves an instruction's words from the weight FIFO: weights, k-tile by k-tile, to the array's
+    shadow registers and, behind the first k-tile, parameter records to the drain's tables.
 
     A k-tile is ``columns`` words, one a cycle, and begins once the one before has been swapped in.
+    The parameters come while the first k-tile streams; an only k-tile waits for them, so that the
+    drain never does.
 
     Members
     -------
@@ -49,7 +51,9 @@ class WeightSequencer(wiring.Component):
         column = Signal(range(config.columns))
         k_tiles = Signal(20)
         bank = Signal()
+        params_due = Signal()  # behind the k-tile that comes next
         in_params = Signal()
+        loaded = Signal()
         word = self.words.payload
 
         # Parameters: `param_words` words make a record.
@@ -81,24 +85,28 @@ class WeightSequencer(wiring.Component):
         take_weight = Signal()
         m.d.comb += [
             take_weight.eq(
-                ~in_params & (k_tiles != 0) & self.words.valid & (~self.loaded | self.swap)
+                ~in_params & (k_tiles != 0) & self.words.valid & (~loaded | self.swap)
             ),
-            self.words.ready.eq(in_params | ((k_tiles != 0) & (~self.loaded | self.swap))),
+            self.words.ready.eq(in_params | ((k_tiles != 0) & (~loaded | self.swap))),
+            self.loaded.eq(loaded & ~(in_params & (k_tiles == 0))),
             self.weight.eq(word),
             self.weight_valid.eq(take_weight),
             self.weight_column.eq(column),
         ]
         with m.If(self.swap):
-            m.d.sync += self.loaded.eq(0)
+            m.d.sync += loaded.eq(0)
         with m.If(take_weight):
             m.d.sync += column.eq(column + 1)
             with m.If(column == last_column):
-                m.d.sync += [column.eq(0), k_tiles.eq(k_tiles - 1), self.loaded.eq(1)]
+                m.d.sync += [
+                    column.eq(0), k_tiles.eq(k_tiles - 1), loaded.eq(1),
+                    in_params.eq(params_due), params_due.eq(0),
+                ]  # fmt: skip
 
         m.d.comb += self.ready.eq(~in_params & (k_tiles == 0))
         with m.If(self.start & self.ready):
             m.d.sync += [
-                in_params.eq(self.params), bank.eq(self.bank), k_tiles.eq(self.k_tiles),
+                params_due.eq(self.params), bank.eq(self.bank), k_tiles.eq(self.k_tiles),
             ]  # fmt: skip
         return m
 
@@ -146,25 +154,17 @@ class ComputeEngine(wiring.Component):
         ]  # fmt: skip
 
         # An accepted instruction starts loading weights at once and waits in `pending` for its
-        # turn. Its number of k-tiles takes two cycles to multiply.
+        # turn.
         layout = INSTRUCTIONS[Engine.COMPUTE]
         pending, pending_valid = Signal(layout), Signal()
-        product = Signal(10)
-        k_tiles = Signal(20)
-        multiplied = Signal(2)
         take = Signal()
-        m.d.sync += [
-            product.eq(self.i.payload.n_k1 * self.i.payload.n_k2),
-            k_tiles.eq(product * self.i.payload.n_k0),
-            multiplied.eq(Mux(take, 0, Cat(self.i.valid, multiplied[0] & self.i.valid))),
-        ]
         m.d.comb += [
-            take.eq(self.i.valid & multiplied[1] & weights.ready & ~pending_valid),
+            take.eq(self.i.valid & weights.ready & ~pending_valid),
             self.i.ready.eq(take),
             weights.start.eq(take),
             weights.params.eq(self.i.payload.params),
             weights.bank.eq(self.i.payload.bank),
-            weights.k_tiles.eq(k_tiles),
+            weights.k_tiles.eq(self.i.payload.k_tiles),
         ]
 
         # The loops. Counters hold the steps that are left; `a_*` is where the current step of a

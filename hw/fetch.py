@@ -23,6 +23,7 @@ class Fetch(wiring.Component):
     fetched : Out                       instructions sent in all
     finished : Out                      the whole program has been sent
     bad_opcode : Out
+    ample : Out            an eighth of the FIFO is filled or asked for
     """
 
     def __init__(self, config: Config):
@@ -34,6 +35,7 @@ class Fetch(wiring.Component):
             **{f"queue{e}": Out(stream.Signature(8 * config.rows)) for e in range(len(isa.Engine))},
             **{f"dispatched{e}": Out(isa.WAIT_BITS) for e in range(len(isa.Engine))},
             "fetched": Out(isa.WAIT_BITS), "finished": Out(1), "bad_opcode": Out(1),
+            "ample": Out(1),
         })  # fmt: skip
 
     def elaborate(self, platform):
@@ -42,6 +44,7 @@ class Fetch(wiring.Component):
         m.submodules.reader = reader = Reader(self._config, 2 * self._config.burst_words)
         connect(m, flipped(self.data), reader.data)
         connect(m, reader.request, flipped(self.request))
+        m.d.comb += self.ample.eq(reader.ample)
         pattern = reader.i.payload
         m.d.comb += [
             reader.i.valid.eq(self.start & (self.count != 0)),

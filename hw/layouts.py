@@ -23,11 +23,14 @@ RUN_BITS = 24  # longest contiguous run, in words (WEIGHTS)
 # A memory access pattern: see `resarray.spec.isa`.
 PATTERN = data.StructLayout({
     "addr": ADDR_BITS, "n_blocks": 10, "block_stride": 24, "n_runs": 10, "run_stride": 16,
-    "run_len": RUN_BITS,
+    "run_len": RUN_BITS, "kept": 1, "mirror": isa.MIRROR_BITS,
 })  # fmt: skip
 
-# A burst: ``beats`` words from ``addr``; ``last`` marks the last burst of an instruction.
-BURST = data.StructLayout({"addr": ADDR_BITS, "beats": 9, "last": 1})
+# A burst: ``beats`` words from ``addr``; ``last`` marks the last burst of an instruction;
+# ``kept``: they are in the scratchpad from word ``place`` on.
+BURST = data.StructLayout({
+    "addr": ADDR_BITS, "beats": 9, "last": 1, "kept": 1, "place": isa.MIRROR_BITS,
+})  # fmt: skip
 
 
 def beat(config: Config) -> data.StructLayout:

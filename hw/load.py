@@ -27,6 +27,7 @@ class LoadEngine(wiring.Component):
     request, data : to the read arbiter
     write : Out(stream of write_request)  always taken
     done : Out                            pulse: an instruction is complete in the buffer
+    asking : Out                          bursts are still to be asked for
     """
 
     def __init__(self, config: Config):
@@ -38,6 +39,7 @@ class LoadEngine(wiring.Component):
                 "data": In(stream.Signature(beat(config), always_ready=True)),
                 "write": Out(stream.Signature(write_request(config), always_ready=True)),
                 "done": Out(1),
+                "asking": Out(1),
             }
         )
 
@@ -46,6 +48,7 @@ class LoadEngine(wiring.Component):
         m.submodules.reader = reader = Reader(
             self._config, max(FIFO_WORDS * 2, 2 * self._config.burst_words)
         )
+        m.d.comb += self.asking.eq(reader.asking)
         connect(m, flipped(self.data), reader.data)
         connect(m, reader.request, flipped(self.request))
 

@@ -23,6 +23,8 @@ class Reader(wiring.Component):
     data : In(stream of beats)      from the arbiter, always ready
     o : Out(stream of words)
     finished : Out                  pulse: the last word of a pattern has arrived
+    asking : Out                    bursts of a pattern are still to be asked for
+    ample : Out                     an eighth of the FIFO is filled or asked for
     """
 
     def __init__(self, config: Config, depth: int):
@@ -35,6 +37,8 @@ class Reader(wiring.Component):
                 "data": In(stream.Signature(beat(config), always_ready=True)),
                 "o": Out(stream.Signature(8 * config.rows)),
                 "finished": Out(1),
+                "asking": Out(1),
+                "ample": Out(1),
             }
         )
 
@@ -57,7 +61,11 @@ class Reader(wiring.Component):
             self.o.valid.eq(fifo.r_rdy),
             self.o.payload.eq(fifo.r_data),
             fifo.r_en.eq(self.o.ready),
+            self.asking.eq(splitter.busy),
         ]
         reserved = Mux(self.request.valid & self.request.ready, burst.beats, 0)
-        m.d.sync += free.eq(free - reserved + (self.o.valid & self.o.ready))
+        m.d.sync += [
+            free.eq(free - reserved + (self.o.valid & self.o.ready)),
+            self.ample.eq(free <= self._depth * 7 // 8),
+        ]
         return m

@@ -13,6 +13,7 @@ from .arbiter import ERROR
 from .axi import AXI4
 from .bursts import BurstSplitter
 from .layouts import ADDR_BITS, INSTRUCTIONS, pattern_of
+from .scratchpad import write_request
 
 MAX_WRITES = 16  # bursts whose response is outstanding
 
@@ -26,6 +27,7 @@ class StoreEngine(wiring.Component):
     i : In(stream of STORE instructions)
     words : In(stream of words)
     bus : Out(AXI4)        write channels only
+    kept : Out(stream of write_request)   words for the scratchpad, if there is one; always taken
     mem_base, mem_words, write_words : In
     halt : In              start no more bursts
     done : Out             pulse: all of an instruction's words are in memory
@@ -35,7 +37,10 @@ class StoreEngine(wiring.Component):
 
     def __init__(self, config: Config):
         self._config = config
-        super().__init__({
+        keeps = {}
+        if config.scratch_words:
+            keeps["kept"] = Out(stream.Signature(write_request(config), always_ready=True))
+        super().__init__(keeps | {
             "i": In(stream.Signature(INSTRUCTIONS[Engine.STORE])),
             "words": In(stream.Signature(8 * config.rows)),
             "bus": Out(AXI4(config.rows)),
@@ -94,6 +99,17 @@ class StoreEngine(wiring.Component):
                 bus.awvalid.eq(1), bus.awaddr.eq(self.mem_base + (burst.addr << shift)),
                 bus.awlen.eq(burst.beats - 1), left.eq(burst.beats),
             ]  # fmt: skip
+
+        if config.scratch_words:
+            kept, place = Signal(), Signal(range(config.scratch_words))
+            m.d.sync += [
+                self.kept.valid.eq(w_step & kept), self.kept.payload.addr.eq(place),
+                self.kept.payload.word.eq(fifo.r_data),
+            ]  # fmt: skip
+            with m.If(w_step):
+                m.d.sync += place.eq(place + 1)
+            with m.If(start):
+                m.d.sync += [kept.eq(burst.kept), place.eq(burst.place)]
 
         m.d.comb += [
             bus.bready.eq(1),

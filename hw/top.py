@@ -1,6 +1,6 @@
 """The accelerator: registers, engines, array and memory port wired together."""
 
-from amaranth.hdl import Cat, Module, ResetInserter, Signal
+from amaranth.hdl import Cat, Const, Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
@@ -24,6 +24,7 @@ from .load import LoadEngine
 from .profile import Profiler
 from .queue import InstructionQueue
 from .reader import Reader
+from .scratchpad import Scratchpad
 from .store import StoreEngine
 
 FETCH = len(Engine)  # the fetch unit's number among the engines in error reports
@@ -127,9 +128,21 @@ class Core(wiring.Component):
         ]  # fmt: skip
 
         # Memory.
+        kept = 0
+        if config.scratch_words:
+            # Feature maps: the readers of LOAD and RESIDUAL see memory through the scratchpad.
+            kept = 2
+            m.submodules.scratchpad = scratchpad = Scratchpad(config, kept)
+            connect(m, store.kept, scratchpad.write)
         for i, unit in enumerate((load, residual, weights, fetch)):
-            connect(m, unit.request, getattr(arbiter, f"request{i}"))
-            connect(m, getattr(arbiter, f"data{i}"), unit.data)
+            request, data = getattr(arbiter, f"request{i}"), getattr(arbiter, f"data{i}")
+            if i < kept:
+                connect(m, getattr(scratchpad, f"memory_request{i}"), request)
+                connect(m, data, getattr(scratchpad, f"memory_data{i}"))
+                request = getattr(scratchpad, f"request{i}")
+                data = getattr(scratchpad, f"data{i}")
+            connect(m, unit.request, request)
+            connect(m, data, unit.data)
         reads, writes, bus = arbiter.bus, store.bus, self.bus
         for member, port in AXI4(config.rows).members.items():
             source = reads if member[:2] == "ar" or member[0] == "r" else writes
@@ -137,6 +150,10 @@ class Core(wiring.Component):
                 m.d.comb += getattr(bus, member).eq(getattr(source, member))
             else:
                 m.d.comb += getattr(source, member).eq(getattr(bus, member))
+        # Weights and instructions are prefetched far ahead; input tiles are awaited sooner.
+        m.d.comb += arbiter.defer.eq(
+            Cat(Const(0, 2), weights.ample & load.asking, fetch.ample & load.asking)
+        )
         for unit in (arbiter, store):
             m.d.comb += [
                 unit.mem_base.eq(self.mem_base), unit.mem_words.eq(self.mem_size >> shift),

@@ -32,6 +32,7 @@ class Config:
     residual_words:  depth of the residual FIFO, in words
     output_words:    depth of the output FIFO, in words
     pool_words:      depth of the max-pool line buffer, in words
+    scratch_words:   depth of the scratchpad, in words: feature maps that fit stay in it; 0: none
     lanes:           output channels requantised per cycle
     burst_words:     longest AXI burst, in beats
     max_reads:       AXI read bursts in flight
@@ -49,6 +50,7 @@ class Config:
     residual_words: int = 256
     output_words: int = 256
     pool_words: int = 512
+    scratch_words: int = 0
     lanes: int = 4
     burst_words: int = 32
     max_reads: int = 16
@@ -85,6 +87,11 @@ class Config:
             require(
                 size >= 2 and size & (size - 1) == 0, f"{field} must be a power of two, not {size}"
             )
+        require(
+            self.scratch_words == 0 or self.scratch_words.bit_count() == 1,
+            f"scratch_words must be 0 or a power of two, not {self.scratch_words}",
+        )
+        require(self.scratch_words <= 65536, "scratch_words must be at most 65536")
         require(self.acc_depth <= 512, "acc_depth must be at most 512")
         require(self.input_words <= 65536, "input_words must be at most 65536")
         require(self.burst_words <= 256, "burst_words must be at most 256 (AXI4)")
@@ -148,18 +155,21 @@ PRESETS = {
         residual_words=32,
         output_words=32,
         pool_words=64,
+        scratch_words=512,
         lanes=2,
         burst_words=8,
         max_reads=4,
         queue_depth=4,
         profile_marks=64,
     ),
-    # Half the default's columns: suits networks of 16 channels.
+    # Half the default's columns: suits networks of 16 channels, all of whose feature maps stay on
+    # chip.
     "small": Config(
         name="small",
         columns=16,
         input_words=8192,
         weight_words=1024,
+        scratch_words=8192,
     ),
     "default": Config(),
 }

@@ -13,6 +13,10 @@ LOAD, WEIGHTS, RESIDUAL and STORE move a *pattern* of memory words::
             words addr + block*block_stride + run*run_stride + [0, run_len)
 
 All memory addresses and strides are in words, relative to the MEM_BASE register.
+
+The scratchpad mirrors words of memory on chip. A STORE with ``kept`` also writes each of its words
+to word (memory word + ``mirror``) mod ``scratch_words`` of it; a LOAD or RESIDUAL with ``kept``
+reads that word instead of memory's. Memory always holds everything, so results do not depend on it.
 """
 
 from dataclasses import dataclass
@@ -79,7 +83,11 @@ class Field:
         return 0, (1 << self.width) - 1
 
 
+MIRROR_BITS = 16
+
+
 def _pattern(what: str) -> list[Field]:
+    """A pattern of memory words, and its mirror in the scratchpad."""
     return [
         Field("addr", 30, f"first word {what}"),
         Field("n_blocks", 10, "channel blocks"),
@@ -87,6 +95,8 @@ def _pattern(what: str) -> list[Field]:
         Field("n_runs", 10, "contiguous runs in a block"),
         Field("run_stride", 16, "words from run to run"),
         Field("run_len", 16, "words in a run"),
+        Field("kept", 1, "in the scratchpad"),
+        Field("mirror", MIRROR_BITS, "scratchpad word of memory word 0"),
     ]
 
 
@@ -120,9 +130,10 @@ LAYOUTS: dict[Engine, list[Field]] = {
     ],
     # Appends the pattern to the residual FIFO, in the order in which DRAIN takes it.
     Engine.RESIDUAL: HEADER + _pattern("to read"),
-    # if params: take `columns` parameter records from the weight FIFO into the bank's parameters
     # pixel = 0..., for k0 in n_k0: for k1 in n_k1: for k2 in n_k2:      (one k-tile)
     #     take `columns` weight words from the weight FIFO
+    #     if params and this is the first k-tile:
+    #         take `columns` parameter records from the weight FIFO into the bank's parameters
     #     for m0 in n_m0: for m1 in n_m1: for m2 in n_m2:                (one pixel a cycle)
     #         a = the `rows` bytes of the input buffer from byte
     #             base + k0*s_k0 + k1*s_k1 + k2*s_k2 + m0*s_m0 + m1*s_m1 + m2*s_m2
@@ -133,8 +144,9 @@ LAYOUTS: dict[Engine, list[Field]] = {
         Field("mark", 1, "last instruction of a layer: append a profile record when complete"),
         Field("bank", 1, "accumulator and parameter bank"),
         Field("clear", 1, "first k-tile overwrites the accumulators"),
-        Field("params", 1, "channel parameters precede the weights"),
+        Field("params", 1, "channel parameters follow the first k-tile's weights"),
         Field("base", 20, "first byte in the input buffer"),
+        Field("k_tiles", 20, "n_k0 * n_k1 * n_k2"),
         Field("n_k0", 10, "outer k loop (channel blocks)"),
         Field("s_k0", 20, "bytes per step"),
         Field("n_k1", 5, "middle k loop (kernel rows)"),
@@ -191,7 +203,7 @@ LAYOUTS: dict[Engine, list[Field]] = {
     Engine.STORE: HEADER + _pattern("to write"),
 }
 
-# Channel-parameter record: 8 bytes at the head of each output-channel tile's weights.
+# Channel-parameter record: 8 bytes for each channel of an output-channel tile.
 PARAMS = [
     Field("bias", 32, "added to the accumulator", signed=True),
     Field("mult", 17, "normalised mantissa of the factor"),

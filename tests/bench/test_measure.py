@@ -30,18 +30,22 @@ def test_bars(row):
     for layer in good["layers"]:
         layer["utilization"] = 0.9
     scaling = {"failed": []}
-    assert measure.judge([good], scaling) == []
+    assert measure.judge([good], scaling, []) == []
 
     slow_layer = copy.deepcopy(good)
     slow_layer["layers"][1]["utilization"] = 0.84
     name = slow_layer["layers"][1]["name"]
-    assert measure.judge([slow_layer], None) == [
+    assert measure.judge([slow_layer], None, []) == [
         f"ResNet-18: layer {name} at 0.840, below {cases.LAYER_BAR}"
     ]
 
     latency = {**good, "name": "ResNet-18, latency 100", "utilization": 0.94}
-    assert measure.judge([good, latency], None) == ["latency 100 loses 0.030"]
-    assert measure.judge([], {"failed": ["ratio"]}) == ["ratio"]
+    assert measure.judge([good, latency], None, []) == ["latency 100 loses 0.030"]
+    assert measure.judge([], {"failed": ["ratio"]}, []) == ["ratio"]
+    alone = {"name": "conv9", "utilization": 0.8, "mismatches": 2}
+    assert measure.judge([], None, [alone]) == [
+        f"conv9 by itself at 0.800, below {cases.LAYER_BAR}", "conv9 by itself: 2 mismatches",
+    ]  # fmt: skip
 
 
 def test_a_missed_bar_of_a_case_is_named():
@@ -51,7 +55,10 @@ def test_a_missed_bar_of_a_case_is_named():
 
 
 def test_the_table_holds_the_figures(row):
-    text = measure.markdown([row], {"cycles": [1000, 4000], "ratio": 4.0})
+    alone = {"name": "conv9", "shape": [8, 4, 4], "cycles": 1234, "utilization": 0.5,
+             "predicted_cycles": 1230, "mismatches": 0}  # fmt: skip
+    text = measure.markdown([row], {"cycles": [1000, 4000], "ratio": 4.0}, [alone])
+    assert "| conv9 | 8x4x4 | 1,234 | 50.0 % | 1,230 | 0 |" in text
     assert f"{row['cycles']:,}" in text and "1,000 to 4,000" in text
     for layer in row["layers"]:
         assert f"| {layer['name']} |" in text

@@ -1,5 +1,7 @@
 """The functional model's checks find broken programs; the cost model finds deadlocks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -32,7 +34,7 @@ def instructions(image):
     return [isa.decode(image.payload[i * 32 : i * 32 + 32]) for i in range(count)]
 
 
-def run(image, program):
+def run(image, program, config=CONFIG):
     memory = np.zeros(image.manifest["mem_size"], np.uint8)
     memory[: len(image.payload)] = np.frombuffer(image.payload, np.uint8)
     code = b"".join(
@@ -40,7 +42,7 @@ def run(image, program):
         for engine, fields in program
     )
     memory[: len(code)] = np.frombuffer(code, np.uint8)
-    Machine(CONFIG, memory, image.manifest["write_base"]).run(0, len(program))
+    Machine(config, memory, image.manifest["write_base"]).run(0, len(program))
 
 
 def test_the_program_itself_passes(image):
@@ -62,13 +64,41 @@ def test_a_wait_left_out_is_found(engine, wait, message):
     b = Builder(4, (4, 16, 40))
     y = b.conv("x", 12, (3, 3), padding=(1, 1, 1, 1))
     b.conv(y, 8, (3, 3), padding=(1, 1, 1, 1), residual=b.conv(y, 8, (1, 1)))
-    image = compile_graph(b.graph, CONFIG)
+    config = replace(CONFIG, scratch_words=0)
+    image = compile_graph(b.graph, config)
     program = instructions(image)
     for other, fields in program:
         if other == engine:
             fields[wait] = 0
     with pytest.raises(ScheduleError, match=message):
-        run(image, program)
+        run(image, program, config)
+
+
+@pytest.mark.parametrize(
+    "engine, change, message",
+    [
+        (Engine.LOAD, {"wait_b": 0}, "reads what is written by STORE"),
+        (Engine.LOAD, {"mirror": 7}, "hold something else"),
+        (Engine.RESIDUAL, {"mirror": 7}, "hold something else"),
+        (Engine.STORE, {"wait_a": 0}, "overwrites what is read by LOAD"),
+        (Engine.STORE, {"wait_b": 0}, "overwrites what is read by RESIDUAL"),
+    ],
+)
+def test_faults_of_the_scratchpad_are_found(engine, change, message):
+    """Seven maps of 256 words in a scratchpad of 1024: places are used again."""
+    b = Builder(5, (4, 16, 16))
+    y = b.conv("x", 4, (3, 3), padding=(1, 1, 1, 1))
+    for _ in range(3):
+        y = b.conv(b.conv(y, 4, (1, 1)), 4, (1, 1), residual=y)
+    config = replace(CONFIG, scratch_words=1024)
+    image = compile_graph(b.graph, config)
+    program = instructions(image)
+    run(image, program, config)
+    for other, fields in program:
+        if other == engine and fields["kept"]:
+            fields |= change
+    with pytest.raises(ScheduleError, match=message):
+        run(image, program, config)
 
 
 def _first(program, engine):
@@ -85,6 +115,7 @@ def _first(program, engine):
         (lambda p: _first(p, Engine.STORE).update(addr=0), "below the writable memory"),
         (lambda p: _first(p, Engine.COMPUTE).update(base=2000), "nothing has loaded"),
         (lambda p: _first(p, Engine.COMPUTE).update(clear=0), "not cleared"),
+        (lambda p: _first(p, Engine.COMPUTE).update(k_tiles=5), "5 k-tiles are not the"),
         (lambda p: _first(p, Engine.DRAIN).update(px_count=100), "drain of pixels"),
         (lambda p: _first(p, Engine.LOAD).update(rows=1), "runs of"),
         (lambda p: _first(p, Engine.LOAD).update(buf=2047), "ends at word"),
@@ -120,6 +151,8 @@ def test_bytes_moved_are_the_instructions(image):
     moved = {"bytes_read": 0, "bytes_written": 0}
     for engine, f in instructions(image):
         words = f.get("length", 0)
+        if f.get("kept", 0) and engine != Engine.STORE:
+            continue  # from the scratchpad
         if "run_len" in f:
             words = f["n_blocks"] * f["n_runs"] * f["run_len"]
         moved["bytes_written" if engine == Engine.STORE else "bytes_read"] += words * CONFIG.rows

@@ -20,6 +20,7 @@ def random_instruction(rng, pixels_at_least: int = 1) -> dict:
         i["n_m2"] = rng.randint(1, 5)
         if i["n_m0"] * i["n_m1"] * i["n_m2"] >= pixels_at_least:
             break
+    i["k_tiles"] = i["n_k0"] * i["n_k1"] * i["n_k2"]
     i |= {f"s_{loop}": rng.randrange(40) for loop in LOOPS}
     return i | {"base": rng.randrange(500), "bank": rng.randrange(2), "clear": rng.randrange(2),
                 "params": rng.randrange(2), "mark": rng.randrange(2)}  # fmt: skip
@@ -45,14 +46,14 @@ def test_sequence(stall):
     expected = [pixel for i in instructions for pixel in reference(i)]
     words, params, tiles = [], [], []
     for i in instructions:
-        if i["params"]:
-            records = [rng.randrange(1 << 55) for _ in range(8)]
-            words += records
-            params += [(i["bank"], column, record) for column, record in enumerate(records)]
-        for _ in range(i["n_k0"] * i["n_k1"] * i["n_k2"]):
+        for k_tile in range(i["n_k0"] * i["n_k1"] * i["n_k2"]):
             tile = [rng.randrange(1 << 64) for _ in range(8)]
             words += tile
             tiles.append(tile)
+            if i["params"] and k_tile == 0:
+                records = [rng.randrange(1 << 55) for _ in range(8)]
+                words += records
+                params += [(i["bank"], column, record) for column, record in enumerate(records)]
     got, got_params, loaded, swapped = [], [], [], 0
 
     async def monitor(ctx):
@@ -90,6 +91,8 @@ def test_no_gap_in_the_steady_state():
     dut = ComputeEngine(CONFIG)
     # Two k-tiles' time covers the parameters and the weights of the next instruction.
     instructions = [random_instruction(rng, 16) | {"n_k0": 3} for _ in range(12)]
+    for i in instructions:
+        i["k_tiles"] = 3 * i["n_k1"] * i["n_k2"]
     expected = sum(1 for i in instructions for _ in reference(i))
     busy = []
 

@@ -172,6 +172,7 @@ class ReadersAndArbiter(wiring.Component):
             "o0": Out(stream.Signature(8 * CONFIG.rows)),
             "o1": Out(stream.Signature(8 * CONFIG.rows)),
             "finished": Out(2), "cause": Out(3), "failed": Out(1), "mem_words": In(30),
+            "defer": In(2), "ample": Out(2),
         })  # fmt: skip
 
     def elaborate(self, platform):
@@ -179,7 +180,7 @@ class ReadersAndArbiter(wiring.Component):
         m.submodules.arbiter = arbiter = ReadArbiter(CONFIG, [Engine.LOAD, Engine.WEIGHTS])
         connect(m, arbiter.bus, flipped(self.bus))
         m.d.comb += [arbiter.mem_base.eq(MEM_BASE), arbiter.mem_words.eq(self.mem_words)]
-        m.d.comb += arbiter.halt.eq(self.failed)
+        m.d.comb += [arbiter.halt.eq(self.failed), arbiter.defer.eq(self.defer)]
         with m.If(arbiter.error_valid):
             m.d.sync += [self.failed.eq(1), self.cause.eq(arbiter.error.cause)]
         for i, reader in enumerate(self.readers):
@@ -188,8 +189,36 @@ class ReadersAndArbiter(wiring.Component):
             connect(m, getattr(arbiter, f"data{i}"), reader.data)
             connect(m, flipped(getattr(self, f"i{i}")), reader.i)
             connect(m, reader.o, flipped(getattr(self, f"o{i}")))
-            m.d.comb += self.finished[i].eq(reader.finished)
+            m.d.comb += [
+                self.finished[i].eq(reader.finished), self.ample[i].eq(reader.ample),
+            ]  # fmt: skip
         return m
+
+
+def test_a_deferred_reader_stands_back():
+    """Nothing of the deferred reader is on the bus until it is deferred no more; a FIFO of which
+    an eighth is filled is ample."""
+    dut = ReadersAndArbiter()
+    pattern = {"n_blocks": 1, "n_runs": 1, "run_len": 16, "block_stride": 0, "run_stride": 0}
+    got = [[], []]
+
+    async def testbench(ctx):
+        ctx.set(dut.mem_words, MEM_WORDS)
+        ctx.set(dut.defer, 0b10)
+        assert ctx.get(dut.ample) == 0
+        await ctx.tick().repeat(200)
+        assert len(got[0]) == 16 and not ctx.get(dut.o1.valid) and ctx.get(dut.ample) == 0
+        ctx.set(dut.defer, 0)
+        await ctx.tick().repeat(200)
+        assert ctx.get(dut.ample) == 0b10
+        await collect(dut.o1, 16, got[1])(ctx)
+
+    simulate(
+        dut, testbench, drive(dut.i0, [pattern | {"addr": 100}]),
+        drive(dut.i1, [pattern | {"addr": 200}]), collect(dut.o0, 16, got[0]),
+        background=read_memory(dut.bus, random.Random(1), 0.0),
+    )  # fmt: skip
+    assert got == [[stored_word(start + i) for i in range(16)] for start in (100, 200)]
 
 
 @pytest.mark.parametrize("stall", STALLS)

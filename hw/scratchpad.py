@@ -1,0 +1,116 @@
+"""Scratchpad: feature maps that stay on chip, between two readers and the arbiter."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from ..spec.config import Config
+from .layouts import BURST, beat
+
+# Words of one reader that can be on their way from memory; its FIFO has room for all of them.
+OUTSTANDING_BITS = 17
+
+
+def write_request(config: Config) -> data.StructLayout:
+    """One word for the scratchpad."""
+    return data.StructLayout({"addr": range(config.scratch_words), "word": 8 * config.rows})
+
+
+class Scratchpad(wiring.Component):
+    """Answers bursts that are ``kept`` itself and passes the others on to memory.
+
+    One write and one read a cycle; the readers take turns, word by word. A kept word follows its
+    burst's request by 3 cycles at the earliest. Each reader gets its words in the order of its
+    bursts: a burst waits until the words before it, from the other place, have come.
+
+    Members
+    -------
+    write : In(stream of write_request)       always ready
+    request0... : In(stream of BURST)         from the readers
+    data0... : Out(stream of beats)           to the readers
+    memory_request0... : Out(stream of BURST) to the arbiter
+    memory_data0... : In(stream of beats)     from the arbiter
+    """
+
+    def __init__(self, config: Config, clients: int):
+        self._config = config
+        self._clients = clients
+        bursts, beats = stream.Signature(BURST), stream.Signature(beat(config), always_ready=True)
+        members = {"write": In(stream.Signature(write_request(config), always_ready=True))}
+        for i in range(clients):
+            members |= {
+                f"request{i}": In(bursts), f"data{i}": Out(beats),
+                f"memory_request{i}": Out(bursts), f"memory_data{i}": In(beats),
+            }  # fmt: skip
+        super().__init__(members)
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        memory = Memory(shape=8 * config.rows, depth=config.scratch_words, init=[])
+        m.submodules.memory = memory
+        write, read = memory.write_port(), memory.read_port()
+        m.d.comb += [
+            write.en.eq(self.write.valid), write.addr.eq(self.write.payload.addr),
+            write.data.eq(self.write.payload.word), read.en.eq(1),
+        ]  # fmt: skip
+        word = Signal(8 * config.rows, reset_less=True)
+        m.d.sync += word.eq(read.data)
+
+        turn = Signal(range(self._clients))
+        active = [Signal(name=f"active{i}") for i in range(self._clients)]
+        for i in range(self._clients):
+            request, output = getattr(self, f"request{i}"), getattr(self, f"data{i}")
+            memory_request = getattr(self, f"memory_request{i}")
+            memory_data = getattr(self, f"memory_data{i}")
+            burst = request.payload
+
+            outstanding = Signal(OUTSTANDING_BITS, name=f"outstanding{i}")
+            left = Signal.like(burst.beats, name=f"left{i}")
+            place = Signal(range(config.scratch_words), name=f"place{i}")
+            last = Signal(name=f"last{i}")
+            # A word being read: at the memory's output, then in `word`.
+            stages = [Signal(2, name=f"stage{i}_{n}") for n in range(2)]
+
+            others = [active[k] for k in range(self._clients) if k != i]
+            step, end = Signal(name=f"step{i}"), Signal(name=f"end{i}")
+            m.d.comb += [step.eq(active[i]), end.eq(step & (left == 1))]
+            for other in others:
+                with m.If(other & (turn != i)):
+                    m.d.comb += step.eq(0)
+            with m.If(step):
+                m.d.comb += read.addr.eq(place)
+                m.d.sync += [
+                    place.eq(place + 1), left.eq(left - 1), turn.eq((i + 1) % self._clients),
+                ]  # fmt: skip
+
+            on_chip = active[i] | stages[0][0] | stages[1][0]
+            kept = Signal(name=f"kept{i}")
+            start = Signal(name=f"start{i}")
+            m.d.comb += [
+                kept.eq(burst.kept),
+                start.eq(request.valid & kept & (outstanding == 0) & (~active[i] | end)),
+                memory_request.valid.eq(request.valid & ~kept & ~on_chip),
+                memory_request.payload.eq(burst),
+                request.ready.eq(start | (memory_request.valid & memory_request.ready)),
+            ]
+            with m.If(end):
+                m.d.sync += active[i].eq(0)
+            with m.If(start):
+                m.d.sync += [
+                    active[i].eq(1), left.eq(burst.beats), place.eq(burst.place),
+                    last.eq(burst.last),
+                ]  # fmt: skip
+            asked = (memory_request.valid & memory_request.ready).replicate(len(burst.beats))
+            m.d.sync += [
+                outstanding.eq(outstanding + (asked & burst.beats) - memory_data.valid),
+                stages[0][0].eq(step), stages[0][1].eq(end & last),
+                stages[1].eq(stages[0]),
+            ]  # fmt: skip
+            m.d.comb += output.valid.eq(memory_data.valid | stages[1][0])
+            with m.If(memory_data.valid):
+                m.d.comb += output.payload.eq(memory_data.payload)
+            with m.Else():
+                m.d.comb += [output.payload.word.eq(word), output.payload.last.eq(stages[1][1])]
+        return m
