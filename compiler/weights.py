@@ -50,9 +50,7 @@ def pack_weights(layer: Layer, config: Config) -> WeightStream:
     params[..., :PARAM_BYTES] = record.astype("<i8")[..., None].view(np.uint8)
     tiles = vectors.reshape(n_tiles, -1).view(np.uint8)
     head = columns * rows  # bytes of a k-tile
-    stream = np.concatenate(
-        [tiles[:, :head], params.reshape(n_tiles, -1), tiles[:, head:]], axis=1
-    )
+    stream = np.concatenate([tiles[:, :head], params.reshape(n_tiles, -1), tiles[:, head:]], axis=1)
     return WeightStream(stream.tobytes(), stream.shape[1] // rows, columns * config.param_words)
 
 

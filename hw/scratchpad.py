@@ -1,12 +1,14 @@
 """Scratchpad: feature maps that stay on chip, between two readers and the arbiter."""
 
-from amaranth.hdl import Module, Signal
+import itertools
+
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ..spec.config import Config
 from .layouts import BURST, beat
+from .memory import READ_LATENCY, Ram
 
 # Words of one reader that can be on their way from memory; its FIFO has room for all of them.
 OUTSTANDING_BITS = 17
@@ -48,15 +50,11 @@ class Scratchpad(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        memory = Memory(shape=8 * config.rows, depth=config.scratch_words, init=[])
-        m.submodules.memory = memory
-        write, read = memory.write_port(), memory.read_port()
+        m.submodules.ram = ram = Ram(8 * config.rows, config.scratch_words)
         m.d.comb += [
-            write.en.eq(self.write.valid), write.addr.eq(self.write.payload.addr),
-            write.data.eq(self.write.payload.word), read.en.eq(1),
+            ram.write_en.eq(self.write.valid), ram.write_addr.eq(self.write.payload.addr),
+            ram.write_data.eq(self.write.payload.word),
         ]  # fmt: skip
-        word = Signal(8 * config.rows, reset_less=True)
-        m.d.sync += word.eq(read.data)
 
         turn = Signal(range(self._clients))
         active = [Signal(name=f"active{i}") for i in range(self._clients)]
@@ -70,8 +68,8 @@ class Scratchpad(wiring.Component):
             left = Signal.like(burst.beats, name=f"left{i}")
             place = Signal(range(config.scratch_words), name=f"place{i}")
             last = Signal(name=f"last{i}")
-            # A word being read: at the memory's output, then in `word`.
-            stages = [Signal(2, name=f"stage{i}_{n}") for n in range(2)]
+            # A word on its way out of the RAM.
+            stages = [Signal(2, name=f"stage{i}_{n}") for n in range(READ_LATENCY)]
 
             others = [active[k] for k in range(self._clients) if k != i]
             step, end = Signal(name=f"step{i}"), Signal(name=f"end{i}")
@@ -80,12 +78,12 @@ class Scratchpad(wiring.Component):
                 with m.If(other & (turn != i)):
                     m.d.comb += step.eq(0)
             with m.If(step):
-                m.d.comb += read.addr.eq(place)
+                m.d.comb += ram.read_addr.eq(place)
                 m.d.sync += [
                     place.eq(place + 1), left.eq(left - 1), turn.eq((i + 1) % self._clients),
                 ]  # fmt: skip
 
-            on_chip = active[i] | stages[0][0] | stages[1][0]
+            on_chip = active[i] | Cat(stage[0] for stage in stages).any()
             kept = Signal(name=f"kept{i}")
             start = Signal(name=f"start{i}")
             m.d.comb += [
@@ -106,11 +104,14 @@ class Scratchpad(wiring.Component):
             m.d.sync += [
                 outstanding.eq(outstanding + (asked & burst.beats) - memory_data.valid),
                 stages[0][0].eq(step), stages[0][1].eq(end & last),
-                stages[1].eq(stages[0]),
+                *(after.eq(before) for before, after in itertools.pairwise(stages)),
             ]  # fmt: skip
-            m.d.comb += output.valid.eq(memory_data.valid | stages[1][0])
+            m.d.comb += output.valid.eq(memory_data.valid | stages[-1][0])
             with m.If(memory_data.valid):
                 m.d.comb += output.payload.eq(memory_data.payload)
             with m.Else():
-                m.d.comb += [output.payload.word.eq(word), output.payload.last.eq(stages[1][1])]
+                m.d.comb += [
+                    output.payload.word.eq(ram.read_data),
+                    output.payload.last.eq(stages[-1][1]),
+                ]
         return m

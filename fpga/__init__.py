@@ -1,0 +1,1 @@
+"""From the accelerator to an FPGA: tools, devices, out-of-context synthesis."""
