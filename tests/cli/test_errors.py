@@ -63,6 +63,15 @@ SIM = ["sim", "--model", MODEL, "--json", "out.json"]
         ([*SIM, "--image", "none.rsa"], "cannot read image 'none.rsa'"),
         (["compile", "--model", MODEL], "--output"),
         (["compile", "--model", MODEL, "-o", "x.rsa", "--preset", "huge"], "unknown preset"),
+        (
+            ["compile", "--model", MODEL, "-o", "x.rsa", "--batch", "9", "--memory-bytes", "2000"],
+            "a batch of 9 needs at least 4968 bytes of memory, 2000 are there",
+        ),
+        (
+            ["compile", "--model", MODEL, "-o", "x.rsa", "--bytes-per-cycle", "0"],
+            "bandwidth of 0 bytes per cycle is not possible",
+        ),
+        ([*SIM, "--memory-bytes", "2000"], "bytes of memory, 2000 are there"),
         (["disasm", "none.rsa"], "cannot read image 'none.rsa'"),
         (["train", "resnet19"], "unknown model 'resnet19'"),
         (["accuracy", "--model", MODEL, "--images", "none"], "images 'none' not found"),
