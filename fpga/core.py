@@ -99,7 +99,7 @@ def synthesise(
             note(f"synthesising preset '{config.name}'")
             netlist.mkdir(parents=True, exist_ok=True)
             (netlist / "design.v").write_text(source)
-            _run(yosys, ["-q", "-p", script], netlist, "yosys.log")
+            run_tool(yosys, ["-q", "-p", script], netlist, "yosys.log")
             design = json.loads((netlist / "netlist.json").read_text())
             cells.write_text(json.dumps(_units(design["modules"][TOP]["cells"])))
         units = json.loads(cells.read_text())
@@ -118,7 +118,7 @@ def synthesise(
             if not report.exists():
                 note(f"placing and routing on the {device.name}, seed {seed} of {seeds}")
                 part = netlist / f"{name}.part"
-                _run(nextpnr, [*options, "-q", "--report", part.name], netlist, f"{name}.log")
+                run_tool(nextpnr, [*options, "-q", "--report", part.name], netlist, f"{name}.log")
                 part.rename(report)
             routes.append(_route(seed, json.loads(report.read_text())))
     routes.sort(key=lambda route: -route.mhz)
@@ -126,7 +126,7 @@ def synthesise(
     return Synthesis(config.name, device, versions, units, routes)
 
 
-def _run(tool: tools.Tool, arguments: list[str], folder: Path, log: str) -> None:
+def run_tool(tool: tools.Tool, arguments: list[str], folder: Path, log: str) -> None:
     """Run a tool in ``folder`` (YoWASP sees nothing outside it)."""
     with open(folder / log, "w") as file:
         result = subprocess.run(

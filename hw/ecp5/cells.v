@@ -1,0 +1,77 @@
+// Simulation models of the fabric cells of a netlist that Yosys synthesised for the ECP5, written
+// from the behaviour that Lattice documents (FPGA-TN-02205, FPGA libraries guide). With models.v
+// they make such a netlist simulable.
+
+module LUT4 #(parameter INIT = 16'h0000) (input A, B, C, D, output Z);
+    localparam [15:0] TABLE = INIT;
+    assign Z = TABLE[{D, C, B, A}];
+endmodule
+
+module PFUMX (input ALUT, BLUT, C0, output Z);
+    assign Z = C0 ? ALUT : BLUT;
+endmodule
+
+module L6MUX21 (input D0, D1, SD, output Z);
+    assign Z = SD ? D1 : D0;
+endmodule
+
+// Half of a carry cell: a LUT whose output propagates the carry and whose lower quarter, of A and B
+// alone, generates it. INJECT: no carry into the sum.
+module CCU2C_HALF #(parameter [15:0] TABLE = 0, parameter INJECT = "YES") (
+    input A, B, C, D, CIN, output S, COUT
+);
+    wire propagate = TABLE[{D, C, B, A}];
+    wire generated = INJECT == "YES" ? 1'b0 : TABLE[{2'b00, B, A}];
+    assign S = propagate ^ (INJECT == "YES" ? 1'b0 : CIN);
+    assign COUT = propagate ? CIN : generated;
+endmodule
+
+module CCU2C #(
+    parameter INIT0 = 16'h0000, INIT1 = 16'h0000, INJECT1_0 = "YES", INJECT1_1 = "YES"
+) (
+    input CIN, A0, B0, C0, D0, A1, B1, C1, D1, output S0, S1, COUT
+);
+    wire carry;
+    CCU2C_HALF #(.TABLE(INIT0), .INJECT(INJECT1_0)) low(
+        .A(A0), .B(B0), .C(C0), .D(D0), .CIN(CIN), .S(S0), .COUT(carry)
+    );
+    CCU2C_HALF #(.TABLE(INIT1), .INJECT(INJECT1_1)) high(
+        .A(A1), .B(B1), .C(C1), .D(D1), .CIN(carry), .S(S1), .COUT(COUT)
+    );
+endmodule
+
+module TRELLIS_FF #(
+    parameter GSR = "ENABLED", CEMUX = "1", CLKMUX = "CLK", LSRMUX = "LSR", LSRONMUX = "LSRMUX",
+    parameter SRMODE = "LSR_OVER_CE", REGSET = "SET", LSRMODE = "LSR"
+) (
+    input CLK, LSR, CE, DI, M, output reg Q
+);
+    localparam [0:0] SET = REGSET == "SET";
+    wire enable = CEMUX == "CE" ? CE : CEMUX == "INV" ? ~CE : CEMUX == "1";
+    wire reset = LSRMUX == "LSR" ? LSR : ~LSR;
+    initial Q = SET;
+    generate
+        if (CLKMUX != "CLK" || SRMODE != "LSR_OVER_CE" || LSRMODE != "LSR") begin : unsupported
+            initial begin
+                $display("TRELLIS_FF: a mode without a model");
+                $finish;
+            end
+        end
+    endgenerate
+    always @(posedge CLK)
+        if (reset) Q <= SET;
+        else if (enable) Q <= DI;
+endmodule
+
+module TRELLIS_DPR16X4 #(
+    parameter WCKMUX = "WCK", WREMUX = "WRE", parameter [63:0] INITVAL = 64'd0
+) (
+    input [3:0] DI, WAD, RAD, input WRE, WCK, output [3:0] DO
+);
+    reg [3:0] memory[0:15];
+    integer i;
+    initial for (i = 0; i < 16; i = i + 1) memory[i] = INITVAL[4*i +: 4];
+    wire enable = WREMUX == "WRE" ? WRE : WREMUX == "INV" ? ~WRE : WREMUX == "1";
+    always @(posedge WCK) if (enable) memory[WAD] <= DI;
+    assign DO = memory[RAD];
+endmodule
