@@ -66,7 +66,7 @@ class ReadArbiter(wiring.Component):
                     for i in reversed([(t + k) % count for k in range(1, count + 1)]):
                         with m.If(requests[i].valid):
                             m.d.comb += [chosen.eq(i), any_valid.eq(1)]
-        # The burst on its way to the bus: all stages move on together.
+        # The burst on its way to the bus: those behind wait until the last stage is empty.
         stage = data.StructLayout({
             "valid": 1, "client": range(count), "burst": BURST, "end": ADDR_BITS + 1,
             "bus_addr": 32, "outside": 1,
@@ -107,7 +107,7 @@ class ReadArbiter(wiring.Component):
                 s3.valid & ~s3.outside & ~self.halt & ~bus.arvalid
                 & (tags.level != self._config.max_reads)
             ),
-            go.eq(~s3.valid | issue),
+            go.eq(~s3.valid),
             tags.i.valid.eq(issue),
             tags.i.payload.eq(Cat(s3.client, s3.burst.last)),
             bus.arsize.eq(shift),
@@ -117,7 +117,8 @@ class ReadArbiter(wiring.Component):
             m.d.sync += bus.arvalid.eq(0)
         with m.If(issue):
             m.d.sync += [
-                bus.arvalid.eq(1), bus.arlen.eq(s3.burst.beats - 1), bus.araddr.eq(s3.bus_addr),
+                s3.valid.eq(0), bus.arvalid.eq(1), bus.arlen.eq(s3.burst.beats - 1),
+                bus.araddr.eq(s3.bus_addr),
             ]  # fmt: skip
 
         # Data: the oldest tag says whose it is. It is handed on a cycle later.

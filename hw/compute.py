@@ -199,8 +199,8 @@ class ComputeEngine(wiring.Component):
         m.d.sync += [pending_one[n].eq(getattr(pending, f"n_{n}") == 1) for n in loops]
 
         # Issue. Counters hold the steps that are left, flags say that it is the last one. K-tiles
-        # are at least `columns` >= 4 cycles apart: their flags may take two cycles to follow. The
-        # fields in `c` come a cycle after the counters; the flags in `one` make up for that.
+        # are at least `columns` >= 4 cycles apart: that is how long `last_k` may take to follow.
+        # The fields in `c` come a cycle after the counters; the flags in `one` make up for that.
         c = Signal(layout)
         active = Signal()
         at_start = Signal()  # the next pixel is the first of a k-tile
@@ -244,16 +244,15 @@ class ComputeEngine(wiring.Component):
                         m.d.sync += restart("m0")
                         m.d.sync += [
                             move.eq(0b1000), pixel.eq(0), at_start.eq(1), clearing.eq(0),
-                            active.eq(~last_k), left["k2"].eq(left["k2"] - 1),
+                            active.eq(~last_k),
                         ]  # fmt: skip
-                        with m.If(last["k2"]):
-                            m.d.sync += [
-                                left["k2"].eq(c.n_k2), left["k1"].eq(left["k1"] - 1),
-                            ]  # fmt: skip
-                            with m.If(last["k1"]):
-                                m.d.sync += [
-                                    left["k1"].eq(c.n_k1), left["k0"].eq(left["k0"] - 1),
-                                ]  # fmt: skip
+        # The k loops follow a cycle later.
+        with m.If(delay(m, issue & k_tile_end & ~last_k, 1, "k_step")):
+            m.d.sync += left["k2"].eq(left["k2"] - 1)
+            with m.If(last["k2"]):
+                m.d.sync += [left["k2"].eq(c.n_k2), left["k1"].eq(left["k1"] - 1)]
+                with m.If(last["k1"]):
+                    m.d.sync += [left["k1"].eq(c.n_k1), left["k0"].eq(left["k0"] - 1)]
         with m.If(load):
             m.d.sync += [
                 pending_valid.eq(0), active.eq(1), at_start.eq(1), pixel.eq(0),
@@ -299,15 +298,17 @@ class ComputeEngine(wiring.Component):
         m.d.comb += self.read_addr.eq(at)
 
         # The origin of the k-tile after the one that has just begun: from this one's, or from where
-        # the present step of k1 or k0 began. Two cycles; there are at least four.
+        # the present step of k1 or k0 began. The flags are this k-tile's in the second cycle after
+        # the issue of its first pixel, the origin is there two cycles later, and needed one more
+        # cycle later at the earliest.
         origin_k1, origin_k0, augend, addend = (
             Signal.like(self.read_addr, name=n, reset_less=True)
             for n in ("origin_k1", "origin_k0", "augend", "addend")
         )
         step_k1, step_k0 = Signal(), Signal()
-        chosen = Signal()
-        m.d.sync += chosen.eq(moving[3])
-        with m.If(moving[3]):
+        begun, chosen = Signal(), Signal()
+        m.d.sync += [begun.eq(moving[3]), chosen.eq(begun)]
+        with m.If(begun):
             m.d.sync += [step_k1.eq(last["k2"]), step_k0.eq(last["k2"] & last["k1"])]
             with m.If(~last["k2"]):
                 m.d.sync += [augend.eq(next_k), addend.eq(s["k2"])]
@@ -324,5 +325,5 @@ class ComputeEngine(wiring.Component):
                 m.d.sync += origin_k0.eq(target)
         with m.If(late):
             m.d.sync += [x.eq(pending.base) for x in (next_k, origin_k1, origin_k0)]
-            m.d.sync += chosen.eq(0)
+            m.d.sync += [begun.eq(0), chosen.eq(0)]
         return m
