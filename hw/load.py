@@ -95,7 +95,7 @@ class LoadEngine(wiring.Component):
         end = Signal()
         m.d.comb += [
             end.eq(last_x & last_y & last_block),
-            start.eq(prepared[1] & (~active | (go & end))),
+            start.eq(prepared[1] & ~active),
         ]
         with m.If(go & active):
             m.d.sync += [

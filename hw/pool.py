@@ -199,7 +199,7 @@ class PoolStage(wiring.Component):
         rounded = Signal(signed(len(fixed) + 1), reset_less=True)
         m.d.sync += [total.eq(sums[0] + c.avg_bias), rounded.eq(fixed + rounding(c.avg_zp))]
         result = saturate(m, rounded, "average")
-        with m.If(a_run & ~a_valid):
+        with m.If(a_run):
             # Byte i enters in step i and is in `a_word` after step i + AVERAGE_LATENCY.
             m.d.sync += [
                 a_step.eq(a_step + 1), a_word.eq(Cat(a_word[8:], result)),
@@ -207,7 +207,7 @@ class PoolStage(wiring.Component):
             ]  # fmt: skip
             m.d.sync += [x.eq(y) for x, y in zip(sums, [*sums[1:], sums[0]], strict=True)]
         with m.If(a_valid):
-            m.d.sync += [a_valid.eq(0), averaging.eq(0), a_run.eq(0)]
+            m.d.sync += [averaging.eq(0), a_run.eq(0)]
 
         m.d.comb += [
             fifo.i.valid.eq(s4.emit | a_valid),
