@@ -53,7 +53,7 @@ class Profiler(wiring.Component):
 
         m.submodules.memory = memory = Ram(32, self._config.profile_marks * RECORD_WORDS)
         m.d.comb += [memory.read_addr.eq(self.addr), self.data.eq(memory.read_data)]
-        snapshot = [Signal(32, name=f"snapshot{i}") for i in range(RECORD_WORDS)]
+        snapshot = [Signal(32, name=f"snapshot{i}", reset_less=True) for i in range(RECORD_WORDS)]
         index = Signal(range(RECORD_WORDS))
         writing = Signal()
         # A mark takes as long as the events: the counters are those of its cycle.
