@@ -46,8 +46,10 @@ class Fetch(wiring.Component):
         connect(m, reader.request, flipped(self.request))
         m.d.comb += self.ample.eq(reader.ample)
         pattern = reader.i.payload
+        start, some = Signal(), Signal()
+        m.d.sync += [start.eq(self.start), some.eq(self.count != 0)]
         m.d.comb += [
-            reader.i.valid.eq(self.start & (self.count != 0)),
+            reader.i.valid.eq(start & some),
             pattern.addr.eq(self.addr), pattern.n_blocks.eq(1), pattern.n_runs.eq(1),
             pattern.run_len.eq(self.count * words),
         ]  # fmt: skip
