@@ -1,0 +1,1 @@
+"""The accelerator on FPGA boards: SoC, bitstream, host."""

@@ -1,0 +1,157 @@
+"""Memory accesses over a serial port: framed, checked, repeated until they are right."""
+
+import time
+from collections.abc import Callable, Iterable
+
+from resarray.spec.errors import ResarrayError
+
+from ..protocol import (
+    GAP_SECONDS,
+    MAX_WORDS,
+    SYNC,
+    Operation,
+    Status,
+    crc_is_right,
+    reply_bytes,
+    request,
+)
+
+ATTEMPTS = 5
+BITS_PER_BYTE = 10
+MAX_BYTES = 4 * MAX_WORDS
+
+# progress(done, total) in bytes
+Progress = Callable[[int, int], None]
+
+
+def _no_progress(done: int, total: int) -> None:
+    pass
+
+
+class _Damaged(Exception):
+    """One attempt failed; why."""
+
+
+class Link:
+    """Reads and writes of a board's bus, in 32-bit words.
+
+    An access is repeated until a right reply comes, at most `ATTEMPTS` times; then it fails with a
+    `ResarrayError`. So every access must mean the same when it is done twice, which holds for
+    memory and for all registers of the SoC.
+
+    port:    an open pyserial port, or what behaves like one
+    name:    of the port, for messages
+    baud:    bits a second
+    timeout: seconds that the board may take on top of the transfer's own time
+    gap:     seconds of silence after which the board has forgotten half a frame
+    """
+
+    def __init__(
+        self, port, name: str, baud: float, timeout: float = 0.5, gap: float = 2 * GAP_SECONDS
+    ):
+        self._port = port
+        self._name = name
+        self._byte_seconds = BITS_PER_BYTE / baud
+        self._timeout = timeout
+        self._gap = gap
+        self._tag = 0
+        self.retries = 0
+
+    def read(self, address: int, size: int, progress: Progress = _no_progress) -> bytes:
+        """``size`` bytes from ``address``; both multiples of 4."""
+        parts = []
+        for offset, part in _chunks(size):
+            parts.append(self._access(Operation.READ, address + offset, part, b""))
+            progress(offset + part, size)
+        return b"".join(parts)
+
+    def write(self, address: int, data: bytes, progress: Progress = _no_progress) -> None:
+        """``data``, a multiple of 4 bytes, to ``address``."""
+        for offset, part in _chunks(len(data)):
+            self._access(Operation.WRITE, address + offset, part, data[offset : offset + part])
+            progress(offset + part, len(data))
+
+    def read_word(self, address: int) -> int:
+        return int.from_bytes(self.read(address, 4), "little")
+
+    def write_word(self, address: int, value: int) -> None:
+        self.write(address, value.to_bytes(4, "little"))
+
+    def post_word(self, address: int, value: int) -> None:
+        """Write without an answer: for what resets the bridge itself."""
+        frame = request(0, Operation.WRITE, address, 1, value.to_bytes(4, "little"))
+        try:
+            # Ends whatever half a frame an interrupted session left there.
+            time.sleep(self._gap)
+            self._port.write(frame)
+            self._port.flush()
+        except OSError as error:
+            raise self._broken(error) from error
+        time.sleep(self._gap)
+
+    def _broken(self, error: OSError) -> ResarrayError:
+        return ResarrayError(
+            f"port '{self._name}' failed ({error}): is the board still plugged in?"
+        )
+
+    def _access(self, operation: Operation, address: int, size: int, data: bytes) -> bytes:
+        why = ""
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                self.retries += 1
+            try:
+                return self._attempt(operation, address, size, data)
+            except _Damaged as damage:
+                why = str(damage)
+            except OSError as error:  # pyserial's SerialException is one
+                raise self._broken(error) from error
+            # The board forgets what it has of the request, and what is still coming comes.
+            time.sleep(self._gap)
+        raise ResarrayError(
+            f"the board on '{self._name}' does not answer: {why} ({ATTEMPTS} attempts at "
+            f"{operation.name.lower()} of {size} bytes at {address:#010x}); check the cable, the "
+            "port and that the bitstream is loaded"
+        )
+
+    def _attempt(self, operation: Operation, address: int, size: int, data: bytes) -> bytes:
+        self._tag = (self._tag + 1) % 256
+        frame = request(self._tag, operation, address, size // 4, data)
+        words = size // 4 if operation == Operation.READ else 0
+        self._port.reset_input_buffer()
+        deadline = (
+            time.monotonic()
+            + self._timeout
+            + self._byte_seconds * (len(frame) + reply_bytes(words))
+        )
+        self._port.write(frame)
+        self._port.flush()
+        head = self._receive(reply_bytes(0), deadline)
+        if head[0] != SYNC or head[1] != self._tag:
+            raise _Damaged("its reply is damaged")
+        if head[2] == Status.OK and words:
+            head += self._receive(reply_bytes(words) - len(head), deadline)
+        if not crc_is_right(head):
+            raise _Damaged("its reply is damaged")
+        if head[2] == Status.BAD_CRC:
+            raise _Damaged("requests reach it damaged")
+        if head[2] != Status.OK:
+            raise ResarrayError(
+                f"the board's bus has nothing at address {address:#010x}: the bitstream and its "
+                "soc.json do not belong together; load the bitstream again"
+            )
+        return head[3 : 3 + 4 * words]
+
+    def _receive(self, size: int, deadline: float) -> bytes:
+        data = b""
+        while len(data) < size:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise _Damaged("no reply came" if not data else "its reply was cut short")
+            self._port.timeout = left
+            data += self._port.read(size - len(data))
+        return data
+
+
+def _chunks(size: int) -> Iterable[tuple[int, int]]:
+    for offset in range(0, size, MAX_BYTES):
+        yield offset, min(MAX_BYTES, size - offset)

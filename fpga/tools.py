@@ -1,0 +1,74 @@
+"""Finding Yosys and nextpnr: PATH first, then the YoWASP packages; what is missing is named."""
+
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from resarray.spec.errors import ResarrayError
+
+MIN_YOSYS = (0, 40)  # older ones do not know the ECP5's registers
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool that can be run.
+
+    command: what to put in front of its arguments
+    version: as it prints it
+    """
+
+    command: tuple[str, ...]
+    version: str
+
+
+def find_yosys() -> Tool:
+    """Yosys of at least `MIN_YOSYS`."""
+    tool = _on_path("yosys", "-V")
+    if tool is not None:
+        match = re.match(r"Yosys (\d+)\.(\d+)", tool.version)
+        if match and (int(match[1]), int(match[2])) >= MIN_YOSYS:
+            return tool
+    return _yowasp("yosys", "-V", f"Yosys of at least {MIN_YOSYS[0]}.{MIN_YOSYS[1]}")
+
+
+def find_nextpnr() -> Tool:
+    """nextpnr for the ECP5."""
+    tool = _on_path("nextpnr-ecp5", "--version")
+    return tool or _yowasp("nextpnr-ecp5", "--version", "nextpnr-ecp5")
+
+
+def _version(command: tuple[str, ...], option: str) -> str | None:
+    """What a tool prints about itself; None where it does not run."""
+    try:
+        result = subprocess.run([*command, option], capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    # nextpnr prints its version on standard error.
+    text = (result.stdout.strip() or result.stderr.strip()).split("\n")[0]
+    return text if result.returncode == 0 else None
+
+
+def _on_path(name: str, option: str) -> Tool | None:
+    executable = shutil.which(name)
+    if executable is None:
+        return None
+    version = _version((executable,), option)
+    return None if version is None else Tool((executable,), version)
+
+
+def _yowasp(name: str, option: str, wanted: str) -> Tool:
+    package = f"yowasp-{name}"
+    if importlib.util.find_spec(package.replace("-", "_")) is not None:
+        script = Path(sys.executable).parent / package
+        command = (str(script),) if script.exists() else (package,)
+        version = _version(command, option)
+        if version is not None:
+            return Tool(command, version)
+    raise ResarrayError(
+        f"no {wanted}: neither on PATH nor as the Python package '{package}'; install that "
+        f"('pip install {package}')"
+    )
