@@ -17,7 +17,7 @@ class Board:
     nextpnr:    options that select part, package and speed grade
     sdram:      class in ``litedram.modules``
     sys_clk:    Hz of memory controller, bus and serial bridge
-    core_clk:   Hz of the accelerator, at least ``sys_clk``
+    core_clk:   Hz of the accelerator
     preset:     default configuration of the accelerator
     baud:       of the serial bridge
     loader:     board name for openFPGALoader

@@ -10,6 +10,7 @@
 """
 
 import abc
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -137,10 +138,8 @@ def open_port(port: str, baud: float):
             "'ls /dev/ttyUSB*' shows what there is"
         ) from error
     # A USB adapter otherwise keeps short replies for 16 ms. Not every driver can do it.
-    try:
+    with contextlib.suppress(OSError, ValueError, NotImplementedError, AttributeError):
         opened.set_low_latency_mode(True)
-    except (OSError, ValueError, NotImplementedError, AttributeError):
-        pass
     return opened
 
 

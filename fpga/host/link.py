@@ -143,13 +143,14 @@ class Link:
 
     def _receive(self, size: int, deadline: float) -> bytes:
         data = b""
-        while len(data) < size:
+        while True:
             left = deadline - time.monotonic()
-            if left <= 0:
-                raise _Damaged("no reply came" if not data else "its reply was cut short")
-            self._port.timeout = left
+            self._port.timeout = max(0.0, left)
             data += self._port.read(size - len(data))
-        return data
+            if len(data) == size:
+                return data
+            if left <= 0:
+                raise _Damaged("its reply was cut short" if data else "no reply came")
 
 
 def _chunks(size: int) -> Iterable[tuple[int, int]]:

@@ -37,7 +37,7 @@ def initialise(link: Link, description: dict) -> None:
 
 
 def check(link: Link, base: int, size: int) -> None:
-    """Write and read words at the powers of two below ``size``; `ResarrayError` where they differ."""
+    """Words at the powers of two below ``size`` must come back; else `ResarrayError`."""
     offsets = [0, *(1 << bit for bit in range(2, (size - 1).bit_length()))]
     for pattern in PATTERNS:
         values = {offset: pattern ^ offset for offset in offsets}
