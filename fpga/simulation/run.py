@@ -24,7 +24,7 @@ TOP = "board"
 MODELS = ("cells.v", "sdram.v", "harness.v")
 FAMILY = "ulx3s"  # whose pins harness.v has
 CYCLES_PER_BIT = 4
-GAP_CYCLES = 100_000
+GAP_CYCLES = 30_000
 VIOLATIONS = (
     "too long without a refresh",
     "a command during a refresh",

@@ -1,5 +1,6 @@
 """The whole SoC, simulated from its pins: the host's own code loads and runs a residual network."""
 
+import dataclasses
 import importlib.util
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 
 from resarray.compiler.compile import compile_graph
 from resarray.fpga.boards import board
-from resarray.fpga.host.accelerator import Accelerator
+from resarray.fpga.host.accelerator import Accelerator, open_port
+from resarray.fpga.host.link import MAX_BYTES, Link
 from resarray.golden import fast
 from resarray.spec.config import preset
 from resarray.spec.errors import ResarrayError
@@ -42,25 +44,92 @@ def equal(accelerator: Accelerator, golden: dict[str, np.ndarray]) -> None:
         np.testing.assert_array_equal(tensor, golden[name], name)
 
 
-def test_residual_network_from_the_pins():
+class DisturbedPort:
+    """A serial port that damages the next write or the next reply."""
+
+    def __init__(self, port):
+        self._port = port
+        self.damage_write = self.damage_read = None
+
+    @property
+    def timeout(self) -> float:
+        return self._port.timeout
+
+    @timeout.setter
+    def timeout(self, seconds: float) -> None:
+        self._port.timeout = seconds
+
+    def reset_input_buffer(self) -> None:
+        self._port.reset_input_buffer()
+
+    def flush(self) -> None:
+        self._port.flush()
+
+    def close(self) -> None:
+        self._port.close()
+
+    def write(self, data: bytes) -> None:
+        damage, self.damage_write = self.damage_write, None
+        self._port.write(damage(data) if damage else data)
+
+    def read(self, size: int) -> bytes:
+        damage, self.damage_read = self.damage_read, None
+        data = self._port.read(size)
+        return damage(data) if damage else data
+
+
+def flipped(data: bytes) -> bytes:
+    at = len(data) // 2
+    return data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1 :]
+
+
+# A core at its own clock reaches memory and registers through clock domain crossings.
+@pytest.mark.parametrize("core_clk", [60e6, 80e6], ids=["one clock", "two clocks"])
+def test_residual_network_from_the_pins(core_clk):
     config = preset("tiny")
     network = residual_network(1)
     image = compile_graph(network.graph, config)
-    with (
-        SimulatedBoard(board("ulx3s-25f"), config) as simulated,
-        Accelerator.open(
+    chosen = dataclasses.replace(board("ulx3s-25f"), core_clk=core_clk)
+    with SimulatedBoard(chosen, config) as simulated:
+        with Accelerator.open(
             simulated.port, simulated.description, timeout=TIMEOUT, gap=GAP
-        ) as accelerator,
+        ) as accelerator:
+            other = compile_graph(network.graph, preset("small"))
+            with pytest.raises(
+                ResarrayError, match=r"was compiled for configuration .* \('small'\)"
+            ):
+                accelerator.load(other)
+            accelerator.load(image)
+            for _ in range(2):  # what the first image left behind does not matter
+                x = network.input()[None]
+                accelerator.write_inputs(x)
+                accelerator.run()
+                equal(accelerator, fast.run(network.graph, x))
+            counters = accelerator.counters()
+            assert counters["CYCLES"] > counters["BUSY"] > 0
+            assert accelerator.retries == 0
+        disturbed_transfers(simulated)
+
+
+def disturbed_transfers(simulated: SimulatedBoard) -> None:
+    """The real bridge on a bad line: what arrives is right."""
+    description = simulated.description
+    port = DisturbedPort(open_port(simulated.port, description["baud"]))
+    link = Link(port, simulated.port, description["baud"], timeout=4, gap=GAP)
+    base = description["memory"]["base"]
+    data = np.random.default_rng(9).bytes(MAX_BYTES)
+    link.write(base, bytes(MAX_BYTES))
+    for side, damage in (
+        ("damage_write", flipped),
+        ("damage_write", lambda frame: frame[: len(frame) // 2]),
+        ("damage_write", lambda frame: frame[:7] + frame[8:]),
+        ("damage_read", lambda reply: reply[:2]),
     ):
-        other = compile_graph(network.graph, preset("small"))
-        with pytest.raises(ResarrayError, match=r"was compiled for configuration .* \('small'\)"):
-            accelerator.load(other)
-        accelerator.load(image)
-        for _ in range(2):  # what the first image left behind does not matter
-            x = network.input()[None]
-            accelerator.write_inputs(x)
-            accelerator.run()
-            equal(accelerator, fast.run(network.graph, x))
-        counters = accelerator.counters()
-        assert counters["CYCLES"] > counters["BUSY"] > 0
-        assert accelerator.retries == 0
+        before = link.retries
+        setattr(port, side, damage)
+        link.write(base, data)
+        assert link.retries > before
+        setattr(port, side, damage)
+        assert link.read(base, MAX_BYTES) == data
+        data = data[::-1]
+    port.close()
