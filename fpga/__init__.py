@@ -1,1 +1,1 @@
-"""The accelerator on FPGA boards: SoC, bitstream, host."""
+"""From the accelerator to a board: devices, tools, SoC, bitstream, host."""

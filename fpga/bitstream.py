@@ -73,9 +73,12 @@ def find_ecppack() -> tools.Tool:
     )
 
 
-def build_bitstream(board: Board, config: Config, note: Note, detail: Note) -> dict:
+def build_bitstream(
+    board: Board, config: Config, note: Note, detail: Note, target: str = "ecp5"
+) -> dict:
     """Make the bitstream of ``board`` with an accelerator of ``config``; its summary.
 
+    target:       of the accelerator's Verilog, see `resarray.hw.verilog`
     note, detail: told each phase, and what it is doing
 
     `ResarrayError` for a missing tool, a configuration that is too large, a clock that is not met,
@@ -87,7 +90,7 @@ def build_bitstream(board: Board, config: Config, note: Note, detail: Note) -> d
     folder = results_dir(board)
     work = folder / "work"
     shutil.rmtree(work, ignore_errors=True)
-    soc = elaborate(board, config, note=note)
+    soc = elaborate(board, config, target, note=note)
     shutil.copytree(soc, work)
     run = _Runner(work, note, detail)
 
@@ -115,6 +118,7 @@ def build_bitstream(board: Board, config: Config, note: Note, detail: Note) -> d
     )  # fmt: skip
     report = json.loads((work / "report.json").read_text())
     summary = summarise(board, config, report)
+    summary["target"] = target
     summary["tools"] = {"yosys": yosys.version, "nextpnr": nextpnr.version}
     require_timing(summary, work / "nextpnr.log")
     run(

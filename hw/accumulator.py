@@ -1,23 +1,26 @@
 """Two ping-pong banks of 32-bit accumulators: one adds up while the other drains."""
 
-from amaranth.hdl import Array, Module, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ..spec.config import Config
 from .array import dot_bits
 from .common import delay
 from .layouts import pixel_control
+from .memory import READ_LATENCY, Ram
 
 ACC_BITS = 32
 # From a pixel's read address to the cycle in which its new sum can be read again. K-tiles are at
 # least `columns` >= 4 cycles apart, so a pixel never returns sooner.
 REUSE_CYCLES = 4
 # The control of a pixel reaches its column this long before its dot product.
-CONTROL_LEAD = 2
-# From a drain's read request to its lanes.
-DRAIN_LATENCY = 4
+CONTROL_LEAD = READ_LATENCY
+
+
+def drain_latency(config: Config) -> int:
+    """Cycles from a drain's read request to its lanes: address, memory, a hop for each group."""
+    return 1 + READ_LATENCY + config.column_groups
 
 
 def drain_read(config: Config) -> data.StructLayout:
@@ -35,9 +38,8 @@ class AccumulatorColumn(wiring.Component):
     -------
     control : In(pixel_control)   CONTROL_LEAD cycles before ``dot``
     dot : In(signed)
-    drain_en : In(2)              read for the drain, per bank
-    drain_pixel : In
-    q0, q1 : Out(signed)          drained value of each bank, 2 cycles later
+    drain_pixel : In              read in a bank that is not being computed
+    q0, q1 : Out(signed)          drained value of each bank, READ_LATENCY cycles later
     """
 
     def __init__(self, config: Config):
@@ -46,7 +48,6 @@ class AccumulatorColumn(wiring.Component):
             {
                 "control": In(pixel_control(config)),
                 "dot": In(signed(dot_bits(config))),
-                "drain_en": In(2),
                 "drain_pixel": In(range(config.acc_depth)),
                 "q0": Out(signed(ACC_BITS)),
                 "q1": Out(signed(ACC_BITS)),
@@ -56,35 +57,28 @@ class AccumulatorColumn(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         control = self.control
-        # Cycle 0: read address. Cycle 1: read data. Cycle 2: output register, meets `dot`.
-        # Cycle 3: sum register and write.
+        # Cycle 0: read address. Cycle 2: the old sum meets `dot`. Cycle 3: sum register and write.
         stage2 = delay(m, control, CONTROL_LEAD, "control", reset_less=True)
         total = Signal(signed(ACC_BITS), reset_less=True)
         stage3 = delay(m, stage2, 1, "sum_control", reset_less=True)
         outputs = []
         for bank in range(2):
-            memory = Memory(shape=signed(ACC_BITS), depth=self._config.acc_depth, init=[])
-            m.submodules[f"bank{bank}"] = memory
-            read, write = memory.read_port(), memory.write_port()
+            m.submodules[f"bank{bank}"] = memory = Ram(ACC_BITS, self._config.acc_depth)
+            write = Signal(name=f"write{bank}", reset_less=True)
+            m.d.sync += write.eq(stage2.valid & (stage2.bank == bank))
+            # The drain never reads the bank that is being computed.
             computing = control.valid & (control.bank == bank)
             m.d.comb += [
-                read.en.eq(computing | self.drain_en[bank]),
-                write.en.eq(stage3.valid & (stage3.bank == bank)),
-                write.addr.eq(stage3.pixel),
-                write.data.eq(total),
+                memory.write_en.eq(write),
+                memory.write_addr.eq(stage3.pixel),
+                memory.write_data.eq(total),
+                memory.read_addr.eq(Mux(computing, control.pixel, self.drain_pixel)),
             ]
-            # The drain never reads the bank that is being computed.
-            with m.If(computing):
-                m.d.comb += read.addr.eq(control.pixel)
-            with m.Else():
-                m.d.comb += read.addr.eq(self.drain_pixel)
             output = getattr(self, f"q{bank}")
-            m.d.sync += output.eq(read.data)
+            m.d.comb += output.eq(memory.read_data)
             outputs.append(output)
-        with m.If(stage2.clear):
-            m.d.sync += total.eq(self.dot)
-        with m.Else():
-            m.d.sync += total.eq(Array(outputs)[stage2.bank] + self.dot)
+        old = Mux(stage2.bank, outputs[1], outputs[0]) & (~stage2.clear).replicate(ACC_BITS)
+        m.d.sync += total.eq(old.as_signed() + self.dot)
         return m
 
 
@@ -98,7 +92,10 @@ class Accumulators(wiring.Component):
     dot0... : In(signed)
     finished, mark : Out          pulses: the last pixel of an instruction (of a layer) is written
     read : In(drain_read)
-    lanes : Out(lanes * signed)   DRAIN_LATENCY cycles after ``read``
+    lanes : Out(lanes * signed)   `drain_latency` cycles after ``read``
+
+    A drain's request hops from group to group, and so do the values, each group putting in its own
+    when it is asked for: no multiplexer reaches across the array.
     """
 
     def __init__(self, config: Config):
@@ -117,33 +114,36 @@ class Accumulators(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        # Cycle 1: the drain's address, registered for its way to all columns.
-        read = delay(m, self.read, 1, "read")
         control = self.control
-        values = []
-        for c in range(config.columns):
-            m.submodules[f"column{c}"] = column = AccumulatorColumn(config)
-            hit = read.valid & (read.group == c // config.lanes)
-            m.d.comb += [
-                column.control.eq(control),
-                column.dot.eq(getattr(self, f"dot{c}")),
-                column.drain_en.eq((hit & (read.bank == 0)) | ((hit & (read.bank == 1)) << 1)),
-                column.drain_pixel.eq(read.pixel),
-            ]
-            values.append((column.q0, column.q1))
-            control = delay(m, control, 1, f"control{c}")
-        # Written CONTROL_LEAD + 1 cycles after the last column's control, which has hopped on.
-        end = delay(m, control, CONTROL_LEAD + 1, "end")
-        m.d.comb += [
-            self.finished.eq(end.valid & end.end),
-            self.mark.eq(end.valid & end.end & end.mark),
-        ]
-        # Cycle 2: memory. Cycle 3: output register. Cycle 4: the group's columns of the bank.
-        chosen = delay(m, read, 2, "chosen")
-        with m.Switch(chosen.group):
-            for group in range(config.column_groups):
-                with m.Case(group):
-                    for lane in range(config.lanes):
-                        q = values[group * config.lanes + lane]
-                        m.d.sync += self.lanes[lane].eq(Array(q)[chosen.bank])
+        read = self.read
+        lanes = None
+        for group in range(config.column_groups):
+            # Cycle 1 + group: the request is here. Two cycles later: the memories' output.
+            read = delay(m, read, 1, f"read{group}", reset_less=True)
+            asked = Signal(name=f"asked{group}")
+            m.d.comb += asked.eq(read.group == group)
+            chosen = delay(m, Cat(asked, read.bank), READ_LATENCY, f"chosen{group}",
+                           reset_less=True)  # fmt: skip
+            passed = Signal.like(self.lanes, name=f"lanes{group}", reset_less=True)
+            for lane in range(config.lanes):
+                c = group * config.lanes + lane
+                m.submodules[f"column{c}"] = column = AccumulatorColumn(config)
+                m.d.comb += [
+                    column.control.eq(control),
+                    column.dot.eq(getattr(self, f"dot{c}")),
+                    column.drain_pixel.eq(read.pixel),
+                ]
+                control = delay(m, control, 1, f"control{c}", reset_less=True)
+                value = Mux(chosen[1], column.q1, column.q0)
+                before = value if lanes is None else Mux(chosen[0], value, lanes[lane])
+                m.d.sync += passed[lane].eq(before)
+            lanes = passed
+        m.d.comb += self.lanes.eq(lanes)
+        # The last column's sum is written CONTROL_LEAD + 1 cycles after its control. Reset with the
+        # rest, so that no pixel of a program that was broken off is counted for the next one.
+        ending = self.control.valid & self.control.end
+        ends = delay(
+            m, Cat(ending, ending & self.control.mark), config.columns + CONTROL_LEAD + 1, "ends"
+        )
+        m.d.comb += [self.finished.eq(ends[0]), self.mark.eq(ends[1])]
         return m

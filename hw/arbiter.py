@@ -2,7 +2,6 @@
 
 from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
@@ -10,12 +9,13 @@ from ..spec.config import Config
 from ..spec.registers import ErrorCause
 from .axi import AXI4
 from .layouts import ADDR_BITS, BURST, beat
+from .memory import Fifo
 
 ERROR = data.StructLayout({"cause": 3, "engine": 3, "addr": 32})
 
 
 class ReadArbiter(wiring.Component):
-    """Round robin among ``clients`` readers, one burst a cycle, ``max_reads`` bursts in flight.
+    """Round robin among ``clients`` readers, a burst every 2 cycles, ``max_reads`` in flight.
 
     Data comes back in order; a queue of tags says whose it is. A burst that is not inside
     [0, mem_words) raises an error and nothing more is issued. ``halt`` stops issuing as well.
@@ -54,7 +54,7 @@ class ReadArbiter(wiring.Component):
         bus = self.bus
 
         tag = data.StructLayout({"client": range(count), "last": 1})
-        m.submodules.tags = tags = SyncFIFOBuffered(width=tag.size, depth=self._config.max_reads)
+        m.submodules.tags = tags = Fifo(tag.size, self._config.max_reads)
 
         # Cycle 0: choose a request.
         turn = Signal(range(count))
@@ -66,47 +66,69 @@ class ReadArbiter(wiring.Component):
                     for i in reversed([(t + k) % count for k in range(1, count + 1)]):
                         with m.If(requests[i].valid):
                             m.d.comb += [chosen.eq(i), any_valid.eq(1)]
-        burst = Signal(BURST)
-        client = Signal(range(count))
-        pending = Signal()
-        accept = Signal()
-        m.d.comb += accept.eq(any_valid & ~pending & ~self.halt)
+        # The burst on its way to the bus: all stages move on together.
+        stage = data.StructLayout({
+            "valid": 1, "client": range(count), "burst": BURST, "end": ADDR_BITS + 1,
+            "bus_addr": 32, "outside": 1,
+        })  # fmt: skip
+        s1, s2, s3 = (Signal(stage, name=f"s{i}") for i in range(1, 4))
+        go, accept = Signal(), Signal()
+        m.d.comb += accept.eq(any_valid & go & ~self.halt)
         with m.If(accept):
-            m.d.sync += [pending.eq(1), turn.eq(chosen), client.eq(chosen)]
+            m.d.sync += turn.eq(chosen)
+        with m.If(go):
+            m.d.sync += [s1.valid.eq(accept), s1.client.eq(chosen)]
         with m.Switch(chosen):
             for i in range(count):
                 with m.Case(i):
                     m.d.comb += requests[i].ready.eq(accept)
-                    with m.If(accept):
-                        m.d.sync += burst.eq(requests[i].payload)
+                    with m.If(go):
+                        m.d.sync += s1.burst.eq(requests[i].payload)
 
-        # Cycle 1: check it and put it on the bus.
-        outside = (burst.addr + burst.beats) > self.mem_words
+        # Cycle 1: where it ends and its bus address. Cycle 2: check it.
+        with m.If(go):
+            m.d.sync += [
+                s2.eq(s1), s2.end.eq(s1.burst.addr + s1.burst.beats),
+                s2.bus_addr.eq(self.mem_base + (s1.burst.addr << shift)),
+                s3.eq(s2), s3.outside.eq(s2.end > self.mem_words),
+            ]  # fmt: skip
+
+        # Cycle 3: put it on the bus.
         issue = Signal()
         m.d.comb += [
-            issue.eq(pending & ~outside & tags.w_rdy & ~self.halt & (~bus.arvalid | bus.arready)),
-            tags.w_en.eq(issue),
-            tags.w_data.eq(Cat(client, burst.last)),
+            issue.eq(
+                s3.valid & ~s3.outside & ~self.halt & ~bus.arvalid
+                & (tags.level != self._config.max_reads)
+            ),
+            go.eq(~s3.valid | issue),
+            tags.i.valid.eq(issue),
+            tags.i.payload.eq(Cat(s3.client, s3.burst.last)),
             bus.arsize.eq(shift),
             bus.arburst.eq(1),
-        ]
+        ]  # fmt: skip
         with m.If(bus.arready):
             m.d.sync += bus.arvalid.eq(0)
         with m.If(issue):
             m.d.sync += [
-                pending.eq(0), bus.arvalid.eq(1), bus.arlen.eq(burst.beats - 1),
-                bus.araddr.eq(self.mem_base + (burst.addr << shift)),
+                bus.arvalid.eq(1), bus.arlen.eq(s3.burst.beats - 1), bus.araddr.eq(s3.bus_addr),
             ]  # fmt: skip
 
-        # Data: the oldest tag says whose it is.
-        head = data.View(tag, tags.r_data)
-        m.d.comb += [bus.rready.eq(1), tags.r_en.eq(bus.rvalid & bus.rlast)]
+        # Data: the oldest tag says whose it is. It is handed on a cycle later.
+        head = data.View(tag, tags.o.payload)
+        step = Signal()
+        m.d.comb += [
+            bus.rready.eq(tags.o.valid), step.eq(bus.rvalid & bus.rready),
+            tags.o.ready.eq(bus.rvalid & bus.rlast),
+        ]  # fmt: skip
+        word = Signal.like(bus.rdata, name="word", reset_less=True)
+        last = Signal()
+        m.d.sync += [word.eq(bus.rdata), last.eq(bus.rlast & head.last)]
         for i, output in enumerate(outputs):
+            valid = Signal(name=f"valid{i}")
+            m.d.sync += valid.eq(step & (head.client == i))
             m.d.comb += [
-                output.valid.eq(bus.rvalid & (head.client == i)),
-                output.payload.word.eq(bus.rdata),
-                output.payload.last.eq(bus.rlast & head.last),
-            ]
+                output.valid.eq(valid), output.payload.word.eq(word), output.payload.last.eq(last),
+            ]  # fmt: skip
         m.d.comb += self.idle.eq(~bus.arvalid & (tags.level == 0))
 
         def engine_of(index):
@@ -117,9 +139,11 @@ class ReadArbiter(wiring.Component):
                         m.d.comb += numbers.eq(engine)
             return numbers
 
-        bad_data = bus.rvalid & (bus.rresp != 0)
-        data_engine, burst_engine = engine_of(head.client), engine_of(client)
-        m.d.comb += self.error_valid.eq(bad_data | (pending & outside & ~self.halt))
+        bad_data = Signal()
+        data_client = Signal(range(count))
+        m.d.sync += [bad_data.eq(step & (bus.rresp != 0)), data_client.eq(head.client)]
+        data_engine, burst_engine = engine_of(data_client), engine_of(s3.client)
+        m.d.comb += self.error_valid.eq(bad_data | (s3.valid & s3.outside & ~self.halt))
         with m.If(bad_data):
             m.d.comb += [
                 self.error.cause.eq(ErrorCause.READ_RESPONSE), self.error.engine.eq(data_engine),
@@ -127,6 +151,6 @@ class ReadArbiter(wiring.Component):
         with m.Else():
             m.d.comb += [
                 self.error.cause.eq(ErrorCause.OUTSIDE_WINDOW), self.error.engine.eq(burst_engine),
-                self.error.addr.eq(Cat(Const(0, shift), burst.addr)),
+                self.error.addr.eq(Cat(Const(0, shift), s3.burst.addr)),
             ]  # fmt: skip
         return m

@@ -19,6 +19,9 @@ from amaranth.utils import ceil_log2
 from ..spec.config import Config
 from . import element
 
+# What a column passes on as it came.
+HOPPING = ("vector", "swap", "weight", "weight_valid", "weight_column", "shared")
+
 
 def tree_levels(config: Config) -> int:
     """Register levels of a column's adder tree."""
@@ -62,6 +65,7 @@ class Column(wiring.Component):
     -------
     vector, swap : In/Out         activations; ``swap`` with the first pixel of a k-tile
     weight, weight_valid, weight_column : In/Out   the weight bus
+    weight_here : In/Out          the word on the bus is this column's (the next one's)
     shared : In/Out(signed)       sum of a0*a1, aligned with the adder tree (pair element)
     dot : Out(signed)             the dot product
     """
@@ -78,6 +82,7 @@ class Column(wiring.Component):
             ("weight", bits),
             ("weight_valid", 1),
             ("weight_column", range(config.columns)),
+            ("weight_here", 1),
             ("shared", shared),
         ):
             members[name] = In(shape)
@@ -86,12 +91,18 @@ class Column(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        for name in ("vector", "swap", "weight", "weight_valid", "weight_column", "shared"):
-            m.d.sync += getattr(self, f"{name}_out").eq(getattr(self, name))
+        for name in HOPPING:
+            output = Signal.like(getattr(self, name), name=f"{name}_q", reset_less=True)
+            m.d.sync += output.eq(getattr(self, name))
+            m.d.comb += getattr(self, f"{name}_out").eq(output)
+        # Whose word it is gets decided a column ahead: the enable has 8 * rows registers to reach.
+        here = Signal(reset_less=True)
+        m.d.sync += here.eq(self.weight_valid & (self.weight_column == self._index + 1))
+        m.d.comb += self.weight_here_out.eq(here)
 
         shadow = Signal.like(self.weight, reset_less=True)
         active = Signal.like(self.weight, reset_less=True)
-        with m.If(self.weight_valid & (self.weight_column == self._index)):
+        with m.If(self.weight_here):
             m.d.sync += shadow.eq(self.weight)
         with m.If(self.swap):
             m.d.sync += active.eq(shadow)
@@ -106,10 +117,9 @@ class Column(wiring.Component):
             ]  # fmt: skip
             products.append(pe.product)
         total = adder_tree(m, products, "sum")
-        if element_class.uses_shared_term:
-            m.d.sync += self.dot.eq(total - self.shared)
-        else:
-            m.d.sync += self.dot.eq(total)
+        dot = Signal.like(self.dot, name="dot_q", reset_less=True)
+        m.d.sync += dot.eq(total - self.shared if element_class.uses_shared_term else total)
+        m.d.comb += self.dot.eq(dot)
         return m
 
 
@@ -167,6 +177,8 @@ class SystolicArray(wiring.Component):
             suffix = "_out" if c else ""
             for name in ("vector", "swap", "weight", "weight_valid", "weight_column"):
                 m.d.comb += getattr(column, name).eq(getattr(previous, name + suffix))
+            here = previous.weight_here_out if c else self.weight_valid & (self.weight_column == 0)
+            m.d.comb += column.weight_here.eq(here)
             if shared is not None:
                 m.d.comb += column.shared.eq(previous.shared_out if c else shared)
             m.d.comb += getattr(self, f"dot{c}").eq(column.dot)

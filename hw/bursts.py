@@ -42,31 +42,35 @@ class BurstSplitter(wiring.Component):
         runs = Signal.like(p.n_runs)
         blocks = Signal.like(p.n_blocks)
 
-        sized = Signal()  # `beats` is valid for `addr` and `words`
-        beats = Signal(range(burst_words + 1))
-        to_boundary = Signal.like(beats)
-        m.d.comb += [
-            to_boundary.eq(burst_words - addr[: exact_log2(burst_words)]),
-            self.o.valid.eq(self.busy & sized),
-            self.o.payload.addr.eq(addr),
-            self.o.payload.beats.eq(beats),
-        ]
-        end_of_run = words == beats
-        end_of_block = end_of_run & (runs == 1)
-        end = end_of_block & (blocks == 1)
-        m.d.comb += self.o.payload.last.eq(end)
-        next_run = Signal.like(addr)
-        next_block = Signal.like(addr)
-        m.d.comb += [
-            next_run.eq(run_addr + p.run_stride),
-            next_block.eq(block_addr + p.block_stride),
-        ]
-
+        # Cycle 1 of a burst: its size, and where each kind of successor begins.
+        sized = Signal()
+        burst = Signal(BURST)
+        end_of_run, end_of_block = Signal(), Signal()
+        next_addr, next_run, next_block = (
+            Signal.like(addr, name=n) for n in ("next_addr", "next_run", "next_block")
+        )
+        next_words = Signal.like(words)
+        low_bits = exact_log2(burst_words)
+        to_boundary = Signal(range(burst_words + 1))
+        fits = words <= to_boundary
+        m.d.comb += to_boundary.eq(burst_words - addr[:low_bits])
         with m.If(self.busy & ~sized):
-            m.d.sync += [beats.eq(Mux(words < to_boundary, words, to_boundary)), sized.eq(1)]
-        taken = self.o.valid & self.o.ready
+            m.d.sync += [
+                sized.eq(1), burst.addr.eq(addr), burst.beats.eq(Mux(fits, words, to_boundary)),
+                burst.last.eq(fits & (runs == 1) & (blocks == 1)),
+                end_of_run.eq(fits), end_of_block.eq(fits & (runs == 1)),
+                next_addr.eq((addr[low_bits:] + 1) << low_bits),
+                next_words.eq(words - to_boundary),
+                next_run.eq(run_addr + p.run_stride),
+                next_block.eq(block_addr + p.block_stride),
+            ]  # fmt: skip
+
+        # Cycle 2: it is offered.
+        m.d.comb += [self.o.valid.eq(sized), self.o.payload.eq(burst)]
+        end = burst.last
+        taken = sized & self.o.ready
         with m.If(taken):
-            m.d.sync += [sized.eq(0), addr.eq(addr + beats), words.eq(words - beats)]
+            m.d.sync += [sized.eq(0), addr.eq(next_addr), words.eq(next_words)]
             with m.If(end_of_run):
                 m.d.sync += [
                     addr.eq(next_run), run_addr.eq(next_run), words.eq(p.run_len),

@@ -6,12 +6,21 @@ from amaranth.lib.wiring import In, Out
 
 from ..spec.config import Config
 from ..spec.isa import Engine
+from .common import delay
 from .layouts import INSTRUCTIONS, PARAMS, pixel_control
 
 
 def param_write(config: Config) -> data.StructLayout:
     """One channel's parameters for one bank."""
     return data.StructLayout({"bank": 1, "column": range(config.columns), "record": PARAMS})
+
+
+_FIELDS = INSTRUCTIONS[Engine.COMPUTE].members
+# From the inside out.
+K_LOOPS = ("k2", "k1", "k0")
+M_LOOPS = ("m2", "m1", "m0")
+# From a pixel's issue to its address.
+ADDRESS_LATENCY = 2
 
 
 class WeightSequencer(wiring.Component):
@@ -22,7 +31,7 @@ class WeightSequencer(wiring.Component):
 
     Members
     -------
-    start, params, bank, k_tiles : In   an instruction, taken when ``ready``
+    start, params, bank, n_k0, n_k1, n_k2 : In   an instruction, taken when ``ready``
     ready : Out                         all words of the instruction before are on their way
     words : In(stream of words)
     swap : In                           the loaded k-tile becomes active in this cycle
@@ -34,7 +43,8 @@ class WeightSequencer(wiring.Component):
     def __init__(self, config: Config):
         self._config = config
         super().__init__({
-            "start": In(1), "params": In(1), "bank": In(1), "k_tiles": In(20), "ready": Out(1),
+            "start": In(1), "params": In(1), "bank": In(1), "ready": Out(1),
+            **{f"n_{loop}": In(_FIELDS[f"n_{loop}"]) for loop in K_LOOPS},
             "words": In(stream.Signature(8 * config.rows)),
             "swap": In(1), "loaded": Out(1),
             "weight": Out(8 * config.rows), "weight_valid": Out(1),
@@ -45,12 +55,24 @@ class WeightSequencer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        last_column = config.columns - 1
+        # The flags say what the counters beside them are. Those of k-tiles change every `columns`
+        # cycles at most (4 or more), so their flags may take a cycle or two to follow.
         column = Signal(range(config.columns))
-        k_tiles = Signal(20)
+        last_column = Signal()
+        n = {loop: Signal.like(getattr(self, f"n_{loop}"), name=f"n_{loop}") for loop in K_LOOPS}
+        k_left = {loop: Signal.like(n[loop], name=f"left_{loop}") for loop in K_LOOPS}
+        last = {loop: Signal(name=f"last_{loop}") for loop in K_LOOPS}
+        m.d.sync += [last[loop].eq(k_left[loop] == 1) for loop in K_LOOPS]
+        loading = Signal()
         bank = Signal()
         in_params = Signal()
         word = self.words.payload
+
+        def next_column():
+            return [
+                column.eq(Mux(last_column, 0, column + 1)),
+                last_column.eq(column == config.columns - 2),
+            ]  # fmt: skip
 
         # Parameters: `param_words` words make a record.
         half = Signal()
@@ -73,17 +95,16 @@ class WeightSequencer(wiring.Component):
                 self.param.record.as_value().eq(record_bits),
             ]
             with m.If(record_end):
-                m.d.sync += column.eq(column + 1)
-                with m.If(column == last_column):
-                    m.d.sync += [column.eq(0), in_params.eq(0)]
+                m.d.sync += next_column()
+                with m.If(last_column):
+                    m.d.sync += in_params.eq(0)
 
         # Weights: word c of a k-tile for column c.
         take_weight = Signal()
+        wanted = loading & (~self.loaded | self.swap)
         m.d.comb += [
-            take_weight.eq(
-                ~in_params & (k_tiles != 0) & self.words.valid & (~self.loaded | self.swap)
-            ),
-            self.words.ready.eq(in_params | ((k_tiles != 0) & (~self.loaded | self.swap))),
+            take_weight.eq(~in_params & wanted & self.words.valid),
+            self.words.ready.eq(in_params | wanted),
             self.weight.eq(word),
             self.weight_valid.eq(take_weight),
             self.weight_column.eq(column),
@@ -91,15 +112,27 @@ class WeightSequencer(wiring.Component):
         with m.If(self.swap):
             m.d.sync += self.loaded.eq(0)
         with m.If(take_weight):
-            m.d.sync += column.eq(column + 1)
-            with m.If(column == last_column):
-                m.d.sync += [column.eq(0), k_tiles.eq(k_tiles - 1), self.loaded.eq(1)]
+            m.d.sync += next_column()
+            with m.If(last_column):
+                m.d.sync += self.loaded.eq(1)
+                with m.If(~last["k2"]):
+                    m.d.sync += k_left["k2"].eq(k_left["k2"] - 1)
+                with m.Else():
+                    m.d.sync += k_left["k2"].eq(n["k2"])
+                    with m.If(~last["k1"]):
+                        m.d.sync += k_left["k1"].eq(k_left["k1"] - 1)
+                    with m.Else():
+                        m.d.sync += [
+                            k_left["k1"].eq(n["k1"]), k_left["k0"].eq(k_left["k0"] - 1),
+                            loading.eq(~last["k0"]),
+                        ]  # fmt: skip
 
-        m.d.comb += self.ready.eq(~in_params & (k_tiles == 0))
+        m.d.comb += self.ready.eq(~in_params & ~loading)
         with m.If(self.start & self.ready):
-            m.d.sync += [
-                in_params.eq(self.params), bank.eq(self.bank), k_tiles.eq(self.k_tiles),
-            ]  # fmt: skip
+            m.d.sync += [in_params.eq(self.params), bank.eq(self.bank), loading.eq(1)]
+            for loop in K_LOOPS:
+                count = getattr(self, f"n_{loop}")
+                m.d.sync += [n[loop].eq(count), k_left[loop].eq(count)]
         return m
 
 
@@ -113,7 +146,7 @@ class ComputeEngine(wiring.Component):
     -------
     i : In(stream of COMPUTE instructions)
     words : In(stream of words)   the weight FIFO
-    read_addr, read_en : Out      input buffer; in the same cycle:
+    read_addr, read_en : Out      input buffer, ADDRESS_LATENCY cycles after the issue; beside it:
     control, swap : Out           what accompanies that pixel
     weight... : Out               the array's weight bus, in step with ``swap``
     param, param_valid : Out(param_write)
@@ -139,102 +172,155 @@ class ComputeEngine(wiring.Component):
         config = self._config
         m.submodules.weights = weights = WeightSequencer(config)
         wiring.connect(m, wiring.flipped(self.words), weights.words)
+        bus = Cat(weights.weight_valid, weights.weight_column, weights.weight)
         m.d.comb += [
-            self.weight.eq(weights.weight), self.weight_valid.eq(weights.weight_valid),
-            self.weight_column.eq(weights.weight_column),
+            Cat(self.weight_valid, self.weight_column, self.weight).eq(
+                delay(m, bus, ADDRESS_LATENCY, "bus", reset_less=True)
+            ),
             self.param.eq(weights.param), self.param_valid.eq(weights.param_valid),
         ]  # fmt: skip
 
         # An accepted instruction starts loading weights at once and waits in `pending` for its
-        # turn. Its number of k-tiles takes two cycles to multiply.
+        # turn. `pending_ready`: the flags that say which loops have a single step are valid.
         layout = INSTRUCTIONS[Engine.COMPUTE]
-        pending, pending_valid = Signal(layout), Signal()
-        product = Signal(10)
-        k_tiles = Signal(20)
-        multiplied = Signal(2)
-        take = Signal()
-        m.d.sync += [
-            product.eq(self.i.payload.n_k1 * self.i.payload.n_k2),
-            k_tiles.eq(product * self.i.payload.n_k0),
-            multiplied.eq(Mux(take, 0, Cat(self.i.valid, multiplied[0] & self.i.valid))),
-        ]
+        loops = (*K_LOOPS, *M_LOOPS)
+        pending, pending_valid, pending_ready = Signal(layout), Signal(), Signal()
+        take, load = Signal(), Signal()
+        pending_one = {n: Signal(name=f"pending_one_{n}") for n in loops}
         m.d.comb += [
-            take.eq(self.i.valid & multiplied[1] & weights.ready & ~pending_valid),
-            self.i.ready.eq(take),
+            take.eq(self.i.valid & weights.ready & ~pending_valid),
+            self.i.ready.eq(weights.ready & ~pending_valid),
             weights.start.eq(take),
             weights.params.eq(self.i.payload.params),
             weights.bank.eq(self.i.payload.bank),
-            weights.k_tiles.eq(k_tiles),
+            *(getattr(weights, f"n_{n}").eq(getattr(self.i.payload, f"n_{n}")) for n in K_LOOPS),
         ]
+        with m.If(take):
+            m.d.sync += [pending.eq(self.i.payload), pending_valid.eq(1)]
+        m.d.sync += pending_ready.eq(pending_valid & ~load)
+        m.d.sync += [pending_one[n].eq(getattr(pending, f"n_{n}") == 1) for n in loops]
 
-        # The loops. Counters hold the steps that are left; `a_*` is where the current step of a
-        # loop begins.
+        # Issue. Counters hold the steps that are left, flags say that it is the last one. K-tiles
+        # are at least `columns` >= 4 cycles apart: their flags may take two cycles to follow.
         c = Signal(layout)
         active = Signal()
         at_start = Signal()  # the next pixel is the first of a k-tile
         clearing = Signal()
         pixel = Signal(range(config.acc_depth))
-        left = {n: Signal.like(getattr(c, f"n_{n}"), name=f"left_{n}")
-                for n in ("k0", "k1", "k2", "m0", "m1", "m2")}  # fmt: skip
-        a = {n: Signal.like(self.read_addr, name=f"a_{n}") for n in left}
-        done = {n: left[n] == 1 for n in left}
-
-        issue = Signal()
+        left = {n: Signal.like(getattr(c, f"n_{n}"), name=f"left_{n}") for n in loops}
+        last = {n: Signal(name=f"last_{n}") for n in loops}
+        one = {n: Signal(name=f"one_{n}") for n in M_LOOPS}
+        last_k = Signal()
+        move = Signal(4)  # how the next pixel's address comes about, one-hot: m2, m1, m0, k-tile
+        issue, k_tile_end, end = Signal(), Signal(), Signal()
         m.d.comb += [
             issue.eq(active & (~at_start | weights.loaded)),
-            self.wait_weights.eq((active & ~issue) | (~active & pending_valid)),
-            self.read_en.eq(issue),
-            self.read_addr.eq(a["m2"]),
-            self.swap.eq(issue & at_start),
-            weights.swap.eq(self.swap),
-            self.control.valid.eq(issue),
-            self.control.pixel.eq(pixel),
-            self.control.bank.eq(c.bank),
-            self.control.clear.eq(clearing),
-            self.control.mark.eq(c.mark),
+            k_tile_end.eq(last["m2"] & last["m1"] & last["m0"]),
+            end.eq(k_tile_end & last_k),
+            load.eq(pending_ready & (~active | (issue & end))),
+            weights.swap.eq(issue & at_start),
         ]
-        row_end = done["m2"]
-        image_end = row_end & done["m1"]
-        k_tile_end = image_end & done["m0"]
-        k2_end = k_tile_end & done["k2"]
-        k1_end = k2_end & done["k1"]
-        end = k1_end & done["k0"]
-        m.d.comb += self.control.end.eq(end)
+        m.d.sync += [last[n].eq(left[n] == 1) for n in K_LOOPS]
+        m.d.sync += last_k.eq(last["k0"] & last["k1"] & last["k2"])
 
-        def step(name: str, inner: list[str]):
-            """Advance loop ``name`` and restart the loops inside it."""
-            target = a[name] + getattr(c, f"s_{name}")
-            statements = [left[name].eq(left[name] - 1), a[name].eq(target)]
-            for n in inner:
-                statements += [left[n].eq(getattr(c, f"n_{n}")), a[n].eq(target)]
-            return statements
+        def restart(n: str):
+            return [left[n].eq(getattr(c, f"n_{n}")), last[n].eq(one[n])]
+
+        def step(n: str):
+            return [left[n].eq(left[n] - 1), last[n].eq(left[n] == 2)]
 
         with m.If(issue):
             m.d.sync += [pixel.eq(pixel + 1), at_start.eq(0)]
-            with m.If(k_tile_end):
-                m.d.sync += [pixel.eq(0), at_start.eq(1), clearing.eq(0)]
-            with m.If(~row_end):
-                m.d.sync += step("m2", [])
-            with m.Elif(~image_end):
-                m.d.sync += step("m1", ["m2"])
-            with m.Elif(~k_tile_end):
-                m.d.sync += step("m0", ["m1", "m2"])
-            with m.Elif(~k2_end):
-                m.d.sync += step("k2", ["m0", "m1", "m2"])
-            with m.Elif(~k1_end):
-                m.d.sync += step("k1", ["k2", "m0", "m1", "m2"])
-            with m.Elif(~end):
-                m.d.sync += step("k0", ["k1", "k2", "m0", "m1", "m2"])
+            with m.If(~last["m2"]):
+                m.d.sync += [*step("m2"), move.eq(0b0001)]
             with m.Else():
-                m.d.sync += active.eq(0)
-
-        with m.If(take):
-            m.d.sync += [pending.eq(self.i.payload), pending_valid.eq(1)]
-        with m.If(pending_valid & (~active | (issue & end))):
+                m.d.sync += restart("m2")
+                with m.If(~last["m1"]):
+                    m.d.sync += [*step("m1"), move.eq(0b0010)]
+                with m.Else():
+                    m.d.sync += restart("m1")
+                    with m.If(~last["m0"]):
+                        m.d.sync += [*step("m0"), move.eq(0b0100)]
+                    with m.Else():
+                        m.d.sync += restart("m0")
+                        m.d.sync += [
+                            move.eq(0b1000), pixel.eq(0), at_start.eq(1), clearing.eq(0),
+                            active.eq(~last_k), left["k2"].eq(left["k2"] - 1),
+                        ]  # fmt: skip
+                        with m.If(last["k2"]):
+                            m.d.sync += [
+                                left["k2"].eq(c.n_k2), left["k1"].eq(left["k1"] - 1),
+                            ]  # fmt: skip
+                            with m.If(last["k1"]):
+                                m.d.sync += [
+                                    left["k1"].eq(c.n_k1), left["k0"].eq(left["k0"] - 1),
+                                ]  # fmt: skip
+        with m.If(load):
             m.d.sync += [
                 c.eq(pending), pending_valid.eq(0), active.eq(1), at_start.eq(1), pixel.eq(0),
-                clearing.eq(pending.clear),
+                clearing.eq(pending.clear), move.eq(0b1000),
+                last_k.eq(pending_one["k0"] & pending_one["k1"] & pending_one["k2"]),
             ]  # fmt: skip
-            m.d.sync += [left[n].eq(getattr(pending, f"n_{n}")) for n in left]
-            m.d.sync += [a[n].eq(pending.base) for n in a]
+            m.d.sync += [left[n].eq(getattr(pending, f"n_{n}")) for n in loops]
+            m.d.sync += [last[n].eq(pending_one[n]) for n in loops]
+            m.d.sync += [one[n].eq(pending_one[n]) for n in M_LOOPS]
+
+        # What goes with the pixel, in step with its address.
+        control = Signal.like(self.control)
+        m.d.comb += [
+            control.valid.eq(issue), control.pixel.eq(pixel), control.bank.eq(c.bank),
+            control.clear.eq(clearing), control.mark.eq(c.mark), control.end.eq(end),
+        ]  # fmt: skip
+        waits = (active & ~issue) | (~active & pending_valid)
+        delayed = delay(m, Cat(weights.swap, waits, issue), ADDRESS_LATENCY, "delayed")
+        m.d.comb += [
+            Cat(self.swap, self.wait_weights, self.read_en).eq(delayed),
+            self.control.eq(delay(m, control, ADDRESS_LATENCY, "control")),
+        ]
+
+        # Addresses, a cycle behind: strides and `moving` are copies of what the issue saw. `at` is
+        # the current pixel, `next_m1` and `next_m0` where the next step of these loops begins,
+        # `next_k` where the next k-tile does.
+        s = {n: delay(m, getattr(c, f"s_{n}"), 1, f"s_{n}", reset_less=True) for n in loops}
+        at, next_m1, next_m0, next_k = (
+            Signal.like(self.read_addr, name=n, reset_less=True)
+            for n in ("at", "next_m1", "next_m0", "next_k")
+        )
+        moving = delay(m, move & issue.replicate(len(move)), 1, "moving")
+        origin = Mux(moving[3], next_k, Mux(moving[2], next_m0, next_m1))
+        with m.If(moving[0]):
+            m.d.sync += at.eq(at + s["m2"])
+        with m.If(moving[1:].any()):
+            m.d.sync += [at.eq(origin), next_m1.eq(origin + s["m1"])]
+        with m.If(moving[2:].any()):
+            m.d.sync += next_m0.eq(origin + s["m0"])
+        m.d.comb += self.read_addr.eq(at)
+
+        # The origin of the k-tile after the one that has just begun: from this one's, or from where
+        # the present step of k1 or k0 began. Two cycles; there are at least four.
+        origin_k1, origin_k0, augend, addend = (
+            Signal.like(self.read_addr, name=n, reset_less=True)
+            for n in ("origin_k1", "origin_k0", "augend", "addend")
+        )
+        step_k1, step_k0 = Signal(), Signal()
+        chosen = Signal()
+        m.d.sync += chosen.eq(moving[3])
+        with m.If(moving[3]):
+            m.d.sync += [step_k1.eq(last["k2"]), step_k0.eq(last["k2"] & last["k1"])]
+            with m.If(~last["k2"]):
+                m.d.sync += [augend.eq(next_k), addend.eq(s["k2"])]
+            with m.Elif(~last["k1"]):
+                m.d.sync += [augend.eq(origin_k1), addend.eq(s["k1"])]
+            with m.Else():
+                m.d.sync += [augend.eq(origin_k0), addend.eq(s["k0"])]
+        with m.If(chosen):
+            target = augend + addend
+            m.d.sync += next_k.eq(target)
+            with m.If(step_k1):
+                m.d.sync += origin_k1.eq(target)
+            with m.If(step_k0):
+                m.d.sync += origin_k0.eq(target)
+        with m.If(delay(m, load, 1, "loaded")):
+            m.d.sync += [next_k.eq(c.base), origin_k1.eq(c.base), origin_k0.eq(c.base)]
+            m.d.sync += chosen.eq(0)
         return m

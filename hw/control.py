@@ -1,12 +1,13 @@
 """AXI4-Lite register file: settings in, status out. The map is `resarray.spec.registers`."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..spec import registers
 from ..spec.config import Config
 from .axi import AXI4Lite
+from .common import delay
 
 _SETTINGS = [r.name for r in registers.REGISTERS.values() if r.access == "rw"]
 _STATUS = [
@@ -17,7 +18,8 @@ RECORD_WORDS = len(registers.PROFILE_FIELDS)
 
 
 class RegisterFile(wiring.Component):
-    """One access at a time, 3 cycles each. Unknown addresses read as 0 and ignore writes.
+    """One access at a time: a write takes 2 cycles, a read 6. Unknown
+    addresses read as 0 and ignore writes.
 
     Members
     -------
@@ -25,7 +27,7 @@ class RegisterFile(wiring.Component):
     start : Out             pulse: CTRL bit 0 was written with 1
     SETTING : Out(32)       one per "rw" register, by its name in lower case
     STATUS : In(32)         one per "ro" register that changes
-    profile_addr : Out, profile_data : In(32)   the profile memory, data 1 cycle later
+    profile_addr : Out, profile_data : In(32)   the profile memory: `memory.READ_LATENCY` cycles
     """
 
     def __init__(self, config: Config):
@@ -46,7 +48,7 @@ class RegisterFile(wiring.Component):
         bus = self.bus
         regs = registers.REGISTERS
 
-        # Writes: address and data are taken together.
+        # Writes: address and data are taken together, and act a cycle later.
         write = Signal()
         m.d.comb += [
             write.eq(bus.awvalid & bus.wvalid & ~bus.bvalid),
@@ -57,42 +59,60 @@ class RegisterFile(wiring.Component):
             m.d.sync += bus.bvalid.eq(1)
         with m.Elif(bus.bready):
             m.d.sync += bus.bvalid.eq(0)
-        m.d.sync += self.start.eq(
-            write & (bus.awaddr == regs["CTRL"].offset) & bus.wdata[0] & bus.wstrb[0]
+        written = delay(m, write, 1, "written")
+        at, value, strobe = (
+            delay(m, signal, 1, name, reset_less=True)
+            for signal, name in ((bus.awaddr, "at"), (bus.wdata, "value"), (bus.wstrb, "strobe"))
         )
+        m.d.sync += self.start.eq(written & (at == regs["CTRL"].offset) & value[0] & strobe[0])
         for name in _SETTINGS:
             setting = getattr(self, name.lower())
-            with m.If(write & (bus.awaddr == regs[name].offset)):
+            with m.If(written & (at == regs[name].offset)):
                 for i in range(4):
-                    with m.If(bus.wstrb[i]):
-                        m.d.sync += setting[8 * i : 8 * i + 8].eq(bus.wdata[8 * i : 8 * i + 8])
+                    with m.If(strobe[i]):
+                        m.d.sync += setting[8 * i : 8 * i + 8].eq(value[8 * i : 8 * i + 8])
 
-        # Reads: cycle 0 takes the address, cycle 1 selects, cycle 2 answers.
+        # Reads: cycle 0 takes the address, cycles 1 to 3 select (a bank of eight registers each,
+        # then the bank), cycle 4 answers.
         addr = Signal(registers.ADDRESS_BITS)
-        selecting = Signal()
-        m.d.comb += [
-            bus.arready.eq(~selecting & ~bus.rvalid),
-            self.profile_addr.eq(bus.araddr[2:]),
-        ]
+        selecting = Signal(4)
+        busy = Signal()
+        m.d.comb += [bus.arready.eq(~busy), self.profile_addr.eq(addr[2:])]
+        m.d.sync += selecting.eq(Cat(bus.arvalid & bus.arready, selecting))
         with m.If(bus.arvalid & bus.arready):
-            m.d.sync += [addr.eq(bus.araddr), selecting.eq(1)]
-        value = Signal(32)
+            m.d.sync += [addr.eq(bus.araddr), busy.eq(1)]
         constants = {
             "ID": registers.ID, "VERSION": registers.VERSION,
             "HASH_LO": self._config.hash & 0xFFFFFFFF, "HASH_HI": self._config.hash >> 32,
         }  # fmt: skip
-        with m.Switch(addr):
-            for name, register in regs.items():
-                if register.access != "wo":
-                    with m.Case(register.offset):
-                        m.d.comb += value.eq(
-                            constants[name] if name in constants else getattr(self, name.lower())
-                        )
-        with m.If(selecting):
+        banks = {}
+        for name, register in regs.items():
+            if register.access != "wo":
+                source = constants[name] if name in constants else getattr(self, name.lower())
+                banks.setdefault(register.offset >> 5, {})[(register.offset >> 2) % 8] = source
+        bank_values = {}
+        for bank, members in banks.items():
+            bank_values[bank] = selected = Signal(32, name=f"bank{bank}")
+            with m.Switch(addr[2:5]):
+                for index, source in members.items():
+                    with m.Case(index):
+                        m.d.sync += selected.eq(source)
+                with m.Default():
+                    m.d.sync += selected.eq(0)
+        register_value = Signal(32)
+        with m.Switch(addr[5:]):
+            for bank, selected in bank_values.items():
+                with m.Case(bank):
+                    m.d.sync += register_value.eq(selected)
+            with m.Default():
+                m.d.sync += register_value.eq(0)
+        with m.If(selecting[3]):
             m.d.sync += [
-                selecting.eq(0), bus.rvalid.eq(1),
-                bus.rdata.eq(Mux(addr >= registers.PROFILE_OFFSET, self.profile_data, value)),
-            ]  # fmt: skip
-        with m.Elif(bus.rready):
-            m.d.sync += bus.rvalid.eq(0)
+                bus.rvalid.eq(1),
+                bus.rdata.eq(
+                    Mux(addr >= registers.PROFILE_OFFSET, self.profile_data, register_value)
+                ),
+            ]
+        with m.Elif(bus.rvalid & bus.rready):
+            m.d.sync += [bus.rvalid.eq(0), busy.eq(0)]
         return m

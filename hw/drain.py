@@ -2,7 +2,6 @@
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
@@ -13,6 +12,7 @@ from . import accumulator, requantise
 from .common import delay
 from .compute import param_write
 from .layouts import INSTRUCTIONS, PARAMS
+from .memory import Fifo
 from .pool import PoolStage
 
 FIFO_WORDS = 32
@@ -42,7 +42,9 @@ class ParameterTables(wiring.Component):
         lane_bits = exact_log2(config.lanes)
         groups = 1 << (len(self.group) if config.column_groups > 1 else 0)
         for lane in range(config.lanes):
-            memory = Memory(shape=PARAMS.size, depth=2 * groups, init=[])
+            memory = Memory(
+                shape=PARAMS.size, depth=2 * groups, init=[], attrs={"ram_style": "distributed"}
+            )
             m.submodules[f"lane{lane}"] = memory
             write, read = memory.write_port(), memory.read_port()
             column = self.write.column
@@ -90,62 +92,82 @@ class DrainEngine(wiring.Component):
         last_part = config.block_groups - 1
         c = Signal(INSTRUCTIONS[Engine.DRAIN])
         m.submodules.tables = tables = ParameterTables(config)
-        m.submodules.fifo = fifo = SyncFIFOBuffered(width=bits, depth=FIFO_WORDS)
+        m.submodules.fifo = fifo = Fifo(bits, FIFO_WORDS)
         m.submodules.pool = pool = PoolStage(config)
         m.d.comb += [tables.write.eq(self.param), tables.write_valid.eq(self.param_valid)]
 
-        # Issue: a word of `rows` channels in `block_groups` parts of `lanes` channels.
+        # Issue: a word of `rows` channels in `block_groups` parts of `lanes` channels. The flags
+        # say what the counters are.
         reading = Signal()
         part = Signal(range(max(2, config.block_groups)))
+        first_part, final_part = Signal(), Signal()
         group = Signal(range(max(2, config.column_groups)))
         first_group = Signal.like(group)
+        next_group = Signal.like(group)
         pixel, pixels, blocks = Signal(10), Signal(10), Signal(6)
+        last_pixel, last_block, one_pixel = Signal(), Signal(), Signal()
         room = Signal(range(FIFO_WORDS + 1), init=FIFO_WORDS)
+        has_room = Signal()
         begin = Signal()
         issue = Signal()
+        left = Signal()  # a word has left the FIFO
         m.d.comb += [
-            begin.eq(reading & (part == 0) & (room != 0) & (~c.res_en | self.residual.valid)),
-            issue.eq(begin | (reading & (part != 0))),
-            self.residual.ready.eq(begin & c.res_en),
+            begin.eq(reading & first_part & has_room & (~c.res_en | self.residual.valid)),
+            issue.eq(begin | (reading & ~first_part)),
+            self.residual.ready.eq(reading & first_part & has_room & c.res_en),
             self.read.valid.eq(issue),
             self.read.bank.eq(c.bank),
             self.read.group.eq(group),
             self.read.pixel.eq(pixel),
         ]
-        m.d.sync += room.eq(room - begin + (fifo.r_rdy & fifo.r_en))
-        residual = Signal(bits)
-        with m.If(begin):
+        m.d.sync += [
+            left.eq(fifo.o.valid & fifo.o.ready),
+            room.eq(room - begin + left),
+            # One word is enough when none is begun now.
+            has_room.eq((room > 1) | ((room == 1) & ~begin)),
+        ]
+        residual = Signal(bits, reset_less=True)
+        with m.If(first_part):
             m.d.sync += residual.eq(self.residual.payload)
-        residual_part = Mux(part == 0, self.residual.payload, residual)
         end = Signal()
         with m.If(issue):
-            m.d.sync += [part.eq(part + 1), group.eq(group + 1)]
-            with m.If(part == last_part):
+            m.d.sync += [
+                part.eq(part + 1), group.eq(group + 1), first_part.eq(0),
+                final_part.eq(part + 1 == last_part),
+            ]  # fmt: skip
+            with m.If(final_part):
                 m.d.sync += [
-                    part.eq(0), group.eq(first_group), pixel.eq(pixel + 1), pixels.eq(pixels - 1),
+                    part.eq(0), first_part.eq(1), final_part.eq(last_part == 0),
+                    group.eq(first_group), pixel.eq(pixel + 1), pixels.eq(pixels - 1),
+                    last_pixel.eq(pixels == 2),
                 ]  # fmt: skip
-                with m.If(pixels == 1):
+                with m.If(last_pixel):
                     m.d.sync += [
-                        first_group.eq(first_group + config.block_groups),
-                        group.eq(first_group + config.block_groups),
-                        pixel.eq(c.px_base), pixels.eq(c.px_count), blocks.eq(blocks - 1),
+                        first_group.eq(next_group), group.eq(next_group),
+                        pixel.eq(c.px_base), pixels.eq(c.px_count), last_pixel.eq(one_pixel),
+                        blocks.eq(blocks - 1), last_block.eq(blocks == 2),
                     ]  # fmt: skip
-                    m.d.comb += end.eq(blocks == 1)
+                    m.d.comb += end.eq(last_block)
+                    m.d.sync += next_group.eq(next_group + config.block_groups)
         with m.If(end):
             m.d.sync += reading.eq(0)
 
-        # The lanes: accumulators after DRAIN_LATENCY cycles, parameters fetched to meet them.
+        # The lanes: accumulators after `drain_latency` cycles, parameters fetched to meet them. The
+        # residual waits for its part one cycle longer, in a register of its own.
         meta = data.StructLayout({
             "valid": 1, "end": 1, "bank": 1, "group": range(config.column_groups),
             "residual": 8 * config.lanes,
         })  # fmt: skip
-        issued = Signal(meta)
+        issued = delay(m, Cat(issue, end), 1, "issued")
+        place = delay(m, Cat(c.bank, group), 1, "place", reset_less=True)
+        issued_part = delay(m, part, 1, "issued_part", reset_less=True)
+        head = Signal(meta)
         m.d.comb += [
-            issued.valid.eq(issue), issued.end.eq(end), issued.bank.eq(c.bank),
-            issued.group.eq(group),
-            issued.residual.eq(residual_part.word_select(part, 8 * config.lanes)),
+            Cat(head.valid, head.end).eq(issued), Cat(head.bank, head.group).eq(place),
+            head.residual.eq(residual.word_select(issued_part, 8 * config.lanes)),
         ]  # fmt: skip
-        before = delay(m, issued, accumulator.DRAIN_LATENCY - 1, "issued")
+        latency = accumulator.drain_latency(config)
+        before = delay(m, head, latency - 2, "before")
         arrived = delay(m, before, 1, "arrived")
         m.d.comb += [tables.bank.eq(before.bank), tables.group.eq(before.group)]
         outputs = []
@@ -159,7 +181,7 @@ class DrainEngine(wiring.Component):
                 lane.hi.eq(c.hi),
             ]  # fmt: skip
             outputs.append(lane.out)
-        finished = delay(m, Cat(arrived.valid, arrived.end), requantise.LATENCY, "finished")
+        finished = delay(m, arrived.valid, requantise.LATENCY, "finished")
         m.d.comb += self.done.eq(arrived.valid & arrived.end)
 
         # Parts to words, lowest channels first.
@@ -168,32 +190,36 @@ class DrainEngine(wiring.Component):
             held = Signal(bits - len(lanes_out))
             filled = Signal(range(config.block_groups))
             whole = Cat(held, lanes_out)
-            with m.If(finished[0]):
+            with m.If(finished):
                 m.d.sync += held.eq(whole[len(lanes_out) :])
                 m.d.sync += filled.eq(Mux(filled == last_part, 0, filled + 1))
-            m.d.comb += fifo.w_en.eq(finished[0] & (filled == last_part))
+            m.d.comb += fifo.i.valid.eq(finished & (filled == last_part))
         else:
             whole = lanes_out
-            m.d.comb += fifo.w_en.eq(finished[0])
+            m.d.comb += fifo.i.valid.eq(finished)
         m.d.comb += [
-            fifo.w_data.eq(whole),
+            fifo.i.payload.eq(whole),
             pool.c.eq(c),
-            pool.i.payload.eq(fifo.r_data),
-            pool.i.valid.eq(fifo.r_rdy & self.busy),
-            fifo.r_en.eq(pool.i.ready & self.busy),
         ]
+        connect(m, fifo.o, pool.i)
         connect(m, pool.o, flipped(self.o))
 
-        # The next instruction starts when the pool stage has seen the last word of this one.
-        m.d.comb += [self.i.ready.eq(~self.busy), pool.start.eq(self.i.valid & self.i.ready)]
+        # The next instruction starts when the pool stage has seen the last word of this one. It is
+        # taken over in two steps, so that the counters do not hang on the queue.
+        m.d.comb += self.i.ready.eq(~self.busy)
+        starting = Signal()
+        m.d.sync += starting.eq(self.i.valid & self.i.ready)
+        m.d.comb += pool.start.eq(starting)
         with m.If(pool.end):
             m.d.sync += self.busy.eq(0)
-        new = self.i.payload
         with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [c.eq(self.i.payload), self.busy.eq(1)]
+        with m.If(starting):
             m.d.sync += [
-                c.eq(new), self.busy.eq(1), reading.eq(1), part.eq(0), group.eq(0),
-                first_group.eq(0), pixel.eq(new.px_base), pixels.eq(new.px_count),
-                blocks.eq(new.n_blocks),
+                reading.eq(1), part.eq(0), first_part.eq(1), final_part.eq(last_part == 0),
+                group.eq(0), first_group.eq(0), next_group.eq(config.block_groups),
+                pixel.eq(c.px_base), pixels.eq(c.px_count), blocks.eq(c.n_blocks),
+                last_pixel.eq(c.px_count == 1), one_pixel.eq(c.px_count == 1),
+                last_block.eq(c.n_blocks == 1),
             ]  # fmt: skip
-            m.d.comb += pool.c.eq(new)
         return m

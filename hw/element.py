@@ -4,11 +4,15 @@ from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from . import multiplier
+from .common import delay
+from .multiplier import Multiplier
+
 ACTIVATION_BITS = 8
 WEIGHT_BITS = 8
-# Every element takes this long from its operands to its product: multiplier input, pipeline and
-# output registers, and one register in fabric.
-LATENCY = 4
+# Every element takes this long from its operands to its product: a register in fabric, for the way
+# to a multiplier and from it is long, the multiplier's own, and a register in fabric again.
+LATENCY = 1 + multiplier.LATENCY + 1
 
 
 class Element(wiring.Component):
@@ -42,18 +46,19 @@ class MacElement(Element):
 
     def elaborate(self, platform):
         m = Module()
-        # Cycle 1: operand registers.
-        a0, a1, w0, w1 = (
-            Signal.like(s, name=f"{n}_q", reset_less=True)
-            for n, s in (("a0", self.a0), ("a1", self.a1), ("w0", self.w0), ("w1", self.w1))
-        )
-        m.d.sync += [a0.eq(self.a0), a1.eq(self.a1), w0.eq(self.w0), w1.eq(self.w1)]
-        # Cycles 2, 3: pipeline and output registers of the multipliers.
-        p0, p1 = Signal(signed(16), reset_less=True), Signal(signed(16), reset_less=True)
-        q0, q1 = Signal(signed(16), reset_less=True), Signal(signed(16), reset_less=True)
-        m.d.sync += [p0.eq(a0 * w0), p1.eq(a1 * w1), q0.eq(p0), q1.eq(p1)]
-        # Cycle 4: sum in fabric.
-        m.d.sync += self.product.eq(q0 + q1)
+        # Cycle 1: operand registers. Cycles 2 to 4: multipliers.
+        products = []
+        for i, (a, w) in enumerate(((self.a0, self.w0), (self.a1, self.w1))):
+            m.submodules[f"multiplier{i}"] = product = Multiplier(ACTIVATION_BITS, WEIGHT_BITS)
+            m.d.comb += [
+                product.a.eq(delay(m, a, 1, f"a{i}", reset_less=True)),
+                product.b.eq(delay(m, w, 1, f"w{i}", reset_less=True)),
+            ]
+            products.append(product.product)
+        # Cycle 5: sum in fabric.
+        total = Signal.like(self.product, name="total", reset_less=True)
+        m.d.sync += total.eq(products[0] + products[1])
+        m.d.comb += self.product.eq(total)
         return m
 
 
@@ -73,14 +78,15 @@ class PairElement(Element):
 
     def elaborate(self, platform):
         m = Module()
-        # Cycle 1: multiplier input registers, behind the pre-adders.
+        m.submodules.multiplier = product = Multiplier(9, 9)
+        # Cycle 1: pre-adders. Cycles 2 to 4: multiplier.
         x, y = Signal(signed(9), reset_less=True), Signal(signed(9), reset_less=True)
         m.d.sync += [x.eq(self.a0 + self.w1), y.eq(self.a1 + self.w0)]
-        # Cycles 2, 3: pipeline and output registers.
-        p, q = Signal(signed(18), reset_less=True), Signal(signed(18), reset_less=True)
-        m.d.sync += [p.eq(x * y), q.eq(p)]
-        # Cycle 4: register in fabric.
-        m.d.sync += self.product.eq(q)
+        m.d.comb += [product.a.eq(x), product.b.eq(y)]
+        # Cycle 5: register in fabric.
+        total = Signal.like(self.product, name="total", reset_less=True)
+        m.d.sync += total.eq(product.product)
+        m.d.comb += self.product.eq(total)
         return m
 
 

@@ -49,33 +49,51 @@ class Fetch(wiring.Component):
             pattern.run_len.eq(self.count * words),
         ]  # fmt: skip
 
+        # Cycle 1: the word and whose it is; an instruction's first word says so. Nothing goes on
+        # while the queue is full.
         index = Signal(range(words))
+        first_word, last_word = Signal(init=1), Signal(init=words == 1)
+        valid, last = Signal(), Signal()
+        word = Signal.like(reader.o.payload, name="word", reset_less=True)
         opcode = Signal(4)
-        current = Signal(4)
-        with m.If(index == 0):
-            m.d.comb += opcode.eq(reader.o.payload[:4])
-        with m.Else():
-            m.d.comb += opcode.eq(current)
-        step = Signal()
-        m.d.comb += step.eq(reader.o.valid & reader.o.ready)
-        last_word = index == words - 1
-        with m.Switch(opcode):
-            for engine in isa.Engine:
-                with m.Case(engine.opcode):
-                    queue = getattr(self, f"queue{engine.value}")
-                    dispatched = getattr(self, f"dispatched{engine.value}")
-                    m.d.comb += [
-                        queue.valid.eq(reader.o.valid),
-                        queue.payload.eq(reader.o.payload),
-                        reader.o.ready.eq(queue.ready),
-                    ]
-                    with m.If(step & last_word):
-                        m.d.sync += dispatched.eq(dispatched + 1)
-            with m.Default():
-                m.d.comb += self.bad_opcode.eq(reader.o.valid)
-        with m.If(step):
-            m.d.sync += [index.eq(index + 1), current.eq(opcode)]
-            with m.If(last_word):
-                m.d.sync += [index.eq(0), self.fetched.eq(self.fetched + 1)]
-        m.d.comb += self.finished.eq(self.fetched == self.count)
+        engines = Signal(len(isa.Engine))  # one-hot
+        bad = Signal()
+        go = Signal()
+        m.d.comb += [reader.o.ready.eq(go), opcode.eq(reader.o.payload[:4])]
+        with m.If(go):
+            m.d.sync += [valid.eq(reader.o.valid), word.eq(reader.o.payload), last.eq(last_word)]
+            with m.If(reader.o.valid):
+                m.d.sync += [
+                    index.eq(index + 1), first_word.eq(last_word),
+                    last_word.eq(index == words - 2),
+                ]  # fmt: skip
+                with m.If(last_word):
+                    m.d.sync += [index.eq(0), last_word.eq(words == 1)]
+                with m.If(first_word):
+                    m.d.sync += [engines[e].eq(opcode == e.opcode) for e in isa.Engine]
+                    m.d.sync += bad.eq((opcode == 0) | (opcode > len(isa.Engine)))
+
+        # Cycle 2: to its queue.
+        ready = Signal(len(isa.Engine))
+        m.d.comb += [
+            go.eq(~valid | (~bad & (engines & ready).any())),
+        ]  # fmt: skip
+        # Told once `fetched` has counted the instruction before.
+        m.d.sync += self.bad_opcode.eq(valid & bad)
+        counted = Signal()
+        m.d.sync += counted.eq(valid & ~bad & (engines & ready).any() & last)
+        with m.If(counted):
+            m.d.sync += self.fetched.eq(self.fetched + 1)
+        for engine in isa.Engine:
+            queue = getattr(self, f"queue{engine.value}")
+            dispatched = getattr(self, f"dispatched{engine.value}")
+            m.d.comb += [
+                queue.valid.eq(valid & engines[engine]), queue.payload.eq(word),
+                ready[engine].eq(queue.ready),
+            ]  # fmt: skip
+            counting = Signal(name=f"counting{engine.value}")
+            m.d.sync += counting.eq(valid & last & engines[engine] & queue.ready)
+            with m.If(counting):
+                m.d.sync += dispatched.eq(dispatched + 1)
+        m.d.sync += self.finished.eq(self.fetched == self.count)
         return m

@@ -2,26 +2,29 @@
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from ..spec.config import Config
+from . import memory
+from .common import delay
 from .load import write_request
+from .memory import Ram
 
-READ_LATENCY = 4
+# Addresses, memory, order, shift.
+READ_LATENCY = 1 + memory.READ_LATENCY + 2
 
 
 class InputBuffer(wiring.Component):
     """Two banks of words, even and odd, so that any ``rows`` consecutive bytes can be read.
 
-    One write and one read a cycle. ``vector`` follows ``addr`` by READ_LATENCY cycles.
+    One write and one read a cycle. ``vector`` follows ``addr`` by READ_LATENCY cycles. A word can
+    be read from 2 cycles after its write on.
 
     Members
     -------
     write : In(stream of write_request)   always ready
     addr : In                             first byte
-    en : In                               read this cycle
     vector : Out                          ``rows`` bytes, lowest address lowest
     """
 
@@ -31,7 +34,6 @@ class InputBuffer(wiring.Component):
             {
                 "write": In(stream.Signature(write_request(config), always_ready=True)),
                 "addr": In(range(config.input_words * config.rows)),
-                "en": In(1),
                 "vector": Out(8 * config.rows),
             }
         )
@@ -42,40 +44,34 @@ class InputBuffer(wiring.Component):
         depth = self._config.input_words // 2
         byte_bits = exact_log2(self._config.rows)
 
+        # Cycle 1: addresses, in registers of their own for the way to all blocks of a bank.
         word = self.addr[byte_bits:]
         bank_addrs = ((word + 1) >> 1, word >> 1)  # even bank, odd bank
+        write = delay(m, self.write.payload, 1, "write", reset_less=True)
         banks = []
         for i, bank_addr in enumerate(bank_addrs):
-            memory = Memory(shape=bits, depth=depth, init=[])
-            m.submodules[("even", "odd")[i]] = memory
-            write, read = memory.write_port(), memory.read_port()
-            w = self.write.payload
-            # Cycle 1: memory read.
-            m.d.comb += [
-                write.en.eq(self.write.valid & (w.addr[0] == i)),
-                write.addr.eq(w.addr[1:]),
-                write.data.eq(w.word),
-                read.en.eq(self.en),
-                read.addr.eq(bank_addr[: exact_log2(depth)]),
+            m.submodules[("even", "odd")[i]] = bank = Ram(bits, depth)
+            address = Signal(exact_log2(depth), name=f"address{i}", reset_less=True)
+            write_en = Signal(name=f"write_en{i}")
+            m.d.sync += [
+                address.eq(bank_addr),
+                write_en.eq(self.write.valid & (self.write.payload.addr[0] == i)),
             ]
-            # Cycle 2: output register.
-            output = Signal(bits, name=f"output{i}", reset_less=True)
-            m.d.sync += output.eq(read.data)
-            banks.append(output)
-        odd = Signal(3)
-        offset = [Signal(byte_bits, name=f"offset{i}") for i in range(3)]
-        m.d.sync += [
-            odd.eq(Cat(word[0], odd)),
-            offset[0].eq(self.addr), offset[1].eq(offset[0]), offset[2].eq(offset[1]),
-        ]  # fmt: skip
-        # Cycle 3: order the two words. Cycle 4: shift by bytes.
+            # Cycles 2 and 3: memory.
+            m.d.comb += [
+                bank.write_en.eq(write_en), bank.write_addr.eq(write.addr[1:]),
+                bank.write_data.eq(write.word), bank.read_addr.eq(address),
+            ]  # fmt: skip
+            banks.append(bank.read_data)
+        # Cycle 4: order the two words. Cycle 5: shift by bytes.
+        odd = delay(m, word[0], READ_LATENCY - 2, "odd", reset_less=True)
+        offset = delay(m, self.addr[:byte_bits], READ_LATENCY - 1, "offset", reset_less=True)
         low, high = Signal(bits, reset_less=True), Signal(bits, reset_less=True)
-        m.d.sync += [
-            low.eq(Mux(odd[1], banks[1], banks[0])),
-            high.eq(Mux(odd[1], banks[0], banks[1])),
-        ]
-        with m.Switch(offset[2]):
+        m.d.sync += [low.eq(Mux(odd, banks[1], banks[0])), high.eq(Mux(odd, banks[0], banks[1]))]
+        vector = Signal(bits, reset_less=True)
+        with m.Switch(offset):
             for k in range(self._config.rows):
                 with m.Case(k):
-                    m.d.sync += self.vector.eq(Cat(low[8 * k :], high[: 8 * k]))
+                    m.d.sync += vector.eq(Cat(low[8 * k :], high[: 8 * k]))
+        m.d.comb += self.vector.eq(vector)
         return m

@@ -1,6 +1,6 @@
 """LOAD engine: feature-map tiles from memory into the input buffer, padding written on the way."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -64,51 +64,87 @@ class LoadEngine(wiring.Component):
         with m.If(take):
             m.d.sync += [waiting.eq(self.i.payload), waiting_valid.eq(1)]
 
+        # What is written where is prepared in two cycles, while the instruction before still runs.
+        w = waiting
+        prepared = Signal(2)
+        start = Signal()
+        m.d.sync += prepared.eq(Mux(start, 0, Cat(waiting_valid, prepared[0] & waiting_valid)))
+        names = ("first_x", "end_x", "total_x", "first_y", "end_y", "total_y")
+        new = {n: Signal(11, name=f"new_{n}") for n in names}
+        one_x, one_y, one_block = Signal(), Signal(), Signal()
+        m.d.sync += [
+            new["first_x"].eq(w.left), new["end_x"].eq(w.left + w.cols),
+            new["total_x"].eq(w.left + w.cols + w.right),
+            new["first_y"].eq(w.top), new["end_y"].eq(w.top + w.rows),
+            new["total_y"].eq(w.top + w.rows + w.bottom),
+            one_x.eq(new["total_x"] == 1), one_y.eq(new["total_y"] == 1),
+            one_block.eq(w.n_blocks == 1),
+        ]  # fmt: skip
+
+        # A word on its way: all stages move on together. Line and column are in units of words;
+        # each runs through border, data, border.
+        go = Signal()
         active = Signal()
+        now = {n: Signal(11, name=n) for n in names}
+        now_one_x, now_one_y = Signal(), Signal()
+        x, y, left_x, left_y = (Signal(11, name=n) for n in ("x", "y", "left_x", "left_y"))
+        last_x, last_y, last_block = Signal(), Signal(), Signal()
         blocks = Signal(10)
         addr = Signal(range(self._config.input_words))
-        # Line and column in units of words; each runs through border, data, border.
-        x, y = Signal(11), Signal(11)
-        width, height = Signal(11), Signal(11)
-        first_x, end_x, first_y, end_y = Signal(11), Signal(11), Signal(11), Signal(11)
         pad_value = Signal(8)
-
-        is_data = (x >= first_x) & (x < end_x) & (y >= first_y) & (y < end_y)
-        step = Signal()
-        m.d.comb += [
-            step.eq(active & (~is_data | reader.o.valid)),
-            reader.o.ready.eq(active & is_data),
-        ]
-        end_of_line = x == width
-        end_of_block = end_of_line & (y == height)
         end = Signal()
-        m.d.comb += end.eq(step & end_of_block & (blocks == 1))
-        m.d.sync += [
-            self.write.valid.eq(step),
-            self.write.payload.addr.eq(addr),
-            self.done.eq(end),
+        m.d.comb += [
+            end.eq(last_x & last_y & last_block),
+            start.eq(prepared[1] & (~active | (go & end))),
         ]
-        with m.If(is_data):
-            m.d.sync += self.write.payload.word.eq(reader.o.payload)
-        with m.Else():
-            m.d.sync += self.write.payload.word.eq(pad_value.replicate(self._config.rows))
-        with m.If(step):
-            m.d.sync += [addr.eq(addr + 1), x.eq(x + 1)]
-            with m.If(end_of_line):
-                m.d.sync += [x.eq(0), y.eq(y + 1)]
-            with m.If(end_of_block):
-                m.d.sync += [y.eq(0), blocks.eq(blocks - 1)]
-
-        with m.If(end):
-            m.d.sync += active.eq(0)
-        with m.If(waiting_valid & (~active | end)):
-            w = waiting
+        with m.If(go & active):
+            m.d.sync += [
+                addr.eq(addr + 1), x.eq(x + 1), left_x.eq(left_x - 1), last_x.eq(left_x == 2),
+            ]  # fmt: skip
+            with m.If(last_x):
+                m.d.sync += [
+                    x.eq(0), left_x.eq(now["total_x"]), last_x.eq(now_one_x), y.eq(y + 1),
+                    left_y.eq(left_y - 1), last_y.eq(left_y == 2),
+                ]  # fmt: skip
+                with m.If(last_y):
+                    m.d.sync += [
+                        y.eq(0), left_y.eq(now["total_y"]), last_y.eq(now_one_y),
+                        blocks.eq(blocks - 1), last_block.eq(blocks == 2), active.eq(~last_block),
+                    ]  # fmt: skip
+        with m.If(start):
             m.d.sync += [
                 waiting_valid.eq(0), active.eq(1), blocks.eq(w.n_blocks), addr.eq(w.buf),
-                x.eq(0), y.eq(0), pad_value.eq(w.pad_value),
-                first_x.eq(w.left), end_x.eq(w.left + w.cols),
-                width.eq(w.left + w.cols + w.right - 1),
-                first_y.eq(w.top), end_y.eq(w.top + w.rows),
-                height.eq(w.top + w.rows + w.bottom - 1),
+                x.eq(0), y.eq(0), left_x.eq(new["total_x"]), left_y.eq(new["total_y"]),
+                last_x.eq(one_x), last_y.eq(one_y), last_block.eq(one_block),
+                now_one_x.eq(one_x), now_one_y.eq(one_y), pad_value.eq(w.pad_value),
             ]  # fmt: skip
+            m.d.sync += [now[n].eq(new[n]) for n in names]
+
+        # Cycle 1: where the word lies. Cycle 2: data or padding.
+        place = {"addr": range(self._config.input_words), "pad": 8, "end": 1, "valid": 1}
+        s1 = Signal(data.StructLayout({**place, "inside": 4}))
+        s2 = Signal(data.StructLayout({**place, "data": 1}))
+        step = Signal()
+        m.d.comb += [
+            step.eq(s2.valid & (~s2.data | reader.o.valid)),
+            reader.o.ready.eq(s2.valid & s2.data),
+            go.eq(~s2.valid | step),
+        ]
+        with m.If(go):
+            m.d.sync += [
+                s1.valid.eq(active), s1.end.eq(end), s1.addr.eq(addr), s1.pad.eq(pad_value),
+                s1.inside.eq(Cat(x >= now["first_x"], x < now["end_x"], y >= now["first_y"],
+                                 y < now["end_y"])),
+                *(getattr(s2, name).eq(getattr(s1, name)) for name in place),
+                s2.data.eq(s1.inside.all()),
+            ]  # fmt: skip
+
+        # Cycle 3: written.
+        m.d.sync += [
+            self.write.valid.eq(step), self.write.payload.addr.eq(s2.addr),
+            self.done.eq(step & s2.end),
+            self.write.payload.word.eq(
+                Mux(s2.data, reader.o.payload, s2.pad.replicate(self._config.rows))
+            ),
+        ]  # fmt: skip
         return m

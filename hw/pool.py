@@ -1,18 +1,24 @@
 """Pool stage behind the drain: nothing, max pooling with a line buffer, or the global average."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
-from amaranth.lib import stream, wiring
-from amaranth.lib.memory import Memory
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..spec import isa
 from ..spec import numerics as n
 from ..spec.config import Config
 from .array import bytes_of
-from .common import maximum
+from .common import delay, maximum
 from .layouts import INSTRUCTIONS
-from .requantise import round_to_int8
+from .memory import READ_LATENCY, Ram
+from .multiplier import WIDE_LATENCY, WideMultiplier
+from .requantise import rounding, saturate, shift_right
 
+# From a line-buffer read to the write of the same word, which can be read a cycle later. Windows of
+# one column are `width` words apart: narrower maps than this wait for the pipeline to empty.
+LINE_CYCLES = READ_LATENCY + 2
+# From a sum to its byte: bias, product, shift, round.
+AVERAGE_LATENCY = 1 + WIDE_LATENCY + 2 + 1 + 2
 # Sum of at most 2**16 int8 pixels (65,536 * 128 = 2**23).
 SUM_BITS = 25
 
@@ -26,8 +32,9 @@ def word_max(a, b):
 class PoolStage(wiring.Component):
     """Takes the words of one DRAIN instruction, block by block, pixel by pixel.
 
-    NONE: a word a cycle. MAX: 1 cycle a word, 1 more where a horizontal window ends. AVERAGE: a
-    word a cycle and ``rows`` + 6 more for the result.
+    A word a cycle, 5 cycles from end to end; max-pooled maps narrower than LINE_CYCLES pixels wait
+    for the line buffer at each window. AVERAGE takes ``rows`` + AVERAGE_LATENCY + 2 cycles more for
+    the result.
 
     Members
     -------
@@ -50,143 +57,158 @@ class PoolStage(wiring.Component):
         m = Module()
         config, c = self._config, self.c
         bits = 8 * config.rows
-        word = self.i.payload
 
-        # Position of the next word.
-        pixels, blocks, x = Signal(10), Signal(6), Signal(10)
+        # Position of the next word. The flags say what the counters are.
+        pixels, blocks, left = Signal(10), Signal(6), Signal(10)
+        end_of_block, last_block, end_of_row = Signal(), Signal(), Signal()
+        start_of_row, last_row, start_of_block = Signal(), Signal(), Signal()
         odd_x, odd_y, first_row = Signal(), Signal(), Signal()
         column = Signal(10)  # pooled column of the current horizontal window
         line = Signal(12)  # line-buffer word of the block's column 0
         taken = Signal()
         m.d.comb += taken.eq(self.i.valid & self.i.ready)
-        end_of_row = x == c.width - 1
-        end_of_block = pixels == 1
-        last_row = pixels <= c.width
-        end = end_of_block & (blocks == 1)
+        end = end_of_block & last_block
+        one_pixel, one_column, one_row = Signal(), Signal(), Signal()
+        width1 = Signal(11)
+        m.d.sync += [
+            width1.eq(c.width + 1), one_pixel.eq(c.px_count == 1), one_column.eq(c.width == 1),
+            one_row.eq(c.px_count <= c.width),
+        ]  # fmt: skip
+
+        def start_row():
+            return [
+                start_of_row.eq(1), left.eq(c.width), end_of_row.eq(one_column),
+                odd_x.eq(c.pool_pad), column.eq(0),
+            ]  # fmt: skip
 
         def start_block():
             return [
-                pixels.eq(c.px_count), x.eq(0), column.eq(0), odd_x.eq(c.pool_pad),
-                odd_y.eq(c.pool_odd), first_row.eq(c.pool_first),
+                *start_row(), start_of_block.eq(1), pixels.eq(c.px_count),
+                end_of_block.eq(one_pixel), last_row.eq(one_row), odd_y.eq(c.pool_odd),
+                first_row.eq(c.pool_first),
             ]  # fmt: skip
 
-        with m.If(taken):
-            m.d.sync += [pixels.eq(pixels - 1), x.eq(x + 1), odd_x.eq(~odd_x)]
-            with m.If(end_of_row):
-                m.d.sync += [
-                    x.eq(0), odd_x.eq(c.pool_pad), column.eq(0), odd_y.eq(~odd_y), first_row.eq(0),
-                ]  # fmt: skip
-            with m.If(end_of_block):
-                m.d.sync += [*start_block(), blocks.eq(blocks - 1), line.eq(line + c.pool_width)]
-        with m.If(self.start):
-            m.d.sync += [*start_block(), blocks.eq(c.n_blocks), line.eq(c.line)]
-
-        # MAX, cycle 1: the horizontal window. `running` is the maximum of its pixels so far.
-        running = Signal(bits)
-        h_max = Signal(bits)
-        with m.If(x == 0):
-            m.d.comb += h_max.eq(word)
-        with m.Else():
-            m.d.comb += h_max.eq(word_max(running, word))
         three = c.pool_k == 3
         window_end = Signal()
         m.d.comb += window_end.eq(
-            Mux(three, (~odd_x & (x != 0)) | (odd_x & end_of_row & c.pool_flush_x), odd_x)
+            Mux(three, (~odd_x & ~start_of_row) | (odd_x & end_of_row & c.pool_flush_x), odd_x)
         )
-        v_pending = Signal()
-        v_word, v_addr = Signal(bits), Signal(12)
-        v_first, v_odd, v_last, v_end = Signal(), Signal(), Signal(), Signal()
-        lines = Memory(shape=bits, depth=config.pool_words, init=[])
-        m.submodules.lines = lines
-        read, write = lines.read_port(), lines.write_port()
-        # Only then, so that the data stays while cycle 2 waits for the output.
-        m.d.comb += [read.addr.eq(line + column), read.en.eq(taken)]
-        with m.If(taken & (c.pool == isa.Pool.MAX)):
-            # An even pixel also begins the next window of three.
-            m.d.sync += running.eq(Mux(odd_x, h_max, word))
-            with m.If(window_end):
+        is_max, is_average = Signal(), Signal()
+        m.d.sync += [is_max.eq(c.pool == isa.Pool.MAX), is_average.eq(c.pool == isa.Pool.AVERAGE)]
+        with m.If(taken):
+            m.d.sync += [
+                pixels.eq(pixels - 1), end_of_block.eq(pixels == 2), start_of_block.eq(0),
+                left.eq(left - 1), end_of_row.eq(left == 2), start_of_row.eq(0), odd_x.eq(~odd_x),
+                column.eq(column + window_end),
+            ]  # fmt: skip
+            with m.If(end_of_row):
                 m.d.sync += [
-                    v_pending.eq(1), v_word.eq(h_max), v_addr.eq(line + column),
-                    v_first.eq(first_row), v_odd.eq(odd_y), v_last.eq(last_row),
-                    column.eq(Mux(end_of_row, 0, column + 1)),
+                    *start_row(), odd_y.eq(~odd_y), first_row.eq(0),
+                    last_row.eq(pixels <= width1),
                 ]  # fmt: skip
-            m.d.sync += v_end.eq(end)
+            with m.If(end_of_block):
+                m.d.sync += [
+                    *start_block(), blocks.eq(blocks - 1), last_block.eq(blocks == 2),
+                    line.eq(line + c.pool_width),
+                ]  # fmt: skip
+        # The flags of the instruction need a cycle; its first word takes far longer.
+        with m.If(delay(m, self.start, 1, "start")):
+            m.d.sync += [
+                *start_block(), blocks.eq(c.n_blocks), last_block.eq(c.n_blocks == 1),
+                line.eq(c.line),
+            ]  # fmt: skip
 
-        # MAX, cycle 2: the vertical window, carried in the line buffer.
-        v_max = Signal(bits)
-        with m.If(v_first):
-            m.d.comb += v_max.eq(v_word)
-        with m.Else():
-            m.d.comb += v_max.eq(word_max(read.data, v_word))
-        v_emit = Signal()
-        m.d.comb += v_emit.eq(
-            Mux(three, (~v_odd & ~v_first) | (v_odd & v_last & c.pool_flush_y), v_odd)
-        )
-        v_step = Signal()
+        # A word on its way through stages 1 to 4; everything moves on when the last one is free.
+        stage = data.StructLayout({
+            "valid": 1, "emit": 1, "end": 1, "window": 1, "first": 1, "odd": 1, "addr": 12,
+            "word": bits,
+        })  # fmt: skip
+        s1, s2, s3, s4 = (Signal(stage, name=f"s{i}") for i in range(1, 5))
+        go = Signal()
+        averaging, narrow = Signal(), Signal()
+        waiting = Signal(range(LINE_CYCLES + 1))
+        hold = Signal()
+        m.d.sync += narrow.eq(is_max & (c.width < LINE_CYCLES))
+        m.d.comb += self.i.ready.eq(go & ~averaging & ~hold)
+        with m.If(self.start | (taken & narrow)):
+            m.d.sync += [waiting.eq(LINE_CYCLES), hold.eq(1)]
+        with m.Elif(go & hold):
+            m.d.sync += [waiting.eq(waiting - 1), hold.eq(waiting != 1)]
+
+        # Cycle 1: what is to be done with the word.
+        s1_start, s1_odd_x = Signal(), Signal()
+        v_emit = Mux(three, (~odd_y & ~first_row) | (odd_y & last_row & c.pool_flush_y), odd_y)
+        with m.If(go):
+            m.d.sync += [
+                s1.valid.eq(taken & ~is_average), s1.word.eq(self.i.payload), s1.end.eq(end),
+                s1.window.eq(taken & window_end & is_max), s1.first.eq(first_row),
+                s1.odd.eq(odd_y), s1.addr.eq(line + column),
+                s1.emit.eq(taken & Mux(is_max, window_end & v_emit, ~is_average)),
+                s1_start.eq(start_of_row), s1_odd_x.eq(odd_x),
+            ]  # fmt: skip
+
+        # Cycle 2: the horizontal window. `running` is the maximum of its pixels so far; an even
+        # pixel also begins the next window of three.
+        running = Signal(bits, reset_less=True)
+        h_max = Signal(bits)
+        m.d.comb += h_max.eq(Mux(s1_start, s1.word, word_max(running, s1.word)))
+        with m.If(go):
+            m.d.sync += s2.eq(s1)
+            with m.If(s1.window):
+                m.d.sync += s2.word.eq(h_max)
+            with m.If(s1.valid):
+                m.d.sync += running.eq(Mux(s1_odd_x, h_max, s1.word))
+
+        # Cycle 3: the line buffer's word arrives. Cycle 4: the vertical window, kept there.
+        m.submodules.lines = lines = Ram(bits, config.pool_words)
+        v_max = Mux(s3.first, s3.word, word_max(lines.read_data, s3.word))
+        kept = Signal(bits, reset_less=True)
+        with m.If(go):
+            m.d.sync += [s3.eq(s2), s4.eq(s3), kept.eq(Mux(s3.odd, v_max, s3.word))]
+            with m.If(s3.window):
+                m.d.sync += s4.word.eq(v_max)
         m.d.comb += [
-            v_step.eq(v_pending & (~v_emit | self.o.ready)),
-            write.en.eq(v_step),
-            write.addr.eq(v_addr),
-            write.data.eq(Mux(v_odd, v_max, v_word)),
-        ]
+            lines.read_addr.eq(s1.addr), lines.read_en.eq(go), lines.out_en.eq(go),
+            lines.write_en.eq(s4.window & go), lines.write_addr.eq(s4.addr),
+            lines.write_data.eq(kept), go.eq(~s4.emit | self.o.ready),
+        ]  # fmt: skip
 
         # AVERAGE: sums, then one byte a cycle through a small requantiser.
         sums = [Signal(signed(SUM_BITS), name=f"sum{i}") for i in range(config.rows)]
-        averaging = Signal()
-        a_total = Signal(signed(SUM_BITS + 2))
-        a_product = Signal(signed(SUM_BITS + 2 + n.MULT_BITS))
-        a_product2, a_fixed = Signal.like(a_product), Signal.like(a_product)
-        a_word = Signal(bits)
-        a_step = Signal(range(config.rows + 8))
-        a_valid = Signal()
-        with m.If(averaging & ~a_valid):
-            # Byte i enters in step i and is in `a_word` after step i + 4.
+        a_word, a_valid = Signal(bits), Signal()
+        a_run, a_end = Signal(), Signal()
+        a_step = Signal(range(config.rows + AVERAGE_LATENCY))
+        a_taken, a_restart, a_part_end = Signal(), Signal(), Signal()
+        m.d.sync += [
+            a_taken.eq(taken & is_average), a_restart.eq(c.avg_first & start_of_block),
+            a_part_end.eq(taken & is_average & end & ~c.avg_last), a_run.eq(averaging),
+        ]  # fmt: skip
+        with m.If(taken & is_average & end_of_block & c.avg_last):
+            m.d.sync += [averaging.eq(1), a_end.eq(last_block), a_step.eq(0)]
+        with m.If(a_taken):
             m.d.sync += [
-                a_step.eq(a_step + 1),
-                a_total.eq(sums[0] + c.avg_bias),
-                a_product.eq(a_total * c.avg_mult),
-                a_product2.eq(a_product),
-                a_fixed.eq(a_product2 >> c.avg_shift),
-                a_word.eq(
-                    Cat(a_word[8:], round_to_int8(a_fixed, c.avg_zp, n.INT8_MIN, n.INT8_MAX)[:8])
-                ),
-                a_valid.eq(a_step == config.rows + 3),
+                s.eq(Mux(a_restart, 0, s) + b) for s, b in zip(sums, bytes_of(s1.word), strict=True)
             ]
-            m.d.sync += [a.eq(b) for a, b in zip(sums, [*sums[1:], sums[0]], strict=True)]
+        total = Signal(signed(SUM_BITS + 2), reset_less=True)
+        m.submodules.average = multiplier = WideMultiplier(len(total), n.MULT_BITS)
+        m.d.comb += [multiplier.a.eq(total), multiplier.b.eq(c.avg_mult)]
+        fixed = shift_right(m, multiplier.product, c.avg_shift, "average")
+        rounded = Signal(signed(len(fixed) + 1), reset_less=True)
+        m.d.sync += [total.eq(sums[0] + c.avg_bias), rounded.eq(fixed + rounding(c.avg_zp))]
+        result = saturate(m, rounded, "average")
+        with m.If(a_run & ~a_valid):
+            # Byte i enters in step i and is in `a_word` after step i + AVERAGE_LATENCY.
+            m.d.sync += [
+                a_step.eq(a_step + 1), a_word.eq(Cat(a_word[8:], result)),
+                a_valid.eq(a_step == config.rows - 1 + AVERAGE_LATENCY),
+            ]  # fmt: skip
+            m.d.sync += [x.eq(y) for x, y in zip(sums, [*sums[1:], sums[0]], strict=True)]
+        with m.If(a_valid & self.o.ready):
+            m.d.sync += [a_valid.eq(0), averaging.eq(0), a_run.eq(0)]
 
-        with m.Switch(c.pool):
-            with m.Case(isa.Pool.NONE):
-                m.d.comb += [
-                    self.o.valid.eq(self.i.valid), self.o.payload.eq(word),
-                    self.i.ready.eq(self.o.ready), self.end.eq(taken & end),
-                ]  # fmt: skip
-            with m.Case(isa.Pool.MAX):
-                m.d.comb += [
-                    self.o.valid.eq(v_pending & v_emit), self.o.payload.eq(v_max),
-                    self.i.ready.eq(~v_pending),
-                ]  # fmt: skip
-                with m.If(v_pending):
-                    m.d.comb += self.end.eq(v_step & v_end)
-                with m.Else():
-                    m.d.comb += self.end.eq(taken & end & ~window_end)
-                with m.If(v_step):
-                    m.d.sync += v_pending.eq(0)
-            with m.Case(isa.Pool.AVERAGE):
-                m.d.comb += [
-                    self.o.valid.eq(a_valid), self.o.payload.eq(a_word),
-                    self.i.ready.eq(~averaging),
-                ]  # fmt: skip
-                with m.If(taken):
-                    restart = c.avg_first & (pixels == c.px_count)
-                    m.d.sync += [
-                        s.eq(Mux(restart, 0, s) + b)
-                        for s, b in zip(sums, bytes_of(word), strict=True)
-                    ]
-                    with m.If(end_of_block & c.avg_last):
-                        m.d.sync += [averaging.eq(1), a_step.eq(0)]
-                with m.If(a_valid & self.o.ready):
-                    m.d.sync += [a_valid.eq(0), averaging.eq(0)]
-                m.d.comb += self.end.eq(
-                    Mux(c.avg_last, a_valid & self.o.ready & (blocks == 0), taken & end)
-                )
+        m.d.comb += [
+            self.o.valid.eq(s4.emit | a_valid),
+            self.o.payload.eq(Mux(a_valid, a_word, s4.word)),
+            self.end.eq((s4.end & s4.valid & go) | (a_valid & self.o.ready & a_end) | a_part_end),
+        ]
         return m

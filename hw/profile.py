@@ -1,12 +1,14 @@
 """Performance counters and the per-layer profile records made from them."""
 
-from amaranth.hdl import Array, Module, Signal
+from itertools import pairwise
+
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ..spec import registers
 from ..spec.config import Config
+from .memory import Ram
 
 RECORD_WORDS = len(registers.PROFILE_FIELDS)
 COUNTER_BITS = 32  # 2**32 cycles: 34 s at 125 MHz, longer than any program
@@ -24,7 +26,7 @@ class Profiler(wiring.Component):
     NAME : Out(32)     the counters
     mark : In
     records : Out      records written
-    addr : In, data : Out(32)   reading the memory, 1 cycle
+    addr : In, data : Out(32)   reading the memory, `memory.READ_LATENCY` cycles
     """
 
     def __init__(self, config: Config):
@@ -45,27 +47,29 @@ class Profiler(wiring.Component):
         counters = {}
         for name in registers.COUNTERS:
             counters[name] = counter = getattr(self, name.lower())
-            m.d.sync += counter.eq(counter + getattr(self, f"event_{name.lower()}"))
+            event = Signal(name=f"event_{name.lower()}_q")
+            m.d.sync += event.eq(getattr(self, f"event_{name.lower()}"))
+            m.d.sync += counter.eq(counter + event)
+        mark = Signal()
+        m.d.sync += mark.eq(self.mark)
 
-        memory = Memory(shape=32, depth=self._config.profile_marks * RECORD_WORDS, init=[])
-        m.submodules.memory = memory
-        read, write = memory.read_port(), memory.write_port()
-        m.d.comb += [read.addr.eq(self.addr), self.data.eq(read.data)]
+        m.submodules.memory = memory = Ram(32, self._config.profile_marks * RECORD_WORDS)
+        m.d.comb += [memory.read_addr.eq(self.addr), self.data.eq(memory.read_data)]
         snapshot = [Signal(32, name=f"snapshot{i}") for i in range(RECORD_WORDS)]
         index = Signal(range(RECORD_WORDS))
         writing = Signal()
-        with m.If(self.mark & ~writing & (self.records != self._config.profile_marks)):
+        with m.If(mark & ~writing & (self.records != self._config.profile_marks)):
             m.d.sync += [
                 s.eq(counters[n]) for s, n in zip(snapshot, registers.PROFILE_FIELDS, strict=True)
             ]
             m.d.sync += [writing.eq(1), index.eq(0)]
         m.d.comb += [
-            write.en.eq(writing),
-            write.addr.eq(self.records * RECORD_WORDS + index),
-            write.data.eq(Array(snapshot)[index]),
-        ]
+            memory.write_en.eq(writing), memory.write_addr.eq(Cat(index, self.records)),
+            memory.write_data.eq(snapshot[0]),
+        ]  # fmt: skip
         with m.If(writing):
             m.d.sync += index.eq(index + 1)
+            m.d.sync += [a.eq(b) for a, b in pairwise(snapshot)]
             with m.If(index == RECORD_WORDS - 1):
                 m.d.sync += [writing.eq(0), self.records.eq(self.records + 1)]
         return m

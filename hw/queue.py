@@ -2,18 +2,18 @@
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from ..spec import isa
 from ..spec.config import Config
 from .layouts import INSTRUCTIONS
+from .memory import Fifo
 
 
 class InstructionQueue(wiring.Component):
     """Holds ``config.queue_depth`` instructions and shows the oldest when it may start.
 
-    Latency: ``instruction_words`` + 2 cycles from the last word to ``o.valid``. One instruction
+    Latency: ``instruction_words`` + 3 cycles from the last word to ``o.valid``. One instruction
     every ``instruction_words`` + 2 cycles at most.
 
     Members
@@ -40,23 +40,20 @@ class InstructionQueue(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         words = self._config.instruction_words
-        m.submodules.fifo = fifo = SyncFIFOBuffered(
-            width=8 * self._config.rows, depth=self._config.queue_depth * words
-        )
+        m.submodules.fifo = fifo = Fifo(8 * self._config.rows, self._config.queue_depth * words)
         m.d.comb += [
-            fifo.w_data.eq(self.i.payload),
-            fifo.w_en.eq(self.i.valid),
-            self.i.ready.eq(fifo.w_rdy),
-            self.level.eq(fifo.level),
-        ]
+            fifo.i.payload.eq(self.i.payload), fifo.i.valid.eq(self.i.valid & self.i.ready),
+            self.i.ready.eq(fifo.i.ready), self.level.eq(fifo.level),
+        ]  # fmt: skip
 
         # Words shift in from the top, so the first word ends up lowest.
         bits = Signal(isa.INSTRUCTION_BITS)
         count = Signal(range(words + 1))
         full = count == words
-        m.d.comb += fifo.r_en.eq(~full)
-        with m.If(~full & fifo.r_rdy):
-            m.d.sync += [bits.eq(Cat(bits, fifo.r_data)[len(fifo.r_data) :]), count.eq(count + 1)]
+        word = fifo.o.payload
+        m.d.comb += fifo.o.ready.eq(~full)
+        with m.If(~full & fifo.o.valid):
+            m.d.sync += [bits.eq(Cat(bits, word)[len(word) :]), count.eq(count + 1)]
 
         instruction = self.o.payload
         m.d.comb += instruction.as_value().eq(bits)

@@ -1,13 +1,13 @@
 """Memory read channel of one engine: patterns in, a stream of words out."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..spec.config import Config
 from .bursts import BurstSplitter
 from .layouts import BURST, PATTERN, beat
+from .memory import Fifo
 
 
 class Reader(wiring.Component):
@@ -41,23 +41,32 @@ class Reader(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.splitter = splitter = BurstSplitter(self._config)
-        m.submodules.fifo = fifo = SyncFIFOBuffered(width=8 * self._config.rows, depth=self._depth)
+        m.submodules.fifo = fifo = Fifo(8 * self._config.rows, self._depth)
         connect(m, flipped(self.i), splitter.i)
+        connect(m, fifo.o, flipped(self.o))
 
+        # The next burst waits until there is room for it, which is known a cycle later.
         free = Signal(range(self._depth + 1), init=self._depth)
-        burst = splitter.o.payload
-        fits = free >= burst.beats
+        burst = Signal(BURST)
+        waiting, fits = Signal(), Signal()
+        accepted, freed = Signal(), Signal()
         m.d.comb += [
-            self.request.valid.eq(splitter.o.valid & fits),
+            accepted.eq(fits & self.request.ready),
+            splitter.o.ready.eq(~waiting | accepted),
+            self.request.valid.eq(fits),
             self.request.payload.eq(burst),
-            splitter.o.ready.eq(self.request.ready & fits),
-            fifo.w_en.eq(self.data.valid),
-            fifo.w_data.eq(self.data.payload.word),
+            fifo.i.valid.eq(self.data.valid),
+            fifo.i.payload.eq(self.data.payload.word),
             self.finished.eq(self.data.valid & self.data.payload.last),
-            self.o.valid.eq(fifo.r_rdy),
-            self.o.payload.eq(fifo.r_data),
-            fifo.r_en.eq(self.o.ready),
         ]
-        reserved = Mux(self.request.valid & self.request.ready, burst.beats, 0)
-        m.d.sync += free.eq(free - reserved + (self.o.valid & self.o.ready))
+        m.d.sync += [
+            fits.eq(waiting & ~accepted & (free >= burst.beats)),
+            freed.eq(self.o.valid & self.o.ready),
+        ]
+        with m.If(accepted):
+            m.d.sync += free.eq(free - burst.beats + freed)
+        with m.Else():
+            m.d.sync += free.eq(free + freed)
+        with m.If(splitter.o.ready):
+            m.d.sync += [burst.eq(splitter.o.payload), waiting.eq(splitter.o.valid)]
         return m

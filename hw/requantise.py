@@ -1,21 +1,45 @@
 """Requantisation lane: accumulator and residual in, int8 out (`resarray.spec.numerics`)."""
 
-from amaranth.hdl import Module, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..spec import numerics as n
 from .common import clamp, delay
 from .layouts import PARAMS
+from .multiplier import WIDE_LATENCY, Multiplier, WideMultiplier
 
-LATENCY = 8
+LATENCY = 7 + WIDE_LATENCY
 FIXED_BITS = 50  # see the widths in `resarray.spec.numerics`
 
 
-def round_to_int8(fixed, zp_out, lo, hi):
-    """Drop the guard bits, rounding half up, move by the zero point, clamp."""
-    rounded = (fixed + (1 << (n.GUARD_BITS - 1))) >> n.GUARD_BITS
-    return clamp(rounded + zp_out, lo, hi)
+def rounding(zp_out):
+    """What the fixed-point value needs before `saturate`: half a unit, to round half up when the
+    guard bits are dropped, and the zero point."""
+    return Cat(Const(1 << (n.GUARD_BITS - 1), n.GUARD_BITS), zp_out).as_signed()
+
+
+def saturate(m: Module, fixed, name: str):
+    """The integer part of ``fixed`` as int8, 2 cycles later."""
+    # Cycle 1: is it in range? All bits above the lowest 7 are the sign then.
+    integer = fixed[n.GUARD_BITS :]
+    above = integer[7:]
+    sign, fits = Signal(name=f"{name}_sign"), Signal(name=f"{name}_fits")
+    low = delay(m, integer[:7], 1, f"{name}_low", reset_less=True)
+    m.d.sync += [sign.eq(above[-1]), fits.eq(above.all() | ~above.any())]
+    # Cycle 2: the nearest int8.
+    result = Signal(signed(8), name=f"{name}_int8", reset_less=True)
+    m.d.sync += result.eq(Cat(Mux(fits, low, (~sign).replicate(7)), sign).as_signed())
+    return result
+
+
+def shift_right(m: Module, value, shift, name: str):
+    """``value >> shift`` 2 cycles later; ``shift`` comes with ``value``."""
+    coarse = Signal.like(value, name=f"{name}_coarse", reset_less=True)
+    fine = Signal.like(value, name=f"{name}_fine", reset_less=True)
+    m.d.sync += coarse.eq(value >> Cat(Const(0, 3), shift[3:]))
+    m.d.sync += fine.eq(coarse >> delay(m, shift[:3], 1, f"{name}_shift", reset_less=True))
+    return fine
 
 
 class RequantiseLane(wiring.Component):
@@ -43,34 +67,37 @@ class RequantiseLane(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        product_bits = 32 + n.MULT_BITS
         # Cycle 1: bias; the compiler keeps the sum in 32 bits.
         total = Signal(signed(32), reset_less=True)
-        mult = delay(m, self.params.mult, 1, "mult", reset_less=True)
         m.d.sync += total.eq(self.acc + self.params.bias)
+        # Cycles 2 to 5: multiply.
+        m.submodules.multiplier = multiplier = WideMultiplier(32, n.MULT_BITS)
+        m.d.comb += [
+            multiplier.a.eq(total),
+            multiplier.b.eq(delay(m, self.params.mult, 1, "mult", reset_less=True)),
+        ]
+        # Cycles 6 and 7: shift right, coarse then fine.
+        shift = delay(m, self.params.shift, 1 + WIDE_LATENCY, "shift", reset_less=True)
+        fixed = shift_right(m, multiplier.product, shift, "fixed")
+
+        # Beside it the residual. Cycle 1: centre. Cycles 2 to 4: multiply. Cycles 5 and 6: shift.
         centred = Signal(signed(9), reset_less=True)
         m.d.sync += centred.eq(self.residual - self.res_zp)
-        # Cycles 2 to 4: multiply, with the multiplier's pipeline and output registers.
-        product = Signal(signed(product_bits), reset_less=True)
-        res_product = Signal(signed(9 + n.MULT_BITS), reset_less=True)
-        m.d.sync += [product.eq(total * mult), res_product.eq(centred * self.res_mult)]
-        product = delay(m, product, 2, "product", reset_less=True)
-        res_product = delay(m, res_product, 2, "res_product", reset_less=True)
-        shift = delay(m, self.params.shift, 4, "shift", reset_less=True)
-        # Cycles 5 and 6: shift right, coarse then fine.
-        coarse = Signal.like(product, reset_less=True)
-        fixed = Signal.like(product, reset_less=True)
-        m.d.sync += coarse.eq(product >> (shift & 0b111000))
-        fine = delay(m, shift[:3], 1, "fine", reset_less=True)
-        m.d.sync += fixed.eq(coarse >> fine)
-        term = Signal(signed(9 + n.MULT_BITS + n.RESIDUAL_HEADROOM), reset_less=True)
-        with m.If(self.res_en):
-            m.d.sync += term.eq((res_product << n.RESIDUAL_HEADROOM) >> self.res_shift)
-        with m.Else():
-            m.d.sync += term.eq(0)
-        term = delay(m, term, 1, "term", reset_less=True)
-        # Cycle 7: add. Cycle 8: round once, clamp.
+        m.submodules.residual = residual = Multiplier(9, n.MULT_BITS + 1)
+        m.d.comb += [residual.a.eq(centred), residual.b.eq(Cat(self.res_mult, Const(0, 1)))]
+        term_bits = 9 + n.MULT_BITS + n.RESIDUAL_HEADROOM
+        product = Signal(signed(term_bits))
+        m.d.comb += product.eq(residual.product << n.RESIDUAL_HEADROOM)
+        term = shift_right(m, product, self.res_shift, "term")
+        # Cycle 7: what else is added.
+        others = Signal(signed(term_bits + 1), reset_less=True)
+        m.d.sync += others.eq(Mux(self.res_en, term, 0) + rounding(self.zp_out))
+
+        # Cycle 8: add. Cycles 9 and 10: round once. Cycle 11: clamp.
         fixed_sum = Signal(signed(FIXED_BITS), reset_less=True)
-        m.d.sync += fixed_sum.eq(fixed + term)
-        m.d.sync += self.out.eq(round_to_int8(fixed_sum, self.zp_out, self.lo, self.hi))
+        m.d.sync += fixed_sum.eq(fixed + others)
+        result = saturate(m, fixed_sum, "sum")
+        output = Signal(signed(8), reset_less=True)
+        m.d.sync += output.eq(clamp(result, self.lo, self.hi))
+        m.d.comb += self.out.eq(output)
         return m

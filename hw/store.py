@@ -1,8 +1,7 @@
 """STORE engine: the words that the drain gives, in bursts to memory."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
@@ -12,7 +11,8 @@ from ..spec.registers import ErrorCause
 from .arbiter import ERROR
 from .axi import AXI4
 from .bursts import BurstSplitter
-from .layouts import ADDR_BITS, INSTRUCTIONS, pattern_of
+from .layouts import ADDR_BITS, BURST, INSTRUCTIONS, pattern_of
+from .memory import Fifo
 
 MAX_WRITES = 16  # bursts whose response is outstanding
 
@@ -48,67 +48,94 @@ class StoreEngine(wiring.Component):
         m = Module()
         config, bus = self._config, self.bus
         shift = exact_log2(config.rows)
-        m.submodules.fifo = fifo = SyncFIFOBuffered(
-            width=8 * config.rows, depth=config.output_words
-        )
+        m.submodules.fifo = fifo = Fifo(8 * config.rows, config.output_words)
         m.submodules.splitter = splitter = BurstSplitter(config)
-        m.submodules.tags = tags = SyncFIFOBuffered(width=1, depth=MAX_WRITES)
+        m.submodules.tags = tags = Fifo(1, MAX_WRITES)
         m.d.comb += [
-            fifo.w_data.eq(self.words.payload), fifo.w_en.eq(self.words.valid),
-            self.words.ready.eq(fifo.w_rdy),
+            fifo.i.payload.eq(self.words.payload),
+            fifo.i.valid.eq(self.words.valid & self.words.ready),
+            self.words.ready.eq(fifo.i.ready),
             splitter.i.valid.eq(self.i.valid), self.i.ready.eq(splitter.i.ready),
         ]  # fmt: skip
         for name, value in pattern_of(self.i.payload).items():
             m.d.comb += getattr(splitter.i.payload, name).eq(value)
 
-        burst = splitter.o.payload
-        outside = ((burst.addr + burst.beats) > self.mem_words) | (burst.addr < self.write_words)
+        # The next burst on its way to the bus: all stages move on together. Cycle 1: where it ends
+        # and its bus address. Cycle 2: check it. Cycle 3: it waits for its words.
+        stage = data.StructLayout({
+            "valid": 1, "burst": BURST, "end": ADDR_BITS + 1, "bus_addr": 32, "outside": 1,
+        })  # fmt: skip
+        s1, s2, s3 = (Signal(stage, name=f"s{i}") for i in range(1, 4))
+        go, start = Signal(), Signal()
+        m.d.comb += [go.eq(~s3.valid | start), splitter.o.ready.eq(go)]
+        with m.If(go):
+            m.d.sync += [
+                s1.valid.eq(splitter.o.valid), s1.burst.eq(splitter.o.payload),
+                s2.eq(s1), s2.end.eq(s1.burst.addr + s1.burst.beats),
+                s2.bus_addr.eq(self.mem_base + (s1.burst.addr << shift)),
+                s3.eq(s2), s3.outside.eq(
+                    (s2.end > self.mem_words) | (s2.burst.addr < self.write_words)
+                ),
+            ]  # fmt: skip
+
+        # Words in the FIFO that no burst has been started for; enough of them or not is known a
+        # cycle later.
+        words = Signal(range(config.output_words + 1))
+        added = Signal()
+        enough = Signal()
+        m.d.sync += [
+            added.eq(fifo.i.valid),
+            enough.eq(s3.valid & ~start & (words >= s3.burst.beats)),
+        ]
+        with m.If(start):
+            m.d.sync += words.eq(words - s3.burst.beats + added)
+        with m.Else():
+            m.d.sync += words.eq(words + added)
+
         left = Signal(9)  # words of the current burst still to be written
-        last_word = left == 1
+        free, last_word = Signal(init=1), Signal()  # no such word, one such word
         w_step = bus.wvalid & bus.wready
-        ready = (left == 0) | (w_step & last_word)
-        # The current burst's words are still in the FIFO while it is being written.
-        start = Signal()
         m.d.comb += [
             start.eq(
-                splitter.o.valid & ~outside & ~self.halt & ready & (~bus.awvalid | bus.awready)
-                & tags.w_rdy & (fifo.r_level >= Mux(left == 0, burst.beats, burst.beats + 1))
+                enough & ~s3.outside & ~self.halt & (free | (w_step & last_word)) & ~bus.awvalid
+                & tags.i.ready
             ),
-            splitter.o.ready.eq(start),
-            tags.w_en.eq(start),
-            tags.w_data.eq(burst.last),
+            tags.i.valid.eq(start),
+            tags.i.payload.eq(s3.burst.last),
             bus.awsize.eq(shift),
             bus.awburst.eq(1),
-            bus.wvalid.eq((left != 0) & fifo.r_rdy),
-            bus.wdata.eq(fifo.r_data),
+            bus.wvalid.eq(~free & fifo.o.valid),
+            bus.wdata.eq(fifo.o.payload),
             bus.wstrb.eq(~0),
             bus.wlast.eq(last_word),
-            fifo.r_en.eq(w_step),
+            fifo.o.ready.eq(~free & bus.wready),
         ]  # fmt: skip
         with m.If(bus.awready):
             m.d.sync += bus.awvalid.eq(0)
         with m.If(w_step):
-            m.d.sync += left.eq(left - 1)
+            m.d.sync += [left.eq(left - 1), last_word.eq(left == 2), free.eq(last_word)]
         with m.If(start):
             m.d.sync += [
-                bus.awvalid.eq(1), bus.awaddr.eq(self.mem_base + (burst.addr << shift)),
-                bus.awlen.eq(burst.beats - 1), left.eq(burst.beats),
+                bus.awvalid.eq(1), bus.awaddr.eq(s3.bus_addr), bus.awlen.eq(s3.burst.beats - 1),
+                left.eq(s3.burst.beats), last_word.eq(s3.burst.beats == 1), free.eq(0),
             ]  # fmt: skip
 
+        response = Signal()
         m.d.comb += [
-            bus.bready.eq(1),
-            tags.r_en.eq(bus.bvalid),
-            self.done.eq(bus.bvalid & tags.r_data),
-            self.idle.eq(~bus.awvalid & (left == 0) & (tags.level == 0)),
+            bus.bready.eq(tags.o.valid),
+            response.eq(bus.bvalid & bus.bready),
+            tags.o.ready.eq(bus.bvalid),
+            self.done.eq(response & tags.o.payload[0]),
+            self.idle.eq(~bus.awvalid & free & (tags.level == 0)),
         ]
-        bad_response = bus.bvalid & (bus.bresp != 0)
+        bad_response = response & (bus.bresp != 0)
         m.d.comb += [
-            self.error_valid.eq(bad_response | (splitter.o.valid & outside & ~self.halt)),
+            self.error_valid.eq(bad_response | (s3.valid & s3.outside & ~self.halt)),
         ]
         # Whole assignments: Verilog never evaluates a combinational block that only drives a part
         # of a structure with a constant.
         cause = Mux(bad_response, ErrorCause.WRITE_RESPONSE, ErrorCause.OUTSIDE_WINDOW)
         m.d.comb += self.error.as_value().eq(
-            Cat(Value.cast(cause)[:3], Const(Engine.STORE, 3), Const(0, shift), burst.addr)
+            Cat(Value.cast(cause)[:3], Const(Engine.STORE, 3), Const(0, shift), s3.burst.addr)
         )
         return m

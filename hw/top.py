@@ -151,7 +151,7 @@ class Core(wiring.Component):
         # the buffer's latency to stay in step with the vector.
         connect(m, load.write, buffer.write)
         connect(m, weights.o, compute.words)
-        m.d.comb += [buffer.addr.eq(compute.read_addr), buffer.en.eq(compute.read_en)]
+        m.d.comb += buffer.addr.eq(compute.read_addr)
         bus_in = Cat(compute.weight_valid, compute.weight_column, compute.weight)
         weight_bus = delay(m, bus_in, READ_LATENCY, "weight_bus", reset_less=True)
         m.d.comb += [
@@ -175,8 +175,11 @@ class Core(wiring.Component):
         connect(m, drain.o, store.words)
 
         # Completion: every instruction sent to an engine is done.
-        all_done = Cat(done[e] == getattr(fetch, f"dispatched{e.value}") for e in Engine).all()
-        m.d.sync += self.finished.eq(running & fetch.finished & all_done & ~error)
+        complete = Signal(len(Engine))
+        m.d.sync += [
+            complete[e].eq(done[e] == getattr(fetch, f"dispatched{e.value}")) for e in Engine
+        ]
+        m.d.sync += self.finished.eq(running & fetch.finished & complete.all() & ~error)
 
         # Errors: the first one stays.
         with m.If(~error):
@@ -223,7 +226,7 @@ class Core(wiring.Component):
         ]
         for e in Engine:
             name = e.name.lower()
-            busy = done[e] != getattr(fetch, f"dispatched{e.value}")
+            busy = ~complete[e]
             blocked = queues[e].blocked_a | queues[e].blocked_b
             m.d.comb += [
                 getattr(self, f"done_{name}").eq(done[e]),
@@ -265,8 +268,7 @@ class Accelerator(wiring.Component):
         connect(m, core.bus, flipped(self.m_axi))
 
         done, failed, active = Signal(), Signal(), Signal()
-        m.d.comb += reset.eq(regs.start & core.quiet & ~active)
-        m.d.sync += core.start.eq(reset)
+        m.d.sync += [reset.eq(regs.start & core.quiet & ~active), core.start.eq(reset)]
         m.d.comb += failed.eq(core.error_cause != ErrorCause.NONE)
         with m.If(core.finished):
             m.d.sync += [done.eq(1), active.eq(0)]

@@ -3,11 +3,24 @@
 from amaranth.back import verilog
 
 from ..spec.config import Config
+from ..spec.errors import ResarrayError
+from .ecp5.platform import Ecp5
 from .top import Accelerator
 
 TOP = "resarray"
+# What a unit's `elaborate` is given: None builds multipliers and memories from plain Verilog.
+TARGETS = {"generic": None, "ecp5": Ecp5()}
 
 
-def generate(config: Config) -> str:
+def platform_of(target: str) -> Ecp5 | None:
+    """The platform called ``target``; `ResarrayError` names the known ones."""
+    if target not in TARGETS:
+        raise ResarrayError(f"unknown target '{target}': choose one of {', '.join(TARGETS)}")
+    return TARGETS[target]
+
+
+def generate(config: Config, target: str = "generic") -> str:
     """Verilog source of the accelerator for ``config``; the top module is called `TOP`."""
-    return verilog.convert(Accelerator(config), name=TOP, strip_internal_attrs=True)
+    return verilog.convert(
+        Accelerator(config), name=TOP, platform=platform_of(target), strip_internal_attrs=True
+    )

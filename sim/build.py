@@ -95,8 +95,13 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def verilog(config: Config, note: Callable[[str], None] = lambda text: None) -> str:
-    """The accelerator's Verilog; converted again only when its sources or ``config`` change."""
+def verilog(
+    config: Config,
+    note: Callable[[str], None] = lambda text: None,
+    target: str = "generic",
+) -> str:
+    """The accelerator's Verilog for ``target`` (see `resarray.hw.verilog`); converted again only
+    when its sources or ``config`` change."""
     sources = [
         path.read_bytes()
         for package in (resarray.hw, resarray.spec)
@@ -105,14 +110,15 @@ def verilog(config: Config, note: Callable[[str], None] = lambda text: None) -> 
     versions = importlib.metadata.version("amaranth")
     fields = asdict(config)
     del fields["name"]
-    folder = build_dir() / "rtl" / _digest(repr(sorted(fields.items())), versions, *sources)
+    parts = (repr(sorted(fields.items())), target, versions, *sources)
+    folder = build_dir() / "rtl" / _digest(*parts)
     path = folder / "resarray.v"
     with _locked(folder):
         if not path.exists():
             note(f"converting the '{config.name}' accelerator to Verilog")
             from resarray.hw.verilog import generate
 
-            write_atomic(path, generate(config).encode())
+            write_atomic(path, generate(config, target).encode())
     return path.read_text()
 
 

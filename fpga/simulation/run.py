@@ -11,6 +11,7 @@ import tty
 from collections.abc import Callable
 from pathlib import Path
 
+from resarray.hw import ecp5
 from resarray.sim import build
 from resarray.sim.process import environment
 from resarray.spec.config import Config
@@ -22,6 +23,7 @@ from ..soc.elaborate import elaborate
 HERE = Path(__file__).parent
 TOP = "board"
 MODELS = ("cells.v", "sdram.v", "harness.v")
+TARGET = "ecp5"  # what goes into the bitstream
 FAMILY = "ulx3s"  # whose pins harness.v has
 CYCLES_PER_BIT = 4
 GAP_CYCLES = 30_000
@@ -59,9 +61,11 @@ class SimulatedBoard:
                 f"board '{board.name}' cannot be simulated from its pins: only a ULX3S can"
             )
         self.baud = board.sys_clk / CYCLES_PER_BIT
-        soc = elaborate(dataclasses.replace(board, baud=self.baud), config, GAP_CYCLES, note)
+        faster = dataclasses.replace(board, baud=self.baud)
+        soc = elaborate(faster, config, TARGET, GAP_CYCLES, note)
         self.description = json.loads((soc / "soc.json").read_text())
-        sources = [*(HERE / name for name in MODELS), soc / "soc.v", soc / "resarray.v"]
+        models = [*(HERE / name for name in MODELS), Path(ecp5.__file__).with_name("models.v")]
+        sources = [*models, soc / "soc.v", soc / "resarray.v"]
         self._build = build.build_timed(TOP, sources, note)
 
     def __enter__(self) -> "SimulatedBoard":

@@ -33,11 +33,13 @@ def require_litex() -> None:
 def elaborate(
     board: Board,
     config: Config,
+    target: str,
     gap_cycles: int | None = None,
     note: Callable[[str], None] = lambda text: None,
 ) -> Path:
     """A folder with ``soc.v``, ``soc.lpf``, ``soc.json`` and ``resarray.v``; made once.
 
+    target:     of the accelerator's Verilog, see `resarray.hw.verilog`
     gap_cycles: see `SerialBridge`; None: what the protocol says
     """
     require_litex()
@@ -46,7 +48,7 @@ def elaborate(
         "config": dataclasses.asdict(config),
         "gap_cycles": gap_cycles,
     }
-    accelerator = build.verilog(config, note)
+    accelerator = build.verilog(config, note, target)
     parts = [json.dumps(settings, sort_keys=True), accelerator]
     parts += [path.read_text() for path in sorted(Path(__file__).parent.glob("*.py"))]
     parts.append(Path(__file__).parents[1].joinpath("protocol.py").read_text())

@@ -36,7 +36,7 @@ def soc(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RESARRAY_BUILD", str(tmp_path_factory.mktemp("soc")))
-        return elaborate(BOARD, TINY)
+        return elaborate(BOARD, TINY, "ecp5")
 
 
 @pytest.fixture

@@ -25,7 +25,6 @@ def test_unaligned_reads(rows):
             ctx.set(dut.write.payload, {"addr": i, "word": data})
             await ctx.tick()
         ctx.set(dut.write.valid, 0)
-        ctx.set(dut.en, 1)
         for i in range(len(addrs) + READ_LATENCY):
             if i >= READ_LATENCY:
                 start = addrs[i - READ_LATENCY]

@@ -128,7 +128,7 @@ def test_register_file(stall):
         assert await read(ctx, PROFILE_OFFSET + 8) == 77
         assert not started
         await write(ctx, REGISTERS["CTRL"].offset, 1)
-        await ctx.tick()
+        await ctx.tick().repeat(2)
         assert started == [1]
 
     async def watch_start(ctx):
