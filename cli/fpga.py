@@ -68,8 +68,9 @@ def describe(summary: dict, folder: Path) -> str:
         lines.append(
             f"projection, not measured: {p['network']} {p['images_per_second']:.1f} images/s "
             f"({summary['core_mhz']:g} MHz over {p['cycles_per_image']:,} cycles measured in "
-            f"simulation with {p['memory_bytes_per_cycle_assumed']} bytes a cycle of memory; one "
-            f"MAC per multiplier at 100 MHz: {p['one_mac_per_multiplier_at_100_mhz']}/s)"
+            f"simulation with {p['memory_bytes_per_cycle_assumed']} bytes a cycle of memory, of "
+            f"which this board's has {p['memory_bytes_per_cycle_at_best']:g} at best; one MAC per "
+            f"multiplier at 100 MHz: {p['one_mac_per_multiplier_at_100_mhz']}/s)"
         )
     return "\n".join(lines)
 

@@ -168,6 +168,9 @@ def summarise(board: Board, config: Config, report: dict) -> dict:
             "cycles_per_image": RESNET18_CYCLES,
             "images_per_second": round(board.core_clk / RESNET18_CYCLES, 2),
             "memory_bytes_per_cycle_assumed": config.rows,
+            "memory_bytes_per_cycle_at_best": round(
+                board.sdram_bytes * board.sys_clk / board.core_clk, 2
+            ),
             "one_mac_per_multiplier_at_100_mhz": RESNET18_ONE_MAC_PER_SECOND,
         }
     return summary

@@ -16,6 +16,7 @@ class Board:
     fpga:       Lattice part, without speed and package
     nextpnr:    options that select part, package and speed grade
     sdram:      class in ``litedram.modules``
+    sdram_bytes: bytes that it moves in a cycle of ``sys_clk``, at best
     sys_clk:    Hz of memory controller, bus and serial bridge
     core_clk:   Hz of the accelerator
     preset:     default configuration of the accelerator
@@ -30,6 +31,7 @@ class Board:
     fpga: str
     nextpnr: tuple[str, ...]
     sdram: str
+    sdram_bytes: int
     sys_clk: float
     core_clk: float
     preset: str
@@ -43,6 +45,7 @@ _ULX3S = {
     "platform": "radiona_ulx3s",
     "family": "ulx3s",
     "sdram": "MT48LC16M16",
+    "sdram_bytes": 2,
     "sys_clk": 60e6,
     "core_clk": 60e6,
     "loader": "ulx3s",
@@ -75,6 +78,7 @@ BOARDS = {
             fpga="LFE5UM5G-85F",
             nextpnr=("--um5g-85k", "--package", "CABGA554", "--speed", "8"),
             sdram="MT41K256M16",
+            sdram_bytes=8,
             sys_clk=75e6,
             core_clk=75e6,
             preset="default",

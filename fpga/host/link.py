@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from resarray.spec.errors import ResarrayError
 
 from ..protocol import (
+    CRC_BYTES,
     GAP_SECONDS,
     MAX_WORDS,
     SYNC,
@@ -88,6 +89,13 @@ class Link:
         except OSError as error:
             raise self._broken(error) from error
         time.sleep(self._gap)
+        self._drop()
+
+    def _drop(self) -> None:
+        try:
+            self._port.reset_input_buffer()
+        except OSError as error:
+            raise self._broken(error) from error
 
     def _broken(self, error: OSError) -> ResarrayError:
         return ResarrayError(
@@ -96,50 +104,67 @@ class Link:
 
     def _access(self, operation: Operation, address: int, size: int, data: bytes) -> bytes:
         why = ""
+        tags: set[int] = set()
         for attempt in range(ATTEMPTS):
             if attempt:
                 self.retries += 1
+                # The board forgets what it has of the request, and what was still coming is dropped.
+                time.sleep(self._gap)
+                self._drop()
+            self._tag = (self._tag + 1) % 256
+            tags.add(self._tag)
             try:
-                return self._attempt(operation, address, size, data)
+                # A board that is only slow gets more time.
+                patience = self._timeout * (attempt + 1)
+                return self._attempt(operation, address, size, data, tags, patience)
             except _Damaged as damage:
                 why = str(damage)
             except OSError as error:  # pyserial's SerialException is one
                 raise self._broken(error) from error
-            # The board forgets what it has of the request, and what is still coming comes.
-            time.sleep(self._gap)
         raise ResarrayError(
             f"the board on '{self._name}' does not answer: {why} ({ATTEMPTS} attempts at "
             f"{operation.name.lower()} of {size} bytes at {address:#010x}); check the cable, the "
             "port and that the bitstream is loaded"
         )
 
-    def _attempt(self, operation: Operation, address: int, size: int, data: bytes) -> bytes:
-        self._tag = (self._tag + 1) % 256
+    def _attempt(
+        self,
+        operation: Operation,
+        address: int,
+        size: int,
+        data: bytes,
+        tags: set[int],
+        patience: float,
+    ) -> bytes:
+        """The data of a right reply to this attempt or to an earlier one of the access."""
         frame = request(self._tag, operation, address, size // 4, data)
         words = size // 4 if operation == Operation.READ else 0
-        self._port.reset_input_buffer()
-        deadline = (
-            time.monotonic()
-            + self._timeout
-            + self._byte_seconds * (len(frame) + reply_bytes(words))
-        )
         self._port.write(frame)
         self._port.flush()
-        head = self._receive(reply_bytes(0), deadline)
-        if head[0] != SYNC or head[1] != self._tag:
-            raise _Damaged("its reply is damaged")
-        if head[2] == Status.OK and words:
-            head += self._receive(reply_bytes(words) - len(head), deadline)
-        if not crc_is_right(head):
-            raise _Damaged("its reply is damaged")
-        if head[2] == Status.BAD_CRC:
+        wire_bytes = len(frame) + reply_bytes(words)
+        deadline = time.monotonic() + patience + self._byte_seconds * wire_bytes
+        reply = self._receive_reply(words, deadline)
+        while reply[1] not in tags:  # a late one, to an access that is over
+            reply = self._receive_reply(words, deadline)
+        if reply[2] == Status.BAD_CRC:
             raise _Damaged("requests reach it damaged")
-        if head[2] != Status.OK:
+        if reply[2] != Status.OK:
             raise ResarrayError(
                 f"the board's bus has nothing at address {address:#010x}: the bitstream and its "
                 "soc.json do not belong together; load the bitstream again"
             )
-        return head[3 : 3 + 4 * words]
+        return reply[3:-CRC_BYTES]
+
+    def _receive_reply(self, words: int, deadline: float) -> bytes:
+        """A whole reply with a right CRC, with ``words`` of data if it says that all is well."""
+        reply = self._receive(reply_bytes(0), deadline)
+        if reply[0] != SYNC:
+            raise _Damaged("its reply is damaged")
+        if reply[2] == Status.OK and words:
+            reply += self._receive(reply_bytes(words) - len(reply), deadline)
+        if not crc_is_right(reply):
+            raise _Damaged("its reply is damaged")
+        return reply
 
     def _receive(self, size: int, deadline: float) -> bytes:
         data = b""
