@@ -108,7 +108,7 @@ class Link:
         for attempt in range(ATTEMPTS):
             if attempt:
                 self.retries += 1
-                # The board forgets what it has of the request, and what was still coming is dropped.
+                # The board forgets half a request; what is still coming is dropped.
                 time.sleep(self._gap)
                 self._drop()
             self._tag = (self._tag + 1) % 256
