@@ -84,6 +84,8 @@ def build_bitstream(
     `ResarrayError` for a missing tool, a configuration that is too large, a clock that is not met,
     or a tool that fails (with its log). Then the last results stay as they were.
     """
+    # What the array alone needs is known without synthesis.
+    require_fit(device_of(board), config.name, luts=0, multipliers=config.multipliers, rams=0)
     require_litex()
     yosys, nextpnr, ecppack = tools.find_yosys(), tools.find_nextpnr(), find_ecppack()
     started = time.monotonic()

@@ -20,8 +20,7 @@ module board (
         .sdram_a(a), .sdram_ba(ba), .sdram_cas_n(cas_n), .sdram_cke(cke), .sdram_clock(clock),
         .sdram_cs_n(cs_n), .sdram_dm(dm), .sdram_dq(dq), .sdram_ras_n(ras_n), .sdram_we_n(we_n),
         .serial_rx(serial_rx), .serial_tx(serial_tx),
-        .user_led0(irq), .user_led1(), .user_led2(), .user_led3(), .user_led4(), .user_led5(),
-        .user_led6(), .user_led7(), .wifi_gpio0()
+        .user_led0(irq), .wifi_gpio0()
     );
     sdram memory (
         .clk(clock), .cke(cke), .cs_n(cs_n), .ras_n(ras_n), .cas_n(cas_n), .we_n(we_n), .ba(ba),

@@ -1,4 +1,11 @@
-"""Clocks and memory chips of each board family."""
+"""Clocks and memory chips of each board family.
+
+A family is a LiteX module with the clock domains of `resarray.fpga.soc.soc` and
+
+    led         platform resource that shows the interrupt, or None
+    leveling    its memory needs read levelling
+    memory()    the memory's PHY and chip
+"""
 
 from litedram import modules
 from litedram.phy import ECP5DDRPHY, GENSDRPHY
@@ -22,6 +29,7 @@ class Ulx3s(LiteXModule):
     """25 MHz crystal and an SDR SDRAM whose clock is a quarter of a cycle late: commands are stable
     around its edges, and its answers have three quarters of a cycle to come back."""
 
+    led = "user_led"
     leveling = False
 
     def __init__(self, platform, board: Board):
@@ -47,6 +55,7 @@ class Ulx3s(LiteXModule):
 class Ecpix5(LiteXModule):
     """100 MHz crystal and a DDR3 SDRAM at twice the system clock."""
 
+    led = None
     leveling = True
 
     def __init__(self, platform, board: Board):

@@ -77,9 +77,8 @@ class Soc(SoCCore):
             self.accelerator.bus,
             SoCRegion(origin=REGISTERS_BASE, size=1 << ADDRESS_BITS, cached=False),
         )
-        led = platform.request_all("user_led") if board.family == "ulx3s" else None
-        if led is not None:
-            self.comb += led.eq(self.accelerator.irq)
+        if self.crg.led is not None:
+            self.comb += platform.request(self.crg.led, 0).eq(self.accelerator.irq)
 
     def description(self) -> dict:
         """What the host needs to know; after the SoC is finalized."""

@@ -117,6 +117,10 @@ def test_every_board_has_its_device_and_preset(name):
     [
         (["bitstream", "--board", "arty"], "unknown board 'arty': choose one of ulx3s-85f"),
         (["bitstream", "--preset", "huge"], "unknown preset 'huge'"),
+        (
+            ["bitstream", "--board", "ulx3s-25f", "--preset", "default"],
+            "it needs 132 MULT18X18D where there are 28 (104 too many)",
+        ),
         (["bitstream", "--core-mhz", "900"], "--core-mhz 900 is not possible"),
         (["program", "--board", "arty"], "unknown board 'arty'"),
         (["program"], "ulx3s-85f.bit': make it with 'make bitstream BOARD=ulx3s-85f'"),
