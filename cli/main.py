@@ -239,6 +239,21 @@ def run_(
         typer.echo(line)
 
 
+@app.command()
+def synth(
+    preset: Preset = "default",
+    device: Annotated[str, typer.Option(help="LFE5U: 25f, 45f or 85f")] = "85f",
+    seeds: Annotated[int, typer.Option(min=1, help="place and route so often")] = 3,
+    json: Annotated[Path | None, typer.Option(help="write the result here")] = None,
+) -> None:
+    """Synthesise the accelerator alone for an ECP5: resources, frequency, critical path."""
+    from . import synth as synth_command
+    from .progress import reporter
+
+    with reporter() as progress:
+        synth_command.synth(preset, device, seeds, json, progress)
+
+
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit status. Errors are one line on standard error."""
     try:

@@ -17,9 +17,11 @@ from resarray.spec.isa import WAITS, Engine
 from .program import Instruction
 from .timing import MemoryTiming
 
-READ_OVERHEAD = 8  # cycles of a read besides the memory's latency
-WRITE_OVERHEAD = 8  # cycles of a write besides the memory's latency
-DRAIN_LATENCY = 20  # cycles from a drain's last accumulator to its last word; not overlapped
+READ_OVERHEAD = 15  # cycles of a read besides the memory's latency
+WRITE_OVERHEAD = 11  # cycles of a write besides the memory's latency
+# Cycles from a drain's last accumulator to its last word, besides a hop for each lane group; not
+# overlapped.
+DRAIN_LATENCY = 29
 SMALL = 1e-6  # words or cycles: tolerance of levels and times
 
 LOAD, WEIGHTS, RESIDUAL, COMPUTE, DRAIN, STORE = (int(engine) for engine in Engine)
@@ -178,7 +180,7 @@ class _Simulation:
             return self._compute_job(f)
         if engine == DRAIN:
             pixels = f["px_count"] * f["n_blocks"]
-            work = pixels * self.config.block_groups + DRAIN_LATENCY
+            work = pixels * self.config.block_groups + DRAIN_LATENCY + self.config.column_groups
             return _Job(work, 4, taken=pixels if f.get("res_en") else 0, given=given)
         return _Job(words, self.write_latency, taken=words)
 
@@ -194,7 +196,7 @@ class _Simulation:
             shadow = max(self.last_pixels, config.columns)
         work += max(0, params + config.columns - shadow)
         self.last_pixels = pixels
-        latency = config.rows + config.columns + 8
+        latency = config.rows + config.columns + 12
         job = _Job(work, latency, taken=params + k_tiles * config.columns)
         job.mark = bool(f["mark"])
         return job

@@ -67,7 +67,7 @@ BOARDS = {
             device="LFE5U-25F",
             fpga="LFE5U-25F",
             nextpnr=("--25k", "--package", "CABGA381", "--speed", "6"),
-            preset="tiny",
+            preset="25f",
             **_ULX3S,
         ),
         Board(

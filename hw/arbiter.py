@@ -15,7 +15,7 @@ ERROR = data.StructLayout({"cause": 3, "engine": 3, "addr": 32})
 
 
 class ReadArbiter(wiring.Component):
-    """Round robin among ``clients`` readers, a burst every 2 cycles, ``max_reads`` in flight.
+    """Round robin among ``clients`` readers, a burst every 4 cycles, ``max_reads`` in flight.
 
     Data comes back in order; a queue of tags says whose it is. A burst that is not inside
     [0, mem_words) raises an error and nothing more is issued. ``halt`` stops issuing as well.
@@ -66,24 +66,31 @@ class ReadArbiter(wiring.Component):
                     for i in reversed([(t + k) % count for k in range(1, count + 1)]):
                         with m.If(requests[i].valid):
                             m.d.comb += [chosen.eq(i), any_valid.eq(1)]
-        # The burst on its way to the bus: all stages move on together.
+        # The burst on its way to the bus: those behind wait until the last stage is empty.
         stage = data.StructLayout({
             "valid": 1, "client": range(count), "burst": BURST, "end": ADDR_BITS + 1,
             "bus_addr": 32, "outside": 1,
         })  # fmt: skip
         s1, s2, s3 = (Signal(stage, name=f"s{i}") for i in range(1, 4))
-        go, accept = Signal(), Signal()
-        m.d.comb += accept.eq(any_valid & go & ~self.halt)
-        with m.If(accept):
+        go = Signal()
+        # A grant lasts one cycle and finds the first stage empty: nothing that a reader does with
+        # it depends on the stages behind.
+        grant = Signal(count)
+        granting = grant.any()
+        with m.If(any_valid & ~granting & ~s1.valid & ~self.halt):
             m.d.sync += turn.eq(chosen)
-        with m.If(go):
-            m.d.sync += [s1.valid.eq(accept), s1.client.eq(chosen)]
-        with m.Switch(chosen):
+            m.d.sync += [grant[i].eq(chosen == i) for i in range(count)]
+        with m.Else():
+            m.d.sync += grant.eq(0)
+        m.d.comb += [requests[i].ready.eq(grant[i]) for i in range(count)]
+        with m.If(granting):
+            m.d.sync += [s1.valid.eq(1), s1.client.eq(turn)]
+        with m.Elif(go):
+            m.d.sync += s1.valid.eq(0)
+        with m.Switch(turn):
             for i in range(count):
-                with m.Case(i):
-                    m.d.comb += requests[i].ready.eq(accept)
-                    with m.If(go):
-                        m.d.sync += s1.burst.eq(requests[i].payload)
+                with m.Case(i), m.If(granting):
+                    m.d.sync += s1.burst.eq(requests[i].payload)
 
         # Cycle 1: where it ends and its bus address. Cycle 2: check it.
         with m.If(go):
@@ -100,7 +107,7 @@ class ReadArbiter(wiring.Component):
                 s3.valid & ~s3.outside & ~self.halt & ~bus.arvalid
                 & (tags.level != self._config.max_reads)
             ),
-            go.eq(~s3.valid | issue),
+            go.eq(~s3.valid),
             tags.i.valid.eq(issue),
             tags.i.payload.eq(Cat(s3.client, s3.burst.last)),
             bus.arsize.eq(shift),
@@ -110,7 +117,8 @@ class ReadArbiter(wiring.Component):
             m.d.sync += bus.arvalid.eq(0)
         with m.If(issue):
             m.d.sync += [
-                bus.arvalid.eq(1), bus.arlen.eq(s3.burst.beats - 1), bus.araddr.eq(s3.bus_addr),
+                s3.valid.eq(0), bus.arvalid.eq(1), bus.arlen.eq(s3.burst.beats - 1),
+                bus.araddr.eq(s3.bus_addr),
             ]  # fmt: skip
 
         # Data: the oldest tag says whose it is. It is handed on a cycle later.
@@ -143,7 +151,9 @@ class ReadArbiter(wiring.Component):
         data_client = Signal(range(count))
         m.d.sync += [bad_data.eq(step & (bus.rresp != 0)), data_client.eq(head.client)]
         data_engine, burst_engine = engine_of(data_client), engine_of(s3.client)
-        m.d.comb += self.error_valid.eq(bad_data | (s3.valid & s3.outside & ~self.halt))
+        outside = Signal()
+        m.d.sync += outside.eq(s3.valid & s3.outside & ~self.halt)
+        m.d.comb += self.error_valid.eq(bad_data | outside)
         with m.If(bad_data):
             m.d.comb += [
                 self.error.cause.eq(ErrorCause.READ_RESPONSE), self.error.engine.eq(data_engine),

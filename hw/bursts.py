@@ -13,8 +13,7 @@ class BurstSplitter(wiring.Component):
     """One pattern in, its bursts out, none crossing a multiple of ``burst_words`` (and so none
     crossing 4 KiB).
 
-    One burst every 2 cycles at most. Patterns are taken back to back: the next one in the cycle in
-    which the last burst leaves.
+    One burst every 2 cycles at most. The next pattern is taken in the cycle after the last burst.
 
     Members
     -------
@@ -67,7 +66,6 @@ class BurstSplitter(wiring.Component):
 
         # Cycle 2: it is offered.
         m.d.comb += [self.o.valid.eq(sized), self.o.payload.eq(burst)]
-        end = burst.last
         taken = sized & self.o.ready
         with m.If(taken):
             m.d.sync += [sized.eq(0), addr.eq(next_addr), words.eq(next_words)]
@@ -81,13 +79,13 @@ class BurstSplitter(wiring.Component):
                     addr.eq(next_block), run_addr.eq(next_block), block_addr.eq(next_block),
                     runs.eq(p.n_runs), blocks.eq(blocks - 1),
                 ]  # fmt: skip
-        m.d.comb += self.i.ready.eq(~self.busy | (taken & end))
+        m.d.comb += self.i.ready.eq(~self.busy)
         new = self.i.payload
-        with m.If(self.i.ready):
-            m.d.sync += self.busy.eq(self.i.valid)
+        with m.If(taken & burst.last):
+            m.d.sync += self.busy.eq(0)
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [
-                p.eq(new), sized.eq(0), addr.eq(new.addr), run_addr.eq(new.addr),
+                self.busy.eq(1), p.eq(new), addr.eq(new.addr), run_addr.eq(new.addr),
                 block_addr.eq(new.addr), words.eq(new.run_len), runs.eq(new.n_runs),
                 blocks.eq(new.n_blocks),
             ]  # fmt: skip

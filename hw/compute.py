@@ -55,14 +55,16 @@ class WeightSequencer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        # The flags say what the counters beside them are. Those of k-tiles change every `columns`
-        # cycles at most (4 or more), so their flags may take a cycle or two to follow.
+        # The flags say what the counters beside them are. A k-tile takes at least `columns`
+        # cycles (4 or more): that is how long `last_k`, the last k-tile, may take to follow.
         column = Signal(range(config.columns))
         last_column = Signal()
         n = {loop: Signal.like(getattr(self, f"n_{loop}"), name=f"n_{loop}") for loop in K_LOOPS}
         k_left = {loop: Signal.like(n[loop], name=f"left_{loop}") for loop in K_LOOPS}
         last = {loop: Signal(name=f"last_{loop}") for loop in K_LOOPS}
+        last_k = Signal()
         m.d.sync += [last[loop].eq(k_left[loop] == 1) for loop in K_LOOPS]
+        m.d.sync += last_k.eq(last["k0"] & last["k1"] & last["k2"])
         loading = Signal()
         bank = Signal()
         in_params = Signal()
@@ -114,18 +116,14 @@ class WeightSequencer(wiring.Component):
         with m.If(take_weight):
             m.d.sync += next_column()
             with m.If(last_column):
-                m.d.sync += self.loaded.eq(1)
-                with m.If(~last["k2"]):
-                    m.d.sync += k_left["k2"].eq(k_left["k2"] - 1)
-                with m.Else():
-                    m.d.sync += k_left["k2"].eq(n["k2"])
-                    with m.If(~last["k1"]):
-                        m.d.sync += k_left["k1"].eq(k_left["k1"] - 1)
-                    with m.Else():
-                        m.d.sync += [
-                            k_left["k1"].eq(n["k1"]), k_left["k0"].eq(k_left["k0"] - 1),
-                            loading.eq(~last["k0"]),
-                        ]  # fmt: skip
+                m.d.sync += [self.loaded.eq(1), loading.eq(~last_k)]
+        # The loops follow a cycle later.
+        with m.If(delay(m, take_weight & last_column, 1, "tile_taken")):
+            m.d.sync += k_left["k2"].eq(k_left["k2"] - 1)
+            with m.If(last["k2"]):
+                m.d.sync += [k_left["k2"].eq(n["k2"]), k_left["k1"].eq(k_left["k1"] - 1)]
+                with m.If(last["k1"]):
+                    m.d.sync += [k_left["k1"].eq(n["k1"]), k_left["k0"].eq(k_left["k0"] - 1)]
 
         m.d.comb += self.ready.eq(~in_params & ~loading)
         with m.If(self.start & self.ready):
@@ -201,7 +199,8 @@ class ComputeEngine(wiring.Component):
         m.d.sync += [pending_one[n].eq(getattr(pending, f"n_{n}") == 1) for n in loops]
 
         # Issue. Counters hold the steps that are left, flags say that it is the last one. K-tiles
-        # are at least `columns` >= 4 cycles apart: their flags may take two cycles to follow.
+        # are at least `columns` >= 4 cycles apart: that is how long `last_k` may take to follow.
+        # The fields in `c` come a cycle after the counters; the flags in `one` make up for that.
         c = Signal(layout)
         active = Signal()
         at_start = Signal()  # the next pixel is the first of a k-tile
@@ -209,7 +208,7 @@ class ComputeEngine(wiring.Component):
         pixel = Signal(range(config.acc_depth))
         left = {n: Signal.like(getattr(c, f"n_{n}"), name=f"left_{n}") for n in loops}
         last = {n: Signal(name=f"last_{n}") for n in loops}
-        one = {n: Signal(name=f"one_{n}") for n in M_LOOPS}
+        one = {n: Signal(name=f"one_{n}") for n in loops}
         last_k = Signal()
         move = Signal(4)  # how the next pixel's address comes about, one-hot: m2, m1, m0, k-tile
         issue, k_tile_end, end = Signal(), Signal(), Signal()
@@ -220,7 +219,7 @@ class ComputeEngine(wiring.Component):
             load.eq(pending_ready & (~active | (issue & end))),
             weights.swap.eq(issue & at_start),
         ]
-        m.d.sync += [last[n].eq(left[n] == 1) for n in K_LOOPS]
+        m.d.sync += [last[n].eq(one[n] | (left[n] == 1)) for n in K_LOOPS]
         m.d.sync += last_k.eq(last["k0"] & last["k1"] & last["k2"])
 
         def restart(n: str):
@@ -245,43 +244,45 @@ class ComputeEngine(wiring.Component):
                         m.d.sync += restart("m0")
                         m.d.sync += [
                             move.eq(0b1000), pixel.eq(0), at_start.eq(1), clearing.eq(0),
-                            active.eq(~last_k), left["k2"].eq(left["k2"] - 1),
+                            active.eq(~last_k),
                         ]  # fmt: skip
-                        with m.If(last["k2"]):
-                            m.d.sync += [
-                                left["k2"].eq(c.n_k2), left["k1"].eq(left["k1"] - 1),
-                            ]  # fmt: skip
-                            with m.If(last["k1"]):
-                                m.d.sync += [
-                                    left["k1"].eq(c.n_k1), left["k0"].eq(left["k0"] - 1),
-                                ]  # fmt: skip
+        # The k loops follow a cycle later.
+        with m.If(delay(m, issue & k_tile_end & ~last_k, 1, "k_step")):
+            m.d.sync += left["k2"].eq(left["k2"] - 1)
+            with m.If(last["k2"]):
+                m.d.sync += [left["k2"].eq(c.n_k2), left["k1"].eq(left["k1"] - 1)]
+                with m.If(last["k1"]):
+                    m.d.sync += [left["k1"].eq(c.n_k1), left["k0"].eq(left["k0"] - 1)]
         with m.If(load):
             m.d.sync += [
-                c.eq(pending), pending_valid.eq(0), active.eq(1), at_start.eq(1), pixel.eq(0),
+                pending_valid.eq(0), active.eq(1), at_start.eq(1), pixel.eq(0),
                 clearing.eq(pending.clear), move.eq(0b1000),
                 last_k.eq(pending_one["k0"] & pending_one["k1"] & pending_one["k2"]),
             ]  # fmt: skip
             m.d.sync += [left[n].eq(getattr(pending, f"n_{n}")) for n in loops]
             m.d.sync += [last[n].eq(pending_one[n]) for n in loops]
-            m.d.sync += [one[n].eq(pending_one[n]) for n in M_LOOPS]
+            m.d.sync += [one[n].eq(pending_one[n]) for n in loops]
+        late = delay(m, load, 1, "late")
+        with m.If(late):
+            m.d.sync += c.eq(pending)
 
         # What goes with the pixel, in step with its address.
-        control = Signal.like(self.control)
-        m.d.comb += [
-            control.valid.eq(issue), control.pixel.eq(pixel), control.bank.eq(c.bank),
-            control.clear.eq(clearing), control.mark.eq(c.mark), control.end.eq(end),
-        ]  # fmt: skip
         waits = (active & ~issue) | (~active & pending_valid)
         delayed = delay(m, Cat(weights.swap, waits, issue), ADDRESS_LATENCY, "delayed")
+        m.d.comb += Cat(self.swap, self.wait_weights, self.read_en).eq(delayed)
+        step1 = delay(m, Cat(issue, end), 1, "step1")
+        control = Signal.like(self.control)
         m.d.comb += [
-            Cat(self.swap, self.wait_weights, self.read_en).eq(delayed),
-            self.control.eq(delay(m, control, ADDRESS_LATENCY, "control")),
-        ]
+            control.valid.eq(step1[0]), control.end.eq(step1[1]),
+            control.pixel.eq(delay(m, pixel, 1, "step1_pixel", reset_less=True)),
+            control.clear.eq(delay(m, clearing, 1, "step1_clear", reset_less=True)),
+            control.bank.eq(c.bank), control.mark.eq(c.mark),
+            self.control.eq(delay(m, control, ADDRESS_LATENCY - 1, "control")),
+        ]  # fmt: skip
 
-        # Addresses, a cycle behind: strides and `moving` are copies of what the issue saw. `at` is
-        # the current pixel, `next_m1` and `next_m0` where the next step of these loops begins,
-        # `next_k` where the next k-tile does.
-        s = {n: delay(m, getattr(c, f"s_{n}"), 1, f"s_{n}", reset_less=True) for n in loops}
+        # Addresses, a cycle behind, like `c`. `at` is the current pixel, `next_m1` and `next_m0`
+        # where the next step of these loops begins, `next_k` where the next k-tile does.
+        s = {n: getattr(c, f"s_{n}") for n in loops}
         at, next_m1, next_m0, next_k = (
             Signal.like(self.read_addr, name=n, reset_less=True)
             for n in ("at", "next_m1", "next_m0", "next_k")
@@ -297,15 +298,17 @@ class ComputeEngine(wiring.Component):
         m.d.comb += self.read_addr.eq(at)
 
         # The origin of the k-tile after the one that has just begun: from this one's, or from where
-        # the present step of k1 or k0 began. Two cycles; there are at least four.
+        # the present step of k1 or k0 began. The flags are this k-tile's in the second cycle after
+        # the issue of its first pixel, the origin is there two cycles later, and needed one more
+        # cycle later at the earliest.
         origin_k1, origin_k0, augend, addend = (
             Signal.like(self.read_addr, name=n, reset_less=True)
             for n in ("origin_k1", "origin_k0", "augend", "addend")
         )
         step_k1, step_k0 = Signal(), Signal()
-        chosen = Signal()
-        m.d.sync += chosen.eq(moving[3])
-        with m.If(moving[3]):
+        begun, chosen = Signal(), Signal()
+        m.d.sync += [begun.eq(moving[3]), chosen.eq(begun)]
+        with m.If(begun):
             m.d.sync += [step_k1.eq(last["k2"]), step_k0.eq(last["k2"] & last["k1"])]
             with m.If(~last["k2"]):
                 m.d.sync += [augend.eq(next_k), addend.eq(s["k2"])]
@@ -320,7 +323,7 @@ class ComputeEngine(wiring.Component):
                 m.d.sync += origin_k1.eq(target)
             with m.If(step_k0):
                 m.d.sync += origin_k0.eq(target)
-        with m.If(delay(m, load, 1, "loaded")):
-            m.d.sync += [next_k.eq(c.base), origin_k1.eq(c.base), origin_k0.eq(c.base)]
-            m.d.sync += chosen.eq(0)
+        with m.If(late):
+            m.d.sync += [x.eq(pending.base) for x in (next_k, origin_k1, origin_k0)]
+            m.d.sync += [begun.eq(0), chosen.eq(0)]
         return m

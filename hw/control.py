@@ -99,19 +99,18 @@ class RegisterFile(wiring.Component):
                         m.d.sync += selected.eq(source)
                 with m.Default():
                     m.d.sync += selected.eq(0)
-        register_value = Signal(32)
-        with m.Switch(addr[5:]):
-            for bank, selected in bank_values.items():
-                with m.Case(bank):
-                    m.d.sync += register_value.eq(selected)
-            with m.Default():
-                m.d.sync += register_value.eq(0)
+        chosen = Signal(len(bank_values))
+        register_value, in_profile = Signal(32), Signal()
+        m.d.sync += [chosen[i].eq(addr[5:] == bank) for i, bank in enumerate(bank_values)]
+        m.d.sync += in_profile.eq(addr >= registers.PROFILE_OFFSET)
+        selected = 0
+        for i, bank_value in enumerate(bank_values.values()):
+            selected |= bank_value & chosen[i].replicate(32)
+        m.d.sync += register_value.eq(selected)
         with m.If(selecting[3]):
             m.d.sync += [
                 bus.rvalid.eq(1),
-                bus.rdata.eq(
-                    Mux(addr >= registers.PROFILE_OFFSET, self.profile_data, register_value)
-                ),
+                bus.rdata.eq(Mux(in_profile, self.profile_data, register_value)),
             ]
         with m.Elif(bus.rvalid & bus.rready):
             m.d.sync += [bus.rvalid.eq(0), busy.eq(0)]

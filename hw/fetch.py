@@ -43,8 +43,10 @@ class Fetch(wiring.Component):
         connect(m, flipped(self.data), reader.data)
         connect(m, reader.request, flipped(self.request))
         pattern = reader.i.payload
+        start, some = Signal(), Signal()
+        m.d.sync += [start.eq(self.start), some.eq(self.count != 0)]
         m.d.comb += [
-            reader.i.valid.eq(self.start & (self.count != 0)),
+            reader.i.valid.eq(start & some),
             pattern.addr.eq(self.addr), pattern.n_blocks.eq(1), pattern.n_runs.eq(1),
             pattern.run_len.eq(self.count * words),
         ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..spec import isa
 from ..spec import numerics as n
@@ -10,7 +10,7 @@ from ..spec.config import Config
 from .array import bytes_of
 from .common import delay, maximum
 from .layouts import INSTRUCTIONS
-from .memory import READ_LATENCY, Ram
+from .memory import READ_LATENCY, Fifo, Ram
 from .multiplier import WIDE_LATENCY, WideMultiplier
 from .requantise import rounding, saturate, shift_right
 
@@ -19,6 +19,10 @@ from .requantise import rounding, saturate, shift_right
 LINE_CYCLES = READ_LATENCY + 2
 # From a sum to its byte: bias, product, shift, round.
 AVERAGE_LATENCY = 1 + WIDE_LATENCY + 2 + 1 + 2
+# Words that leave the stage wait here: nothing before it has to stop. PIPELINE of them may be on
+# their way when it begins to fill.
+FIFO_WORDS = 16
+PIPELINE = 7
 # Sum of at most 2**16 int8 pixels (65,536 * 128 = 2**23).
 SUM_BITS = 25
 
@@ -32,7 +36,7 @@ def word_max(a, b):
 class PoolStage(wiring.Component):
     """Takes the words of one DRAIN instruction, block by block, pixel by pixel.
 
-    A word a cycle, 5 cycles from end to end; max-pooled maps narrower than LINE_CYCLES pixels wait
+    A word a cycle, 8 cycles from end to end; max-pooled maps narrower than LINE_CYCLES pixels wait
     for the line buffer at each window. AVERAGE takes ``rows`` + AVERAGE_LATENCY + 2 cycles more for
     the result.
 
@@ -118,59 +122,58 @@ class PoolStage(wiring.Component):
                 line.eq(c.line),
             ]  # fmt: skip
 
-        # A word on its way through stages 1 to 4; everything moves on when the last one is free.
+        # A word on its way through stages 1 to 4.
         stage = data.StructLayout({
             "valid": 1, "emit": 1, "end": 1, "window": 1, "first": 1, "odd": 1, "addr": 12,
             "word": bits,
         })  # fmt: skip
         s1, s2, s3, s4 = (Signal(stage, name=f"s{i}") for i in range(1, 5))
-        go = Signal()
+        m.submodules.fifo = fifo = Fifo(bits, FIFO_WORDS)
+        connect(m, fifo.o, flipped(self.o))
+        room = Signal()
+        m.d.sync += room.eq(fifo.level <= FIFO_WORDS - PIPELINE)
         averaging, narrow = Signal(), Signal()
         waiting = Signal(range(LINE_CYCLES + 1))
         hold = Signal()
         m.d.sync += narrow.eq(is_max & (c.width < LINE_CYCLES))
-        m.d.comb += self.i.ready.eq(go & ~averaging & ~hold)
+        m.d.comb += self.i.ready.eq(room & ~averaging & ~hold)
         with m.If(self.start | (taken & narrow)):
             m.d.sync += [waiting.eq(LINE_CYCLES), hold.eq(1)]
-        with m.Elif(go & hold):
+        with m.Elif(hold):
             m.d.sync += [waiting.eq(waiting - 1), hold.eq(waiting != 1)]
 
         # Cycle 1: what is to be done with the word.
         s1_start, s1_odd_x = Signal(), Signal()
         v_emit = Mux(three, (~odd_y & ~first_row) | (odd_y & last_row & c.pool_flush_y), odd_y)
-        with m.If(go):
-            m.d.sync += [
-                s1.valid.eq(taken & ~is_average), s1.word.eq(self.i.payload), s1.end.eq(end),
-                s1.window.eq(taken & window_end & is_max), s1.first.eq(first_row),
-                s1.odd.eq(odd_y), s1.addr.eq(line + column),
-                s1.emit.eq(taken & Mux(is_max, window_end & v_emit, ~is_average)),
-                s1_start.eq(start_of_row), s1_odd_x.eq(odd_x),
-            ]  # fmt: skip
+        m.d.sync += [
+            s1.valid.eq(taken & ~is_average), s1.word.eq(self.i.payload), s1.end.eq(end),
+            s1.window.eq(taken & window_end & is_max), s1.first.eq(first_row),
+            s1.odd.eq(odd_y), s1.addr.eq(line + column),
+            s1.emit.eq(taken & Mux(is_max, window_end & v_emit, ~is_average)),
+            s1_start.eq(start_of_row), s1_odd_x.eq(odd_x),
+        ]  # fmt: skip
 
         # Cycle 2: the horizontal window. `running` is the maximum of its pixels so far; an even
         # pixel also begins the next window of three.
         running = Signal(bits, reset_less=True)
         h_max = Signal(bits)
         m.d.comb += h_max.eq(Mux(s1_start, s1.word, word_max(running, s1.word)))
-        with m.If(go):
-            m.d.sync += s2.eq(s1)
-            with m.If(s1.window):
-                m.d.sync += s2.word.eq(h_max)
-            with m.If(s1.valid):
-                m.d.sync += running.eq(Mux(s1_odd_x, h_max, s1.word))
+        m.d.sync += s2.eq(s1)
+        with m.If(s1.window):
+            m.d.sync += s2.word.eq(h_max)
+        with m.If(s1.valid):
+            m.d.sync += running.eq(Mux(s1_odd_x, h_max, s1.word))
 
         # Cycle 3: the line buffer's word arrives. Cycle 4: the vertical window, kept there.
         m.submodules.lines = lines = Ram(bits, config.pool_words)
         v_max = Mux(s3.first, s3.word, word_max(lines.read_data, s3.word))
         kept = Signal(bits, reset_less=True)
-        with m.If(go):
-            m.d.sync += [s3.eq(s2), s4.eq(s3), kept.eq(Mux(s3.odd, v_max, s3.word))]
-            with m.If(s3.window):
-                m.d.sync += s4.word.eq(v_max)
+        m.d.sync += [s3.eq(s2), s4.eq(s3), kept.eq(Mux(s3.odd, v_max, s3.word))]
+        with m.If(s3.window):
+            m.d.sync += s4.word.eq(v_max)
         m.d.comb += [
-            lines.read_addr.eq(s1.addr), lines.read_en.eq(go), lines.out_en.eq(go),
-            lines.write_en.eq(s4.window & go), lines.write_addr.eq(s4.addr),
-            lines.write_data.eq(kept), go.eq(~s4.emit | self.o.ready),
+            lines.read_addr.eq(s1.addr), lines.write_en.eq(s4.window),
+            lines.write_addr.eq(s4.addr), lines.write_data.eq(kept),
         ]  # fmt: skip
 
         # AVERAGE: sums, then one byte a cycle through a small requantiser.
@@ -203,12 +206,12 @@ class PoolStage(wiring.Component):
                 a_valid.eq(a_step == config.rows - 1 + AVERAGE_LATENCY),
             ]  # fmt: skip
             m.d.sync += [x.eq(y) for x, y in zip(sums, [*sums[1:], sums[0]], strict=True)]
-        with m.If(a_valid & self.o.ready):
+        with m.If(a_valid):
             m.d.sync += [a_valid.eq(0), averaging.eq(0), a_run.eq(0)]
 
         m.d.comb += [
-            self.o.valid.eq(s4.emit | a_valid),
-            self.o.payload.eq(Mux(a_valid, a_word, s4.word)),
-            self.end.eq((s4.end & s4.valid & go) | (a_valid & self.o.ready & a_end) | a_part_end),
+            fifo.i.valid.eq(s4.emit | a_valid),
+            fifo.i.payload.eq(Mux(a_valid, a_word, s4.word)),
         ]
+        m.d.sync += self.end.eq((s4.end & s4.valid) | (a_valid & a_end) | a_part_end)
         return m

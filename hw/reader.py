@@ -52,7 +52,7 @@ class Reader(wiring.Component):
         accepted, freed = Signal(), Signal()
         m.d.comb += [
             accepted.eq(fits & self.request.ready),
-            splitter.o.ready.eq(~waiting | accepted),
+            splitter.o.ready.eq(~waiting),
             self.request.valid.eq(fits),
             self.request.payload.eq(burst),
             fifo.i.valid.eq(self.data.valid),
@@ -67,6 +67,8 @@ class Reader(wiring.Component):
             m.d.sync += free.eq(free - burst.beats + freed)
         with m.Else():
             m.d.sync += free.eq(free + freed)
-        with m.If(splitter.o.ready):
+        with m.If(~waiting):
             m.d.sync += [burst.eq(splitter.o.payload), waiting.eq(splitter.o.valid)]
+        with m.Elif(accepted):
+            m.d.sync += waiting.eq(0)
         return m

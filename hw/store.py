@@ -60,14 +60,15 @@ class StoreEngine(wiring.Component):
         for name, value in pattern_of(self.i.payload).items():
             m.d.comb += getattr(splitter.i.payload, name).eq(value)
 
-        # The next burst on its way to the bus: all stages move on together. Cycle 1: where it ends
-        # and its bus address. Cycle 2: check it. Cycle 3: it waits for its words.
+        # The next burst on its way to the bus, while the one before is being written. Cycle 1:
+        # where it ends and its bus address. Cycle 2: check it. Cycle 3: it waits for its words, and
+        # those behind wait until it has gone.
         stage = data.StructLayout({
             "valid": 1, "burst": BURST, "end": ADDR_BITS + 1, "bus_addr": 32, "outside": 1,
         })  # fmt: skip
         s1, s2, s3 = (Signal(stage, name=f"s{i}") for i in range(1, 4))
         go, start = Signal(), Signal()
-        m.d.comb += [go.eq(~s3.valid | start), splitter.o.ready.eq(go)]
+        m.d.comb += [go.eq(~s3.valid), splitter.o.ready.eq(go)]
         with m.If(go):
             m.d.sync += [
                 s1.valid.eq(splitter.o.valid), s1.burst.eq(splitter.o.payload),
@@ -77,6 +78,9 @@ class StoreEngine(wiring.Component):
                     (s2.end > self.mem_words) | (s2.burst.addr < self.write_words)
                 ),
             ]  # fmt: skip
+
+        with m.If(start):
+            m.d.sync += s3.valid.eq(0)
 
         # Words in the FIFO that no burst has been started for; enough of them or not is known a
         # cycle later.
@@ -128,10 +132,14 @@ class StoreEngine(wiring.Component):
             self.done.eq(response & tags.o.payload[0]),
             self.idle.eq(~bus.awvalid & free & (tags.level == 0)),
         ]
-        bad_response = response & (bus.bresp != 0)
-        m.d.comb += [
-            self.error_valid.eq(bad_response | (s3.valid & s3.outside & ~self.halt)),
+        # Reported a cycle later.
+        bad_response = Signal()
+        outside = Signal()
+        m.d.sync += [
+            bad_response.eq(response & (bus.bresp != 0)),
+            outside.eq(s3.valid & s3.outside & ~self.halt),
         ]
+        m.d.comb += self.error_valid.eq(bad_response | outside)
         # Whole assignments: Verilog never evaluates a combinational block that only drives a part
         # of a structure with a constant.
         cause = Mux(bad_response, ErrorCause.WRITE_RESPONSE, ErrorCause.OUTSIDE_WINDOW)

@@ -21,6 +21,7 @@ def platform_of(target: str) -> Ecp5 | None:
 
 def generate(config: Config, target: str = "generic") -> str:
     """Verilog source of the accelerator for ``config``; the top module is called `TOP`."""
+    platform = platform_of(target)
     return verilog.convert(
-        Accelerator(config), name=TOP, platform=platform_of(target), strip_internal_attrs=True
+        Accelerator(config), name=TOP, platform=platform, strip_internal_attrs=True
     )

@@ -28,6 +28,9 @@ from . import simulators
 from .simulators import Simulator
 
 HERE = Path(__file__).parent
+HW = Path(resarray.hw.__path__[0])
+# Simulation models of what a target's Verilog instantiates.
+MODELS = {"generic": (), "ecp5": ("ecp5/models.v",)}
 TOP = "harness"
 HARNESS = ("axi_memory.v", "harness.v")
 JOBS = 2  # compilers at a time
@@ -71,16 +74,17 @@ def build_dir() -> Path:
     return Path(os.environ.get("RESARRAY_BUILD", "build")).absolute()
 
 
-def _digest(*parts: str | bytes) -> str:
-    digest = hashlib.sha256()
+def digest(*parts: str | bytes) -> str:
+    """Name of what is made from ``parts``."""
+    hasher = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
-        digest.update(len(data).to_bytes(8, "little") + data)
-    return digest.hexdigest()[:20]
+        hasher.update(len(data).to_bytes(8, "little") + data)
+    return hasher.hexdigest()[:20]
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Only one process at a time makes ``folder``."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -99,27 +103,32 @@ def verilog(
     config: Config,
     note: Callable[[str], None] = lambda text: None,
     target: str = "generic",
+    models: bool = True,
 ) -> str:
-    """The accelerator's Verilog for ``target`` (see `resarray.hw.verilog`); converted again only
-    when its sources or ``config`` change."""
+    """The accelerator's Verilog; converted again only when its sources or ``config`` change.
+
+    target: "generic", or "ecp5" with that family's blocks
+    models: with the blocks' simulation models; not for synthesis
+    """
     sources = [
         path.read_bytes()
         for package in (resarray.hw, resarray.spec)
-        for path in sorted(Path(package.__path__[0]).rglob("*.py"))
+        for path in sorted(Path(package.__path__[0]).rglob("*"))
+        if path.suffix in (".py", ".v")
     ]
     versions = importlib.metadata.version("amaranth")
     fields = asdict(config)
     del fields["name"]
-    parts = (repr(sorted(fields.items())), target, versions, *sources)
-    folder = build_dir() / "rtl" / _digest(*parts)
+    folder = build_dir() / "rtl" / digest(repr(sorted(fields.items())), target, versions, *sources)
     path = folder / "resarray.v"
-    with _locked(folder):
+    with locked(folder):
         if not path.exists():
             note(f"converting the '{config.name}' accelerator to Verilog")
             from resarray.hw.verilog import generate
 
             write_atomic(path, generate(config, target).encode())
-    return path.read_text()
+    names = MODELS[target] if models else ()
+    return path.read_text() + "".join((HW / name).read_text() for name in names)
 
 
 def build(
@@ -178,9 +187,9 @@ def _cached(
     flags = (*VERILATOR_FLAGS, *VERILATOR_MAKE, *simulator.make)
     libraries = importlib.metadata.version("cocotb") + str(cocotb_tools.config.libs_dir)
     tools = (simulator.name, simulator.version, simulator.executable, repr(flags), libraries)
-    folder = build_dir() / "sim" / _digest(*parts, *tools)
+    folder = build_dir() / "sim" / digest(*parts, *tools)
     stamp = folder / "complete"
-    with _locked(folder):
+    with locked(folder):
         if not stamp.exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
@@ -260,10 +269,10 @@ def _verilate(
         *simulator.make,
     ]
     # Verilator's own runtime is a third of the work and the same for every design.
-    key = _digest(simulator.version, simulator.executable, repr((flags, make[6:])))
+    key = digest(simulator.version, simulator.executable, repr((flags, make[6:])))
     runtime = folder.parent / f"runtime-{key}"
     run_commands([verilate], simulator, folder)
-    with _locked(runtime):
+    with locked(runtime):
         for path in runtime.glob("*.o"):
             shutil.copyfile(path, folder / path.name)
         run_commands([make], simulator, folder)

@@ -154,6 +154,17 @@ PRESETS = {
         queue_depth=4,
         profile_marks=64,
     ),
+    # The largest array for the 28 multipliers of an LFE5U-25F: 18 in the array, 3 in each lane, 2
+    # for the average; and 46 of its 56 block RAMs.
+    "25f": Config(
+        name="25f",
+        rows=4,
+        columns=8,
+        input_words=8192,
+        weight_words=1024,
+        lanes=2,
+        profile_marks=64,
+    ),
     # Half the default's columns: suits networks of 16 channels.
     "small": Config(
         name="small",

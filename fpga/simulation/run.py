@@ -11,7 +11,6 @@ import tty
 from collections.abc import Callable
 from pathlib import Path
 
-from resarray.hw import ecp5
 from resarray.sim import build
 from resarray.sim.process import environment
 from resarray.spec.config import Config
@@ -64,7 +63,8 @@ class SimulatedBoard:
         faster = dataclasses.replace(board, baud=self.baud)
         soc = elaborate(faster, config, TARGET, GAP_CYCLES, note)
         self.description = json.loads((soc / "soc.json").read_text())
-        models = [*(HERE / name for name in MODELS), Path(ecp5.__file__).with_name("models.v")]
+        models = [HERE / name for name in MODELS]
+        models += [build.HW / name for name in build.MODELS[TARGET]]
         sources = [*models, soc / "soc.v", soc / "resarray.v"]
         self._build = build.build_timed(TOP, sources, note)
 

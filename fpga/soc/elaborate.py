@@ -1,7 +1,6 @@
 """From a board and a configuration to the SoC's files, through LiteX in a process of its own."""
 
 import dataclasses
-import hashlib
 import importlib.util
 import json
 import os
@@ -48,12 +47,11 @@ def elaborate(
         "config": dataclasses.asdict(config),
         "gap_cycles": gap_cycles,
     }
-    accelerator = build.verilog(config, note, target)
+    accelerator = build.verilog(config, note, target, models=False)
     parts = [json.dumps(settings, sort_keys=True), accelerator]
     parts += [path.read_text() for path in sorted(Path(__file__).parent.glob("*.py"))]
     parts.append(Path(__file__).parents[1].joinpath("protocol.py").read_text())
-    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
-    folder = build.build_dir() / "soc" / key
+    folder = build.build_dir() / "soc" / build.digest(*parts)
     if folder.exists():
         return folder
     note(f"elaborating the SoC for '{board.name}'")

@@ -59,6 +59,9 @@ module DP16KD #(
     assign {DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9, DOB8, DOB7, DOB6, DOB5,
     DOB4, DOB3, DOB2, DOB1, DOB0} = W == 36 ? q[35:18] : q[17:0];
     initial begin
+        for (i = 0; i < (1 << DEPTH_BITS); i = i + 1) memory[i] = 0;
+        latch = 0;
+        out = 0;
         if (DATA_WIDTH_B != DATA_WIDTH_A || REGMODE_A != "OUTREG" || REGMODE_B != "OUTREG") begin
             $display("DP16KD: this model needs equal widths and output registers");
             $finish;
@@ -103,6 +106,10 @@ module MULT18X18D #(
     assign {P35, P34, P33, P32, P31, P30, P29, P28, P27, P26, P25, P24, P23, P22, P21, P20, P19,
     P18, P17, P16, P15, P14, P13, P12, P11, P10, P9, P8, P7, P6, P5, P4, P3, P2, P1, P0} = out;
     initial begin
+        a = 0;
+        b = 0;
+        pipeline = 0;
+        out = 0;
         if (REG_INPUTA_CLK != "CLK0" || REG_INPUTB_CLK != "CLK0" || REG_PIPELINE_CLK != "CLK0"
             || REG_OUTPUT_CLK != "CLK0") begin
             $display("MULT18X18D: this model needs all registers on CLK0");

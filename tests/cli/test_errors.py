@@ -42,7 +42,10 @@ SIM = ["sim", "--model", MODEL, "--json", "out.json"]
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([*SIM, "--preset", "huge"], "unknown preset 'huge': choose one of tiny, small, default"),
+        (
+            [*SIM, "--preset", "huge"],
+            "unknown preset 'huge': choose one of tiny, 25f, small, default",
+        ),
         ([*SIM, "--sim", "modelsim"], "unknown simulator 'modelsim': choose one of verilator, ica"),
         (["sim", "--model", "resnet19"], "unknown model 'resnet19': choose one of resnet18"),
         (["sim", "--model", "no.py:build"], "no.py"),

@@ -5,6 +5,7 @@ import numpy as np
 from resarray.compiler.compile import compile_graph
 from resarray.golden import fast
 from resarray.golden.graph import QGraph
+from resarray.sim import build
 from resarray.sim.run import MemoryModel, RunResult, run_many
 from resarray.spec.config import Config
 from tests.compiler.reference import Builder
@@ -20,6 +21,7 @@ def run_and_compare(
     latency: int = 32,
     fuse_pool: bool = True,
     batch: int = 1,
+    target: str = "generic",
 ) -> list[RunResult]:
     """Run each builder's graph on ``batch`` random images, all in one simulator process."""
     programs, expected = [], []
@@ -31,7 +33,11 @@ def run_and_compare(
         MemoryModel(latency=latency, stall_probability=stall, seed=i) for i in range(len(programs))
     ]
     results = run_many(
-        programs, simulator=simulator, memory=memory, watchdog_cycles=WATCHDOG_CYCLES
+        programs,
+        simulator=simulator,
+        memory=memory,
+        watchdog_cycles=WATCHDOG_CYCLES,
+        design=build.verilog(config, target=target),
     )
     for index, (result, golden) in enumerate(zip(results, expected, strict=True)):
         assert result.tensors, "nothing was compared"

@@ -1,0 +1,190 @@
+"""Out-of-context synthesis of the accelerator alone: resources, frequency, critical path."""
+
+import json
+import subprocess
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from amaranth.back import verilog
+
+from resarray.hw.top import Accelerator
+from resarray.hw.verilog import platform_of
+from resarray.sim.build import build_dir, digest, locked
+from resarray.spec.config import Config
+from resarray.spec.errors import ResarrayError
+
+from . import tools
+from .devices import PACKAGE, Device, require_fit
+from .harness import Harness
+
+TOP = "harness"
+SPEED_GRADE = 6
+TARGET_MHZ = 160  # what the placer aims for
+# Columns of the table of units, with the cells that they count.
+KINDS = ("LUT4", "CCU2C", "TRELLIS_FF", "MULT18X18D", "DP16KD", "TRELLIS_DPR16X4")
+# LUT sites that a cell takes: a carry cell is two LUTs, a LUT memory four with two to write it.
+SITES = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6}
+
+
+@dataclass(frozen=True)
+class Hop:
+    """One step of a path: ``logic`` inside a cell or ``routing`` between two, in ns."""
+
+    kind: str
+    delay: float
+    source: str
+    sink: str
+
+
+@dataclass(frozen=True)
+class Route:
+    """What nextpnr made of one seed."""
+
+    seed: int
+    mhz: float
+    used: dict[str, int]
+    path: list[Hop]
+
+    @property
+    def logic(self) -> float:
+        """Delay in cells along the critical path, in ns."""
+        return sum(hop.delay for hop in self.path if hop.kind == "logic")
+
+    @property
+    def routing(self) -> float:
+        """Delay between cells along the critical path, in ns."""
+        return sum(hop.delay for hop in self.path if hop.kind == "routing")
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """A configuration on a device.
+
+    units:  cells by unit and kind; "harness" is not part of the accelerator
+    routes: one for each seed, the fastest first
+    """
+
+    preset: str
+    device: Device
+    tools: dict[str, str]
+    units: dict[str, dict[str, int]]
+    routes: list[Route]
+
+    @property
+    def total(self) -> dict[str, int]:
+        """Cells of the accelerator by kind."""
+        return _total(self.units)
+
+
+def synthesise(
+    config: Config, device: Device, seeds: int, note: Callable[[str], None] = lambda text: None
+) -> Synthesis:
+    """Synthesise the accelerator for ``config`` and route it with seeds 1 to ``seeds``.
+
+    Everything is kept under `build_dir`, by the Verilog, the tools and their options.
+    `ResarrayError` where a tool is missing or fails, or the design does not fit.
+    """
+    yosys, nextpnr = tools.find_yosys(), tools.find_nextpnr()
+    source = verilog.convert(
+        Harness(Accelerator(config)), name=TOP, platform=platform_of("ecp5"),
+        strip_internal_attrs=True,
+    )  # fmt: skip
+    script = f"read_verilog design.v; synth_ecp5 -top {TOP} -json netlist.json"
+    netlist = build_dir() / "fpga" / digest(source, script, yosys.version)
+    cells = netlist / "cells.json"
+    with locked(netlist):
+        if not cells.exists():
+            note(f"synthesising preset '{config.name}'")
+            netlist.mkdir(parents=True, exist_ok=True)
+            (netlist / "design.v").write_text(source)
+            _run(yosys, ["-q", "-p", script], netlist, "yosys.log")
+            design = json.loads((netlist / "netlist.json").read_text())
+            cells.write_text(json.dumps(_units(design["modules"][TOP]["cells"])))
+        units = json.loads(cells.read_text())
+        total = _total(units)
+        luts = sum(total[kind] * sites for kind, sites in SITES.items())
+        require_fit(device, config.name, luts, total["MULT18X18D"], total["DP16KD"])
+        routes = []
+        for seed in range(1, seeds + 1):
+            options = [
+                device.option, "--package", PACKAGE, "--speed", str(SPEED_GRADE), "--freq",
+                str(TARGET_MHZ), "--seed", str(seed), "--lpf-allow-unconstrained",
+                "--timing-allow-fail", "--json", "netlist.json",
+            ]  # fmt: skip
+            name = f"route-{digest(nextpnr.version, *options)}"
+            report = netlist / f"{name}.json"
+            if not report.exists():
+                note(f"placing and routing on the {device.name}, seed {seed} of {seeds}")
+                part = netlist / f"{name}.part"
+                _run(nextpnr, [*options, "-q", "--report", part.name], netlist, f"{name}.log")
+                part.rename(report)
+            routes.append(_route(seed, json.loads(report.read_text())))
+    routes.sort(key=lambda route: -route.mhz)
+    versions = {"yosys": yosys.version, "nextpnr": nextpnr.version}
+    return Synthesis(config.name, device, versions, units, routes)
+
+
+def _run(tool: tools.Tool, arguments: list[str], folder: Path, log: str) -> None:
+    """Run a tool in ``folder`` (YoWASP sees nothing outside it)."""
+    with open(folder / log, "w") as file:
+        result = subprocess.run(
+            [*tool.command, *arguments], cwd=folder, stdout=file, stderr=subprocess.STDOUT,
+            check=False,
+        )  # fmt: skip
+    if result.returncode:
+        lines = (folder / log).read_text(errors="replace").splitlines()
+        errors = [line for line in lines if "ERROR" in line] or lines[-1:] or ["no output"]
+        raise ResarrayError(
+            f"{Path(tool.command[0]).name} failed: {errors[0].strip()}; the whole output is in "
+            f"'{folder / log}'"
+        )
+
+
+def _units(cells: dict[str, dict]) -> dict[str, dict[str, int]]:
+    """Cells by unit and kind. A unit is the register file, a submodule of the core, or the core.
+
+    Yosys names cells after what they drive, so after the unit that they belong to; where logic of
+    two units ends up in one LUT, it counts for one of them.
+    """
+    scopes = {name for name, cell in cells.items() if cell["type"] == "$scopeinfo"}
+    units: dict[str, Counter] = {}
+    for name, cell in cells.items():
+        if cell["type"] in KINDS:
+            parts = name.split(".")
+            if parts[0] != "dut":
+                unit = "harness"
+            elif parts[1] != "core":
+                unit = parts[1] if f"dut.{parts[1]}" in scopes else "top"
+            else:
+                unit = parts[2] if ".".join(parts[:3]) in scopes else "core"
+            units.setdefault(unit, Counter())[cell["type"]] += 1
+    return {unit: {kind: units[unit][kind] for kind in KINDS} for unit in sorted(units)}
+
+
+def _total(units: dict[str, dict[str, int]]) -> dict[str, int]:
+    return {
+        kind: sum(cells[kind] for unit, cells in units.items() if unit != "harness")
+        for kind in KINDS
+    }
+
+
+def _route(seed: int, report: dict) -> Route:
+    """The figures of one nextpnr report: of its only clock."""
+    ((_, clock),) = report["fmax"].items()
+    (path,) = (
+        path["path"] for path in report["critical_paths"]
+        if path["from"].startswith("posedge") and path["to"].startswith("posedge")
+    )  # fmt: skip
+    hops = [
+        Hop(
+            "routing" if hop["type"] == "routing" else "logic",
+            hop["delay"],
+            f"{hop['from']['cell']}.{hop['from']['port']}",
+            f"{hop['to']['cell']}.{hop['to']['port']}",
+        )
+        for hop in path
+    ]
+    used = {kind: entry["used"] for kind, entry in report["utilization"].items() if entry["used"]}
+    return Route(seed, clock["achieved"], used, hops)

