@@ -5,22 +5,27 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help sim bench test lint clean venv icarus
+.PHONY: help sim bench bitstream program test lint clean venv icarus
 
 PYTHON ?= python3
 VENV := .venv
 # Set up again when the pinned dependencies change.
 STAMP := $(VENV)/.stamp-$(shell cksum < pyproject.toml | cut -d ' ' -f 1)
+# LiteX and the FPGA tools come on top: 'make sim' does without them.
+FPGA_STAMP := $(subst .stamp-,.stamp-fpga-,$(STAMP))
 
 OPTIONS := $(if $(MODEL),--model '$(MODEL)') $(if $(WEIGHTS),--weights '$(WEIGHTS)') \
 	$(if $(IMAGES),--images '$(IMAGES)') $(if $(INPUT_SIZE),--input-size '$(INPUT_SIZE)') \
 	$(if $(COUNT),--count '$(COUNT)') $(if $(SIM),--sim '$(SIM)') \
 	$(if $(PRESET),--preset '$(PRESET)') $(if $(JSON),--json '$(JSON)')
+BOARD_OPTION := $(if $(BOARD),--board '$(BOARD)')
 
 help:
 	@echo "make sim    run ResNet-18 on the RTL and compare it with the golden model"
 	@echo "            (MODEL= WEIGHTS= IMAGES= INPUT_SIZE= COUNT= SIM= PRESET= JSON=)"
 	@echo "make bench  measure whole networks on the RTL (20 minutes)"
+	@echo "make bitstream  make a bitstream (BOARD=ulx3s-85f|ulx3s-25f|ecpix5-85f PRESET=)"
+	@echo "make program    load it into the board (BOARD=)"
 	@echo "make test   run all tests"
 	@echo "make lint   check style and formatting"
 	@echo "make clean  delete what was built (not .venv)"
@@ -31,7 +36,13 @@ sim: $(STAMP)
 bench: $(STAMP)
 	@$(VENV)/bin/resarray bench
 
-test: $(STAMP) icarus
+bitstream: $(FPGA_STAMP)
+	@$(VENV)/bin/resarray bitstream $(BOARD_OPTION) $(if $(PRESET),--preset '$(PRESET)')
+
+program: $(STAMP)
+	@$(VENV)/bin/resarray program $(BOARD_OPTION)
+
+test: $(FPGA_STAMP) icarus
 	@$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile
 
 lint: $(STAMP)
@@ -66,6 +77,11 @@ $(STAMP): pyproject.toml
 	@$(LIBPYTHON) || { \
 		echo "error: no shared libpython, which the simulator needs: apt install libpython$(MINOR)" >&2; exit 2; }
 	@rm -f $(VENV)/.stamp-*
+	@touch $@
+
+$(FPGA_STAMP): $(STAMP)
+	@echo "adding the FPGA tools to $(VENV) ..."
+	@$(VENV)/bin/pip install -qq --disable-pip-version-check -e '.[dev,fpga]'
 	@touch $@
 
 # Half of the end-to-end tests run on Icarus Verilog as well.

@@ -129,6 +129,11 @@ def compile_(
             timing=timing,
             memory_bytes=memory_bytes,
         )
+        program.manifest["pixels"] = {
+            "mean": list(prepared.mean),
+            "std": list(prepared.std),
+            "classes": prepared.class_names,
+        }
         save(program, output)
     cycles = sum(layer["predicted_cycles"] for layer in program.manifest["layers"])
     typer.echo(
@@ -203,6 +208,58 @@ def bench(
         typer.echo(f"missed: {sentence}")
     if failed:
         raise typer.Exit(1)
+
+
+Board = Annotated[str, typer.Option(help="ulx3s-85f, ulx3s-25f or ecpix5-85f")]
+
+
+@app.command()
+def bitstream(
+    board: Board = "ulx3s-85f",
+    preset: Annotated[
+        str | None, typer.Option(help="configuration of the accelerator; default: the board's")
+    ] = None,
+    core_mhz: Annotated[float | None, typer.Option(help="clock of the accelerator")] = None,
+    sys_mhz: Annotated[float | None, typer.Option(help="clock of memory and bus")] = None,
+) -> None:
+    """Make a bitstream: resources, clocks and projections beside it in build/<board>."""
+    from . import fpga
+    from .progress import reporter
+
+    with reporter() as progress:
+        message = fpga.bitstream(board, preset, core_mhz, sys_mhz, progress)
+    typer.echo(message)
+
+
+@app.command()
+def program(board: Board = "ulx3s-85f") -> None:
+    """Load a board's bitstream with openFPGALoader."""
+    from . import fpga
+    from .progress import reporter
+
+    with reporter() as progress:
+        fpga.program(board, progress)
+
+
+@app.command("run")
+def run_(
+    program: Annotated[Path, typer.Argument(help="image file that 'resarray compile' wrote")],
+    pictures: Annotated[list[Path], typer.Argument(help="picture files")],
+    port: Annotated[str, typer.Option(help="serial port of the board, or 'sim'")] = "/dev/ttyUSB0",
+    board: Board = "ulx3s-85f",
+    description: Annotated[
+        Path | None, typer.Option(help="soc.json; default: the one beside the board's bitstream")
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, help="seconds that a run may take")] = 60.0,
+) -> None:
+    """Classify pictures on a board."""
+    from . import fpga
+    from .progress import reporter
+
+    with reporter() as progress:
+        lines = fpga.classify(program, pictures, port, board, description, timeout, progress)
+    for line in lines:
+        typer.echo(line)
 
 
 @app.command()

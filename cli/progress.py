@@ -14,6 +14,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+DETAIL_SECONDS = 20.0
+
 
 class Reporter:
     """Progress on standard error.
@@ -26,11 +28,24 @@ class Reporter:
         self.console = console or Console(stderr=True)
         self._progress: Progress | None = None
         self._started = 0.0
+        self._detailed = 0.0  # seconds into the step when a detail was last shown
         self._text = ""
 
     def note(self, text: str) -> None:
         """Begin a step of unknown length."""
         self._begin(text, None)
+
+    def detail(self, text: str) -> None:
+        """What the current step is doing; where there is no terminal, now and then."""
+        if self._progress is not None:
+            self._update(description=f"{self._text}: {text}")
+            return
+        elapsed = time.monotonic() - self._started
+        if self._text and elapsed - self._detailed >= DETAIL_SECONDS:
+            self._detailed = elapsed
+            self.console.print(
+                f"  {elapsed:.0f} s: {text}", highlight=False, markup=False, soft_wrap=True
+            )
 
     def measured(self, text: str, total: float | None, unit: str) -> Callable[[float], None]:
         """Begin a step of ``total`` units (None: unknown); returns what to call with the units done
@@ -68,7 +83,7 @@ class Reporter:
 
     def _begin(self, text: str, total: float | None) -> None:
         self.close()
-        self._text, self._started = text, time.monotonic()
+        self._text, self._started, self._detailed = text, time.monotonic(), 0.0
         if not self.console.is_terminal:
             self.console.print(f"{text} ...", highlight=False, markup=False, soft_wrap=True)
             return

@@ -1,1 +1,1 @@
-"""From the accelerator to an FPGA: tools, devices, out-of-context synthesis."""
+"""From the accelerator to a board: devices, tools, SoC, bitstream, host."""

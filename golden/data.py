@@ -185,6 +185,11 @@ def _blob_pictures(
     return len(offset) - 1, picture
 
 
+def open_files(paths: list[Path]) -> Source:
+    """Picture files, labels unknown."""
+    return Source("files", len(paths), lambda i: _open_picture(paths[i], f"'{paths[i]}'"), None, [])
+
+
 def _folder(path: Path) -> Source:
     classes = sorted(entry.name for entry in path.iterdir() if entry.is_dir())
     classes = [name for name in classes if _pictures(path / name)]

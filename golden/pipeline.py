@@ -68,6 +68,7 @@ class Prepared:
     graph:         the integer graph
     float_model:   the float network
     input_size:    height and width of the input in pixels
+    mean, std:     of the pixels, per channel, that the model was trained with
     pixels:        uint8 [N][H][W][C], the images
     inputs_int8:   int8 [N][C][H][W], the graph's input
     labels:        int64 [N], or None where unknown
@@ -81,6 +82,8 @@ class Prepared:
     graph: QGraph
     float_model: nn.Module
     input_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     pixels: np.ndarray
     inputs_int8: np.ndarray
     labels: np.ndarray | None
@@ -120,6 +123,8 @@ def prepare(
         graph=network.graph,
         float_model=network.float_model,
         input_size=network.input_size,
+        mean=network.spec.mean,
+        std=network.spec.std,
         pixels=chosen.pixels,
         inputs_int8=inputs,
         labels=labels,

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from resarray.spec import numerics
 from resarray.spec.errors import ResarrayError
+from resarray.spec.pixels import quantise_pixels
 
 from .float_graph import (
     FloatAdd,
@@ -42,13 +43,8 @@ def quantise(graph: FloatGraph, calibration: Tensor) -> QGraph:
 def quantise_input(
     tensor: QTensor, pixels: np.ndarray, mean: tuple[float, ...], std: tuple[float, ...]
 ) -> np.ndarray:
-    """uint8 [N][H][W][C] pixels to the network's int8 input [N][C][H][W]: per channel a table of
-    256 entries, round((pixel / 255 - mean) / std / scale) + zero point."""
-    levels = (np.arange(256)[None] / 255 - np.array(mean)[:, None]) / np.array(std)[:, None]
-    table = np.floor(levels / tensor.scale + 0.5) + tensor.zero_point
-    table = np.clip(table, numerics.INT8_MIN, numerics.INT8_MAX).astype(np.int8)
-    planes = [table[c][pixels[..., c]] for c in range(pixels.shape[3])]
-    return np.ascontiguousarray(np.stack(planes, axis=1))
+    """uint8 [N][H][W][C] pixels to the network's int8 input [N][C][H][W]."""
+    return quantise_pixels(pixels, mean, std, tensor.scale, tensor.zero_point)
 
 
 def normalise(pixels: np.ndarray, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:

@@ -30,7 +30,7 @@ from resarray.spec.registers import (
     STATUS_DONE,
     STATUS_ERROR,
     VERSION,
-    ErrorCause,
+    describe_error,
 )
 
 PERIOD = 2  # simulator steps
@@ -93,19 +93,6 @@ def describe_hang(values: dict[str, int], cycles: int) -> str:
         f"the accelerator hangs: nothing moved for {cycles} cycles up to cycle "
         f"{values['CYCLES']}, {values['FETCHED']} of {values['PROG_COUNT']} instructions fetched; "
         + "; ".join(engines)
-    )
-
-
-def describe_error(values: dict[str, int]) -> str:
-    """Sentence with cause, engine and address, from the registers."""
-    cause, number = values["ERROR_CAUSE"], values["ERROR_ENGINE"]
-    causes = {c.value: c.name.lower().replace("_", " ") for c in ErrorCause}
-    engines = {e.value: f"engine {e.name}" for e in Engine}
-    return (
-        f"the accelerator stopped with an error: {causes.get(cause, f'cause {cause}')} in "
-        f"{engines.get(number, 'the instruction fetch')} at byte offset "
-        f"{values['ERROR_ADDR']:#x}, {values['FETCHED']} of {values['PROG_COUNT']} instructions "
-        "fetched"
     )
 
 

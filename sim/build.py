@@ -24,6 +24,7 @@ from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
 from resarray.spec.image import write_atomic
 
+from . import simulators
 from .simulators import Simulator
 
 HERE = Path(__file__).parent
@@ -53,8 +54,9 @@ VERILATOR_FLAGS = (
     "-CFLAGS",
     "-std=c++20",
 )
+# The same for designs with delays in them.
+TIMED_FLAGS = tuple("--timing" if flag == "--no-timing" else flag for flag in VERILATOR_FLAGS)
 VERILATOR_MAKE = ("OPT_FAST=-O3", "OPT_SLOW=-O1", "OPT_GLOBAL=-O2")
-RUNTIME_OBJECTS = ("verilated.o", "verilated_dpi.o", "verilated_vpi.o", "verilated_threads.o")
 ICARUS_FLAGS = ("-g2012",)
 
 
@@ -98,11 +100,15 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def verilog(
-    config: Config, note: Callable[[str], None] = lambda text: None, target: str = "generic"
+    config: Config,
+    note: Callable[[str], None] = lambda text: None,
+    target: str = "generic",
+    models: bool = True,
 ) -> str:
     """The accelerator's Verilog; converted again only when its sources or ``config`` change.
 
-    target: "generic", or "ecp5" with that family's blocks and their simulation models
+    target: "generic", or "ecp5" with that family's blocks
+    models: with the blocks' simulation models; not for synthesis
     """
     sources = [
         path.read_bytes()
@@ -120,9 +126,9 @@ def verilog(
             note(f"converting the '{config.name}' accelerator to Verilog")
             from resarray.hw.verilog import generate
 
-            models = "".join((HW / name).read_text() for name in MODELS[target])
-            write_atomic(path, (generate(config, target) + models).encode())
-    return path.read_text()
+            write_atomic(path, generate(config, target).encode())
+    names = MODELS[target] if models else ()
+    return path.read_text() + "".join((HW / name).read_text() for name in names)
 
 
 def build(
@@ -142,29 +148,55 @@ def build(
     """
     depth_bits = max(MIN_DEPTH_BITS[simulator.name], (words - 1).bit_length())
     harness = [(HERE / name).read_bytes() for name in HARNESS]
-    flags = (*VERILATOR_FLAGS, *VERILATOR_MAKE, *simulator.make, *ICARUS_FLAGS)
-    libraries = importlib.metadata.version("cocotb") + str(cocotb_tools.config.libs_dir)
-    key = digest(
-        design,
-        simulator.name,
-        simulator.version,
-        simulator.executable,
-        repr(flags),
-        libraries,
-        f"{rows} {depth_bits}",
-        *harness,
+
+    def compile_into(folder: Path) -> None:
+        _compile(simulator, design, rows, depth_bits, folder)
+
+    folder = _cached(
+        simulator,
+        (design, repr(ICARUS_FLAGS), f"{rows} {depth_bits}", *harness),
+        compile_into,
+        note,
     )
-    folder = build_dir() / "sim" / key
     binary = folder / (TOP if simulator.name == "verilator" else "sim.vvp")
+    return Build(simulator, binary, depth_bits)
+
+
+def build_timed(
+    top: str,
+    sources: list[Path],
+    note: Callable[[str], None] = lambda text: None,
+) -> Build:
+    """Compile ``sources``, which may contain delays, with Verilator; ``top``'s ports are public."""
+    simulator = simulators.find("verilator")
+
+    def compile_into(folder: Path) -> None:
+        _verilate(simulator, {}, [str(path) for path in sources], folder, top, TIMED_FLAGS)
+
+    parts = (top, repr(TIMED_FLAGS), *(path.read_bytes() for path in sources))
+    return Build(simulator, _cached(simulator, parts, compile_into, note) / top, 0)
+
+
+def _cached(
+    simulator: Simulator,
+    parts: tuple[str | bytes, ...],
+    compile_into: Callable[[Path], None],
+    note: Callable[[str], None],
+) -> Path:
+    """The folder that ``compile_into`` fills, made once for each ``parts`` and tool versions."""
+    flags = (*VERILATOR_FLAGS, *VERILATOR_MAKE, *simulator.make)
+    libraries = importlib.metadata.version("cocotb") + str(cocotb_tools.config.libs_dir)
+    tools = (simulator.name, simulator.version, simulator.executable, repr(flags), libraries)
+    folder = build_dir() / "sim" / digest(*parts, *tools)
     stamp = folder / "complete"
     with locked(folder):
         if not stamp.exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             note(f"building the {simulator.name} simulation")
-            _compile(simulator, design, rows, depth_bits, folder)
+            compile_into(folder)
             stamp.touch()
-    return Build(simulator, binary, depth_bits)
+    return folder
 
 
 def _compile(simulator: Simulator, design: str, rows: int, depth_bits: int, folder: Path) -> None:
@@ -192,13 +224,18 @@ def _compile(simulator: Simulator, design: str, rows: int, depth_bits: int, fold
 
 
 def _verilate(
-    simulator: Simulator, parameters: dict[str, int], sources: list[str], folder: Path
+    simulator: Simulator,
+    parameters: dict[str, int],
+    sources: list[str],
+    folder: Path,
+    top: str = TOP,
+    flags: tuple[str, ...] = VERILATOR_FLAGS,
 ) -> None:
     """What cocotb's own runner would do, less ``--public-flat-rw``, which makes every signal of the
     design visible and the simulation 7 to 10 times slower: only the top's ports are public."""
     libraries = cocotb_tools.config.libs_dir
     public = folder / "public.vlt"
-    public.write_text(f'`verilator_config\npublic_flat_rw -module "{TOP}" -port "*"\n')
+    public.write_text(f'`verilator_config\npublic_flat_rw -module "{top}" -port "*"\n')
     verilate = [
         simulator.executable,
         "--cc",
@@ -207,14 +244,14 @@ def _verilate(
         "--prefix",
         "Vtop",
         "--top-module",
-        TOP,
+        top,
         "-Mdir",
         str(folder),
         "-o",
-        TOP,
+        top,
         "-LDFLAGS",
         f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator",
-        *VERILATOR_FLAGS,
+        *flags,
         *(f"-G{name}={value}" for name, value in parameters.items()),
         str(cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"),
         str(public),
@@ -232,17 +269,17 @@ def _verilate(
         *simulator.make,
     ]
     # Verilator's own runtime is a third of the work and the same for every design.
-    key = digest(simulator.version, simulator.executable, repr((VERILATOR_FLAGS, make[6:])))
+    key = digest(simulator.version, simulator.executable, repr((flags, make[6:])))
     runtime = folder.parent / f"runtime-{key}"
     run_commands([verilate], simulator, folder)
     with locked(runtime):
-        for name in RUNTIME_OBJECTS if runtime.exists() else ():
-            shutil.copyfile(runtime / name, folder / name)
+        for path in runtime.glob("*.o"):
+            shutil.copyfile(path, folder / path.name)
         run_commands([make], simulator, folder)
         if not runtime.exists():
             fresh = Path(tempfile.mkdtemp(dir=runtime.parent))
-            for name in RUNTIME_OBJECTS:
-                shutil.copyfile(folder / name, fresh / name)
+            for path in folder.glob("verilated*.o"):
+                shutil.copyfile(path, fresh / path.name)
             fresh.rename(runtime)
     for path in folder.glob("*.o"):
         path.unlink()

@@ -20,7 +20,7 @@ POLL_SECONDS = 0.1
 Progress = Callable[[int, int], None]
 
 
-def _environment(simulator: simulators.Simulator, module: str, top: str) -> dict[str, str]:
+def environment(simulator: simulators.Simulator, module: str, top: str) -> dict[str, str]:
     """What cocotb reads inside the simulator."""
     libraries = str(cocotb_tools.config.libs_dir)
     return {
@@ -61,7 +61,7 @@ def simulate(
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env=_environment(binary.simulator, module, top),
+            env=environment(binary.simulator, module, top),
             stdout=file,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,

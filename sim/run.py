@@ -1,6 +1,5 @@
 """Programs and inputs in, tensors and counters out: runs the RTL in a simulator process."""
 
-import itertools
 import json
 import shutil
 import tempfile
@@ -15,7 +14,14 @@ from resarray.spec import layout
 from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
 from resarray.spec.image import Image
-from resarray.spec.registers import COUNTERS, PROFILE_FIELDS
+from resarray.spec.memory import (
+    layer_counters,
+    memory_contents,
+    read_tensors,
+    settings_of,
+    stored_span,
+)
+from resarray.spec.registers import COUNTERS
 
 from . import build, memory_file, simulators
 from .memory_model import MemoryModel
@@ -149,55 +155,17 @@ def _common_config(programs: Sequence[tuple[Image, np.ndarray]]) -> Config:
     return config
 
 
-def memory_contents(image: Image, inputs: np.ndarray) -> np.ndarray:
-    """uint8 contents of memory from offset 0: the payload and the packed inputs."""
-    slots = image.manifest["inputs"]
-    if len(inputs) != len(slots):
-        raise ResarrayError(
-            f"{len(inputs)} input images given, the program takes a batch of {len(slots)}: give "
-            "as many or compile for another batch"
-        )
-    layouts = [layout.from_dict(slot["layout"]) for slot in slots]
-    ends = [slot["addr"] + spec.size for slot, spec in zip(slots, layouts, strict=True)]
-    rows = image.config.rows
-    contents = np.zeros(layout.ceil_div(max(len(image.payload), *ends), rows) * rows, np.uint8)
-    contents[: len(image.payload)] = np.frombuffer(image.payload, np.uint8)
-    for slot, spec in zip(slots, layouts, strict=True):
-        data = inputs[slot["image"]]
-        expected = (spec.channels, spec.height, spec.width)
-        if data.shape != expected or data.dtype != np.int8:
-            raise ResarrayError(
-                f"an input is {data.dtype} {list(data.shape)}, the program takes int8 "
-                f"{list(expected)}: quantise and resize it for this program"
-            )
-        contents[slot["addr"] : slot["addr"] + spec.size] = spec.pack(data).view(np.uint8)
-    return contents
-
-
 def _job(index: int, image: Image, load_bytes: int, settings: dict[str, int]) -> dict:
     """What bench.py needs to know of one program."""
-    manifest, rows = image.manifest, image.config.rows
-    spans = [
-        (tensor["addr"], tensor["addr"] + layout.from_dict(tensor["layout"]).size)
-        for tensor in manifest["tensors"]
-    ]
+    rows = image.config.rows
+    start, stop = stored_span(image)
     return {
         "index": index,
         "load_words": load_bytes // rows,
-        "dump": [
-            min(start for start, _ in spans) // rows,
-            layout.ceil_div(max(stop for _, stop in spans), rows) - 1,
-        ],
+        "dump": [start // rows, layout.ceil_div(stop, rows) - 1],
         "hash": image.config_hash,
         "settings": settings,
-        "registers": {
-            "MEM_BASE": MEM_BASE,
-            "MEM_SIZE": manifest["mem_size"],
-            "WRITE_BASE": manifest["write_base"],
-            "PROG_ADDR": manifest["program"]["addr"],
-            "PROG_COUNT": manifest["program"]["count"],
-            "IRQ_ENABLE": 1,
-        },
+        "registers": settings_of(image, MEM_BASE),
     }
 
 
@@ -219,32 +187,9 @@ def _collect(job: dict, image: Image, config: Config, folder: Path) -> RunResult
     counters = {name: found["registers"][name] for name in COUNTERS}
     first = job["dump"][0] * config.rows
     dump = memory_file.read_dump(folder / f"job{job['index']}.dump", config.rows).view(np.int8)
-    names = dict.fromkeys(tensor["name"] for tensor in image.manifest["tensors"])
-    images: dict[str, list[np.ndarray]] = {name: [] for name in names}
-    for tensor in sorted(image.manifest["tensors"], key=lambda t: t["image"]):
-        spec = layout.from_dict(tensor["layout"])
-        start = tensor["addr"] - first
-        images[tensor["name"]].append(spec.unpack(dump[start : start + spec.size]))
     return RunResult(
-        tensors={name: np.stack(parts) for name, parts in images.items()},
+        tensors=read_tensors(image, lambda start, size: dump[start - first : start - first + size]),
         counters=counters,
         layers=layer_counters(found["profile"], counters, len(image.manifest["layers"])),
         sim_seconds=found["seconds"],
     )
-
-
-def layer_counters(
-    profile: list[list[int]], counters: dict[str, int], layers: int
-) -> list[dict[str, int]]:
-    """Differences of the profile records, so that the layers' counts add up to the program's."""
-    if len(profile) != layers:
-        raise ResarrayError(
-            f"the accelerator recorded {len(profile)} layers, the program has {layers}: use a "
-            "preset with more profile_marks, or fix the program's marks"
-        )
-    ends = [*profile[:-1], [counters[name] for name in PROFILE_FIELDS]]
-    starts = [[0] * len(PROFILE_FIELDS), *ends[:-1]]
-    return [
-        {name: b - a for name, a, b in zip(PROFILE_FIELDS, start, end, strict=True)}
-        for start, end in itertools.zip_longest(starts, ends)
-    ]

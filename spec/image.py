@@ -24,6 +24,7 @@ Manifest (byte offsets are relative to MEM_BASE)::
     tensors      [{name, layer, image, addr, layout, scale, zero_point}]   every tensor stored
     layers       [{name, op, shape [C, H, W], macs, bytes_read, bytes_written, predicted_cycles,
                    tensor}]                                    in the order of the profile marks
+    pixels       {mean [C], std [C], classes [name]}              optional: from pictures to inputs
 """
 
 import json

@@ -83,3 +83,16 @@ class ErrorCause(IntEnum):
     OUTSIDE_WINDOW = 2
     READ_RESPONSE = 3
     WRITE_RESPONSE = 4
+
+
+def describe_error(values: dict[str, int]) -> str:
+    """Sentence with cause, engine and address, from the registers."""
+    cause, number = values["ERROR_CAUSE"], values["ERROR_ENGINE"]
+    causes = {c.value: c.name.lower().replace("_", " ") for c in ErrorCause}
+    engines = {e.value: f"engine {e.name}" for e in Engine}
+    return (
+        f"the accelerator stopped with an error: {causes.get(cause, f'cause {cause}')} in "
+        f"{engines.get(number, 'the instruction fetch')} at byte offset "
+        f"{values['ERROR_ADDR']:#x}, {values['FETCHED']} of {values['PROG_COUNT']} instructions "
+        "fetched"
+    )

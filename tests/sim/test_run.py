@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from resarray.sim import run as sim_run
-from resarray.sim.run import MemoryModel, layer_counters, run
+from resarray.sim.run import MemoryModel, run
 from resarray.spec.config import preset
 from resarray.spec.errors import ResarrayError
+from resarray.spec.memory import layer_counters
 from resarray.spec.registers import COUNTERS, PROFILE_FIELDS
 
 from . import stub

@@ -1,0 +1,165 @@
+"""Behind ``resarray bitstream``, ``program`` and ``run``."""
+
+import dataclasses
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+
+from resarray.fpga.bitstream import build_bitstream, results_dir
+from resarray.fpga.boards import board as find_board
+from resarray.fpga.host.accelerator import SIMULATION, Accelerator
+from resarray.golden.data import open_files
+from resarray.spec.config import preset as find_preset
+from resarray.spec.errors import ResarrayError
+from resarray.spec.image import Image, load
+from resarray.spec.layout import from_dict
+from resarray.spec.pixels import quantise_pixels
+
+from .progress import Reporter
+
+# What the PLLs of the boards can make, with room for the memory's doubled clock.
+MHZ_RANGE = (10.0, 200.0)
+
+
+def bitstream(
+    board: str,
+    preset: str | None,
+    core_mhz: float | None,
+    sys_mhz: float | None,
+    progress: Reporter,
+) -> str:
+    """Make the bitstream; lines for the user."""
+    chosen = find_board(board)
+    for option, field, mhz in (("core", "core_clk", core_mhz), ("sys", "sys_clk", sys_mhz)):
+        if mhz is None:
+            continue
+        if not MHZ_RANGE[0] <= mhz <= MHZ_RANGE[1]:
+            raise ResarrayError(
+                f"--{option}-mhz {mhz:g} is not possible: choose {MHZ_RANGE[0]:g} to "
+                f"{MHZ_RANGE[1]:g}"
+            )
+        chosen = dataclasses.replace(chosen, **{field: 1e6 * mhz})
+    config = find_preset(preset or chosen.preset)
+    summary = build_bitstream(chosen, config, progress.note, progress.detail)
+    progress.close()
+    return describe(summary, results_dir(chosen))
+
+
+def describe(summary: dict, folder: Path) -> str:
+    """A summary as lines."""
+    resources = ", ".join(
+        f"{entry['used']:,} of {entry['available']:,} {name}"
+        for name, entry in summary["resources"].items()
+    )
+    clocks = ", ".join(
+        f"{clock['achieved_mhz']:.1f} MHz where {clock['wanted_mhz']:.1f} are needed"
+        for clock in summary["clocks"]
+    )
+    lines = [
+        f"{folder / summary['board']}.bit: preset '{summary['preset']}' on {summary['fpga']}, "
+        f"{summary['seconds']} s",
+        f"resources: {resources}",
+        f"clocks: {clocks}: timing met",
+    ]
+    if "projection" in summary:
+        p = summary["projection"]
+        lines.append(
+            f"projection, not measured: {p['network']} {p['images_per_second']:.1f} images/s "
+            f"({summary['core_mhz']:g} MHz over {p['cycles_per_image']:,} cycles measured in "
+            f"simulation with {p['memory_bytes_per_cycle_assumed']} bytes a cycle of memory, of "
+            f"which this board's has {p['memory_bytes_per_cycle_at_best']:g} at best; one MAC per "
+            f"multiplier at 100 MHz: {p['one_mac_per_multiplier_at_100_mhz']}/s)"
+        )
+    return "\n".join(lines)
+
+
+def program(board: str, progress: Reporter) -> None:
+    """Load the bitstream into the FPGA."""
+    chosen = find_board(board)
+    file = results_dir(chosen) / f"{chosen.name}.bit"
+    if not file.exists():
+        raise ResarrayError(f"no '{file}': make it with 'make bitstream BOARD={board}'")
+    loader = shutil.which("openFPGALoader")
+    if loader is None:
+        raise ResarrayError(
+            "no 'openFPGALoader' on PATH, which loads bitstreams: install it "
+            "('apt install openfpgaloader' on Debian)"
+        )
+    progress.note(f"loading {file}")
+    result = subprocess.run(
+        [loader, "--board", chosen.loader, str(file)], capture_output=True, text=True, check=False
+    )
+    if result.returncode:
+        said = (result.stderr.strip() or result.stdout.strip() or "it said nothing").splitlines()
+        raise ResarrayError(
+            f"openFPGALoader failed with status {result.returncode} ({said[-1]}): is the board "
+            "plugged in, and may this user open it?"
+        )
+
+
+def classify(
+    program: Path,
+    pictures: list[Path],
+    port: str,
+    board: str,
+    description: Path | None,
+    timeout: float,
+    progress: Reporter,
+) -> list[str]:
+    """One line per picture."""
+    chosen = find_board(board)
+    image = load(program)
+    inputs = read_inputs(image, pictures)
+    if description is None and port != SIMULATION:
+        description = results_dir(chosen) / "soc.json"
+
+    update, shown = None, ""
+
+    def report(what: str, done: int, total: int) -> None:
+        nonlocal update, shown
+        if what != shown:
+            shown = what
+            update = progress.measured(what, total, "bytes") if total else progress.note(what)
+        if total:
+            update(done)
+
+    batch, classes = image.manifest["batch"], image.manifest["pixels"]["classes"]
+    output = image.manifest["output"]
+    lines = []
+    with Accelerator.open(port, description, progress=report) as accelerator:
+        accelerator.load(image)
+        for start in range(0, len(pictures), batch):
+            # The last batch is filled up with its last picture.
+            chosen_inputs = inputs[[min(start + i, len(inputs) - 1) for i in range(batch)]]
+            accelerator.write_inputs(chosen_inputs)
+            accelerator.run(timeout)
+            logits = accelerator.tensors({output})[output].reshape(batch, -1)
+            cycles = accelerator.counters()["CYCLES"]
+            for picture, values in zip(pictures[start : start + batch], logits, strict=False):
+                number = int(values.argmax())
+                name = classes[number] if number < len(classes) else str(number)
+                lines.append(f"{picture}: {name} ({cycles:,} cycles)")
+    progress.close()
+    return lines
+
+
+def read_inputs(image: Image, pictures: list[Path]) -> np.ndarray:
+    """int8 [N, C, H, W] of picture files, for a program that knows its pixels."""
+    if "pixels" not in image.manifest:
+        raise ResarrayError(
+            "the program does not say how pictures become its inputs: compile it again with "
+            "'resarray compile'"
+        )
+    pixels, entry = image.manifest["pixels"], image.manifest["inputs"][0]
+    shape = from_dict(entry["layout"])
+    if shape.height != shape.width:
+        raise ResarrayError(
+            f"the program takes {shape.height}x{shape.width} pixels: only square inputs are read "
+            "from pictures"
+        )
+    read = open_files(pictures).read(shape.height, shape.channels)
+    return quantise_pixels(
+        read.pixels, pixels["mean"], pixels["std"], entry["scale"], entry["zero_point"]
+    )

@@ -1,0 +1,1 @@
+"""Host software: one interface to a board and to the simulation."""

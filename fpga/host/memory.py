@@ -1,0 +1,53 @@
+"""Bringing up the memory chip, which the SoC leaves to the host."""
+
+import time
+
+from resarray.spec.errors import ResarrayError
+
+from .link import Link
+
+# Written to far apart addresses: every data and every address bit is 0 once and 1 once.
+PATTERNS = (0x55AA_33CC, 0xAA55_CC33)
+
+
+def initialise(link: Link, description: dict) -> None:
+    """Run the chip's start sequence, hand it to the controller, and see that it remembers.
+
+    description: of the SoC. `ResarrayError` for a chip that needs read levelling, which this host
+    cannot do, and for one that does not remember.
+    """
+    memory = description["memory"]
+    if memory["leveling"]:
+        raise ResarrayError(
+            f"the memory of board '{description['board']}' needs read levelling, which this host "
+            "cannot do: use a ULX3S"
+        )
+    registers = memory["registers"]
+    for step in memory["init"]:
+        link.write_word(registers["pi0_address"], step["address"])
+        link.write_word(registers["pi0_baddress"], step["bank"])
+        if step["register"] == "control":
+            link.write_word(registers["control"], step["value"])
+        else:
+            link.write_word(registers["pi0_command"], step["value"])
+            link.write_word(registers["pi0_command_issue"], 1)
+        time.sleep(step["cycles"] / description["sys_clk"])
+    link.write_word(registers["control"], memory["ready"])
+    check(link, memory["base"], memory["size"])
+
+
+def check(link: Link, base: int, size: int) -> None:
+    """Words at the powers of two below ``size`` must come back; else `ResarrayError`."""
+    offsets = [0, *(1 << bit for bit in range(2, (size - 1).bit_length()))]
+    for pattern in PATTERNS:
+        values = {offset: pattern ^ offset for offset in offsets}
+        for offset, value in values.items():
+            link.write_word(base + offset, value)
+        for offset, value in values.items():
+            found = link.read_word(base + offset)
+            if found != value:
+                raise ResarrayError(
+                    f"the board's memory holds {found:#010x} at offset {offset:#x} where "
+                    f"{value:#010x} was written: the bitstream does not suit the memory chip or "
+                    "its clock; build it for this board"
+                )

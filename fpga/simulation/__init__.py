@@ -1,0 +1,1 @@
+"""A whole board simulated from its pins."""

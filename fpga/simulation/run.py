@@ -1,0 +1,118 @@
+"""A board simulated from its pins, for hosts that open a serial port."""
+
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+import tty
+from collections.abc import Callable
+from pathlib import Path
+
+from resarray.sim import build
+from resarray.sim.process import environment
+from resarray.spec.config import Config
+from resarray.spec.errors import ResarrayError
+
+from ..boards import Board
+from ..soc.elaborate import elaborate
+
+HERE = Path(__file__).parent
+TOP = "board"
+MODELS = ("cells.v", "sdram.v", "harness.v")
+TARGET = "ecp5"  # what goes into the bitstream
+FAMILY = "ulx3s"  # whose pins harness.v has
+CYCLES_PER_BIT = 4
+GAP_CYCLES = 30_000
+VIOLATIONS = (
+    "too long without a refresh",
+    "a command during a refresh",
+    "a refresh or mode command with a row open",
+    "a mode that the chip model does not have",
+    "a row opened before the mode was set or with another one open",
+    "a row opened too soon after its bank was closed",
+    "a read or write without an open row",
+    "a read or write too soon after its row was opened",
+)
+
+
+class SimulatedBoard:
+    """``with SimulatedBoard(board, config) as simulated:`` runs until the end of the block.
+
+    The serial port is as fast as the SoC allows; everything else is as on the board.
+
+    Members
+    -------
+    port          path of a terminal: what a host opens
+    description   see `Soc.description`
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        config: Config,
+        note: Callable[[str], None] = lambda text: None,
+    ):
+        if board.family != FAMILY:
+            raise ResarrayError(
+                f"board '{board.name}' cannot be simulated from its pins: only a ULX3S can"
+            )
+        self.baud = board.sys_clk / CYCLES_PER_BIT
+        faster = dataclasses.replace(board, baud=self.baud)
+        soc = elaborate(faster, config, TARGET, GAP_CYCLES, note)
+        self.description = json.loads((soc / "soc.json").read_text())
+        models = [HERE / name for name in MODELS]
+        models += [build.HW / name for name in build.MODELS[TARGET]]
+        sources = [*models, soc / "soc.v", soc / "resarray.v"]
+        self._build = build.build_timed(TOP, sources, note)
+
+    def __enter__(self) -> "SimulatedBoard":
+        scratch = build.build_dir() / "run"
+        scratch.mkdir(parents=True, exist_ok=True)
+        # The folder stays where something failed.
+        self.folder = Path(
+            tempfile.mkdtemp(dir=scratch, prefix=f"{time.strftime('%Y%m%d-%H%M%S')}-board-")
+        )
+        terminal, self._port = os.openpty()
+        tty.setraw(self._port)
+        self.port = os.ttyname(self._port)
+        stop, self._stop = os.pipe()
+        with open(self.folder / "sim.log", "w") as log:
+            self._process = subprocess.Popen(
+                [str(self._build.binary)],
+                cwd=self.folder,
+                env=environment(self._build.simulator, "resarray.fpga.simulation.bench", TOP)
+                | {
+                    "RESARRAY_PTY": str(terminal),
+                    "RESARRAY_STOP": str(stop),
+                    "RESARRAY_BAUD": str(self.baud),
+                },
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                pass_fds=(terminal, stop),
+            )
+        os.close(terminal)
+        os.close(stop)
+        return self
+
+    def __exit__(self, kind, value, traceback) -> None:
+        os.close(self._stop)
+        try:
+            self._process.wait(60)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        os.close(self._port)
+        if kind is not None:
+            return
+        found = self.folder / "violations.json"
+        if not found.exists():
+            raise ResarrayError(f"the simulated board failed: see '{self.folder / 'sim.log'}'")
+        violations = json.loads(found.read_text())
+        broken = [what for bit, what in enumerate(VIOLATIONS) if violations >> bit & 1]
+        if broken:
+            raise ResarrayError(f"the SoC broke rules of its memory chip: {', '.join(broken)}")
+        shutil.rmtree(self.folder)

@@ -1,0 +1,1 @@
+"""LiteX system around the accelerator; LiteX itself is imported only by `generate`'s process."""

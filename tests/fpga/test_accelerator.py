@@ -1,0 +1,217 @@
+"""The host interface: on a stand-in for the board, and on the simulator."""
+
+import dataclasses
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from resarray.fpga.host import memory
+from resarray.fpga.host.accelerator import Accelerator, BoardAccelerator
+from resarray.fpga.host.link import Link
+from resarray.spec.config import preset
+from resarray.spec.errors import ResarrayError
+from resarray.spec.registers import ID, REGISTERS, VERSION, ErrorCause
+from tests.sim import stub
+
+from .fake import FakeBoard
+
+TINY = preset("tiny")
+SHAPE = (4, 2, 4)
+BASE, REGS = 0x4000_0000, 0x3000_0000
+DESCRIPTION = {
+    "board": "fake",
+    "baud": 1e9,
+    "sys_clk": 60e6,
+    "core_clk": 60e6,
+    "preset": "tiny",
+    "config_hash": f"{TINY.hash:016x}",
+    "accelerator": REGS,
+    "reset": 0,
+    "memory": {
+        "base": BASE,
+        "size": 1 << 16,
+        "leveling": False,
+        "registers": {
+            "control": 0x100,
+            "pi0_command": 0x104,
+            "pi0_command_issue": 0x108,
+            "pi0_address": 0x10C,
+            "pi0_baddress": 0x110,
+        },
+        "init": [
+            {"what": "clock", "address": 0, "bank": 0, "register": "control", "value": 14,
+             "cycles": 100},
+            {"what": "mode", "address": 32, "bank": 0, "register": "command", "value": 15,
+             "cycles": 0},
+        ],
+        "ready": 1,
+    },
+}  # fmt: skip
+
+
+class FakeAccelerator(FakeBoard):
+    """A board whose program is the stub's: it copies its input."""
+
+    def __init__(self, config=TINY, error: ErrorCause = ErrorCause.NONE, ends: bool = True):
+        super().__init__()
+        self.size = TINY.rows * 8
+        self.error, self.ends = error, ends
+        self._register("ID", ID)
+        self._register("VERSION", VERSION)
+        self._register("HASH_LO", config.hash & 0xFFFFFFFF)
+        self._register("HASH_HI", config.hash >> 32)
+
+    def _register(self, name: str, value: int) -> None:
+        self.words[REGS + REGISTERS[name].offset] = value
+
+    def store(self, address: int, value: int) -> None:
+        super().store(address, value)
+        if address != REGS + REGISTERS["CTRL"].offset:
+            return
+        if not self.ends:
+            self._register("STATUS", 1)
+            return
+        if self.error:
+            self._register("ERROR_CAUSE", self.error)
+            self._register("ERROR_ADDR", 0x1230)
+            self._register("STATUS", 4)
+            return
+        for offset in range(0, self.size, 4):
+            self.words[BASE + self.size + offset] = self.word(BASE + offset) ^ 0x5A5A5A5A
+        self._register("CYCLES", 77)
+        self._register("STATUS", 2)
+
+
+def opened(board: FakeAccelerator, description: dict = DESCRIPTION) -> BoardAccelerator:
+    return BoardAccelerator(Link(board, "port", 1e9, 0.002, 0), description)
+
+
+def some_input() -> np.ndarray:
+    return np.random.default_rng(3).integers(-128, 128, (1, *SHAPE)).astype(np.int8)
+
+
+def test_a_run():
+    board = FakeAccelerator()
+    x = some_input()
+    with opened(board) as accelerator:
+        image = accelerator.load(stub.program(TINY, SHAPE))
+        accelerator.write_inputs(x)
+        accelerator.run()
+        np.testing.assert_array_equal(accelerator.tensors()["copy"], stub.expected(x))
+        assert accelerator.tensors({"other"}) == {}
+        assert accelerator.counters()["CYCLES"] == 77
+    assert board.word(REGS + REGISTERS["MEM_BASE"].offset) == BASE
+    assert board.word(REGS + REGISTERS["MEM_SIZE"].offset) == image.manifest["mem_size"]
+    # The memory's start sequence was written, and the controller took over.
+    assert board.word(0x10C) == 32
+    assert board.word(0x104) == 15
+    assert board.word(0x100) == 1
+
+
+def test_program_for_another_configuration_is_refused():
+    other = dataclasses.replace(TINY, acc_depth=32)
+    with pytest.raises(ResarrayError, match="was compiled for configuration"):
+        opened(FakeAccelerator()).load(stub.program(other, SHAPE))
+
+
+def test_bitstream_of_another_configuration_is_refused():
+    with pytest.raises(ResarrayError, match="load the bitstream beside it"):
+        opened(FakeAccelerator(preset("small")))
+
+
+def test_board_without_the_bitstream():
+    board = FakeAccelerator()
+    board.words.clear()
+    with pytest.raises(ResarrayError, match="register ID of the board reads 0x0"):
+        opened(board)
+
+
+def test_memory_that_does_not_remember(monkeypatch):
+    board = FakeAccelerator()
+    monkeypatch.setattr(board, "word", lambda at: FakeBoard.word(board, at) | (at == BASE + 64))
+    with pytest.raises(ResarrayError, match="at offset 0x40 where"):
+        memory.check(Link(board, "port", 1e9, 0.002, 0), BASE, 1 << 16)
+
+
+def test_memory_address_line_that_is_stuck(monkeypatch):
+    board = FakeAccelerator()
+    monkeypatch.setattr(board, "store", lambda at, v: FakeBoard.store(board, at & ~0x100, v))
+    with pytest.raises(ResarrayError, match="the board's memory holds"):
+        memory.check(Link(board, "port", 1e9, 0.002, 0), BASE, 1 << 16)
+
+
+def test_memory_that_needs_levelling():
+    description = DESCRIPTION | {"memory": DESCRIPTION["memory"] | {"leveling": True}}
+    with pytest.raises(ResarrayError, match="needs read levelling"):
+        opened(FakeAccelerator(), description)
+
+
+def test_program_larger_than_the_memory():
+    program = stub.program(TINY, SHAPE)
+    program.manifest["mem_size"] = 1 << 20
+    with pytest.raises(ResarrayError, match="needs 1,048,576 bytes of memory, the board has"):
+        opened(FakeAccelerator()).load(program)
+
+
+def test_error_is_a_sentence():
+    accelerator = opened(FakeAccelerator(error=ErrorCause.OUTSIDE_WINDOW))
+    accelerator.load(stub.program(TINY, SHAPE))
+    accelerator.write_inputs(some_input())
+    with pytest.raises(ResarrayError, match="outside window in engine LOAD at byte offset 0x1230"):
+        accelerator.run()
+    with pytest.raises(ResarrayError, match=r"call run\(\) first"):
+        accelerator.tensors()
+
+
+def test_program_that_does_not_end():
+    accelerator = opened(FakeAccelerator(ends=False))
+    accelerator.load(stub.program(TINY, SHAPE))
+    accelerator.write_inputs(some_input())
+    with pytest.raises(ResarrayError, match=r"did not end within 0\.01 s"):
+        accelerator.run(timeout=0.01)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: opened(FakeAccelerator()), lambda: Accelerator.open("sim")]
+)
+def test_order_of_calls(make):
+    accelerator = make()
+    with pytest.raises(ResarrayError, match=r"call load\(\) first"):
+        accelerator.write_inputs(some_input())
+    accelerator.load(stub.program(TINY, SHAPE))
+    with pytest.raises(ResarrayError, match=r"call write_inputs\(\) first"):
+        accelerator.run()
+    with pytest.raises(ResarrayError, match="an input is int8"):
+        accelerator.write_inputs(np.zeros((1, 4, 3, 4), np.int8))
+
+
+def test_simulation_behind_the_same_interface():
+    from resarray.compiler.compile import compile_graph
+    from resarray.golden import fast
+    from tests.compiler.reference import Builder
+
+    b = Builder(5, (3, 6, 6))
+    b.conv("x", 6, (3, 3), padding=(1, 1, 1, 1))
+    x = b.input()[None]
+    with Accelerator.open("sim") as accelerator:
+        accelerator.load(compile_graph(b.graph, TINY))
+        accelerator.write_inputs(x)
+        accelerator.run()
+        found = accelerator.tensors()
+        np.testing.assert_array_equal(found[b.graph.output], fast.run(b.graph, x)[b.graph.output])
+        assert accelerator.counters()["CYCLES"] > 0
+
+
+def test_port_that_is_not_there():
+    pytest.importorskip("serial")
+    with pytest.raises(ResarrayError, match="cannot open port '/dev/ttyNONE'"):
+        Accelerator.open("/dev/ttyNONE", DESCRIPTION)
+    with pytest.raises(ResarrayError, match="no description of the board"):
+        Accelerator.open("/dev/ttyNONE")
+
+
+def test_host_code_does_without_torch():
+    code = "import sys, resarray.fpga.host.accelerator; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

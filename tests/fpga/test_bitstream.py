@@ -1,0 +1,162 @@
+"""The flow to a bitstream, with stand-ins for the tools."""
+
+import importlib.util
+import json
+
+import pytest
+
+from resarray.cli.main import run
+from resarray.fpga.bitstream import build_bitstream, summarise
+from resarray.fpga.boards import BOARDS, board
+from resarray.fpga.devices import DEVICES
+from resarray.spec.config import preset
+from resarray.spec.errors import ResarrayError
+
+from . import tools
+
+BOARD, TINY = board("ulx3s-25f"), preset("tiny")
+needs_litex = pytest.mark.skipif(
+    importlib.util.find_spec("litex") is None,
+    reason="LiteX is not installed: make bitstream installs it",
+)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty build folder."""
+    monkeypatch.setenv("RESARRAY_BUILD", str(tmp_path / "build"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def soc(tmp_path_factory):
+    """The real SoC's files, made once, with the real tools."""
+    from resarray.fpga.soc.elaborate import elaborate
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RESARRAY_BUILD", str(tmp_path_factory.mktemp("soc")))
+        return elaborate(BOARD, TINY, "ecp5")
+
+
+@pytest.fixture
+def flow(soc, folder, monkeypatch):
+    """The build folder, with the SoC at hand."""
+    monkeypatch.setattr("resarray.fpga.bitstream.elaborate", lambda *_, **__: soc)
+    return folder
+
+
+def build(notes: list[str] | None = None, details: list[str] | None = None) -> dict:
+    notes, details = [] if notes is None else notes, [] if details is None else details
+    return build_bitstream(BOARD, TINY, notes.append, details.append)
+
+
+@needs_litex
+def test_results(flow, monkeypatch):
+    tools.install(flow, monkeypatch)
+    notes, details = [], []
+    summary = build(notes, details)
+    results = flow / "build" / "ulx3s-25f"
+    assert sorted(path.name for path in results.iterdir()) == [
+        "soc.json", "summary.json", "ulx3s-25f.bit", "work",
+    ]  # fmt: skip
+    assert (results / "ulx3s-25f.bit").read_bytes() == b"bits"
+    assert json.loads((results / "summary.json").read_text()) == summary
+    description = json.loads((results / "soc.json").read_text())
+    assert description["config_hash"] == summary["config_hash"] == f"{TINY.hash:016x}"
+    assert summary["clocks"] == [
+        {"name": "sys", "wanted_mhz": 60.0, "achieved_mhz": 61.5, "met": True}
+    ]
+    assert [note.split()[0] for note in notes[-3:]] == ["synthesising", "placing", "packing"]
+    assert details == ["Executing SYNTH pass", "placing"]
+
+
+@needs_litex
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"report": tools.slower(48.04)}, "reaches 48.0 MHz of the 60.0 MHz"),
+        ({"cells": tools.CELLS | {"DP16KD": 60}}, r"60 DP16KD where there are 56 \(4 too many\)"),
+        ({"cells": tools.CELLS | {"LUT4": 24_000}}, "LUT4"),
+        ({"fails": "yosys"}, r"synthesising \(Yosys\) failed with status 1: ERROR: something"),
+        ({"fails": "nextpnr-ecp5"}, "ERROR: something is wrong"),
+        ({"fails": "ecppack"}, "ERROR: something is wrong"),
+    ],
+    ids=["timing", "memories", "luts", "yosys", "nextpnr", "ecppack"],
+)
+def test_failure_leaves_the_last_results(flow, monkeypatch, capsys, options, message):
+    results = flow / "build" / "ulx3s-25f"
+    tools.install(flow, monkeypatch)
+    build()
+    before = {path.name: path.read_bytes() for path in results.iterdir() if path.is_file()}
+    tools.install(flow, monkeypatch, **options)
+    with pytest.raises(ResarrayError, match=message):
+        build()
+    assert {p.name: p.read_bytes() for p in results.iterdir() if p.is_file()} == before
+    # The command: the same sentence, exit status 2.
+    capsys.readouterr()
+    assert run(["bitstream", "--board", "ulx3s-25f"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: ")
+
+
+def test_projection_is_of_the_default_preset():
+    summary = summarise(board("ulx3s-85f"), preset("default"), tools.REPORT)
+    assert summary["projection"]["images_per_second"] == round(60e6 / 7_227_365, 2)
+    assert "projection" not in summarise(BOARD, TINY, tools.REPORT)
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_every_board_has_its_device_and_preset(name):
+    chosen = board(name)
+    assert chosen.fpga.rpartition("-")[2].lower() in DEVICES
+    preset(chosen.preset)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["bitstream", "--board", "arty"], "unknown board 'arty': choose one of ulx3s-85f"),
+        (["bitstream", "--preset", "huge"], "unknown preset 'huge'"),
+        (
+            ["bitstream", "--board", "ulx3s-25f", "--preset", "default"],
+            "it needs 132 MULT18X18D where there are 28 (104 too many)",
+        ),
+        (["bitstream", "--core-mhz", "900"], "--core-mhz 900 is not possible"),
+        (["program", "--board", "arty"], "unknown board 'arty'"),
+        (["program"], "ulx3s-85f.bit': make it with 'make bitstream BOARD=ulx3s-85f'"),
+        (["run", "none.rsa", "a.png"], "cannot read image 'none.rsa'"),
+    ],
+)
+def test_bad_option(folder, capsys, arguments, message):
+    assert run(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert list(folder.iterdir()) == []
+
+
+@needs_litex
+def test_no_tools(folder, monkeypatch, capsys):
+    from resarray.fpga import tools as fpga_tools
+
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setattr(fpga_tools.importlib.util, "find_spec", _without("yowasp"))
+    assert run(["bitstream"]) == 2
+    assert "no Yosys of at least 0.40" in capsys.readouterr().err
+
+
+def test_no_litex(folder, monkeypatch, capsys):
+    from resarray.fpga.soc import elaborate
+
+    monkeypatch.setattr(elaborate.importlib.util, "find_spec", _without("litex"))
+    assert run(["bitstream"]) == 2
+    assert "the Python package 'litex' is missing" in capsys.readouterr().err
+
+
+def _without(prefix: str):
+    real = importlib.util.find_spec
+
+    def find_spec(name, *rest):
+        return None if name.startswith(prefix) else real(name, *rest)
+
+    return find_spec
