@@ -3,8 +3,12 @@
 // they make such a netlist simulable.
 
 module LUT4 #(parameter INIT = 16'h0000) (input A, B, C, D, output Z);
+    // By selection: an unknown input that makes no difference leaves the output known.
     localparam [15:0] TABLE = INIT;
-    assign Z = TABLE[{D, C, B, A}];
+    wire [7:0] d = D ? TABLE[15:8] : TABLE[7:0];
+    wire [3:0] c = C ? d[7:4] : d[3:0];
+    wire [1:0] b = B ? c[3:2] : c[1:0];
+    assign Z = A ? b[1] : b[0];
 endmodule
 
 module PFUMX (input ALUT, BLUT, C0, output Z);
@@ -20,8 +24,10 @@ endmodule
 module CCU2C_HALF #(parameter [15:0] TABLE = 0, parameter INJECT = "YES") (
     input A, B, C, D, CIN, output S, COUT
 );
-    wire propagate = TABLE[{D, C, B, A}];
-    wire generated = INJECT == "YES" ? 1'b0 : TABLE[{2'b00, B, A}];
+    wire propagate, low;
+    LUT4 #(.INIT(TABLE)) whole(.A(A), .B(B), .C(C), .D(D), .Z(propagate));
+    LUT4 #(.INIT(TABLE)) quarter(.A(A), .B(B), .C(1'b0), .D(1'b0), .Z(low));
+    wire generated = INJECT == "YES" ? 1'b0 : low;
     assign S = propagate ^ (INJECT == "YES" ? 1'b0 : CIN);
     assign COUT = propagate ? CIN : generated;
 endmodule
@@ -70,7 +76,8 @@ module TRELLIS_DPR16X4 #(
 );
     reg [3:0] memory[0:15];
     integer i;
-    initial for (i = 0; i < 16; i = i + 1) memory[i] = INITVAL[4*i +: 4];
+    // What the netlist leaves open is 0 after configuration.
+    initial for (i = 0; i < 64; i = i + 1) memory[i / 4][i % 4] = INITVAL[i] === 1'b1;
     wire enable = WREMUX == "WRE" ? WRE : WREMUX == "INV" ? ~WRE : WREMUX == "1";
     always @(posedge WCK) if (enable) memory[WAD] <= DI;
     assign DO = memory[RAD];

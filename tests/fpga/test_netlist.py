@@ -20,14 +20,17 @@ def test_a_residual_block_on_the_netlist():
     except ResarrayError as error:
         pytest.skip(str(error))
     config = preset("tiny")
-    b = Builder(41, (8, 10, 10))
-    shortcut = b.conv("x", 12, (1, 1), (2, 2))
-    y = b.conv("x", 12, (3, 3), (2, 2), padding=(1, 1, 1, 1))
-    b.conv(y, 12, (3, 3), padding=(1, 1, 1, 1), residual=shortcut)
+    b = Builder(41, (4, 8, 8))
+    shortcut = b.conv("x", 8, (1, 1), (2, 2))
+    y = b.conv("x", 8, (3, 3), (2, 2), padding=(1, 1, 1, 1))
+    b.conv(y, 8, (3, 3), padding=(1, 1, 1, 1), residual=shortcut)
     inputs = b.input()[None]
     image = compile_graph(b.graph, config)
     memory = MemoryModel(stall_probability=0.1, seed=3)
-    found = run(image, inputs, memory=memory, design=netlist(config))
+    found = run(
+        image, inputs, simulator="icarus", memory=memory, design=netlist(config),
+        watchdog_cycles=5000,
+    )  # fmt: skip
     checks = compare(found.tensors, fast.run(b.graph, inputs))
     assert len(checks) == 3 and not any(check.mismatches for check in checks.values())
     # The netlist takes the cycles of the RTL that it was made from.
