@@ -21,7 +21,7 @@ READ_OVERHEAD = 15  # cycles of a read besides the memory's latency
 WRITE_OVERHEAD = 11  # cycles of a write besides the memory's latency
 # Cycles from a drain's last accumulator to its last word, besides a hop for each lane group; not
 # overlapped.
-DRAIN_LATENCY = 29
+DRAIN_LATENCY = 31
 KEPT_LATENCY = 12  # cycles of a read from the scratchpad
 SMALL = 1e-6  # words or cycles: tolerance of levels and times
 

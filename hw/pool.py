@@ -16,13 +16,13 @@ from .requantise import rounding, saturate, shift_right
 
 # From a line-buffer read to the write of the same word, which can be read a cycle later. Windows of
 # one column are `width` words apart: narrower maps than this wait for the pipeline to empty.
-LINE_CYCLES = READ_LATENCY + 2
+LINE_CYCLES = READ_LATENCY + 4
 # From a sum to its byte: bias, product, shift, round.
 AVERAGE_LATENCY = 1 + WIDE_LATENCY + 2 + 1 + 2
 # Words that leave the stage wait here: nothing before it has to stop. PIPELINE of them may be on
 # their way when it begins to fill.
 FIFO_WORDS = 16
-PIPELINE = 7
+PIPELINE = 9
 # Sum of at most 2**16 int8 pixels (65,536 * 128 = 2**23).
 SUM_BITS = 25
 
@@ -36,7 +36,7 @@ def word_max(a, b):
 class PoolStage(wiring.Component):
     """Takes the words of one DRAIN instruction, block by block, pixel by pixel.
 
-    A word a cycle, 8 cycles from end to end; max-pooled maps narrower than LINE_CYCLES pixels wait
+    A word a cycle, 10 cycles from end to end; max-pooled maps narrower than LINE_CYCLES pixels wait
     for the line buffer at each window. AVERAGE takes ``rows`` + AVERAGE_LATENCY + 2 cycles more for
     the result.
 
@@ -122,11 +122,11 @@ class PoolStage(wiring.Component):
                 line.eq(c.line),
             ]  # fmt: skip
 
-        # A word on its way through stages 1 to 4.
+        # A word on its way through stages 1 to 6.
         stage = data.StructLayout({"first": 1, "odd": 1, "addr": 12, "word": bits})
-        s1, s2, s3, s4 = (Signal(stage, name=f"s{i}", reset_less=True) for i in range(1, 5))
+        s1, s2, s3, s4, s5, s6 = (Signal(stage, name=f"s{i}", reset_less=True) for i in range(1, 7))
         flags = data.StructLayout({"valid": 1, "emit": 1, "end": 1, "window": 1})
-        f1, f2, f3, f4 = (Signal(flags, name=f"f{i}") for i in range(1, 5))
+        f1, f2, f3, f4, f5, f6 = (Signal(flags, name=f"f{i}") for i in range(1, 7))
         m.submodules.fifo = fifo = Fifo(bits, FIFO_WORDS)
         connect(m, fifo.o, flipped(self.o))
         room = Signal()
@@ -163,22 +163,29 @@ class PoolStage(wiring.Component):
         with m.If(f1.valid):
             m.d.sync += running.eq(Mux(s1_odd_x, h_max, s1.word))
 
-        # Cycle 3: the line buffer's word arrives. Cycle 4: the vertical window, kept there.
+        # Cycle 3: the line buffer's word arrives. Cycle 4: it is taken over. Cycle 5: which of its
+        # bytes are larger. Cycle 6: the vertical window, kept in the line buffer.
         m.submodules.lines = lines = Ram(bits, config.pool_words)
-        v_max = Mux(s3.first, s3.word, word_max(lines.read_data, s3.word))
+        carried = delay(m, lines.read_data, 1, "carried", reset_less=True)
+        above = delay(m, carried, 1, "above", reset_less=True)
+        larger = Signal(config.rows, reset_less=True)
+        pairs = zip(bytes_of(carried), bytes_of(s4.word), strict=True)
+        m.d.sync += larger.eq(Cat((a > b) & ~s4.first for a, b in pairs))
+        v_max = Cat(
+            Mux(larger[i], above.word_select(i, 8), s5.word.word_select(i, 8))
+            for i in range(config.rows)
+        )
         kept = Signal(bits, reset_less=True)
         m.d.sync += [
-            s3.eq(s2),
-            f3.eq(f2),
-            s4.eq(s3),
-            f4.eq(f3),
-            kept.eq(Mux(s3.odd, v_max, s3.word)),
+            Cat(s3, s4, s5, s6).eq(Cat(s2, s3, s4, s5)),
+            Cat(f3, f4, f5, f6).eq(Cat(f2, f3, f4, f5)),
+            kept.eq(Mux(s5.odd, v_max, s5.word)),
         ]
-        with m.If(f3.window):
-            m.d.sync += s4.word.eq(v_max)
+        with m.If(f5.window):
+            m.d.sync += s6.word.eq(v_max)
         m.d.comb += [
-            lines.read_addr.eq(s1.addr), lines.write_en.eq(f4.window),
-            lines.write_addr.eq(s4.addr), lines.write_data.eq(kept),
+            lines.read_addr.eq(s1.addr), lines.write_en.eq(f6.window),
+            lines.write_addr.eq(s6.addr), lines.write_data.eq(kept),
         ]  # fmt: skip
 
         # AVERAGE: sums, then one byte a cycle through a small requantiser.
@@ -217,8 +224,8 @@ class PoolStage(wiring.Component):
             m.d.sync += [averaging.eq(0), a_run.eq(0)]
 
         m.d.comb += [
-            fifo.i.valid.eq(f4.emit | a_valid),
-            fifo.i.payload.eq(Mux(a_valid, a_word, s4.word)),
+            fifo.i.valid.eq(f6.emit | a_valid),
+            fifo.i.payload.eq(Mux(a_valid, a_word, s6.word)),
         ]
-        m.d.sync += self.end.eq((f4.end & f4.valid) | (a_valid & a_end) | a_part_end)
+        m.d.sync += self.end.eq((f6.end & f6.valid) | (a_valid & a_end) | a_part_end)
         return m
