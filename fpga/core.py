@@ -118,7 +118,7 @@ def synthesise(
             if not report.exists():
                 note(f"placing and routing on the {device.name}, seed {seed} of {seeds}")
                 part = netlist / f"{name}.part"
-                _run(nextpnr, [*options, "-q", "--report", part.name], netlist, f"{name}.log")
+                _run(nextpnr, [*options, "--report", part.name], netlist, f"{name}.log")
                 part.rename(report)
             routes.append(_route(seed, json.loads(report.read_text())))
     routes.sort(key=lambda route: -route.mhz)

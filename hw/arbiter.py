@@ -68,25 +68,26 @@ class ReadArbiter(wiring.Component):
                             m.d.comb += [chosen.eq(i), any_valid.eq(1)]
         # The burst on its way to the bus: those behind wait until the last stage is empty.
         stage = data.StructLayout({
-            "valid": 1, "client": range(count), "burst": BURST, "end": ADDR_BITS + 1,
+            "client": range(count), "burst": BURST, "end": ADDR_BITS + 1,
             "bus_addr": 32, "outside": 1,
         })  # fmt: skip
-        s1, s2, s3 = (Signal(stage, name=f"s{i}") for i in range(1, 4))
+        s1, s2, s3 = (Signal(stage, name=f"s{i}", reset_less=True) for i in range(1, 4))
+        valid1, valid2, valid3 = (Signal(name=f"valid{i}") for i in range(1, 4))
         go = Signal()
         # A grant lasts one cycle and finds the first stage empty: nothing that a reader does with
         # it depends on the stages behind.
         grant = Signal(count)
         granting = grant.any()
-        with m.If(any_valid & ~granting & ~s1.valid & ~self.halt):
+        with m.If(any_valid & ~granting & ~valid1 & ~self.halt):
             m.d.sync += turn.eq(chosen)
             m.d.sync += [grant[i].eq(chosen == i) for i in range(count)]
         with m.Else():
             m.d.sync += grant.eq(0)
         m.d.comb += [requests[i].ready.eq(grant[i]) for i in range(count)]
         with m.If(granting):
-            m.d.sync += [s1.valid.eq(1), s1.client.eq(turn)]
+            m.d.sync += [valid1.eq(1), s1.client.eq(turn)]
         with m.Elif(go):
-            m.d.sync += s1.valid.eq(0)
+            m.d.sync += valid1.eq(0)
         with m.Switch(turn):
             for i in range(count):
                 with m.Case(i), m.If(granting):
@@ -95,19 +96,19 @@ class ReadArbiter(wiring.Component):
         # Cycle 1: where it ends and its bus address. Cycle 2: check it.
         with m.If(go):
             m.d.sync += [
-                s2.eq(s1), s2.end.eq(s1.burst.addr + s1.burst.beats),
+                valid2.eq(valid1), s2.eq(s1), s2.end.eq(s1.burst.addr + s1.burst.beats),
                 s2.bus_addr.eq(self.mem_base + (s1.burst.addr << shift)),
-                s3.eq(s2), s3.outside.eq(s2.end > self.mem_words),
+                valid3.eq(valid2), s3.eq(s2), s3.outside.eq(s2.end > self.mem_words),
             ]  # fmt: skip
 
         # Cycle 3: put it on the bus.
         issue = Signal()
         m.d.comb += [
             issue.eq(
-                s3.valid & ~s3.outside & ~self.halt & ~bus.arvalid
+                valid3 & ~s3.outside & ~self.halt & ~bus.arvalid
                 & (tags.level != self._config.max_reads)
             ),
-            go.eq(~s3.valid),
+            go.eq(~valid3),
             tags.i.valid.eq(issue),
             tags.i.payload.eq(Cat(s3.client, s3.burst.last)),
             bus.arsize.eq(shift),
@@ -117,7 +118,7 @@ class ReadArbiter(wiring.Component):
             m.d.sync += bus.arvalid.eq(0)
         with m.If(issue):
             m.d.sync += [
-                s3.valid.eq(0), bus.arvalid.eq(1), bus.arlen.eq(s3.burst.beats - 1),
+                valid3.eq(0), bus.arvalid.eq(1), bus.arlen.eq(s3.burst.beats - 1),
                 bus.araddr.eq(s3.bus_addr),
             ]  # fmt: skip
 
@@ -152,7 +153,7 @@ class ReadArbiter(wiring.Component):
         m.d.sync += [bad_data.eq(step & (bus.rresp != 0)), data_client.eq(head.client)]
         data_engine, burst_engine = engine_of(data_client), engine_of(s3.client)
         outside = Signal()
-        m.d.sync += outside.eq(s3.valid & s3.outside & ~self.halt)
+        m.d.sync += outside.eq(valid3 & s3.outside & ~self.halt)
         m.d.comb += self.error_valid.eq(bad_data | outside)
         with m.If(bad_data):
             m.d.comb += [

@@ -33,22 +33,23 @@ class BurstSplitter(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         burst_words = self._config.burst_words
-        p = Signal(PATTERN)
-        addr = Signal.like(p.addr)
-        block_addr = Signal.like(p.addr)
-        run_addr = Signal.like(p.addr)
-        words = Signal.like(p.run_len)
-        runs = Signal.like(p.n_runs)
-        blocks = Signal.like(p.n_blocks)
+        p = Signal(PATTERN, reset_less=True)
+        addr, block_addr, run_addr = (
+            Signal.like(p.addr, name=n, reset_less=True) for n in ("addr", "block_addr", "run_addr")
+        )
+        words = Signal.like(p.run_len, reset_less=True)
+        runs = Signal.like(p.n_runs, reset_less=True)
+        blocks = Signal.like(p.n_blocks, reset_less=True)
 
         # Cycle 1 of a burst: its size, and where each kind of successor begins.
         sized = Signal()
-        burst = Signal(BURST)
+        burst = Signal(BURST, reset_less=True)
         end_of_run, end_of_block = Signal(), Signal()
         next_addr, next_run, next_block = (
-            Signal.like(addr, name=n) for n in ("next_addr", "next_run", "next_block")
+            Signal.like(addr, name=n, reset_less=True)
+            for n in ("next_addr", "next_run", "next_block")
         )
-        next_words = Signal.like(words)
+        next_words = Signal.like(words, reset_less=True)
         low_bits = exact_log2(burst_words)
         to_boundary = Signal(range(burst_words + 1))
         fits = words <= to_boundary

@@ -182,7 +182,8 @@ class ComputeEngine(wiring.Component):
         # turn. `pending_ready`: the flags that say which loops have a single step are valid.
         layout = INSTRUCTIONS[Engine.COMPUTE]
         loops = (*K_LOOPS, *M_LOOPS)
-        pending, pending_valid, pending_ready = Signal(layout), Signal(), Signal()
+        pending = Signal(layout, reset_less=True)
+        pending_valid, pending_ready = Signal(), Signal()
         take, load = Signal(), Signal()
         pending_one = {n: Signal(name=f"pending_one_{n}") for n in loops}
         m.d.comb += [
@@ -201,12 +202,14 @@ class ComputeEngine(wiring.Component):
         # Issue. Counters hold the steps that are left, flags say that it is the last one. K-tiles
         # are at least `columns` >= 4 cycles apart: that is how long `last_k` may take to follow.
         # The fields in `c` come a cycle after the counters; the flags in `one` make up for that.
-        c = Signal(layout)
+        c = Signal(layout, reset_less=True)
         active = Signal()
         at_start = Signal()  # the next pixel is the first of a k-tile
         clearing = Signal()
         pixel = Signal(range(config.acc_depth))
-        left = {n: Signal.like(getattr(c, f"n_{n}"), name=f"left_{n}") for n in loops}
+        left = {
+            n: Signal.like(getattr(c, f"n_{n}"), name=f"left_{n}", reset_less=True) for n in loops
+        }
         last = {n: Signal(name=f"last_{n}") for n in loops}
         one = {n: Signal(name=f"one_{n}") for n in loops}
         last_k = Signal()

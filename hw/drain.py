@@ -90,7 +90,7 @@ class DrainEngine(wiring.Component):
         config = self._config
         bits = 8 * config.rows
         last_part = config.block_groups - 1
-        c = Signal(INSTRUCTIONS[Engine.DRAIN])
+        c = Signal(INSTRUCTIONS[Engine.DRAIN], reset_less=True)
         m.submodules.tables = tables = ParameterTables(config)
         m.submodules.fifo = fifo = Fifo(bits, FIFO_WORDS)
         m.submodules.pool = pool = PoolStage(config)
@@ -155,20 +155,20 @@ class DrainEngine(wiring.Component):
         # The lanes: accumulators after `drain_latency` cycles, parameters fetched to meet them. The
         # residual waits for its part one cycle longer, in a register of its own.
         meta = data.StructLayout({
-            "valid": 1, "end": 1, "bank": 1, "group": range(config.column_groups),
-            "residual": 8 * config.lanes,
+            "bank": 1, "group": range(config.column_groups), "residual": 8 * config.lanes,
         })  # fmt: skip
-        issued = delay(m, Cat(issue, end), 1, "issued")
         place = delay(m, Cat(c.bank, group), 1, "place", reset_less=True)
         issued_part = delay(m, part, 1, "issued_part", reset_less=True)
         head = Signal(meta)
         m.d.comb += [
-            Cat(head.valid, head.end).eq(issued), Cat(head.bank, head.group).eq(place),
+            Cat(head.bank, head.group).eq(place),
             head.residual.eq(residual.word_select(issued_part, 8 * config.lanes)),
-        ]  # fmt: skip
+        ]
         latency = accumulator.drain_latency(config)
-        before = delay(m, head, latency - 2, "before")
-        arrived = delay(m, before, 1, "arrived")
+        before = delay(m, head, latency - 2, "before", reset_less=True)
+        arrived = delay(m, before, 1, "arrived", reset_less=True)
+        valid, ending = Signal(), Signal()
+        m.d.comb += Cat(valid, ending).eq(delay(m, Cat(issue, end), latency, "issued"))
         m.d.comb += [tables.bank.eq(before.bank), tables.group.eq(before.group)]
         outputs = []
         for i in range(config.lanes):
@@ -181,8 +181,8 @@ class DrainEngine(wiring.Component):
                 lane.hi.eq(c.hi),
             ]  # fmt: skip
             outputs.append(lane.out)
-        finished = delay(m, arrived.valid, requantise.LATENCY, "finished")
-        m.d.comb += self.done.eq(arrived.valid & arrived.end)
+        finished = delay(m, valid, requantise.LATENCY, "finished")
+        m.d.comb += self.done.eq(valid & ending)
 
         # Parts to words, lowest channels first.
         lanes_out = Cat(*outputs)

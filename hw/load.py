@@ -51,7 +51,7 @@ class LoadEngine(wiring.Component):
 
         # An instruction goes to the reader and, at once or after the current one, to the placer.
         layout = INSTRUCTIONS[Engine.LOAD]
-        waiting = Signal(layout)
+        waiting = Signal(layout, reset_less=True)
         waiting_valid = Signal()
         take = Signal()
         m.d.comb += [
@@ -70,7 +70,7 @@ class LoadEngine(wiring.Component):
         start = Signal()
         m.d.sync += prepared.eq(Mux(start, 0, Cat(waiting_valid, prepared[0] & waiting_valid)))
         names = ("first_x", "end_x", "total_x", "first_y", "end_y", "total_y")
-        new = {n: Signal(11, name=f"new_{n}") for n in names}
+        new = {n: Signal(11, name=f"new_{n}", reset_less=True) for n in names}
         one_x, one_y, one_block = Signal(), Signal(), Signal()
         m.d.sync += [
             new["first_x"].eq(w.left), new["end_x"].eq(w.left + w.cols),
@@ -85,9 +85,11 @@ class LoadEngine(wiring.Component):
         # each runs through border, data, border.
         go = Signal()
         active = Signal()
-        now = {n: Signal(11, name=n) for n in names}
+        now = {n: Signal(11, name=n, reset_less=True) for n in names}
         now_one_x, now_one_y = Signal(), Signal()
-        x, y, left_x, left_y = (Signal(11, name=n) for n in ("x", "y", "left_x", "left_y"))
+        x, y, left_x, left_y = (
+            Signal(11, name=n, reset_less=True) for n in ("x", "y", "left_x", "left_y")
+        )
         last_x, last_y, last_block = Signal(), Signal(), Signal()
         blocks = Signal(10)
         addr = Signal(range(self._config.input_words))
@@ -95,7 +97,7 @@ class LoadEngine(wiring.Component):
         end = Signal()
         m.d.comb += [
             end.eq(last_x & last_y & last_block),
-            start.eq(prepared[1] & (~active | (go & end))),
+            start.eq(prepared[1] & ~active),
         ]
         with m.If(go & active):
             m.d.sync += [
@@ -121,18 +123,20 @@ class LoadEngine(wiring.Component):
             m.d.sync += [now[n].eq(new[n]) for n in names]
 
         # Cycle 1: where the word lies. Cycle 2: data or padding.
-        place = {"addr": range(self._config.input_words), "pad": 8, "end": 1, "valid": 1}
-        s1 = Signal(data.StructLayout({**place, "inside": 4}))
-        s2 = Signal(data.StructLayout({**place, "data": 1}))
+        place = {"addr": range(self._config.input_words), "pad": 8, "end": 1}
+        s1 = Signal(data.StructLayout({**place, "inside": 4}), reset_less=True)
+        s2 = Signal(data.StructLayout({**place, "data": 1}), reset_less=True)
+        valid1, valid2 = Signal(), Signal()
         step = Signal()
         m.d.comb += [
-            step.eq(s2.valid & (~s2.data | reader.o.valid)),
-            reader.o.ready.eq(s2.valid & s2.data),
-            go.eq(~s2.valid | step),
+            step.eq(valid2 & (~s2.data | reader.o.valid)),
+            reader.o.ready.eq(valid2 & s2.data),
+            go.eq(~valid2 | step),
         ]
         with m.If(go):
             m.d.sync += [
-                s1.valid.eq(active), s1.end.eq(end), s1.addr.eq(addr), s1.pad.eq(pad_value),
+                valid1.eq(active), valid2.eq(valid1),
+                s1.end.eq(end), s1.addr.eq(addr), s1.pad.eq(pad_value),
                 s1.inside.eq(Cat(x >= now["first_x"], x < now["end_x"], y >= now["first_y"],
                                  y < now["end_y"])),
                 *(getattr(s2, name).eq(getattr(s1, name)) for name in place),

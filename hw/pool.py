@@ -123,11 +123,10 @@ class PoolStage(wiring.Component):
             ]  # fmt: skip
 
         # A word on its way through stages 1 to 4.
-        stage = data.StructLayout({
-            "valid": 1, "emit": 1, "end": 1, "window": 1, "first": 1, "odd": 1, "addr": 12,
-            "word": bits,
-        })  # fmt: skip
-        s1, s2, s3, s4 = (Signal(stage, name=f"s{i}") for i in range(1, 5))
+        stage = data.StructLayout({"first": 1, "odd": 1, "addr": 12, "word": bits})
+        s1, s2, s3, s4 = (Signal(stage, name=f"s{i}", reset_less=True) for i in range(1, 5))
+        flags = data.StructLayout({"valid": 1, "emit": 1, "end": 1, "window": 1})
+        f1, f2, f3, f4 = (Signal(flags, name=f"f{i}") for i in range(1, 5))
         m.submodules.fifo = fifo = Fifo(bits, FIFO_WORDS)
         connect(m, fifo.o, flipped(self.o))
         room = Signal()
@@ -146,10 +145,10 @@ class PoolStage(wiring.Component):
         s1_start, s1_odd_x = Signal(), Signal()
         v_emit = Mux(three, (~odd_y & ~first_row) | (odd_y & last_row & c.pool_flush_y), odd_y)
         m.d.sync += [
-            s1.valid.eq(taken & ~is_average), s1.word.eq(self.i.payload), s1.end.eq(end),
-            s1.window.eq(taken & window_end & is_max), s1.first.eq(first_row),
+            f1.valid.eq(taken & ~is_average), s1.word.eq(self.i.payload), f1.end.eq(end),
+            f1.window.eq(taken & window_end & is_max), s1.first.eq(first_row),
             s1.odd.eq(odd_y), s1.addr.eq(line + column),
-            s1.emit.eq(taken & Mux(is_max, window_end & v_emit, ~is_average)),
+            f1.emit.eq(taken & Mux(is_max, window_end & v_emit, ~is_average)),
             s1_start.eq(start_of_row), s1_odd_x.eq(odd_x),
         ]  # fmt: skip
 
@@ -158,27 +157,35 @@ class PoolStage(wiring.Component):
         running = Signal(bits, reset_less=True)
         h_max = Signal(bits)
         m.d.comb += h_max.eq(Mux(s1_start, s1.word, word_max(running, s1.word)))
-        m.d.sync += s2.eq(s1)
-        with m.If(s1.window):
+        m.d.sync += [s2.eq(s1), f2.eq(f1)]
+        with m.If(f1.window):
             m.d.sync += s2.word.eq(h_max)
-        with m.If(s1.valid):
+        with m.If(f1.valid):
             m.d.sync += running.eq(Mux(s1_odd_x, h_max, s1.word))
 
         # Cycle 3: the line buffer's word arrives. Cycle 4: the vertical window, kept there.
         m.submodules.lines = lines = Ram(bits, config.pool_words)
         v_max = Mux(s3.first, s3.word, word_max(lines.read_data, s3.word))
         kept = Signal(bits, reset_less=True)
-        m.d.sync += [s3.eq(s2), s4.eq(s3), kept.eq(Mux(s3.odd, v_max, s3.word))]
-        with m.If(s3.window):
+        m.d.sync += [
+            s3.eq(s2),
+            f3.eq(f2),
+            s4.eq(s3),
+            f4.eq(f3),
+            kept.eq(Mux(s3.odd, v_max, s3.word)),
+        ]
+        with m.If(f3.window):
             m.d.sync += s4.word.eq(v_max)
         m.d.comb += [
-            lines.read_addr.eq(s1.addr), lines.write_en.eq(s4.window),
+            lines.read_addr.eq(s1.addr), lines.write_en.eq(f4.window),
             lines.write_addr.eq(s4.addr), lines.write_data.eq(kept),
         ]  # fmt: skip
 
         # AVERAGE: sums, then one byte a cycle through a small requantiser.
-        sums = [Signal(signed(SUM_BITS), name=f"sum{i}") for i in range(config.rows)]
-        a_word, a_valid = Signal(bits), Signal()
+        sums = [
+            Signal(signed(SUM_BITS), name=f"sum{i}", reset_less=True) for i in range(config.rows)
+        ]
+        a_word, a_valid = Signal(bits, reset_less=True), Signal()
         a_run, a_end = Signal(), Signal()
         a_step = Signal(range(config.rows + AVERAGE_LATENCY))
         a_taken, a_restart, a_part_end = Signal(), Signal(), Signal()
@@ -199,7 +206,7 @@ class PoolStage(wiring.Component):
         rounded = Signal(signed(len(fixed) + 1), reset_less=True)
         m.d.sync += [total.eq(sums[0] + c.avg_bias), rounded.eq(fixed + rounding(c.avg_zp))]
         result = saturate(m, rounded, "average")
-        with m.If(a_run & ~a_valid):
+        with m.If(a_run):
             # Byte i enters in step i and is in `a_word` after step i + AVERAGE_LATENCY.
             m.d.sync += [
                 a_step.eq(a_step + 1), a_word.eq(Cat(a_word[8:], result)),
@@ -207,11 +214,11 @@ class PoolStage(wiring.Component):
             ]  # fmt: skip
             m.d.sync += [x.eq(y) for x, y in zip(sums, [*sums[1:], sums[0]], strict=True)]
         with m.If(a_valid):
-            m.d.sync += [a_valid.eq(0), averaging.eq(0), a_run.eq(0)]
+            m.d.sync += [averaging.eq(0), a_run.eq(0)]
 
         m.d.comb += [
-            fifo.i.valid.eq(s4.emit | a_valid),
+            fifo.i.valid.eq(f4.emit | a_valid),
             fifo.i.payload.eq(Mux(a_valid, a_word, s4.word)),
         ]
-        m.d.sync += self.end.eq((s4.end & s4.valid) | (a_valid & a_end) | a_part_end)
+        m.d.sync += self.end.eq((f4.end & f4.valid) | (a_valid & a_end) | a_part_end)
         return m

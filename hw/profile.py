@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..spec import registers
 from ..spec.config import Config
+from .common import delay
 from .memory import Ram
 
 RECORD_WORDS = len(registers.PROFILE_FIELDS)
@@ -47,18 +48,22 @@ class Profiler(wiring.Component):
         counters = {}
         for name in registers.COUNTERS:
             counters[name] = counter = getattr(self, name.lower())
-            event = Signal(name=f"event_{name.lower()}_q")
-            m.d.sync += event.eq(getattr(self, f"event_{name.lower()}"))
+            event = delay(m, getattr(self, f"event_{name.lower()}"), 2, f"event_{name.lower()}")
             m.d.sync += counter.eq(counter + event)
-        mark = Signal()
-        m.d.sync += mark.eq(self.mark)
 
         m.submodules.memory = memory = Ram(32, self._config.profile_marks * RECORD_WORDS)
         m.d.comb += [memory.read_addr.eq(self.addr), self.data.eq(memory.read_data)]
-        snapshot = [Signal(32, name=f"snapshot{i}") for i in range(RECORD_WORDS)]
+        snapshot = [Signal(32, name=f"snapshot{i}", reset_less=True) for i in range(RECORD_WORDS)]
         index = Signal(range(RECORD_WORDS))
         writing = Signal()
-        with m.If(mark & ~writing & (self.records != self._config.profile_marks)):
+        # A mark takes as long as the events: the counters are those of its cycle.
+        mark = delay(m, self.mark, 1, "mark")
+        room, take = Signal(), Signal()
+        m.d.sync += [
+            room.eq(self.records != self._config.profile_marks),
+            take.eq(mark & ~writing & ~take & room),
+        ]
+        with m.If(take):
             m.d.sync += [
                 s.eq(counters[n]) for s, n in zip(snapshot, registers.PROFILE_FIELDS, strict=True)
             ]

@@ -47,7 +47,7 @@ class InstructionQueue(wiring.Component):
         ]  # fmt: skip
 
         # Words shift in from the top, so the first word ends up lowest.
-        bits = Signal(isa.INSTRUCTION_BITS)
+        bits = Signal(isa.INSTRUCTION_BITS, reset_less=True)
         count = Signal(range(words + 1))
         full = count == words
         word = fifo.o.payload

@@ -47,7 +47,7 @@ class Reader(wiring.Component):
 
         # The next burst waits until there is room for it, which is known a cycle later.
         free = Signal(range(self._depth + 1), init=self._depth)
-        burst = Signal(BURST)
+        burst = Signal(BURST, reset_less=True)
         waiting, fits = Signal(), Signal()
         accepted, freed = Signal(), Signal()
         m.d.comb += [

@@ -64,23 +64,24 @@ class StoreEngine(wiring.Component):
         # where it ends and its bus address. Cycle 2: check it. Cycle 3: it waits for its words, and
         # those behind wait until it has gone.
         stage = data.StructLayout({
-            "valid": 1, "burst": BURST, "end": ADDR_BITS + 1, "bus_addr": 32, "outside": 1,
+            "burst": BURST, "end": ADDR_BITS + 1, "bus_addr": 32, "outside": 1,
         })  # fmt: skip
-        s1, s2, s3 = (Signal(stage, name=f"s{i}") for i in range(1, 4))
+        s1, s2, s3 = (Signal(stage, name=f"s{i}", reset_less=True) for i in range(1, 4))
+        valid1, valid2, valid3 = (Signal(name=f"valid{i}") for i in range(1, 4))
         go, start = Signal(), Signal()
-        m.d.comb += [go.eq(~s3.valid), splitter.o.ready.eq(go)]
+        m.d.comb += [go.eq(~valid3), splitter.o.ready.eq(go)]
         with m.If(go):
             m.d.sync += [
-                s1.valid.eq(splitter.o.valid), s1.burst.eq(splitter.o.payload),
-                s2.eq(s1), s2.end.eq(s1.burst.addr + s1.burst.beats),
+                valid1.eq(splitter.o.valid), s1.burst.eq(splitter.o.payload),
+                valid2.eq(valid1), s2.eq(s1), s2.end.eq(s1.burst.addr + s1.burst.beats),
                 s2.bus_addr.eq(self.mem_base + (s1.burst.addr << shift)),
-                s3.eq(s2), s3.outside.eq(
+                valid3.eq(valid2), s3.eq(s2), s3.outside.eq(
                     (s2.end > self.mem_words) | (s2.burst.addr < self.write_words)
                 ),
             ]  # fmt: skip
 
         with m.If(start):
-            m.d.sync += s3.valid.eq(0)
+            m.d.sync += valid3.eq(0)
 
         # Words in the FIFO that no burst has been started for; enough of them or not is known a
         # cycle later.
@@ -89,7 +90,7 @@ class StoreEngine(wiring.Component):
         enough = Signal()
         m.d.sync += [
             added.eq(fifo.i.valid),
-            enough.eq(s3.valid & ~start & (words >= s3.burst.beats)),
+            enough.eq(valid3 & ~start & (words >= s3.burst.beats)),
         ]
         with m.If(start):
             m.d.sync += words.eq(words - s3.burst.beats + added)
@@ -137,7 +138,7 @@ class StoreEngine(wiring.Component):
         outside = Signal()
         m.d.sync += [
             bad_response.eq(response & (bus.bresp != 0)),
-            outside.eq(s3.valid & s3.outside & ~self.halt),
+            outside.eq(valid3 & s3.outside & ~self.halt),
         ]
         m.d.comb += self.error_valid.eq(bad_response | outside)
         # Whole assignments: Verilog never evaluates a combinational block that only drives a part
