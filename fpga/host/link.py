@@ -143,9 +143,7 @@ class Link:
         self._port.flush()
         wire_bytes = len(frame) + reply_bytes(words)
         deadline = time.monotonic() + patience + self._byte_seconds * wire_bytes
-        reply = self._receive_reply(words, deadline)
-        while reply[1] not in tags:  # a late one, to an access that is over
-            reply = self._receive_reply(words, deadline)
+        reply = self._receive(words, tags, deadline)
         if reply[2] == Status.BAD_CRC:
             raise _Damaged("requests reach it damaged")
         if reply[2] != Status.OK:
@@ -155,27 +153,30 @@ class Link:
             )
         return reply[3:-CRC_BYTES]
 
-    def _receive_reply(self, words: int, deadline: float) -> bytes:
-        """A whole reply with a right CRC, with ``words`` of data if it says that all is well."""
-        reply = self._receive(reply_bytes(0), deadline)
-        if reply[0] != SYNC:
-            raise _Damaged("its reply is damaged")
-        if reply[2] == Status.OK and words:
-            reply += self._receive(reply_bytes(words) - len(reply), deadline)
-        if not crc_is_right(reply):
-            raise _Damaged("its reply is damaged")
-        return reply
-
-    def _receive(self, size: int, deadline: float) -> bytes:
-        data = b""
+    def _receive(self, words: int, tags: set[int], deadline: float) -> bytes:
+        """The first whole reply with a right CRC to one of ``tags``, with ``words`` of data if it
+        says that all is well. Noise and late replies to accesses that are over are passed over."""
+        seen, noise = b"", False
         while True:
+            start = seen.find(SYNC)
+            seen = seen[start:] if start >= 0 else b""
+            well = len(seen) < 3 or seen[2] == Status.OK
+            size = reply_bytes(words if well else 0)
+            if len(seen) >= size:
+                reply = seen[:size]
+                if crc_is_right(reply) and reply[1] in tags:
+                    return reply
+                # Not what it looked like: the next SYNC may be.
+                seen, noise = seen[1:], True
+                continue
+            # The shortest reply first: a longer one may never come.
+            wanted = (size if len(seen) >= 3 else reply_bytes(0)) - len(seen)
             left = deadline - time.monotonic()
             self._port.timeout = max(0.0, left)
-            data += self._port.read(size - len(data))
-            if len(data) == size:
-                return data
-            if left <= 0:
-                raise _Damaged("its reply was cut short" if data else "no reply came")
+            got = self._port.read(wanted)
+            seen += got
+            if len(got) < wanted and left <= 0:
+                raise _Damaged("its reply is damaged" if seen or noise else "no reply came")
 
 
 def _chunks(size: int) -> Iterable[tuple[int, int]]:

@@ -9,7 +9,7 @@ import pytest
 from resarray.compiler.compile import compile_graph
 from resarray.fpga.boards import board
 from resarray.fpga.host.accelerator import Accelerator, open_port
-from resarray.fpga.host.link import MAX_BYTES, Link
+from resarray.fpga.host.link import Link
 from resarray.golden import fast
 from resarray.spec.config import preset
 from resarray.spec.errors import ResarrayError
@@ -22,6 +22,7 @@ from resarray.fpga.simulation.run import SimulatedBoard
 
 # The simulation is slower than the board by about this much.
 TIMEOUT, GAP = 30.0, 2.0
+DISTURBED_BYTES = 256
 
 
 def residual_network(seed: int) -> Builder:
@@ -118,8 +119,8 @@ def disturbed_transfers(simulated: SimulatedBoard) -> None:
     port = DisturbedPort(open_port(simulated.port, description["baud"]))
     link = Link(port, simulated.port, description["baud"], timeout=4, gap=GAP)
     base = description["memory"]["base"]
-    data = np.random.default_rng(9).bytes(MAX_BYTES)
-    link.write(base, bytes(MAX_BYTES))
+    data = np.random.default_rng(9).bytes(DISTURBED_BYTES)
+    link.write(base, bytes(DISTURBED_BYTES))
     for side, damage in (
         ("damage_write", flipped),
         ("damage_write", lambda frame: frame[: len(frame) // 2]),
@@ -131,6 +132,6 @@ def disturbed_transfers(simulated: SimulatedBoard) -> None:
         link.write(base, data)
         assert link.retries > before
         setattr(port, side, damage)
-        assert link.read(base, MAX_BYTES) == data
+        assert link.read(base, DISTURBED_BYTES) == data
         data = data[::-1]
     port.close()
