@@ -26,6 +26,7 @@ class Case:
 
     utilisation: least useful MACs / (peak * cycles), a fraction; None: no bar
     per_multiplier: least MACs per array multiplier and cycle; None: no bar
+    scratchpad:  whether the preset keeps its scratchpad
     """
 
     name: str
@@ -37,6 +38,7 @@ class Case:
     bytes_per_cycle: float | None = None
     latency: int = 32
     stall: float = 0.0
+    scratchpad: bool = True
     utilisation: float | None = None
     per_multiplier: float | None = None
 
@@ -49,12 +51,22 @@ _BARS = [
          utilisation=0.85),
     Case("ResNet-20", "resnet20", 32, classes=10, preset="small", utilisation=0.80),
 ]  # fmt: skip
+# What the scratchpad is worth.
+_NARROW = Case("ResNet-20, 2 B/cycle", "resnet20", 32, classes=10, preset="small",
+               bytes_per_cycle=2.0)  # fmt: skip
+_SCRATCHPAD = [
+    _NARROW, replace(_NARROW, name=f"{_NARROW.name}, no scratchpad", scratchpad=False)
+]  # fmt: skip
 # Each network once more with a memory that pauses at random: slower, and the same tensors.
-CASES = _BARS + [
-    replace(case, name=f"{case.name}, stalls", stall=0.1, utilisation=None, per_multiplier=None)
-    for case in _BARS
-    if case.latency == 32
-]
+CASES = (
+    _BARS
+    + _SCRATCHPAD
+    + [
+        replace(case, name=f"{case.name}, stalls", stall=0.1, utilisation=None, per_multiplier=None)
+        for case in _BARS
+        if case.latency == 32
+    ]
+)
 # Most that the cost model may be off, as a fraction, and the latency case may lose.
 PREDICTION_BAR = 0.02
 LATENCY_BAR = 0.02

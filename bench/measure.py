@@ -1,6 +1,7 @@
 """Runs the cases on the RTL and judges the results."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,6 +25,8 @@ Note = Callable[[str], None]
 def measure(case: Case, note: Note) -> dict:
     """Compile, run and compare one case; its row."""
     config = preset(case.preset)
+    if not case.scratchpad:
+        config = replace(config, scratch_words=0)
     graph, inputs = cases.network(case)
     memory = MemoryModel(case.latency, case.bytes_per_cycle, case.stall, seed=1)
     image = compile_graph(

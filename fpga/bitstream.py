@@ -23,7 +23,7 @@ from resarray.spec.image import write_atomic
 
 from . import tools
 from .boards import Board
-from .devices import DEVICES, Device, require_fit
+from .devices import DEVICES, Device, luts_of, require_fit
 from .soc.elaborate import elaborate, require_litex
 
 # ResNet-18 at 224x224, preset "default", measured on the RTL with 8 bytes a cycle of memory
@@ -31,9 +31,6 @@ from .soc.elaborate import elaborate, require_litex
 RESNET18_CYCLES = 7_227_365
 RESNET18_ONE_MAC_PER_SECOND = 8.6
 RESULTS = ("summary.json", "soc.json")
-# LUTs that a cell takes beside those called LUT4: a carry cell is two, a 16x4 memory four and the
-# two that its address takes.
-LUTS_PER_CELL = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6}
 SHOWN_RESOURCES = {
     "luts": "TRELLIS_COMB",
     "registers": "TRELLIS_FF",
@@ -107,7 +104,7 @@ def build_bitstream(
     require_fit(
         device_of(board),
         config.name,
-        luts=sum(count * cells.get(name, 0) for name, count in LUTS_PER_CELL.items()),
+        luts=luts_of(cells),
         multipliers=cells.get("MULT18X18D", 0),
         rams=cells.get("DP16KD", 0),
     )

@@ -16,7 +16,7 @@ from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
 
 from . import tools
-from .devices import PACKAGE, Device, require_fit
+from .devices import PACKAGE, Device, luts_of, require_fit
 from .harness import Harness
 
 TOP = "harness"
@@ -24,8 +24,6 @@ SPEED_GRADE = 6
 TARGET_MHZ = 160  # what the placer aims for
 # Columns of the table of units, with the cells that they count.
 KINDS = ("LUT4", "CCU2C", "TRELLIS_FF", "MULT18X18D", "DP16KD", "TRELLIS_DPR16X4")
-# LUT sites that a cell takes: a carry cell is two LUTs, a LUT memory four with two to write it.
-SITES = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6}
 
 
 @dataclass(frozen=True)
@@ -104,8 +102,7 @@ def synthesise(
             cells.write_text(json.dumps(_units(design["modules"][TOP]["cells"])))
         units = json.loads(cells.read_text())
         total = _total(units)
-        luts = sum(total[kind] * sites for kind, sites in SITES.items())
-        require_fit(device, config.name, luts, total["MULT18X18D"], total["DP16KD"])
+        require_fit(device, config.name, luts_of(total), total["MULT18X18D"], total["DP16KD"])
         routes = []
         for seed in range(1, seeds + 1):
             options = [

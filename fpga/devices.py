@@ -1,5 +1,6 @@
 """The devices of the ECP5 family: what they have, and whether a design fits."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from resarray.spec.errors import ResarrayError
@@ -34,6 +35,15 @@ def device(name: str) -> Device:
     if name not in DEVICES:
         raise ResarrayError(f"unknown device '{name}': choose one of {', '.join(DEVICES)}")
     return DEVICES[name]
+
+
+# LUTs that a cell takes: a carry cell two, a 16x4 memory four and the two that its address takes.
+LUTS_PER_CELL = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6}
+
+
+def luts_of(cells: Mapping[str, int]) -> int:
+    """LUTs of a netlist with so many ``cells`` of each type."""
+    return sum(luts * cells.get(name, 0) for name, luts in LUTS_PER_CELL.items())
 
 
 def require_fit(target: Device, preset: str, luts: int, multipliers: int, rams: int) -> None:
