@@ -10,6 +10,9 @@ from resarray.spec.image import write_atomic
 
 from .progress import Reporter
 
+# Parts of the benchmark beside the cases, as ``--only`` calls them.
+SCALING, LAYERS = "scaling", "layers"
+
 
 def bench(folder: Path, only: list[str] | None, progress: Reporter) -> list[str]:
     """Run the cases (those named in ``only``), print the table; the bars that were missed."""
@@ -17,15 +20,17 @@ def bench(folder: Path, only: list[str] | None, progress: Reporter) -> list[str]
     from resarray.sim import simulators
 
     known = {case.name: case for case in cases.CASES}
-    unknown = [name for name in only or () if name not in known]
+    chosen = only or [*known, SCALING, LAYERS]
+    unknown = [name for name in chosen if name not in {*known, SCALING, LAYERS}]
     if unknown:
         raise ResarrayError(
-            f"no bench case is called '{unknown[0]}': choose from {', '.join(map(repr, known))}"
+            f"no bench case is called '{unknown[0]}': choose from "
+            f"{', '.join(map(repr, [*known, SCALING, LAYERS]))}"
         )
     simulators.find("verilator")
-    rows = [measure.measure(known[name], progress.note) for name in only or known]
-    scaling = None if only else measure.measure_scaling(progress.note)
-    layers = [] if only else measure.measure_layers(progress.note)
+    rows = [measure.measure(known[name], progress.note) for name in chosen if name in known]
+    scaling = measure.measure_scaling(progress.note) if SCALING in chosen else None
+    layers = measure.measure_layers(progress.note) if LAYERS in chosen else []
     progress.close()
     failed = measure.judge(rows, scaling, layers)
     table = measure.markdown(rows, scaling, layers)

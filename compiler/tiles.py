@@ -23,7 +23,7 @@ from .tiling import (
 )
 from .weights import WeightStream
 
-FIRST_CHUNK = 128  # words of a LOAD that the first compute waits for
+FIRST_CHUNK = 256  # words of a LOAD that the first compute waits for
 
 Range = tuple[int, int]  # [start, stop)
 

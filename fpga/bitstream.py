@@ -28,7 +28,7 @@ from .soc.elaborate import elaborate, require_litex
 
 # ResNet-18 at 224x224, preset "default", measured on the RTL with 8 bytes a cycle of memory
 # (docs/performance.md); and what 156 multipliers at 100 MHz reach with one product each.
-RESNET18_CYCLES = 7_227_365
+RESNET18_CYCLES = 7_228_491
 RESNET18_ONE_MAC_PER_SECOND = 8.6
 RESULTS = ("summary.json", "soc.json")
 SHOWN_RESOURCES = {
