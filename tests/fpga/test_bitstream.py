@@ -6,7 +6,7 @@ import json
 import pytest
 
 from resarray.cli.main import run
-from resarray.fpga.bitstream import build_bitstream, summarise
+from resarray.fpga.bitstream import RESNET18_CYCLES, build_bitstream, summarise
 from resarray.fpga.boards import BOARDS, board
 from resarray.fpga.devices import DEVICES
 from resarray.spec.config import preset
@@ -101,7 +101,7 @@ def test_failure_leaves_the_last_results(flow, monkeypatch, capsys, options, mes
 
 def test_projection_is_of_the_default_preset():
     summary = summarise(board("ulx3s-85f"), preset("default"), tools.REPORT)
-    assert summary["projection"]["images_per_second"] == round(60e6 / bitstream.RESNET18_CYCLES, 2)
+    assert summary["projection"]["images_per_second"] == round(60e6 / RESNET18_CYCLES, 2)
     assert "projection" not in summarise(BOARD, TINY, tools.REPORT)
 
 
