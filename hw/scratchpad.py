@@ -71,12 +71,13 @@ class Scratchpad(wiring.Component):
             # A word on its way out of the RAM.
             stages = [Signal(2, name=f"stage{i}_{n}") for n in range(READ_LATENCY)]
 
-            others = [active[k] for k in range(self._clients) if k != i]
+            # An expression, not an If: Icarus never evaluates a block whose inputs do not change.
+            others = Cat(active[k] for k in range(self._clients) if k != i)
             step, end = Signal(name=f"step{i}"), Signal(name=f"end{i}")
-            m.d.comb += [step.eq(active[i]), end.eq(step & (left == 1))]
-            for other in others:
-                with m.If(other & (turn != i)):
-                    m.d.comb += step.eq(0)
+            m.d.comb += [
+                step.eq(active[i] & ~(others.any() & (turn != i))),
+                end.eq(step & (left == 1)),
+            ]
             with m.If(step):
                 m.d.comb += ram.read_addr.eq(place)
                 m.d.sync += [

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.util
+import os
 
 import numpy as np
 import pytest
@@ -85,7 +86,15 @@ def flipped(data: bytes) -> bytes:
 
 
 # A core at its own clock reaches memory and registers through clock domain crossings.
-@pytest.mark.parametrize("core_clk", [60e6, 80e6], ids=["one clock", "two clocks"])
+SLOW = pytest.mark.skipif(
+    not os.environ.get("RESARRAY_SLOW"), reason="minutes: set RESARRAY_SLOW=1"
+)
+
+
+@pytest.mark.parametrize(
+    "core_clk",
+    [pytest.param(60e6, id="one clock"), pytest.param(80e6, id="two clocks", marks=SLOW)],
+)
 def test_residual_network_from_the_pins(core_clk):
     config = preset("tiny")
     network = residual_network(1)

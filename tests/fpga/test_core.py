@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import stat
 
 import pytest
@@ -61,6 +62,7 @@ def test_too_large_a_preset_is_refused():
     devices.require_fit(small, "25f", luts=24_288, multipliers=28, rams=56)
 
 
+@pytest.mark.skipif(not os.environ.get("RESARRAY_SLOW"), reason="minutes: set RESARRAY_SLOW=1")
 def test_tiny_on_the_smallest_device(tmp_path, monkeypatch):
     """The whole way, once: every unit is there, every block is counted, a clock is reached."""
     try:
