@@ -7,6 +7,7 @@ import numpy as np
 
 from resarray.compiler.compile import compile_graph
 from resarray.golden import fast
+from resarray.golden.graph import QGraph
 from resarray.sim.compare import compare
 from resarray.sim.result import layer_row
 from resarray.sim.run import MemoryModel, RunResult, run
@@ -98,17 +99,12 @@ def roofline(image: Image, result: RunResult, case: Case) -> int:
 
 def measure_scaling(note: Note) -> dict:
     """Cycles of a 3x3 convolution at 56x56 of 64 and of 128 channels."""
-    config = preset("default")
-    cycles, mismatches = [], 0
-    for channels in (64, 128):
-        graph = cases.square_conv(channels)
-        shape = graph.tensors[graph.input].shape
-        inputs = np.random.default_rng(0).integers(-128, 128, (1, *shape)).astype(np.int8)
-        note(f"simulating a convolution of {channels} channels")
-        result = run(compile_graph(graph, config), inputs, note=note)
-        checks = compare(result.tensors, fast.run(graph, inputs))
-        mismatches += sum(check.mismatches for check in checks.values())
-        cycles.append(result.cycles)
+    rows = [
+        _measure_alone(cases.square_conv(channels), f"a convolution of {channels} channels", note)
+        for channels in (64, 128)
+    ]
+    cycles = [row["cycles"] for row in rows]
+    mismatches = sum(row["mismatches"] for row in rows)
     ratio = cycles[1] / cycles[0]
     return {
         "channels": [64, 128], "cycles": cycles, "ratio": ratio, "mismatches": mismatches,
@@ -120,24 +116,29 @@ def measure_scaling(note: Note) -> dict:
 def measure_layers(note: Note) -> list[dict]:
     """Every different convolution of ResNet-18 at 224x224 as a program of its own, from start to
     interrupt: the load of its first tile and the drain of its last are not hidden."""
+    return [
+        _measure_alone(graph, f"{graph.name} by itself", note)
+        for graph in cases.single_layers(cases.network(cases.CASES[0])[0])
+    ]
+
+
+def _measure_alone(graph: QGraph, what: str, note: Note) -> dict:
+    """Row of a small ``graph`` on the default preset, with a random image."""
     config = preset("default")
-    rows = []
-    for graph in cases.single_layers(cases.network(cases.CASES[0])[0]):
-        shape = graph.tensors["x"].shape
-        inputs = np.random.default_rng(0).integers(-128, 128, (1, *shape)).astype(np.int8)
-        note(f"simulating {graph.name} by itself")
-        image = compile_graph(graph, config)
-        result = run(image, inputs, note=note)
-        checks = compare(result.tensors, fast.run(graph, inputs))
-        layers = image.manifest["layers"]
-        macs = sum(layer["macs"] for layer in layers)
-        rows.append({
-            "name": graph.name, "shape": layers[-1]["shape"], "macs": macs, "cycles": result.cycles,
-            "utilization": macs / (config.macs_per_cycle * result.cycles),
-            "predicted_cycles": sum(layer["predicted_cycles"] for layer in layers),
-            "mismatches": sum(check.mismatches for check in checks.values()),
-        })  # fmt: skip
-    return rows
+    shape = graph.tensors[graph.input].shape
+    inputs = np.random.default_rng(0).integers(-128, 128, (1, *shape)).astype(np.int8)
+    note(f"simulating {what}")
+    image = compile_graph(graph, config)
+    result = run(image, inputs, note=note)
+    checks = compare(result.tensors, fast.run(graph, inputs))
+    layers = image.manifest["layers"]
+    macs = sum(layer["macs"] for layer in layers)
+    return {
+        "name": graph.name, "shape": layers[-1]["shape"], "macs": macs, "cycles": result.cycles,
+        "utilization": macs / (config.macs_per_cycle * result.cycles),
+        "predicted_cycles": sum(layer["predicted_cycles"] for layer in layers),
+        "mismatches": sum(check.mismatches for check in checks.values()),
+    }  # fmt: skip
 
 
 def judge(rows: list[dict], scaling: dict | None, layers: list[dict]) -> list[str]:
