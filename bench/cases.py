@@ -4,6 +4,7 @@ Cycles do not depend on the weights' values, so the weights are random (seeded) 
 be downloaded or trained. The images are the digits that ship with scikit-learn.
 """
 
+import functools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -78,15 +79,22 @@ SCALING_BAR = 0.03
 
 def network(case: Case) -> tuple[QGraph, np.ndarray]:
     """The integer graph of a case with random weights, and ``batch`` images int8 [N][C][H][W]."""
-    spec = find_model(case.model)
-    torch.manual_seed(SEED)
-    model = spec.build(case.classes).eval()
     count = max(CALIBRATION_IMAGES, case.batch)
-    pixels = load_images("digits", case.size, spec.channels, count=count).pixels
+    graph, inputs = _quantised(case.model, case.size, case.classes, count)
+    return graph, inputs[: case.batch]
+
+
+@functools.cache
+def _quantised(name: str, size: int, classes: int, count: int) -> tuple[QGraph, np.ndarray]:
+    """The graph of a model, the same for all cases of it, and the ``count`` images that calibrated
+    it."""
+    spec = find_model(name)
+    torch.manual_seed(SEED)
+    model = spec.build(classes).eval()
+    pixels = load_images("digits", size, spec.channels, count=count).pixels
     inputs = normalise(pixels, spec.mean, spec.std)
-    graph = quantise(import_model(model, (spec.channels, case.size, case.size), case.model), inputs)
-    tensor = graph.tensors[graph.input]
-    return graph, quantise_input(tensor, pixels[: case.batch], spec.mean, spec.std)
+    graph = quantise(import_model(model, (spec.channels, size, size), name), inputs)
+    return graph, quantise_input(graph.tensors[graph.input], pixels, spec.mean, spec.std)
 
 
 def single_layers(graph: QGraph) -> list[QGraph]:

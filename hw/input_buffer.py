@@ -8,7 +8,7 @@ from amaranth.utils import exact_log2
 from ..spec.config import Config
 from . import memory
 from .common import delay
-from .load import write_request
+from .layouts import word_write
 from .memory import Ram
 
 # Addresses, memory, order, shift.
@@ -23,7 +23,7 @@ class InputBuffer(wiring.Component):
 
     Members
     -------
-    write : In(stream of write_request)   always ready
+    write : In(stream of word_write)   always ready
     addr : In                             first byte
     vector : Out                          ``rows`` bytes, lowest address lowest
     """
@@ -32,7 +32,9 @@ class InputBuffer(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "write": In(stream.Signature(write_request(config), always_ready=True)),
+                "write": In(
+                    stream.Signature(word_write(config, config.input_words), always_ready=True)
+                ),
                 "addr": In(range(config.input_words * config.rows)),
                 "vector": Out(8 * config.rows),
             }

@@ -33,6 +33,11 @@ BURST = data.StructLayout({
 })  # fmt: skip
 
 
+def word_write(config: Config, depth: int) -> data.StructLayout:
+    """One word for a memory of ``depth`` words."""
+    return data.StructLayout({"addr": range(depth), "word": 8 * config.rows})
+
+
 def beat(config: Config) -> data.StructLayout:
     """A word read from memory; ``last`` marks the last word of an instruction."""
     return data.StructLayout({"word": 8 * config.rows, "last": 1})

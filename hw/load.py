@@ -6,15 +6,10 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..spec.config import Config
 from ..spec.isa import Engine
-from .layouts import BURST, INSTRUCTIONS, beat, pattern_of
+from .layouts import BURST, INSTRUCTIONS, beat, pattern_of, word_write
 from .reader import Reader
 
 FIFO_WORDS = 64  # covers the bursts in flight at one word a cycle; the buffer itself is the store
-
-
-def write_request(config: Config) -> data.StructLayout:
-    """One word for the input buffer."""
-    return data.StructLayout({"addr": range(config.input_words), "word": 8 * config.rows})
 
 
 class LoadEngine(wiring.Component):
@@ -25,7 +20,7 @@ class LoadEngine(wiring.Component):
     -------
     i : In(stream of LOAD instructions)
     request, data : to the read arbiter
-    write : Out(stream of write_request)  always taken
+    write : Out(stream of word_write)  always taken
     done : Out                            pulse: an instruction is complete in the buffer
     asking : Out                          bursts are still to be asked for
     """
@@ -37,7 +32,9 @@ class LoadEngine(wiring.Component):
                 "i": In(stream.Signature(INSTRUCTIONS[Engine.LOAD])),
                 "request": Out(stream.Signature(BURST)),
                 "data": In(stream.Signature(beat(config), always_ready=True)),
-                "write": Out(stream.Signature(write_request(config), always_ready=True)),
+                "write": Out(
+                    stream.Signature(word_write(config, config.input_words), always_ready=True)
+                ),
                 "done": Out(1),
                 "asking": Out(1),
             }

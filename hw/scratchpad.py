@@ -3,20 +3,15 @@
 import itertools
 
 from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..spec.config import Config
-from .layouts import BURST, beat
+from .layouts import BURST, beat, word_write
 from .memory import READ_LATENCY, Ram
 
 # Words of one reader that can be on their way from memory; its FIFO has room for all of them.
 OUTSTANDING_BITS = 17
-
-
-def write_request(config: Config) -> data.StructLayout:
-    """One word for the scratchpad."""
-    return data.StructLayout({"addr": range(config.scratch_words), "word": 8 * config.rows})
 
 
 class Scratchpad(wiring.Component):
@@ -28,7 +23,7 @@ class Scratchpad(wiring.Component):
 
     Members
     -------
-    write : In(stream of write_request)       always ready
+    write : In(stream of word_write)       always ready
     request0... : In(stream of BURST)         from the readers
     data0... : Out(stream of beats)           to the readers
     memory_request0... : Out(stream of BURST) to the arbiter
@@ -39,7 +34,8 @@ class Scratchpad(wiring.Component):
         self._config = config
         self._clients = clients
         bursts, beats = stream.Signature(BURST), stream.Signature(beat(config), always_ready=True)
-        members = {"write": In(stream.Signature(write_request(config), always_ready=True))}
+        words = word_write(config, config.scratch_words)
+        members = {"write": In(stream.Signature(words, always_ready=True))}
         for i in range(clients):
             members |= {
                 f"request{i}": In(bursts), f"data{i}": Out(beats),

@@ -11,9 +11,8 @@ from ..spec.registers import ErrorCause
 from .arbiter import ERROR
 from .axi import AXI4
 from .bursts import BurstSplitter
-from .layouts import ADDR_BITS, BURST, INSTRUCTIONS, pattern_of
+from .layouts import ADDR_BITS, BURST, INSTRUCTIONS, pattern_of, word_write
 from .memory import Fifo
-from .scratchpad import write_request
 
 MAX_WRITES = 16  # bursts whose response is outstanding
 
@@ -27,7 +26,7 @@ class StoreEngine(wiring.Component):
     i : In(stream of STORE instructions)
     words : In(stream of words)
     bus : Out(AXI4)        write channels only
-    kept : Out(stream of write_request)   words for the scratchpad, if there is one; always taken
+    kept : Out(stream of word_write)   words for the scratchpad, if there is one; always taken
     mem_base, mem_words, write_words : In
     halt : In              start no more bursts
     done : Out             pulse: all of an instruction's words are in memory
@@ -39,7 +38,8 @@ class StoreEngine(wiring.Component):
         self._config = config
         keeps = {}
         if config.scratch_words:
-            keeps["kept"] = Out(stream.Signature(write_request(config), always_ready=True))
+            words = word_write(config, config.scratch_words)
+            keeps["kept"] = Out(stream.Signature(words, always_ready=True))
         super().__init__(keeps | {
             "i": In(stream.Signature(INSTRUCTIONS[Engine.STORE])),
             "words": In(stream.Signature(8 * config.rows)),

@@ -57,6 +57,18 @@ def collect(stream, count: int, into: list, seed: int = 0, stall: float = 0.0, c
     return testbench
 
 
+def count_bits(signal, into: list[int]):
+    """A background testbench that adds every bit of ``signal`` up in ``into``, cycle by cycle."""
+
+    async def testbench(ctx):
+        while True:
+            _, _, value = await ctx.tick().sample(signal)
+            for i in range(len(into)):
+                into[i] += value >> i & 1
+
+    return testbench
+
+
 def signed(value: int, bits: int = 8) -> int:
     """Two's complement value of the lowest ``bits`` bits."""
     value &= (1 << bits) - 1

@@ -18,7 +18,7 @@ from resarray.spec.config import Config
 from resarray.spec.isa import Engine
 from resarray.spec.registers import ErrorCause
 
-from .bench import STALLS, collect, drive, simulate
+from .bench import STALLS, collect, count_bits, drive, simulate
 
 CONFIG = Config(name="test", rows=4, columns=8, lanes=2, burst_words=8, max_reads=4,
                 output_words=32, input_words=1024)  # fmt: skip
@@ -233,18 +233,12 @@ def test_readers_share_the_bus(stall):
     async def set_limit(ctx):
         ctx.set(dut.mem_words, MEM_WORDS)
 
-    async def count(ctx):
-        while True:
-            _, _, pulses = await ctx.tick().sample(dut.finished)
-            finished[0] += pulses & 1
-            finished[1] += pulses >> 1
-
     simulate(
         dut, set_limit,
         drive(dut.i0, patterns[0], 1, stall), drive(dut.i1, patterns[1], 2, stall),
         collect(dut.o0, len(expected[0]), got[0], 3, stall),
         collect(dut.o1, len(expected[1]), got[1], 4, stall),
-        background=[*read_memory(dut.bus, rng, stall), count],
+        background=[*read_memory(dut.bus, rng, stall), count_bits(dut.finished, finished)],
     )  # fmt: skip
     assert got == expected
     assert finished == [8, 8]

@@ -10,14 +10,14 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from resarray.hw.arbiter import ReadArbiter
 from resarray.hw.axi import AXI4
-from resarray.hw.layouts import PATTERN
+from resarray.hw.layouts import PATTERN, word_write
 from resarray.hw.reader import Reader
-from resarray.hw.scratchpad import Scratchpad, write_request
+from resarray.hw.scratchpad import Scratchpad
 from resarray.hw.store import StoreEngine
 from resarray.spec.isa import Engine
 
 from . import test_memory_access as access
-from .bench import STALLS, collect, drive, simulate
+from .bench import STALLS, collect, count_bits, drive, simulate
 
 CONFIG = replace(access.CONFIG, scratch_words=512)
 
@@ -48,9 +48,10 @@ class Readers(wiring.Component):
     def __init__(self):
         self.readers = [Reader(CONFIG, 8), Reader(CONFIG, 32)]
         words = stream.Signature(8 * CONFIG.rows)
+        kept = word_write(CONFIG, CONFIG.scratch_words)
         super().__init__({
             "bus": Out(AXI4(CONFIG.rows)),
-            "write": In(stream.Signature(write_request(CONFIG), always_ready=True)),
+            "write": In(stream.Signature(kept, always_ready=True)),
             "i0": In(stream.Signature(PATTERN)), "i1": In(stream.Signature(PATTERN)),
             "o0": Out(words), "o1": Out(words), "finished": Out(2),
         })  # fmt: skip
@@ -103,17 +104,11 @@ def test_readers_get_kept_and_memory_words_in_order(stall):
 
         return testbench
 
-    async def count(ctx):
-        while True:
-            _, _, pulses = await ctx.tick().sample(dut.finished)
-            finished[0] += pulses & 1
-            finished[1] += pulses >> 1
-
     simulate(
         dut, after_filling(0), after_filling(1),
         collect(dut.o0, len(expected[0]), got[0], 3, stall),
         collect(dut.o1, len(expected[1]), got[1], 4, stall),
-        background=[*access.read_memory(dut.bus, rng, stall), count],
+        background=[*access.read_memory(dut.bus, rng, stall), count_bits(dut.finished, finished)],
     )  # fmt: skip
     assert got == expected
     assert finished == [12, 12]
