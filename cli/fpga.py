@@ -10,6 +10,7 @@ import numpy as np
 from resarray.fpga.bitstream import build_bitstream, results_dir
 from resarray.fpga.boards import board as find_board
 from resarray.fpga.host.accelerator import SIMULATION, Accelerator
+from resarray.fpga.projection import describe as describe_projection
 from resarray.golden.data import open_files
 from resarray.spec.config import preset as find_preset
 from resarray.spec.errors import ResarrayError
@@ -64,13 +65,10 @@ def describe(summary: dict, folder: Path) -> str:
         f"clocks: {clocks}: timing met",
     ]
     if "projection" in summary:
-        p = summary["projection"]
+        at_best = summary["projection"]["memory_bytes_per_cycle_at_best"]
         lines.append(
-            f"projection, not measured: {p['network']} {p['images_per_second']:.1f} images/s "
-            f"({summary['core_mhz']:g} MHz over {p['cycles_per_image']:,} cycles measured in "
-            f"simulation with {p['memory_bytes_per_cycle_assumed']} bytes a cycle of memory, of "
-            f"which this board's has {p['memory_bytes_per_cycle_at_best']:g} at best; one MAC per "
-            f"multiplier at 100 MHz: {p['one_mac_per_multiplier_at_100_mhz']}/s)"
+            f"{describe_projection(summary['projection'])}; this board's memory has "
+            f"{at_best:g} bytes a cycle at best"
         )
     return "\n".join(lines)
 

@@ -15,15 +15,21 @@ from .progress import Reporter
 def synth(preset: str, device: str, seeds: int, json_path: Path | None, progress: Reporter) -> None:
     """Synthesise ``preset`` for ``device``, print the figures and write them to ``json_path``."""
     from resarray.fpga import core, devices
+    from resarray.fpga.projection import describe, project
 
-    found = core.synthesise(find_preset(preset), devices.device(device), seeds, progress.note)
+    config = find_preset(preset)
+    found = core.synthesise(config, devices.device(device), seeds, progress.note)
     progress.close()
     typer.echo(table(found))
+    projection = project(config, 1e6 * found.routes[0].mhz)
+    if projection is not None:
+        typer.echo(describe(projection))
     if json_path is not None:
         best = found.routes[0]
         result = dataclasses.asdict(found) | {
             "total": found.total, "mhz": best.mhz,
             "critical_path_ns": {"logic": best.logic, "routing": best.routing},
+            "projection": projection,
         }  # fmt: skip
         write_atomic(json_path, (json.dumps(result, indent=2) + "\n").encode())
 

@@ -21,15 +21,12 @@ from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
 from resarray.spec.image import write_atomic
 
-from . import tools
+from . import floorplan, tools
 from .boards import Board
 from .devices import DEVICES, Device, luts_of, require_fit
+from .projection import project
 from .soc.elaborate import elaborate, require_litex
 
-# ResNet-18 at 224x224, preset "default", measured on the RTL with 8 bytes a cycle of memory
-# (docs/performance.md); and what 156 multipliers at 100 MHz reach with one product each.
-RESNET18_CYCLES = 7_228_491
-RESNET18_ONE_MAC_PER_SECOND = 8.6
 RESULTS = ("summary.json", "soc.json")
 SHOWN_RESOURCES = {
     "luts": "TRELLIS_COMB",
@@ -108,10 +105,13 @@ def build_bitstream(
         multipliers=cells.get("MULT18X18D", 0),
         rams=cells.get("DP16KD", 0),
     )
+    design = json.loads((work / "design.json").read_text())
+    floorplan.place(design["modules"]["soc"]["cells"], device_of(board))
+    (work / "placed.json").write_text(json.dumps(design))
     run(
         nextpnr,
-        [*board.nextpnr, "--json", "design.json", "--lpf", "soc.lpf", "--textcfg", "soc.config",
-         "--report", "report.json", "--timing-allow-fail", "--log", "nextpnr.log"],
+        [*board.nextpnr, *tools.PLACER, "--json", "placed.json", "--lpf", "soc.lpf", "--textcfg",
+         "soc.config", "--report", "report.json", "--timing-allow-fail", "--log", "nextpnr.log"],
         "placing and routing (nextpnr)",
         NEXTPNR_STEP,
     )  # fmt: skip
@@ -161,17 +161,10 @@ def summarise(board: Board, config: Config, report: dict) -> dict:
         "clocks": clocks,
         "timing_met": all(clock["met"] for clock in clocks),
     }
-    if config.name == "default":
-        summary["projection"] = {
-            "network": "ResNet-18, 224x224",
-            "cycles_per_image": RESNET18_CYCLES,
-            "images_per_second": round(board.core_clk / RESNET18_CYCLES, 2),
-            "memory_bytes_per_cycle_assumed": config.rows,
-            "memory_bytes_per_cycle_at_best": round(
-                board.sdram_bytes * board.sys_clk / board.core_clk, 2
-            ),
-            "one_mac_per_multiplier_at_100_mhz": RESNET18_ONE_MAC_PER_SECOND,
-        }
+    projection = project(config, board.core_clk)
+    if projection is not None:
+        at_best = board.sdram_bytes * board.sys_clk / board.core_clk
+        summary["projection"] = projection | {"memory_bytes_per_cycle_at_best": round(at_best, 2)}
     return summary
 
 

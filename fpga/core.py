@@ -15,7 +15,7 @@ from resarray.sim.build import build_dir, digest, locked
 from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
 
-from . import tools
+from . import floorplan, tools
 from .devices import PACKAGE, Device, luts_of, require_fit
 from .harness import Harness
 
@@ -103,17 +103,20 @@ def synthesise(
         units = json.loads(cells.read_text())
         total = _total(units)
         require_fit(device, config.name, luts_of(total), total["MULT18X18D"], total["DP16KD"])
+        design = json.loads((netlist / "netlist.json").read_text())
+        places = floorplan.place(design["modules"][TOP]["cells"], device)
         routes = []
         for seed in range(1, seeds + 1):
             options = [
                 device.option, "--package", PACKAGE, "--speed", str(SPEED_GRADE), "--freq",
-                str(TARGET_MHZ), "--seed", str(seed), "--lpf-allow-unconstrained",
-                "--timing-allow-fail", "--json", "netlist.json",
+                str(TARGET_MHZ), "--seed", str(seed), *tools.PLACER, "--lpf-allow-unconstrained",
+                "--timing-allow-fail", "--json", "placed.json",
             ]  # fmt: skip
-            name = f"route-{digest(nextpnr.version, *options)}"
+            name = f"route-{digest(nextpnr.version, *options, json.dumps(places))}"
             report = netlist / f"{name}.json"
             if not report.exists():
                 note(f"placing and routing on the {device.name}, seed {seed} of {seeds}")
+                (netlist / "placed.json").write_text(json.dumps(design))
                 part = netlist / f"{name}.part"
                 run_tool(nextpnr, [*options, "--report", part.name], netlist, f"{name}.log")
                 part.rename(report)

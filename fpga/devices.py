@@ -14,6 +14,8 @@ class Device:
 
     option:  nextpnr's option for it
     luts, multipliers, rams:  LUT4, MULT18X18D and DP16KD
+    multiplier_rows, ram_rows:  the rows of tiles that have them
+    halves:  groups of four blocks in a row, left and right of the middle
     """
 
     name: str
@@ -21,12 +23,15 @@ class Device:
     luts: int
     multipliers: int
     rams: int
+    multiplier_rows: tuple[int, ...]
+    ram_rows: tuple[int, ...]
+    halves: tuple[int, int]
 
 
 DEVICES = {
-    "25f": Device("LFE5U-25F", "--25k", 24_288, 28, 56),
-    "45f": Device("LFE5U-45F", "--45k", 43_848, 72, 108),
-    "85f": Device("LFE5U-85F", "--85k", 83_640, 156, 208),
+    "25f": Device("LFE5U-25F", "--25k", 24_288, 28, 56, (13,), (25, 37), (3, 4)),
+    "45f": Device("LFE5U-45F", "--45k", 43_848, 72, 108, (22, 46), (10, 34, 58), (4, 5)),
+    "85f": Device("LFE5U-85F", "--85k", 83_640, 156, 208, (10, 34, 58), (22, 46, 70, 82), (7, 6)),
 }
 
 

@@ -11,6 +11,10 @@ from pathlib import Path
 from resarray.spec.errors import ResarrayError
 
 MIN_YOSYS = (0, 40)  # older ones do not know the ECP5's registers
+MIN_NEXTPNR = (0, 11)  # the first whose placer "static" has been tried here
+# The placer "static" spreads cells, registers, multipliers and memories each in their own density.
+# "heap", the default, leaves the default preset half as much wire again (docs/fpga.md).
+PLACER = ("--placer", "static")
 
 
 @dataclass(frozen=True)
@@ -27,18 +31,23 @@ class Tool:
 
 def find_yosys() -> Tool:
     """Yosys of at least `MIN_YOSYS`."""
-    tool = _on_path("yosys", "-V")
-    if tool is not None:
-        match = re.match(r"Yosys (\d+)\.(\d+)", tool.version)
-        if match and (int(match[1]), int(match[2])) >= MIN_YOSYS:
-            return tool
-    return _yowasp("yosys", "-V", f"Yosys of at least {MIN_YOSYS[0]}.{MIN_YOSYS[1]}")
+    return _find("yosys", "-V", r"Yosys (\d+)\.(\d+)", "Yosys", MIN_YOSYS)
 
 
 def find_nextpnr() -> Tool:
-    """nextpnr for the ECP5."""
-    tool = _on_path("nextpnr-ecp5", "--version")
-    return tool or _yowasp("nextpnr-ecp5", "--version", "nextpnr-ecp5")
+    """nextpnr for the ECP5 of at least `MIN_NEXTPNR`."""
+    version = r".*nextpnr-(\d+)\.(\d+)"
+    return _find("nextpnr-ecp5", "--version", version, "nextpnr-ecp5", MIN_NEXTPNR)
+
+
+def _find(name: str, option: str, version: str, title: str, least: tuple[int, int]) -> Tool:
+    """The tool on PATH if it is new enough (regular expression ``version``), else YoWASP's."""
+    tool = _on_path(name, option)
+    if tool is not None:
+        match = re.match(version, tool.version)
+        if match and (int(match[1]), int(match[2])) >= least:
+            return tool
+    return _yowasp(name, option, f"{title} of at least {least[0]}.{least[1]}")
 
 
 def _version(command: tuple[str, ...], option: str) -> str | None:

@@ -13,7 +13,7 @@ class BurstSplitter(wiring.Component):
     """One pattern in, its bursts out, none crossing a multiple of ``burst_words`` (and so none
     crossing 4 KiB).
 
-    One burst every 2 cycles at most. The next pattern is taken in the cycle after the last burst.
+    One burst every 3 cycles at most. The next pattern is taken in the cycle after the last burst.
 
     Members
     -------
@@ -41,32 +41,45 @@ class BurstSplitter(wiring.Component):
         runs = Signal.like(p.n_runs, reset_less=True)
         blocks = Signal.like(p.n_blocks, reset_less=True)
 
-        # Cycle 1 of a burst: its size, and where each kind of successor begins.
-        sized = Signal()
-        burst = Signal(BURST, reset_less=True)
-        end_of_run, end_of_block = Signal(), Signal()
+        # Cycle 1 of a burst: what is left behind the boundary, and where each kind of successor
+        # begins.
+        measured, sized = Signal(), Signal()
+        low_bits = exact_log2(burst_words)
+        to_boundary = Signal(range(burst_words + 1))
+        part = Signal.like(to_boundary, reset_less=True)
+        low_fits, long, last_run, last_block = (
+            Signal(name=n) for n in ("low_fits", "long", "last_run", "last_block")
+        )
         next_addr, next_run, next_block = (
             Signal.like(addr, name=n, reset_less=True)
             for n in ("next_addr", "next_run", "next_block")
         )
         next_words = Signal.like(words, reset_less=True)
-        low_bits = exact_log2(burst_words)
-        to_boundary = Signal(range(burst_words + 1))
-        fits = words <= to_boundary
         m.d.comb += to_boundary.eq(burst_words - addr[:low_bits])
-        with m.If(self.busy & ~sized):
+        with m.If(self.busy & ~measured & ~sized):
             m.d.sync += [
-                sized.eq(1), burst.addr.eq(addr), burst.beats.eq(Mux(fits, words, to_boundary)),
-                burst.kept.eq(p.kept), burst.place.eq(addr + p.mirror),
-                burst.last.eq(fits & (runs == 1) & (blocks == 1)),
-                end_of_run.eq(fits), end_of_block.eq(fits & (runs == 1)),
+                measured.eq(1), part.eq(to_boundary), next_words.eq(words - to_boundary),
+                low_fits.eq(words[: low_bits + 1] <= to_boundary),
+                long.eq(words[low_bits + 1 :].any()),
+                last_run.eq(runs == 1), last_block.eq(blocks == 1),
                 next_addr.eq((addr[low_bits:] + 1) << low_bits),
-                next_words.eq(words - to_boundary),
                 next_run.eq(run_addr + p.run_stride),
                 next_block.eq(block_addr + p.block_stride),
             ]  # fmt: skip
 
-        # Cycle 2: it is offered.
+        # Cycle 2: the burst.
+        burst = Signal(BURST, reset_less=True)
+        end_of_run, end_of_block = Signal(), Signal()
+        fits = low_fits & ~long
+        with m.If(measured):
+            m.d.sync += [
+                measured.eq(0), sized.eq(1), burst.addr.eq(addr),
+                burst.beats.eq(Mux(fits, words, part)), burst.kept.eq(p.kept),
+                burst.place.eq(addr + p.mirror), burst.last.eq(fits & last_run & last_block),
+                end_of_run.eq(fits), end_of_block.eq(fits & last_run),
+            ]  # fmt: skip
+
+        # Cycle 3: it is offered.
         m.d.comb += [self.o.valid.eq(sized), self.o.payload.eq(burst)]
         taken = sized & self.o.ready
         with m.If(taken):

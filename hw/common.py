@@ -2,6 +2,9 @@
 
 from amaranth.hdl import Module, Mux, Signal, Value
 
+from .ecp5 import register
+from .ecp5.platform import Ecp5
+
 
 def delay(m: Module, value, cycles: int, name: str, *, reset_less: bool = False):
     """``value`` delayed by ``cycles`` registers. Keeps the shape, structures included."""
@@ -12,11 +15,23 @@ def delay(m: Module, value, cycles: int, name: str, *, reset_less: bool = False)
     return value
 
 
+def copies(m: Module, platform, value, count: int, name: str, *, init: int = 0) -> list[Signal]:
+    """``value`` a cycle later in ``count`` registers, for logic in as many places: one register
+    would drive it all across the device. Not reset; ``init`` after configuration."""
+    value = Value.cast(value)
+    registers = [
+        Signal(value.shape(), name=f"{name}_copy{i}", init=init, reset_less=True)
+        for i in range(count)
+    ]
+    for copy in registers:
+        # Yosys would merge equal registers of its own making.
+        if isinstance(platform, Ecp5):
+            register.build(m, value, copy)
+        else:
+            m.d.sync += copy.eq(value)
+    return registers
+
+
 def maximum(a: Value, b: Value) -> Value:
     """The larger of two values."""
     return Mux(a > b, a, b)
-
-
-def clamp(value: Value, lo: Value, hi: Value) -> Value:
-    """``value`` limited to [lo, hi]."""
-    return Mux(value < lo, lo, Mux(value > hi, hi, value))

@@ -48,7 +48,8 @@ class RegisterFile(wiring.Component):
         bus = self.bus
         regs = registers.REGISTERS
 
-        # Writes: address and data are taken together, and act a cycle later.
+        # Writes: address and data are taken together. A cycle later the register is chosen, byte by
+        # byte; they act in the next.
         write = Signal()
         m.d.comb += [
             write.eq(bus.awvalid & bus.wvalid & ~bus.bvalid),
@@ -64,13 +65,19 @@ class RegisterFile(wiring.Component):
             delay(m, signal, 1, name, reset_less=True)
             for signal, name in ((bus.awaddr, "at"), (bus.wdata, "value"), (bus.wstrb, "strobe"))
         )
-        m.d.sync += self.start.eq(written & (at == regs["CTRL"].offset) & value[0] & strobe[0])
+        chosen_value = delay(m, value, 1, "chosen_value", reset_less=True)
+
+        def enables(name: str) -> Signal:
+            enable = Signal(4, name=f"enable_{name.lower()}")
+            m.d.sync += enable.eq(strobe & (written & (at == regs[name].offset)).replicate(4))
+            return enable
+
+        m.d.sync += self.start.eq(enables("CTRL")[0] & chosen_value[0])
         for name in _SETTINGS:
-            setting = getattr(self, name.lower())
-            with m.If(written & (at == regs[name].offset)):
-                for i in range(4):
-                    with m.If(strobe[i]):
-                        m.d.sync += setting[8 * i : 8 * i + 8].eq(value[8 * i : 8 * i + 8])
+            setting, enable = getattr(self, name.lower()), enables(name)
+            for i in range(4):
+                with m.If(enable[i]):
+                    m.d.sync += setting.word_select(i, 8).eq(chosen_value.word_select(i, 8))
 
         # Reads: cycle 0 takes the address, cycles 1 to 3 select (a bank of eight registers each,
         # then the bank), cycle 4 answers.

@@ -7,12 +7,15 @@ from amaranth.utils import exact_log2
 
 from ..spec.config import Config
 from . import memory
-from .common import delay
+from .common import copies, delay
 from .layouts import word_write
 from .memory import Ram
 
-# Addresses, memory, order, shift.
-READ_LATENCY = 1 + memory.READ_LATENCY + 2
+# Addresses, their copies, memory, order, shift.
+READ_LATENCY = 2 + memory.READ_LATENCY + 2
+# A bank is cut into so many memories side by side, each with its own copy of the address: the
+# blocks of a large buffer lie far apart.
+PARTS = 4
 
 
 class InputBuffer(wiring.Component):
@@ -46,26 +49,31 @@ class InputBuffer(wiring.Component):
         depth = self._config.input_words // 2
         byte_bits = exact_log2(self._config.rows)
 
-        # Cycle 1: addresses, in registers of their own for the way to all blocks of a bank.
+        # Cycle 1: addresses.
         word = self.addr[byte_bits:]
         bank_addrs = ((word + 1) >> 1, word >> 1)  # even bank, odd bank
         write = delay(m, self.write.payload, 1, "write", reset_less=True)
+        write_word = delay(m, write.word, 1, "write_word", reset_less=True)
         banks = []
         for i, bank_addr in enumerate(bank_addrs):
-            m.submodules[("even", "odd")[i]] = bank = Ram(bits, depth)
             address = Signal(exact_log2(depth), name=f"address{i}", reset_less=True)
             write_en = Signal(name=f"write_en{i}")
             m.d.sync += [
                 address.eq(bank_addr),
                 write_en.eq(self.write.valid & (self.write.payload.addr[0] == i)),
             ]
-            # Cycles 2 and 3: memory.
-            m.d.comb += [
-                bank.write_en.eq(write_en), bank.write_addr.eq(write.addr[1:]),
-                bank.write_data.eq(write.word), bank.read_addr.eq(address),
-            ]  # fmt: skip
-            banks.append(bank.read_data)
-        # Cycle 4: order the two words. Cycle 5: shift by bytes.
+            # Cycle 2: copies. Cycles 3 and 4: memory.
+            accesses = Cat(address, write.addr[1:], write_en)
+            parts = []
+            for k, access in enumerate(copies(m, platform, accesses, PARTS, f"access{i}")):
+                m.submodules[f"{('even', 'odd')[i]}{k}"] = part = Ram(bits // PARTS, depth)
+                m.d.comb += [
+                    Cat(part.read_addr, part.write_addr, part.write_en).eq(access),
+                    part.write_data.eq(write_word.word_select(k, bits // PARTS)),
+                ]
+                parts.append(part.read_data)
+            banks.append(Cat(parts))
+        # Cycle 5: order the two words. Cycle 6: shift by bytes.
         odd = delay(m, word[0], READ_LATENCY - 2, "odd", reset_less=True)
         offset = delay(m, self.addr[:byte_bits], READ_LATENCY - 1, "offset", reset_less=True)
         low, high = Signal(bits, reset_less=True), Signal(bits, reset_less=True)

@@ -1,6 +1,6 @@
-"""RAM with one write and one read port, and the FIFO made of it."""
+"""RAM with one write and one read port, the FIFO made of it, and a relay for what lies apart."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -84,6 +84,7 @@ class Fifo(wiring.Component):
         m.submodules.ram = store = Ram(self._width, depth)
         head, tail = Signal(range(depth)), Signal(range(depth))
         stored = Signal(range(depth + 1))  # words written and not yet being read
+        some = Signal()  # stored != 0
         write, read, taken = Signal(), Signal(), Signal()
         first, second = Signal(), Signal()  # a word is in the RAM's read stages
         go_second, go_first = Signal(), Signal()
@@ -92,18 +93,20 @@ class Fifo(wiring.Component):
             go_second.eq(~second | self.o.ready),
             go_first.eq(~first | go_second),
             write.eq(self.i.valid),
-            read.eq((stored != 0) & go_first),
+            read.eq(some & go_first),
             taken.eq(second & self.o.ready),
             store.write_en.eq(write), store.write_addr.eq(tail),
             store.write_data.eq(self.i.payload),
             store.read_addr.eq(head), store.read_en.eq(go_first), store.out_en.eq(go_second),
             self.i.ready.eq(room), self.o.valid.eq(second), self.o.payload.eq(store.read_data),
         ]  # fmt: skip
-        m.d.sync += [
-            stored.eq(stored + write - read),
-            self.level.eq(self.level + write - taken),
-            room.eq(self.level < depth - 1),
-        ]
+        # The reader's `ready` comes late: it only enables, behind the carry chains.
+        for count, out in ((stored, read), (self.level, taken)):
+            with m.If(write != out):
+                m.d.sync += count.eq(Mux(write, count + 1, count - 1))
+        with m.If(write | read):
+            m.d.sync += some.eq(write | (stored != 1))
+        m.d.sync += room.eq(self.level < depth - 1)
         with m.If(write):
             m.d.sync += tail.eq(tail + 1)
         with m.If(read):
@@ -112,4 +115,34 @@ class Fifo(wiring.Component):
             m.d.sync += second.eq(first)
         with m.If(go_first):
             m.d.sync += first.eq(read)
+        return m
+
+
+class Relay(wiring.Component):
+    """Two registers on the way of a stream: a word a cycle, one cycle later. Neither end's
+    handshake depends on the other's in the same cycle.
+
+    Members
+    -------
+    i, o : stream of ``width``-bit words
+    """
+
+    def __init__(self, width: int):
+        super().__init__({"i": In(stream.Signature(width)), "o": Out(stream.Signature(width))})
+
+    def elaborate(self, platform):
+        m = Module()
+        # A word that came while `o` was waiting.
+        spare = Signal.like(self.i.payload, reset_less=True)
+        spared = Signal()
+        m.d.comb += self.i.ready.eq(~spared)
+        with m.If(~spared):
+            m.d.sync += spare.eq(self.i.payload)
+        with m.If(~self.o.valid | self.o.ready):
+            m.d.sync += [
+                self.o.valid.eq(self.i.valid | spared), spared.eq(0),
+                self.o.payload.eq(Mux(spared, spare, self.i.payload)),
+            ]  # fmt: skip
+        with m.Elif(self.i.valid):
+            m.d.sync += spared.eq(1)
         return m

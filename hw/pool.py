@@ -1,6 +1,6 @@
 """Pool stage behind the drain: nothing, max pooling with a line buffer, or the global average."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -27,10 +27,20 @@ PIPELINE = 9
 SUM_BITS = 25
 
 
+def offset(word):
+    """int8 to unsigned bytes of the same order, which compare with one carry chain; or back."""
+    return word ^ Const(int.from_bytes(b"\x80" * (len(word) // 8)), len(word))
+
+
+def unsigned_bytes(word) -> list:
+    """The bytes of a word, lowest first."""
+    return [word.word_select(i, 8) for i in range(len(word) // 8)]
+
+
 def word_max(a, b):
-    """Byte-wise maximum of two words of int8."""
-    pairs = zip(bytes_of(a), bytes_of(b), strict=True)
-    return Cat(maximum(x, y).as_unsigned()[:8] for x, y in pairs)
+    """Byte-wise maximum of two words of unsigned bytes."""
+    pairs = zip(unsigned_bytes(a), unsigned_bytes(b), strict=True)
+    return Cat(maximum(x, y) for x, y in pairs)
 
 
 class PoolStage(wiring.Component):
@@ -122,7 +132,7 @@ class PoolStage(wiring.Component):
                 line.eq(c.line),
             ]  # fmt: skip
 
-        # A word on its way through stages 1 to 6.
+        # A word on its way through stages 1 to 6, with its bytes `offset`.
         stage = data.StructLayout({"first": 1, "odd": 1, "addr": 12, "word": bits})
         s1, s2, s3, s4, s5, s6 = (Signal(stage, name=f"s{i}", reset_less=True) for i in range(1, 7))
         flags = data.StructLayout({"valid": 1, "emit": 1, "end": 1, "window": 1})
@@ -145,7 +155,7 @@ class PoolStage(wiring.Component):
         s1_start, s1_odd_x = Signal(), Signal()
         v_emit = Mux(three, (~odd_y & ~first_row) | (odd_y & last_row & c.pool_flush_y), odd_y)
         m.d.sync += [
-            f1.valid.eq(taken & ~is_average), s1.word.eq(self.i.payload), f1.end.eq(end),
+            f1.valid.eq(taken & ~is_average), s1.word.eq(offset(self.i.payload)), f1.end.eq(end),
             f1.window.eq(taken & window_end & is_max), s1.first.eq(first_row),
             s1.odd.eq(odd_y), s1.addr.eq(line + column),
             f1.emit.eq(taken & Mux(is_max, window_end & v_emit, ~is_average)),
@@ -169,7 +179,7 @@ class PoolStage(wiring.Component):
         carried = delay(m, lines.read_data, 1, "carried", reset_less=True)
         above = delay(m, carried, 1, "above", reset_less=True)
         larger = Signal(config.rows, reset_less=True)
-        pairs = zip(bytes_of(carried), bytes_of(s4.word), strict=True)
+        pairs = zip(unsigned_bytes(carried), unsigned_bytes(s4.word), strict=True)
         m.d.sync += larger.eq(Cat((a > b) & ~s4.first for a, b in pairs))
         v_max = Cat(
             Mux(larger[i], above.word_select(i, 8), s5.word.word_select(i, 8))
@@ -204,7 +214,8 @@ class PoolStage(wiring.Component):
             m.d.sync += [averaging.eq(1), a_end.eq(last_block), a_step.eq(0)]
         with m.If(a_taken):
             m.d.sync += [
-                s.eq(Mux(a_restart, 0, s) + b) for s, b in zip(sums, bytes_of(s1.word), strict=True)
+                s.eq(Mux(a_restart, 0, s) + b)
+                for s, b in zip(sums, bytes_of(offset(s1.word)), strict=True)
             ]
         total = Signal(signed(SUM_BITS + 2), reset_less=True)
         m.submodules.average = multiplier = WideMultiplier(len(total), n.MULT_BITS)
@@ -225,7 +236,7 @@ class PoolStage(wiring.Component):
 
         m.d.comb += [
             fifo.i.valid.eq(f6.emit | a_valid),
-            fifo.i.payload.eq(Mux(a_valid, a_word, s6.word)),
+            fifo.i.payload.eq(Mux(a_valid, a_word, offset(s6.word))),
         ]
         m.d.sync += self.end.eq((f6.end & f6.valid) | (a_valid & a_end) | a_part_end)
         return m

@@ -49,11 +49,14 @@ class InstructionQueue(wiring.Component):
         # Words shift in from the top, so the first word ends up lowest.
         bits = Signal(isa.INSTRUCTION_BITS, reset_less=True)
         count = Signal(range(words + 1))
-        full = count == words
+        full = Signal()  # count == words
         word = fifo.o.payload
         m.d.comb += fifo.o.ready.eq(~full)
         with m.If(~full & fifo.o.valid):
-            m.d.sync += [bits.eq(Cat(bits, word)[len(word) :]), count.eq(count + 1)]
+            m.d.sync += [
+                bits.eq(Cat(bits, word)[len(word) :]), count.eq(count + 1),
+                full.eq(count == words - 1),
+            ]  # fmt: skip
 
         instruction = self.o.payload
         m.d.comb += instruction.as_value().eq(bits)
@@ -70,5 +73,5 @@ class InstructionQueue(wiring.Component):
             self.blocked_b.eq(checked & ~met_b),
         ]
         with m.If(self.o.valid & self.o.ready):
-            m.d.sync += [count.eq(0), checked.eq(0), met_a.eq(0), met_b.eq(0)]
+            m.d.sync += [x.eq(0) for x in (count, full, checked, met_a, met_b)]
         return m

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from ..spec.config import Config
 from .bursts import BurstSplitter
 from .layouts import BURST, PATTERN, beat
-from .memory import Fifo
+from .memory import Fifo, Relay
 
 
 class Reader(wiring.Component):
@@ -47,7 +47,9 @@ class Reader(wiring.Component):
         m.submodules.splitter = splitter = BurstSplitter(self._config)
         m.submodules.fifo = fifo = Fifo(8 * self._config.rows, self._depth)
         connect(m, flipped(self.i), splitter.i)
-        connect(m, fifo.o, flipped(self.o))
+        m.submodules.relay = relay = Relay(8 * self._config.rows)
+        connect(m, fifo.o, relay.i)
+        connect(m, relay.o, flipped(self.o))
 
         # The next burst waits until there is room for it, which is known a cycle later.
         free = Signal(range(self._depth + 1), init=self._depth)
@@ -67,7 +69,7 @@ class Reader(wiring.Component):
         m.d.sync += [
             self.ample.eq(free <= self._depth * 7 // 8),
             fits.eq(waiting & ~accepted & (free >= burst.beats)),
-            freed.eq(self.o.valid & self.o.ready),
+            freed.eq(fifo.o.valid & fifo.o.ready),
         ]
         with m.If(accepted):
             m.d.sync += free.eq(free - burst.beats + freed)

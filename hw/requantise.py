@@ -5,11 +5,11 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..spec import numerics as n
-from .common import clamp, delay
+from .common import delay
 from .layouts import PARAMS
 from .multiplier import WIDE_LATENCY, Multiplier, WideMultiplier
 
-LATENCY = 7 + WIDE_LATENCY
+LATENCY = 8 + WIDE_LATENCY
 FIXED_BITS = 50  # see the widths in `resarray.spec.numerics`
 
 
@@ -93,11 +93,16 @@ class RequantiseLane(wiring.Component):
         others = Signal(signed(term_bits + 1), reset_less=True)
         m.d.sync += others.eq(Mux(self.res_en, term, 0) + rounding(self.zp_out))
 
-        # Cycle 8: add. Cycles 9 and 10: round once. Cycle 11: clamp.
+        # Cycle 8: add. Cycles 9 and 10: round once. Cycles 11 and 12: clamp.
         fixed_sum = Signal(signed(FIXED_BITS), reset_less=True)
         m.d.sync += fixed_sum.eq(fixed + others)
         result = saturate(m, fixed_sum, "sum")
+        below, above = Signal(reset_less=True), Signal(reset_less=True)
         output = Signal(signed(8), reset_less=True)
-        m.d.sync += output.eq(clamp(result, self.lo, self.hi))
+        inside = delay(m, result, 1, "inside", reset_less=True)
+        m.d.sync += [
+            below.eq(result < self.lo), above.eq(result > self.hi),
+            output.eq(Mux(below, self.lo, Mux(above, self.hi, inside))),
+        ]  # fmt: skip
         m.d.comb += self.out.eq(output)
         return m

@@ -69,7 +69,7 @@ class StoreEngine(wiring.Component):
         # where it ends and its bus address. Cycle 2: check it. Cycle 3: it waits for its words, and
         # those behind wait until it has gone.
         stage = data.StructLayout({
-            "burst": BURST, "end": ADDR_BITS + 1, "bus_addr": 32, "outside": 1,
+            "burst": BURST, "end": ADDR_BITS + 1, "bus_addr": 32, "above": 1, "below": 1,
         })  # fmt: skip
         s1, s2, s3 = (Signal(stage, name=f"s{i}", reset_less=True) for i in range(1, 4))
         valid1, valid2, valid3 = (Signal(name=f"valid{i}") for i in range(1, 4))
@@ -80,11 +80,11 @@ class StoreEngine(wiring.Component):
                 valid1.eq(splitter.o.valid), s1.burst.eq(splitter.o.payload),
                 valid2.eq(valid1), s2.eq(s1), s2.end.eq(s1.burst.addr + s1.burst.beats),
                 s2.bus_addr.eq(self.mem_base + (s1.burst.addr << shift)),
-                valid3.eq(valid2), s3.eq(s2), s3.outside.eq(
-                    (s2.end > self.mem_words) | (s2.burst.addr < self.write_words)
-                ),
+                valid3.eq(valid2), s3.eq(s2), s3.above.eq(s2.end > self.mem_words),
+                s3.below.eq(s2.burst.addr < self.write_words),
             ]  # fmt: skip
 
+        outside = s3.above | s3.below
         with m.If(start):
             m.d.sync += valid3.eq(0)
 
@@ -107,7 +107,7 @@ class StoreEngine(wiring.Component):
         w_step = bus.wvalid & bus.wready
         m.d.comb += [
             start.eq(
-                enough & ~s3.outside & ~self.halt & (free | (w_step & last_word)) & ~bus.awvalid
+                enough & ~outside & ~self.halt & (free | (w_step & last_word)) & ~bus.awvalid
                 & tags.i.ready
             ),
             tags.i.valid.eq(start),
@@ -151,12 +151,12 @@ class StoreEngine(wiring.Component):
         ]
         # Reported a cycle later.
         bad_response = Signal()
-        outside = Signal()
+        bad_burst = Signal()
         m.d.sync += [
             bad_response.eq(response & (bus.bresp != 0)),
-            outside.eq(valid3 & s3.outside & ~self.halt),
+            bad_burst.eq(valid3 & outside & ~self.halt),
         ]
-        m.d.comb += self.error_valid.eq(bad_response | outside)
+        m.d.comb += self.error_valid.eq(bad_response | bad_burst)
         # Whole assignments: Verilog never evaluates a combinational block that only drives a part
         # of a structure with a constant.
         cause = Mux(bad_response, ErrorCause.WRITE_RESPONSE, ErrorCause.OUTSIDE_WINDOW)

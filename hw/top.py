@@ -1,6 +1,15 @@
 """The accelerator: registers, engines, array and memory port wired together."""
 
-from amaranth.hdl import Cat, Const, Module, ResetInserter, Signal
+from amaranth.hdl import (
+    Cat,
+    ClockDomain,
+    ClockSignal,
+    Const,
+    DomainRenamer,
+    Module,
+    ResetSignal,
+    Signal,
+)  # fmt: skip
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
@@ -13,7 +22,7 @@ from .accumulator import CONTROL_LEAD, Accumulators
 from .arbiter import ReadArbiter
 from .array import SystolicArray, column_latency
 from .axi import AXI4, AXI4Lite
-from .common import delay
+from .common import copies, delay
 from .compute import ComputeEngine
 from .control import RegisterFile
 from .drain import DrainEngine
@@ -36,7 +45,8 @@ class Core(wiring.Component):
     Members
     -------
     bus : Out(AXI4)
-    start : In                             1 cycle after the reset
+    resets : In                            the unit's reset, for each unit
+    start : In                             1 cycle after the reset, or later
     mem_base, mem_size, write_base, prog_addr, prog_count : In(32)   see the register map
     finished : Out                         the whole program is complete
     error_cause, error_engine, error_addr : Out
@@ -52,8 +62,9 @@ class Core(wiring.Component):
             *(f"{kind}_{e.name}" for kind in ("DONE", "STATE") for e in Engine),
         ]  # fmt: skip
         records = config.profile_marks * len(registers.PROFILE_FIELDS)
+        units = 12 + len(Engine) + bool(config.scratch_words)
         super().__init__({
-            "bus": Out(AXI4(config.rows)), "start": In(1),
+            "bus": Out(AXI4(config.rows)), "resets": In(units), "start": In(1),
             "mem_base": In(32), "mem_size": In(32), "write_base": In(32), "prog_addr": In(32),
             "prog_count": In(32), "finished": Out(1), "error_cause": Out(3),
             "error_engine": Out(3), "error_addr": Out(32), "quiet": Out(1),
@@ -72,27 +83,34 @@ class Core(wiring.Component):
         with m.If(self.finished | error):
             m.d.sync += running.eq(0)
 
-        # Units.
-        m.submodules.fetch = fetch = Fetch(config)
-        m.submodules.arbiter = arbiter = ReadArbiter(
-            config, [Engine.LOAD, Engine.RESIDUAL, Engine.WEIGHTS, FETCH]
-        )
-        m.submodules.load = load = LoadEngine(config)
-        m.submodules.weights = weights = Reader(config, config.weight_words)
-        m.submodules.residual = residual = Reader(config, config.residual_words)
-        m.submodules.buffer = buffer = InputBuffer(config)
-        m.submodules.compute = compute = ComputeEngine(config)
-        m.submodules.array = array = SystolicArray(config)
-        m.submodules.accumulators = accumulators = Accumulators(config)
-        m.submodules.drain = drain = DrainEngine(config)
-        m.submodules.store = store = StoreEngine(config)
-        m.submodules.profile = profile = Profiler(config)
+        # Units, each with a reset of its own: one register for all would drive thousands.
+        resets = iter(self.resets)
+
+        def add(name: str, unit):
+            m.domains += (domain := ClockDomain(name, local=True))
+            m.d.comb += [domain.clk.eq(ClockSignal()), domain.rst.eq(next(resets))]
+            m.submodules[name] = DomainRenamer(name)(unit)
+            return unit
+
+        fetch = add("fetch", Fetch(config))
+        readers = [Engine.LOAD, Engine.RESIDUAL, Engine.WEIGHTS, FETCH]
+        arbiter = add("arbiter", ReadArbiter(config, readers))
+        load = add("load", LoadEngine(config))
+        weights = add("weights", Reader(config, config.weight_words))
+        residual = add("residual", Reader(config, config.residual_words))
+        buffer = add("buffer", InputBuffer(config))
+        compute = add("compute", ComputeEngine(config))
+        array = add("array", SystolicArray(config))
+        accumulators = add("accumulators", Accumulators(config))
+        drain = add("drain", DrainEngine(config))
+        store = add("store", StoreEngine(config))
+        profile = add("profile", Profiler(config))
 
         # Queues and completion counts.
         queues, done = {}, {}
         for e in Engine:
             name = e.name.lower()
-            m.submodules[f"queue_{name}"] = queues[e] = InstructionQueue(config, e)
+            queues[e] = add(f"queue_{name}", InstructionQueue(config, e))
             done[e] = Signal(isa.WAIT_BITS, name=f"done_{name}")
             connect(m, getattr(fetch, f"queue{e.value}"), queues[e].i)
         for e, waits in isa.WAITS.items():
@@ -132,7 +150,7 @@ class Core(wiring.Component):
         if config.scratch_words:
             # Feature maps: the readers of LOAD and RESIDUAL see memory through the scratchpad.
             kept = 2
-            m.submodules.scratchpad = scratchpad = Scratchpad(config, kept)
+            scratchpad = add("scratchpad", Scratchpad(config, kept))
             connect(m, store.kept, scratchpad.write)
         for i, unit in enumerate((load, residual, weights, fetch)):
             request, data = getattr(arbiter, f"request{i}"), getattr(arbiter, f"data{i}")
@@ -256,7 +274,7 @@ class Accelerator(wiring.Component):
     """The accelerator with its two bus ports and its interrupt.
 
     A start is taken only while no transaction is in flight (after an error, wait for STATUS to show
-    it no longer busy); the core is reset and begins two cycles later.
+    it no longer busy); the core is reset and begins three cycles later.
 
     Members
     -------
@@ -277,21 +295,34 @@ class Accelerator(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.registers = regs = RegisterFile(self._config)
+        regs = RegisterFile(self._config)
+        m.submodules.registers = DomainRenamer("registers")(regs)
         core = Core(self._config)
-        reset = Signal()
-        m.submodules.core = ResetInserter(reset)(core)
+        m.submodules.core = DomainRenamer("core")(core)
         connect(m, flipped(self.s_axil), regs.bus)
         connect(m, core.bus, flipped(self.m_axi))
 
+        # A start: the reset's register, its copies, then the core begins. The reset of everything
+        # goes the same way, and through a register to the register file.
         done, failed, active = Signal(), Signal(), Signal()
-        m.d.sync += [reset.eq(regs.start & core.quiet & ~active), core.start.eq(reset)]
+        start, starting = Signal(), Signal(3)
+        m.d.comb += start.eq(regs.start & core.quiet & ~active)
+        m.d.sync += starting.eq(Cat(start, starting))
+        reset = Signal(init=1)
+        m.d.sync += reset.eq(start)
+        own, *units = copies(m, platform, reset, 1 + len(core.resets), "reset", init=1)
+        m.d.comb += [core.resets.eq(Cat(units)), core.start.eq(starting[-1])]
+        cleared = Signal(init=1, reset_less=True)
+        m.d.sync += cleared.eq(ResetSignal())
+        for name, rst in (("core", own), ("registers", cleared)):
+            m.domains += (domain := ClockDomain(name, local=True))
+            m.d.comb += [domain.clk.eq(ClockSignal()), domain.rst.eq(rst)]
         m.d.comb += failed.eq(core.error_cause != ErrorCause.NONE)
         with m.If(core.finished):
             m.d.sync += [done.eq(1), active.eq(0)]
         with m.If(failed & core.quiet):
             m.d.sync += active.eq(0)
-        with m.If(reset):
+        with m.If(start | starting.any()):
             m.d.sync += [done.eq(0), active.eq(1)]
         m.d.comb += [
             regs.status.eq(Cat(active, done, failed)),

@@ -117,3 +117,26 @@ module MULT18X18D #(
         end
     end
 endmodule
+
+module TRELLIS_FF #(
+    parameter GSR = "ENABLED", CEMUX = "1", CLKMUX = "CLK", LSRMUX = "LSR", LSRONMUX = "LSRMUX",
+    parameter SRMODE = "LSR_OVER_CE", REGSET = "SET", LSRMODE = "LSR"
+) (
+    input CLK, LSR, CE, DI, M, output reg Q
+);
+    localparam [0:0] SET = REGSET == "SET";
+    wire enable = CEMUX == "CE" ? CE : CEMUX == "INV" ? ~CE : CEMUX == "1";
+    wire reset = LSRMUX == "LSR" ? LSR : ~LSR;
+    initial Q = SET;
+    generate
+        if (CLKMUX != "CLK" || SRMODE != "LSR_OVER_CE" || LSRMODE != "LSR") begin : unsupported
+            initial begin
+                $display("TRELLIS_FF: a mode without a model");
+                $finish;
+            end
+        end
+    endgenerate
+    always @(posedge CLK)
+        if (reset) Q <= SET;
+        else if (enable) Q <= DI;
+endmodule

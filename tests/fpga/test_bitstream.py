@@ -6,9 +6,10 @@ import json
 import pytest
 
 from resarray.cli.main import run
-from resarray.fpga.bitstream import RESNET18_CYCLES, build_bitstream, summarise
+from resarray.fpga.bitstream import build_bitstream, summarise
 from resarray.fpga.boards import BOARDS, board
 from resarray.fpga.devices import DEVICES
+from resarray.fpga.projection import describe
 from resarray.spec.config import preset
 from resarray.spec.errors import ResarrayError
 
@@ -101,7 +102,13 @@ def test_failure_leaves_the_last_results(flow, monkeypatch, capsys, options, mes
 
 def test_projection_is_of_the_default_preset():
     summary = summarise(board("ulx3s-85f"), preset("default"), tools.REPORT)
-    assert summary["projection"]["images_per_second"] == round(60e6 / RESNET18_CYCLES, 2)
+    full, board_memory = summary["projection"]["by_memory"]
+    assert full == {
+        "bytes_per_cycle": 8, "cycles_per_image": 7_228_491, "images_per_second": 8.3
+    }  # fmt: skip
+    assert board_memory["images_per_second"] == round(60e6 / 7_611_111, 2)
+    assert summary["projection"]["memory_bytes_per_cycle_at_best"] == 2
+    assert "8.3 images/s with 8 bytes a cycle" in describe(summary["projection"])
     assert "projection" not in summarise(BOARD, TINY, tools.REPORT)
 
 

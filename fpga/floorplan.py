@@ -1,0 +1,113 @@
+"""Where the accelerator's multipliers and block RAMs lie; nextpnr places the rest around them.
+
+The array is a chain, and so is its place: column after column along the rows of multipliers, to
+and fro; a column's accumulators in the nearest block RAMs, the input buffer and the weight FIFO
+where the chain begins, the requantisation lanes behind its end. nextpnr's own legalisation of so
+many blocks tears the chain apart (docs/fpga.md has the figures).
+"""
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+
+from .devices import Device
+
+# A group of four blocks is this many tiles wide; the first begins at the fourth tile. Between the
+# halves of a device lie two more.
+GROUP_TILES = 9
+FIRST_TILE = 4
+MIDDLE_TILES = 2
+# Tile within the group, and the block's name there.
+MULTIPLIERS = ((0, "MULT18_0"), (1, "MULT18_1"), (4, "MULT18_4"), (5, "MULT18_5"))
+RAMS = ((0, "EBR0"), (2, "EBR1"), (4, "EBR2"), (6, "EBR3"))
+
+# Cells by what they are; the numbers in a name count along the chain. Amaranth tells equal names
+# apart by a number behind "$".
+UNIQUE = re.compile(r"\$\d+")
+ARRAY = re.compile(r"core\.array\.(?:shared|column(\d+))\.element(\d+)\.multiplier(\d*)\.block$")
+LANES = re.compile(r"core\.drain\.(?:lane(\d+)|pool)\..*\.block$")
+ACCUMULATORS = re.compile(r"core\.accumulators\.column(\d+)\.bank(\d+)\.block(\d+)$")
+# What feeds the chain, the nearest first, both banks of a part of the buffer beside each other; and
+# what lies behind its end.
+FRONT = (
+    re.compile(r"core\.buffer\.(?:even|odd)(\d+)\.block(\d+)$"),
+    re.compile(r"core\.(?:weights|load|fetch|queue_(?:load|weights|compute))\."),
+)
+BACK = (re.compile(r"core\.(?:drain|residual|store|queue_(?:drain|residual|store))\."),)
+
+Site = tuple[int, int, str]  # column and row of the tile, name of the block
+
+
+def place(cells: dict[str, dict], device: Device) -> dict[str, str]:
+    """Places of the multipliers and block RAMs of an accelerator among ``cells``: of a Yosys
+    netlist for ``device``, which they fit, by name. Written into the cells' attributes for nextpnr
+    too, which places what the plan does not know."""
+    multipliers = _of_type(cells, "MULT18X18D")
+    chain = _sorted(multipliers, ARRAY) + _sorted(multipliers, LANES)
+    sites = dict(zip(chain, _snake(device), strict=False))
+    free = [
+        (x + tile, y, name)
+        for y in device.ram_rows for x in _groups(device) for tile, name in RAMS
+    ]  # fmt: skip
+
+    def nearest(name: str, x: float, y: float) -> None:
+        if free:
+            site = min(free, key=lambda site: (abs(site[0] - x) + abs(site[1] - y), site))
+            free.remove(site)
+            sites[name] = site
+
+    rams = _of_type(cells, "DP16KD")
+    for name in _sorted(rams, ACCUMULATORS):
+        column = _match(ACCUMULATORS, name)[1]
+        of_column = [
+            sites[n] for n in chain
+            if (match := _match(ARRAY, n)) and match[1] == column and n in sites
+        ]  # fmt: skip
+        if of_column:
+            nearest(name, _mean(x for x, _, _ in of_column), _mean(y for _, y, _ in of_column))
+    for patterns, end in ((FRONT, chain[:1]), (BACK, chain[-1:])):
+        for pattern, anchor in itertools.product(patterns, end):
+            for name in _sorted(rams, pattern):
+                nearest(name, *sites[anchor][:2])
+    places = {name: f"X{x}/Y{y}/{block}" for name, (x, y, block) in sites.items()}
+    for name, bel in places.items():
+        cells[name].setdefault("attributes", {})["BEL"] = bel
+    return places
+
+
+def _of_type(cells: dict[str, dict], kind: str) -> list[str]:
+    return [name for name, cell in cells.items() if cell["type"] == kind]
+
+
+def _match(pattern: re.Pattern, name: str) -> re.Match | None:
+    return pattern.search(UNIQUE.sub("", name))
+
+
+def _sorted(names: list[str], pattern: re.Pattern) -> list[str]:
+    """The names with ``pattern``, by its numbers; one without the first number comes first."""
+
+    def key(name: str) -> tuple:
+        return [int(group or -1) for group in _match(pattern, name).groups()], name
+
+    return sorted((name for name in names if _match(pattern, name)), key=key)
+
+
+def _groups(device: Device) -> list[int]:
+    """First tile of each group of blocks in a row."""
+    left, right = device.halves
+    return [
+        FIRST_TILE + GROUP_TILES * i + (MIDDLE_TILES if i >= left else 0)
+        for i in range(left + right)
+    ]
+
+
+def _snake(device: Device) -> Iterator[Site]:
+    """All multipliers, row by row from the lowest, to and fro, beginning on the right."""
+    for i, y in enumerate(reversed(device.multiplier_rows)):
+        row = [(x + tile, y, name) for x in _groups(device) for tile, name in MULTIPLIERS]
+        yield from row if i % 2 else reversed(row)
+
+
+def _mean(values: Iterable[float]) -> float:
+    values = list(values)
+    return sum(values) / len(values)
