@@ -94,6 +94,24 @@ def sim(
         raise typer.Exit(1)
 
 
+@app.command()
+def report(
+    results: Annotated[
+        list[Path], typer.Argument(help="what 'resarray sim --json' wrote; more are compared")
+    ],
+    synth: Annotated[
+        Path | None, typer.Option(help="what 'resarray synth --json' or 'bitstream' wrote")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="folder for report.html and report.md")] = Path(
+        "build/report"
+    ),
+) -> None:
+    """Make a page of a result: verdict, cycles, roofline, activity, numbers."""
+    from . import report as report_command
+
+    typer.echo(report_command.report(results, synth, out))
+
+
 @app.command("compile")
 def compile_(
     output: Annotated[Path, typer.Option("-o", "--output", help="image file to write")],

@@ -16,13 +16,14 @@ def synth(preset: str, device: str, seeds: int, json_path: Path | None, progress
     """Synthesise ``preset`` for ``device``, print the figures and write them to ``json_path``."""
     from resarray.fpga import core, devices
 
-    found = core.synthesise(find_preset(preset), devices.device(device), seeds, progress.note)
+    config = find_preset(preset)
+    found = core.synthesise(config, devices.device(device), seeds, progress.note)
     progress.close()
     typer.echo(table(found))
     if json_path is not None:
         best = found.routes[0]
         result = dataclasses.asdict(found) | {
-            "total": found.total, "mhz": best.mhz,
+            "config_hash": f"{config.hash:016x}", "total": found.total, "mhz": best.mhz,
             "critical_path_ns": {"logic": best.logic, "routing": best.routing},
         }  # fmt: skip
         write_atomic(json_path, (json.dumps(result, indent=2) + "\n").encode())
