@@ -95,6 +95,12 @@ def totals_table(results: list[dict]) -> Table:
     )  # fmt: skip
 
 
+def _more_or_fewer(cycles: float, base: float) -> str:
+    if cycles == base:
+        return "as many cycles as"
+    return f"{percent(abs(cycles / base - 1), 2)} {'more' if cycles > base else 'fewer'} cycles than"
+
+
 def cycles(results: list[dict]) -> Figure:
     names = [layer["name"] for layer in results[0]["layers"]]
     runs = labels(results)
@@ -107,7 +113,7 @@ def cycles(results: list[dict]) -> Figure:
     ]  # fmt: skip
     totals = [_per_image(result, result["cycles"]) for result in results]
     changes = [
-        f"{run} takes {change(total, totals[0])} cycles against {runs[0]}"
+        f"{run} takes {_more_or_fewer(total, totals[0])} {runs[0]}"
         for run, total in zip(runs[1:], totals[1:], strict=True)
     ]
     layout = rows_layout(names, "cycles per image", barmode="group", bargap=0.25)

@@ -28,6 +28,18 @@ class Figure:
     zoom: tuple[tuple[float, float], ...] = ()
 
     @property
+    def legend(self) -> list[tuple[str, str]]:
+        """Names and colours of the series, where there are several to tell apart."""
+        if self.show:
+            return []
+        named = [
+            (trace["name"], trace.get("line") or trace["marker"])
+            for trace in self.data
+            if trace.get("showlegend", True)
+        ]
+        return [(name, style["color"]) for name, style in named] if len(named) > 1 else []
+
+    @property
     def spec(self) -> dict:
         """What the page's script needs."""
         return {"data": self.data, "layout": self.layout, "show": self.show, "zoom": self.zoom}
@@ -49,9 +61,9 @@ def bars(names: list[str], values: list[float], series: str, tint: str, hover: s
 def rows_layout(names: list[str], axis: str, **more) -> dict:
     """Layout of horizontal bars: the first name on top, ``axis`` the title of the values."""
     return {
-        "height": 120 + ROW_PIXELS * len(names), "barmode": "stack", "bargap": 0.3,
+        "height": 56 + ROW_PIXELS * len(names), "barmode": "stack", "bargap": 0.3,
         "xaxis": {"title": {"text": axis}, "rangemode": "tozero"},
-        "yaxis": {"autorange": "reversed", "type": "category", "showgrid": False},
-        "legend": {"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "xanchor": "left"},
-        "hovermode": "closest",
+        "yaxis": {"range": [len(names) - 0.5, -0.5], "type": "category", "showgrid": False,
+                  "ticks": "outside", "ticklen": 5, "tickcolor": "rgba(0,0,0,0)", "dtick": 1},
+        "showlegend": False, "hovermode": "closest",
     } | more  # fmt: skip

@@ -46,14 +46,15 @@ def class_name(result: dict, number: int | None) -> str:
 
 def number_table(result: dict) -> Table:
     """Error and saturation of every stored tensor."""
-    headings = ["layer", "scale", "SQNR (dB)", "rms error (steps)", "largest error (steps)"]
+    headings = ["layer", "scale", "SQNR (dB)", "mean error (steps)", "rms error (steps)", "largest error (steps)"]
     headings += ["clipped low", "clipped high", "at −128", "at 127", "mismatches"]
     return Table(
         headings,
         [
             [
                 t["layer"], f"{t['scale']:.4g}", decimal(t["error"]["sqnr_db"]),
-                decimal(t["error"]["rms_steps"], 2), decimal(t["error"]["max_steps"], 2),
+                decimal(t["error"]["mean_steps"], 3), decimal(t["error"]["rms_steps"], 2),
+                decimal(t["error"]["max_steps"], 2),
                 count(t["saturation"]["clipped_low"]), count(t["saturation"]["clipped_high"]),
                 percent(t["saturation"]["at_lowest"] / t["values"]),
                 percent(t["saturation"]["at_highest"] / t["values"], 3),
@@ -101,11 +102,12 @@ def histogram(result: dict) -> Figure:
             "customdata": error["histogram"], "marker": {"color": color("compute")},
             "hovertemplate": "%{x:.2f} steps: %{customdata:,} values, %{y:.2%}<extra></extra>",
         })  # fmt: skip
+    bias = max(abs(tensor["error"]["mean_steps"]) for tensor in result["tensors"])
     return Figure(
         "histogram",
-        "The error of int8 is centred on zero where rounding is unbiased",
-        "Hardware minus float in int8 steps of the layer's output; one rounding alone stays within "
-        "±0.5. What lies outside is in the outermost bars.",
+        f"The mean error of every layer is within ±{bias:.2f} of an int8 step",
+        "Distribution of hardware minus float in int8 steps of the layer's output; one rounding "
+        "alone stays within ±0.5. What lies outside the plot is in the outermost bars.",
         data,
         {
             "height": 300, "bargap": 0, "showlegend": False,

@@ -60,7 +60,7 @@ def cycles(result: dict) -> Figure:
     return Figure(
         "cycles",
         f"The array is busy in {percent(share)} of {count(result['cycles'])} cycles",
-        f"Measured cycles of each layer; the black marks are the compiler's prediction, {error} in "
+        f"Measured cycles of each layer; the thin marks across are the compiler's prediction, {error} in "
         "all. A mark beside its bar's end is a layer that the cost model misjudges.",
         data,
         rows_layout(names, "cycles"),
@@ -160,26 +160,27 @@ def roofline(result: dict) -> Figure:
     ]  # fmt: skip
     near = sum(y >= 0.95 * min(peak, x * speed) for _, x, y in points)
     bound = sum(x < ridge for _, x, _ in points)
-    verb = "lies" if bound == 1 else "lie"
+    who = "One layer lies" if bound == 1 else f"{bound or 'No'} layers lie"
     return Figure(
         "roofline",
         f"{near} of {len(points)} layers with MACs run within 5 % of their roof",
-        f"Work per byte moved against work per cycle, both logarithmic. {bound} {verb} left of the "
-        f"ridge at {ridge:.3g} MAC/byte, where memory is the limit. A point far below the line "
-        "loses its cycles elsewhere.",
+        f"Work per byte moved against work per cycle, both logarithmic. {who} left of the ridge at "
+        f"{ridge:.3g} MAC/byte, where memory is the limit. A point far below the lines loses its "
+        "cycles elsewhere. Bytes are those that moved while the layer was computed, weights "
+        "prefetched for the next ones included.",
         data,
         {
             "height": 420, "hovermode": "closest",
-            "xaxis": {"type": "log", "title": {"text": "MAC/byte"},
+            "xaxis": {"type": "log", "dtick": "D2", "title": {"text": "MAC/byte"},
                       "range": [math.log10(low), math.log10(high)]},
-            "yaxis": {"type": "log", "title": {"text": "MAC/cycle"},
+            "yaxis": {"type": "log", "dtick": "D2", "title": {"text": "MAC/cycle"},
                       "range": [math.log10(least), math.log10(peak * 2)]},
-            "legend": {"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0},
+            "showlegend": False,
         },
     )  # fmt: skip
 
 
-TRACK_PIXELS = 62
+TRACK_PIXELS = 74
 
 
 def timeline(result: dict) -> Figure | None:
@@ -206,7 +207,7 @@ def timeline(result: dict) -> Figure | None:
     rows = len(tracks) + 1
     layout = {
         "height": TRACK_PIXELS * rows + 70, "hovermode": "x", "showlegend": False,
-        "margin": {"l": 78, "r": 8, "t": 8},
+        "margin": {"l": 44, "r": 8, "t": 20},
         "xaxis": {"title": {"text": f"cycle (windows of {count(window)})"}, "range": [0, length],
                   "minallowed": 0, "maxallowed": length, "fixedrange": False, "domain": [0, 1],
                   "anchor": f"y{rows}" if rows > 1 else "y"},
@@ -229,28 +230,29 @@ def timeline(result: dict) -> Figure | None:
         } | more)  # fmt: skip
 
     for row, engine in enumerate(tracks):
-        add(row, engine, ENGINE_WORDS[engine], engine)
+        add(row, engine, ENGINE_WORDS[engine], engine, showlegend=False)
     for key, words, tint in WAITS:
         add(rows - 1, key.lower(), words, tint, stackgroup="waits", fill="tonexty")
     for row, label in enumerate([*(ENGINE_WORDS[engine] for engine in tracks), "array idle"]):
-        top, bottom = 1 - row / rows, 1 - (row + 0.82) / rows
+        top, bottom = 1 - row / rows, 1 - (row + 0.7) / rows
         layout[f"yaxis{row + 1 if row else ''}"] = {
-            "domain": [bottom, top], "range": [0, 1.02], "tickvals": [0, 1],
+            "domain": [max(0, bottom), top], "range": [0, 1.02], "tickvals": [0, 1],
             "ticktext": ["0", "100 %"], "anchor": "x", "fixedrange": True, "zeroline": False,
             "tickfont": {"size": 9},
         }  # fmt: skip
         layout["annotations"].append({
-            "xref": "paper", "yref": "paper", "x": 0, "y": (top + bottom) / 2, "text": label,
-            "showarrow": False, "xanchor": "right", "xshift": -32, "font": {"size": 11},
+            "xref": "paper", "yref": "paper", "x": 0, "y": top, "text": label,
+            "showarrow": False, "xanchor": "left", "yanchor": "bottom", "font": {"size": 11.5},
         })  # fmt: skip
+    working = {e: percent(sum(recorded["counts"][e]) / length) for e in ENGINES}
     return Figure(
         "timeline",
-        f"What every engine did in {count(length)} cycles",
+        f"Over {count(length)} cycles the array worked {working['compute']}, the drain "
+        f"{working['drain']}, the weight stream {working['weights']}",
         "Recorded in the RTL. Readers and store: share of cycles in which a word came or went; "
-        "compute and drain: share of cycles at work; at the bottom, why the array was idle: "
-        + ", ".join(words for _, words, _ in WAITS)
-        + ". Thin lines are the ends of layers. Drag over a stretch to see it closer, double-click "
-        "for all of it; or choose a layer.",
+        "compute and drain: share of cycles at work; at the bottom, why the array was idle. Thin "
+        "lines are the ends of layers. Choose a layer to see it closer, or drag over a stretch "
+        "with the mouse; a double-click shows all of it again.",
         data,
         layout,
         menu=("the whole run", *names),

@@ -113,8 +113,8 @@ RESULT = {
         "zero_point": INT8, "values": SIZE, "mismatches": COUNT,
         "first": Maybe({"position": Sized(COUNT, 4), "expected": INT8, "got": INT8}),
         "error": {
-            "images": SIZE, "sqnr_db": NUMBER.or_none(), "rms_steps": AMOUNT,
-            "max_steps": AMOUNT, "span_steps": POSITIVE, "histogram": [COUNT],
+            "images": SIZE, "sqnr_db": NUMBER.or_none(), "mean_steps": NUMBER,
+            "rms_steps": AMOUNT, "max_steps": AMOUNT, "span_steps": POSITIVE, "histogram": [COUNT],
         },
         "saturation": dict.fromkeys(
             ("at_lowest", "at_highest", "clipped_low", "clipped_high"), COUNT

@@ -224,8 +224,8 @@ def critical_path(found: Synthesis) -> Figure | None:
         "cells.",
         data,
         {
-            "height": 170, "barmode": "overlay", "hovermode": "closest",
+            "height": 130, "barmode": "overlay", "hovermode": "closest",
             "xaxis": {"title": {"text": "ns"}}, "yaxis": {"showticklabels": False},
-            "legend": {"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0},
+            "showlegend": False,
         },
     )  # fmt: skip

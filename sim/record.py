@@ -74,6 +74,7 @@ def tensor_row(
             "images": len(real),
             # None: exact, or nothing but zeros.
             "sqnr_db": 10 * math.log10(signal / noise) if signal and noise else None,
+            "mean_steps": float(error.mean()),
             "rms_steps": math.sqrt(noise / error.size),
             "max_steps": float(np.abs(error).max()),
             "span_steps": span,

@@ -20,7 +20,7 @@ function themed(part, colors) {
   if (typeof part === "string" && part.startsWith("var(--"))
     return (colors[part] ??= resolve(part));
   if (Array.isArray(part))
-    return typeof part[0] === "number" ? part : part.map((item) => themed(item, colors));
+    return typeof part.at(-1) === "number" ? part : part.map((item) => themed(item, colors));
   if (part && typeof part === "object")
     return Object.fromEntries(Object.entries(part).map(([k, v]) => [k, themed(v, colors)]));
   return part;
@@ -109,13 +109,16 @@ function drawMaps() {
     const rows = Array.from({ length: height }, (_, y) => values.slice(y * width, (y + 1) * width));
     const trace = {
       type: "heatmap", z: rows, zmin, zmax, colorscale: scale,
-      colorbar: { thickness: 9, len: 1, outlinewidth: 0, tickfont: { size: 9.5 }, nticks: 5 },
+      colorbar: {
+        orientation: "h", thickness: 8, len: 1, y: 0, yanchor: "top", ypad: 6, xpad: 0,
+        outlinewidth: 0, tickfont: { size: 10 }, nticks: 5,
+      },
       hovertemplate: height > 1 ? "row %{y}, column %{x}: %{z:.4~g}<extra></extra>"
         : "channel %{x}: %{z:.4~g}<extra></extra>",
     };
     const axis = { visible: false, constrain: "domain", fixedrange: true };
     const layout = {
-      template: template(), margin: { l: 0, r: 0, t: 2, b: 2 }, dragmode: false,
+      template: template(), margin: { l: 0, r: 0, t: 2, b: 30 }, dragmode: false,
       xaxis: axis,
       yaxis: { ...axis, autorange: "reversed", ...(height > 1 ? { scaleanchor: "x" } : {}) },
     };
