@@ -15,7 +15,7 @@ PAGE, SUMMARY = "report.html", "report.md"
 
 
 def report(results: list[Path], synth: Path | None, folder: Path) -> str:
-    """Make the report of the first of ``results``, compared with the others; a line for the user."""
+    """Make the report of the first of ``results``, compared with the others; a line to print."""
     read = [(path, read_result(path)) for path in results]
     require_comparable(read)
     found = None if synth is None else read_synthesis(synth, read[0][1])

@@ -52,7 +52,6 @@ def _per_image(result: dict, cycles: int) -> float:
 
 def cycles_table(results: list[dict]) -> Table:
     """Cycles per image of each run, and by how much they differ from the first."""
-    first, *others = results
     names = labels(results)
     headings = ["layer", f"cycles {names[0]}"]
     for name in names[1:]:
@@ -69,10 +68,14 @@ def cycles_table(results: list[dict]) -> Table:
             layer["name"],
             [_per_image(result, result["layers"][i]["cycles"]) for result in results],
         )
-        for i, layer in enumerate(first["layers"])
+        for i, layer in enumerate(results[0]["layers"])
     ]
     rows.append(row("total", [_per_image(result, result["cycles"]) for result in results]))
     return Table(headings, rows, total=True)
+
+
+def _verdict(result: dict) -> str:
+    return "bit-exact" if result["bit_exact"] else f"{count(result['mismatches'])} values differ"
 
 
 def totals_table(results: list[dict]) -> Table:
@@ -82,7 +85,7 @@ def totals_table(results: list[dict]) -> Table:
          "MACs/multiplier/cycle", "simulated (cycles/s)"],
         [
             [
-                name, "bit-exact" if result["bit_exact"] else f"{count(result['mismatches'])} differ",
+                name, _verdict(result),
                 count(_per_image(result, result["cycles"])),
                 change(_per_image(result, result["cycles"]),
                        _per_image(results[0], results[0]["cycles"])),
@@ -98,7 +101,8 @@ def totals_table(results: list[dict]) -> Table:
 def _more_or_fewer(cycles: float, base: float) -> str:
     if cycles == base:
         return "as many cycles as"
-    return f"{percent(abs(cycles / base - 1), 2)} {'more' if cycles > base else 'fewer'} cycles than"
+    way = "more" if cycles > base else "fewer"
+    return f"{percent(abs(cycles / base - 1), 2)} {way} cycles than"
 
 
 def cycles(results: list[dict]) -> Figure:

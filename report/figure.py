@@ -1,4 +1,4 @@
-"""A plot with its words. Colours are names of the page's style sheet, so that themes share a plot."""
+"""A plot with its words. Colours are names of the page's style sheet: both themes share a plot."""
 
 from dataclasses import dataclass
 

@@ -12,12 +12,12 @@ def title(result: dict) -> str:
 
 def facts(result: dict, found: Synthesis | None) -> list[tuple[str, str, str]]:
     """The figures at a glance: value, unit, what it is."""
-    per_image = result["cycles"] / result["images"]
+    per_image, values = result["cycles"] / result["images"], count(result["values_compared"])
     shown = [
         (count(per_image), "cycles", "per image, start to interrupt"),
         (percent(result["utilization"]), "", "of the array's peak used"),
         (f"{result['macs_per_multiplier_cycle']:.3f}", "MACs", "per multiplier and cycle"),
-        (count(result["mismatches"]), "mismatches", f"in {count(result['values_compared'])} values"),
+        (count(result["mismatches"]), "mismatches", f"in {values} values"),
     ]
     if found is not None:
         projected = synthesis.images_per_second(found, result)

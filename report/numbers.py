@@ -46,7 +46,8 @@ def class_name(result: dict, number: int | None) -> str:
 
 def number_table(result: dict) -> Table:
     """Error and saturation of every stored tensor."""
-    headings = ["layer", "scale", "SQNR (dB)", "mean error (steps)", "rms error (steps)", "largest error (steps)"]
+    headings = ["layer", "scale", "SQNR (dB)"]
+    headings += [f"{which} error (steps)" for which in ("mean", "rms", "largest")]
     headings += ["clipped low", "clipped high", "at −128", "at 127", "mismatches"]
     return Table(
         headings,

@@ -24,8 +24,17 @@ def layer_table(result: dict) -> Table:
     layers = result["layers"]
     headings = ["layer", "operator", "shape", "MACs", "cycles", "predicted", "error", "utilisation"]
     headings += [*(words for _, words, _ in WAITS), "read", "written", "mismatches"]
-    total = {key: sum(layer[key] for layer in layers) for key in
-             ("macs", "cycles", "predicted_cycles", "bytes_read", "bytes_written", "mismatches")}
+    total = {
+        key: sum(layer[key] for layer in layers)
+        for key in (
+            "macs",
+            "cycles",
+            "predicted_cycles",
+            "bytes_read",
+            "bytes_written",
+            "mismatches",
+        )
+    }
     total |= {"name": "total", "op": "", "shape": [], "utilization": result["utilization"],
               "waits": result["counters"]}  # fmt: skip
     rows = [
@@ -60,8 +69,8 @@ def cycles(result: dict) -> Figure:
     return Figure(
         "cycles",
         f"The array is busy in {percent(share)} of {count(result['cycles'])} cycles",
-        f"Measured cycles of each layer; the thin marks across are the compiler's prediction, {error} in "
-        "all. A mark beside its bar's end is a layer that the cost model misjudges.",
+        "Measured cycles of each layer; the thin marks across are the compiler's prediction, "
+        f"{error} in all. A mark beside its bar's end is a layer that the cost model misjudges.",
         data,
         rows_layout(names, "cycles"),
     )

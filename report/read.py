@@ -94,7 +94,7 @@ def _check_sums(result: dict) -> None:
         _equal(f"the sum of {field}", moved, config.rows * counters[counter])
     for layer in layers:
         if sum(layer["waits"].values()) > layer["cycles"]:
-            raise SchemaError(f"contradicts itself: layer '{layer['name']}' waits beyond its cycles")
+            raise SchemaError(f"contradicts itself: layer '{layer['name']}' waits too long")
 
     names = [layer["name"] for layer in layers]
     if [tensor["layer"] for tensor in tensors] != names or len(set(names)) != len(names):

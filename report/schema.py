@@ -128,7 +128,7 @@ RESULT = {
     "pictures": [{"image": COUNT, "png": PNG}],
     "timeline": Maybe({
         "window": SIZE, "cycles": SIZE, "layer_ends": [COUNT],
-        "counts": dict.fromkeys(EVENTS, [COUNT]),
+        "counts": {name: [COUNT] for name in EVENTS},
     }),
     "provenance": {"command": TEXT, "date": TEXT, "versions": Each(TEXT)},
     "digest": TEXT,
@@ -136,8 +136,8 @@ RESULT = {
 
 
 def check(value: object, schema: object, where: str = "") -> None:
-    """`SchemaError` for the first field of ``value`` that is missing or not as in ``schema``; fields
-    that ``schema`` does not name are allowed."""
+    """`SchemaError` for the first field of ``value`` that is missing or not as in ``schema``; other
+    fields are allowed."""
     if isinstance(schema, Maybe):
         if value is not None:
             check(value, schema.schema, where)

@@ -100,7 +100,7 @@ def _of_synth(data: dict) -> Synthesis:
         config_hash=data.get("config_hash"),
         mhz=best["mhz"],
         tools=data["tools"],
-        resources=[(kind, best["used"].get(cell, 0), device[field]) for kind, cell, field in _KINDS],
+        resources=[(what, best["used"].get(cell, 0), device[key]) for what, cell, key in _KINDS],
         units={name: cells for name, cells in data["units"].items() if name != "harness"},
         seeds=[(route["seed"], route["mhz"]) for route in routes],
         path=[(hop["kind"], hop["delay"], hop["source"], hop["sink"]) for hop in best["path"]],

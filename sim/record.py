@@ -101,9 +101,7 @@ def _maps(check: Check, rtl: np.ndarray, golden: np.ndarray, steps: np.ndarray) 
     else:
         channels = _channels(check, wanted)
         thinning = -(-max(got.shape[1:]) // MAP_SIDE)
-        got, wanted, real = (
-            part[channels, ::thinning, ::thinning] for part in (got, wanted, real)
-        )
+        got, wanted, real = (part[channels, ::thinning, ::thinning] for part in (got, wanted, real))
     fixed = np.clip(np.rint(real * MAP_FRACTION), -(2**15), 2**15 - 1).astype("<i2")
     return {
         "image": image,

@@ -168,7 +168,7 @@ def _common_config(programs: Sequence[tuple[Image, np.ndarray]]) -> Config:
 
 
 def _window(image: Image, windows: int | None) -> int:
-    """Cycles of one window of recorded activity, by the predicted length; 0: nothing is recorded."""
+    """Cycles of a window of recorded activity, by the predicted length; 0: none is recorded."""
     if windows is None:
         return 0
     predicted = sum(layer["predicted_cycles"] for layer in image.manifest["layers"])
