@@ -6,8 +6,9 @@ from .text import count, decimal, percent
 
 
 def title(result: dict) -> str:
-    size = result["input_size"]
-    return f"{result['model']} at {size}×{size}, preset {result['preset']}"
+    """What ran: the model without the folder that it lies in, its input, the configuration."""
+    size, model = result["input_size"], result["model"].rsplit("/", 1)[-1]
+    return f"{model} at {size}×{size}, preset {result['preset']}"
 
 
 def facts(result: dict, found: Synthesis | None) -> list[tuple[str, str, str]]:

@@ -100,22 +100,23 @@ def test_report_needs_no_torch(measured, tmp_path):
 
 def test_hostile_names_stay_text(result):
     nasty = "</script><img src=x onerror=alert(1)>"
-    result["model"] = result["layers"][0]["name"] = result["tensors"][0]["layer"] = nasty
+    result["model"] = result["class_names"][0] = result["layers"][0]["name"] = result["tensors"][0][
+        "layer"
+    ] = nasty
     text = page([result], None)
-    assert nasty not in text
-    assert html.escape(nasty) in text
+    assert "<img src=x" not in text
+    assert text.count(html.escape(nasty)) > 5
 
 
 def test_first_mismatch_is_told(altered, tmp_path):
     out = tmp_path / "out"
     assert run(["report", str(altered(falsify)), "--out", str(out)]) == 0
-    for text in ((out / "report.html").read_text(), (out / "report.md").read_text()):
-        assert re.search(
-            r"3 values in 1 of 3 tensors, 180 values differ from the golden model, the first in "
-            r"tensor .{1,10}relu.{1,10} of layer .{1,10}0.{1,10}, image 1, channel 2, row 0, "
-            r"column 3: expected 5, got -7",
-            text,
-        ), text[-3000:]
+    for name in ("report.html", "report.md"):
+        text = html.unescape((out / name).read_text())
+        assert (
+            "3 values in 1 of 3 tensors, 156 values differ from the golden model, the first in "
+            "tensor '0' of layer '0', image 1, channel 2, row 0, column 3: expected 5, got -7."
+        ) in text
         assert "[1, 2, 0, 3]" in text
     assert "Mismatch" in (out / "report.html").read_text()
 
@@ -311,7 +312,7 @@ def test_bad_results(measured, altered, tmp_path, capsys):
     def other_size(result):
         result["input_size"] = 16
 
-    assert "RESULTS" in refuse(capsys, [], tmp_path)
+    assert "results" in refuse(capsys, [], tmp_path)
     assert "cannot read result 'none.json'" in refuse(capsys, ["none.json"], tmp_path)
     (tmp_path / "cut.json").write_text(measured.read_text()[:500])
     assert "truncated" in refuse(capsys, [str(tmp_path / "cut.json")], tmp_path)
