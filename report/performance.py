@@ -124,22 +124,29 @@ def traffic(result: dict) -> Figure:
 
 
 def bandwidth(result: dict) -> tuple[float, str]:
-    """The memory's bytes per cycle, reads and writes together, and words about it."""
+    """The memory's bytes per cycle and words about it: where there is no limit, a word each way."""
     limit, word = result["memory"]["bytes_per_cycle"], result["config"]["rows"]
     if limit is None:
-        return 2 * word, f"{word} B/cycle each way"
+        return word, f"{word} B/cycle each way"
     return limit, f"{limit:g} B/cycle"
+
+
+def _counted_bytes(result: dict, layer: dict) -> int:
+    """Bytes of a layer that share `bandwidth`: all, or those of the busier way where each has its
+    own."""
+    ways = layer["bytes_read"], layer["bytes_written"]
+    return max(ways) if result["memory"]["bytes_per_cycle"] is None else sum(ways)
 
 
 def roofline(result: dict) -> Figure:
     """Every layer's MACs per byte and per cycle under the array's and the memory's limits."""
     peak = result["macs_per_cycle"]
+    limit = result["memory"]["bytes_per_cycle"]
     speed, words = bandwidth(result)
     points = [
         (layer, layer["macs"] / moved, layer["macs"] / layer["cycles"])
         for layer in result["layers"]
-        if layer["macs"] and layer["cycles"]
-        and (moved := layer["bytes_read"] + layer["bytes_written"])
+        if layer["macs"] and layer["cycles"] and (moved := _counted_bytes(result, layer))
     ]  # fmt: skip
     ridge = peak / speed
     low = min([ridge, *(x for _, x, _ in points)]) / 2
@@ -175,8 +182,9 @@ def roofline(result: dict) -> Figure:
         f"{near} of {len(points)} layers with MACs run within 5 % of their roof",
         f"Work per byte moved against work per cycle, both logarithmic. {who} left of the ridge at "
         f"{ridge:.3g} MAC/byte, where memory is the limit. A point far below the lines loses its "
-        "cycles elsewhere. Bytes are those that moved while the layer was computed, weights "
-        "prefetched for the next ones included.",
+        "cycles elsewhere. Bytes are those that moved while the layer was computed, what is "
+        "prefetched for the next ones included"
+        + (", reads or writes, whichever are more." if limit is None else ", reads and writes."),
         data,
         {
             "height": 420, "hovermode": "closest",

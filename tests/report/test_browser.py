@@ -178,6 +178,7 @@ def test_mismatch_is_marked_in_the_map(browser, altered, tmp_path):
 
     def change(result):
         falsify(result)
+        result["model"] = "a_model_with_a_long_name" * 5
         maps = result["tensors"][0]["maps"]
         values = np.frombuffer(base64.b64decode(maps["golden"]), np.int8).copy()
         values[1] ^= 1
@@ -185,6 +186,7 @@ def test_mismatch_is_marked_in_the_map(browser, altered, tmp_path):
 
     assert run(["report", str(altered(change)), "--out", str(tmp_path)]) == 0
     with opened(browser, tmp_path / "report.html", 390, "light") as page:
+        check_layout(page, 390)
         assert "1 of 16 values differ" in page.inner_text("#maps-title")
         z = page.evaluate("document.querySelector('[data-map=difference]').data[0].z.flat()")
         assert [abs(value) for value in z] == [0, 1] + [0] * 14

@@ -175,18 +175,28 @@ def test_roofline_points(result):
     layers = [layer for layer in result["layers"] if layer["macs"]]
     for x, y, name, layer in zip(points["x"], points["y"], points["text"], layers, strict=True):
         assert name == layer["name"]
-        assert x == layer["macs"] / (layer["bytes_read"] + layer["bytes_written"])
+        assert x == layer["macs"] / max(layer["bytes_read"], layer["bytes_written"])
         assert y == layer["macs"] / layer["cycles"]
         assert y <= result["macs_per_cycle"]
-    assert performance.bandwidth(result) == (8, "4 B/cycle each way")
+    assert performance.bandwidth(result) == (4, "4 B/cycle each way")
+    # All MACs at half the speed of a memory that reads and writes share.
     result["memory"]["bytes_per_cycle"] = 2.5
     assert performance.bandwidth(result) == (2.5, "2.5 B/cycle")
+    layer = result["layers"][0]
+    layer |= {"macs": 1000, "bytes_read": 300, "bytes_written": 200, "cycles": 400}
+    memory, array, points = performance.roofline(result).data
+    assert (points["x"][0], points["y"][0]) == (2, 2.5)
+    assert points["customdata"][0] == 0.5
+    assert memory["y"][1] == array["y"][0] == 16
+    assert memory["y"][1] == 2.5 * memory["x"][1]
 
 
 def test_timeline_is_the_recording(result):
-    recorded, figure = result["timeline"], performance.timeline(result)
-    lengths = [recorded["window"]] * (len(recorded["counts"]["load"]) - 1)
-    lengths.append(recorded["cycles"] - sum(lengths))
+    recorded, lengths = result["timeline"], [300, 300, 70]
+    recorded |= {"window": 300, "cycles": sum(lengths), "layer_ends": [310, 600, 670]}
+    for factor, event in enumerate(recorded["counts"], 1):
+        recorded["counts"][event] = [factor * 7, factor * 3, factor * 5]
+    figure = performance.timeline(result)
     for trace, event in zip(
         figure.data,
         ("load", "weights", "residual", "compute", "drain", "store", "fetch",
@@ -195,12 +205,11 @@ def test_timeline_is_the_recording(result):
     ):  # fmt: skip
         shares = [c / n for c, n in zip(recorded["counts"][event], lengths, strict=True)]
         assert trace["y"][:-1] == pytest.approx(shares, abs=5e-4)
-    assert figure.zoom[0] == (0, recorded["cycles"])
+    # A layer with a tenth of it on both sides.
+    assert figure.zoom == ((0, 670), (0, 341), (281, 629), (593, 670))
     names = [layer["name"] for layer in result["layers"]]
     assert figure.menu == ("the whole run", *names)
-    at = figure.data[0]["text"]
-    assert at[0] == names[0]
-    assert at[-1] == names[-1]
+    assert figure.data[0]["text"] == [names[0], names[0], names[2], names[2]]
 
 
 def test_table_adds_up(result):
