@@ -37,7 +37,7 @@ def markdown(results: list[dict], found: Synthesis | None) -> str:
     result = results[0]
     mark = "✅" if result["bit_exact"] else "❌"
     lines = [f"## {title(result)}", "", f"{mark} {numbers.verdict(result)}", ""]
-    lines += [f"- **{value}** {unit}{' ' if unit else ''}{what}".replace("  ", " ")
+    lines += [" ".join(filter(None, (f"- **{value}**", unit, what)))
               for value, unit, what in facts(result, found)]  # fmt: skip
     worst = [t["error"]["sqnr_db"] for t in result["tensors"] if t["error"]["sqnr_db"] is not None]
     if worst:
