@@ -2,10 +2,11 @@
 #
 # make sim MODEL=... WEIGHTS=... IMAGES=... INPUT_SIZE=... COUNT=... SIM=verilator|icarus
 #          PRESET=... JSON=...
+# make report RESULTS="A.json B.json" SYNTH=...
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help sim bench bitstream program test lint clean venv icarus
+.PHONY: anew help sim report bench bitstream program test lint clean venv icarus
 
 PYTHON ?= python3
 VENV := .venv
@@ -23,6 +24,7 @@ BOARD_OPTION := $(if $(BOARD),--board '$(BOARD)')
 help:
 	@echo "make sim    run ResNet-18 on the RTL and compare it with the golden model"
 	@echo "            (MODEL= WEIGHTS= IMAGES= INPUT_SIZE= COUNT= SIM= PRESET= JSON=)"
+	@echo "make report  page of a result: build/report/report.html (RESULTS= SYNTH=, or sim's options)"
 	@echo "make bench  measure whole networks on the RTL (20 minutes)"
 	@echo "make bitstream  make a bitstream (BOARD=ulx3s-85f|ulx3s-25f|ecpix5-85f PRESET=)"
 	@echo "make program    load it into the board (BOARD=)"
@@ -32,6 +34,16 @@ help:
 
 sim: $(STAMP)
 	@$(VENV)/bin/resarray sim $(OPTIONS)
+
+# Without RESULTS: of build/report/result.json, which is made first where there is none, and again
+# where options say of what.
+REPORT_RESULT := build/report/result.json
+report: $(STAMP) $(if $(RESULTS),,$(REPORT_RESULT))
+	@$(VENV)/bin/resarray report $(or $(RESULTS),$(REPORT_RESULT)) $(if $(SYNTH),--synth '$(SYNTH)')
+
+# A mismatch, status 1, is for the report to show.
+$(REPORT_RESULT): $(if $(strip $(OPTIONS)),anew) | $(STAMP)
+	@$(VENV)/bin/resarray sim $(OPTIONS) --json $@ || [ $$? = 1 ]
 
 bench: $(STAMP)
 	@$(VENV)/bin/resarray bench

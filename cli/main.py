@@ -4,6 +4,7 @@ Exit status 0: done (for ``sim``: bit-exact); 1: the RTL differs from the golden
 or a missing tool, one line on standard error.
 """
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -47,6 +48,7 @@ MemoryBytes = Annotated[
 
 @app.command()
 def sim(
+    context: typer.Context,
     model: Model = "resnet18",
     weights: Weights = None,
     images: Images = "digits",
@@ -84,11 +86,30 @@ def sim(
         json=json,
         fuse_pool=fuse_pool,
         batch=batch,
+        command=context.obj,
     )
     with reporter() as progress:
         exact = simulate.simulate(request, progress)
     if not exact:
         raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    results: Annotated[
+        list[Path], typer.Argument(help="what 'resarray sim --json' wrote; more are compared")
+    ],
+    synth: Annotated[
+        Path | None, typer.Option(help="what 'resarray synth --json' or 'bitstream' wrote")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="folder for report.html and report.md")] = Path(
+        "build/report"
+    ),
+) -> None:
+    """Make a page of a result: verdict, cycles, roofline, activity, numbers."""
+    from . import report as report_command
+
+    typer.echo(report_command.report(results, synth, out))
 
 
 @app.command("compile")
@@ -279,8 +300,10 @@ def synth(
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit status. Errors are one line on standard error."""
+    given = sys.argv[1:] if arguments is None else arguments
+    command = shlex.join(["resarray", *given])
     try:
-        status = app(arguments, standalone_mode=False, prog_name="resarray")
+        status = app(given, standalone_mode=False, prog_name="resarray", obj=command)
         return status if isinstance(status, int) else 0
     except (ResarrayError, TyperException) as error:
         sentence = str(error) if isinstance(error, ResarrayError) else error.format_message()

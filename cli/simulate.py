@@ -14,6 +14,9 @@ from resarray.spec.image import Image, load, write_atomic
 from .options import NetworkOptions
 from .progress import Reporter
 
+# Of time in a recording: a screen has hardly more pixels.
+WINDOWS = 2000
+
 if TYPE_CHECKING:  # PyTorch takes seconds to import: not before the options are known to be good
     from resarray.compiler.timing import MemoryTiming
     from resarray.golden.graph import QGraph
@@ -23,7 +26,7 @@ if TYPE_CHECKING:  # PyTorch takes seconds to import: not before the options are
 
 @dataclass(frozen=True)
 class Request:
-    """The options of ``resarray sim``."""
+    """The options of ``resarray sim``, and the command line that gave them."""
 
     options: NetworkOptions
     simulator: str
@@ -37,11 +40,12 @@ class Request:
     json: Path | None
     fuse_pool: bool
     batch: bool
+    command: str
 
 
 def simulate(request: Request, progress: Reporter) -> bool:
     """Run the request, print and write its result; whether the RTL equals the golden model."""
-    from resarray.sim import result, simulators
+    from resarray.sim import format, record, result, simulators
     from resarray.sim.run import MemoryModel, run_many
 
     # What can be wrong without computing anything comes first.
@@ -50,7 +54,7 @@ def simulate(request: Request, progress: Reporter) -> bool:
         request.latency, request.bytes_per_cycle, request.stall_probability, request.seed
     )
     memory.settings(config)
-    simulators.find(request.simulator)
+    simulator = simulators.find(request.simulator)
     program = None if request.image is None else load(request.image, config)
 
     from . import network
@@ -93,6 +97,7 @@ def simulate(request: Request, progress: Reporter) -> bool:
         [(program, prepared.inputs_int8[i * batch : (i + 1) * batch]) for i in range(jobs)],
         simulator=request.simulator,
         memory=memory,
+        windows=None if request.json is None else WINDOWS,
         note=progress.note,
         progress=on_progress,
     )
@@ -102,16 +107,20 @@ def simulate(request: Request, progress: Reporter) -> bool:
         input_size=int(prepared.inputs_int8.shape[-1]),
         source=request.options.images,
         simulator=request.simulator,
+        simulator_version=simulator.version,
+        command=request.command,
         preset=request.preset,
         memory=memory,
+        pixels=prepared.pixels,
         expected=prepared.expected,
+        floats=prepared.float_tensors(record.FLOAT_IMAGES),
         float_logits=prepared.float_logits,
         labels=prepared.labels,
         class_names=prepared.class_names,
     )
     summary = result.summarise(experiment, program, runs)
     if request.json is not None:
-        write_atomic(request.json, result.to_json(summary))
+        write_atomic(request.json, format.to_json(summary))
     result.show(summary, prepared.class_names, _console())
     return summary["bit_exact"]
 

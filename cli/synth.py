@@ -27,7 +27,7 @@ def synth(preset: str, device: str, seeds: int, json_path: Path | None, progress
     if json_path is not None:
         best = found.routes[0]
         result = dataclasses.asdict(found) | {
-            "total": found.total, "mhz": best.mhz,
+            "config_hash": f"{config.hash:016x}", "total": found.total, "mhz": best.mhz,
             "critical_path_ns": {"logic": best.logic, "routing": best.routing},
             "projection": projection,
         }  # fmt: skip

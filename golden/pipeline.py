@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
 from resarray.spec.errors import ResarrayError
 
 from . import fast
 from .data import Images, Source, open_source, spread
+from .float_graph import FloatGraph, run_float
 from .graph import QGraph
 from .importer import import_model
 from .models import ModelSpec, find_model
@@ -32,6 +33,7 @@ class Network:
     ----------
     spec:         the model and its input's mean and standard deviation
     float_model:  the float network, in evaluation mode
+    float_graph:  the same as operators, before quantisation
     graph:        the integer graph
     input_size:   height and width of its input in pixels
     source:       the images to run
@@ -40,6 +42,7 @@ class Network:
 
     spec: ModelSpec
     float_model: nn.Module
+    float_graph: FloatGraph
     graph: QGraph
     input_size: int
     source: Source
@@ -67,6 +70,7 @@ class Prepared:
     ----------
     graph:         the integer graph
     float_model:   the float network
+    float_graph:   the same as operators, with the integer graph's tensor names
     input_size:    height and width of the input in pixels
     mean, std:     of the pixels, per channel, that the model was trained with
     pixels:        uint8 [N][H][W][C], the images
@@ -81,6 +85,7 @@ class Prepared:
 
     graph: QGraph
     float_model: nn.Module
+    float_graph: FloatGraph
     input_size: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -92,6 +97,18 @@ class Prepared:
     expected: dict[str, np.ndarray]
     float_top1: float | None
     int8_top1: float | None
+
+    def float_tensors(self, count: int) -> dict[str, np.ndarray]:
+        """Every tensor of the integer graph as the float network has it: tensor name -> float32
+        [n][C][H][W] for the first ``count`` images, or all where there are fewer."""
+        found = {}
+
+        def keep(name: str, value: Tensor) -> None:
+            if name in self.graph.tensors:
+                found[name] = value.numpy()
+
+        run_float(self.float_graph, normalise(self.pixels[:count], self.mean, self.std), keep)
+        return found
 
 
 def prepare(
@@ -122,6 +139,7 @@ def prepare(
     return Prepared(
         graph=network.graph,
         float_model=network.float_model,
+        float_graph=network.float_graph,
         input_size=network.input_size,
         mean=network.spec.mean,
         std=network.spec.std,
@@ -186,7 +204,7 @@ def build_network(
             f"has {classes} classes: give weights trained for these images"
         )
     graph = quantise(float_graph, normalise(calibration.pixels, spec.mean, spec.std))
-    return Network(spec, float_model, graph, size, source, indices)
+    return Network(spec, float_model, float_graph, graph, size, source, indices)
 
 
 def _input_size(spec: ModelSpec, weights: str | None, input_size: int | None) -> int:

@@ -3,7 +3,7 @@
 Reads ``jobs.json`` in the working folder, a list of::
 
     {index, load_words, dump: [first, last], registers: {name: value}, hash, settings: {latency,
-     rate, stall, seed}, watchdog_cycles, chunk_cycles}
+     rate, stall, seed}, watchdog_cycles, chunk_cycles, window}
 
 loads ``job<index>.mem``, runs it to the interrupt, dumps ``job<index>.dump`` and writes
 ``job<index>.json``: ``{registers: {name: value}, profile: [[...]], seconds, violations}`` or
@@ -148,6 +148,7 @@ async def run_job(dut, job: dict) -> dict:
     for name, value in job["settings"].items():
         getattr(dut, name).value = value
     dut.job.value = job["index"]
+    dut.window.value = job["window"]
     dut.load_words.value = job["load_words"]
     dut.dump_first.value, dut.dump_last.value = job["dump"]
     dut.rst.value = 1

@@ -32,7 +32,9 @@ HW = Path(resarray.hw.__path__[0])
 # Simulation models of what a target's Verilog instantiates.
 MODELS = {"generic": (), "ecp5": ("ecp5/models.v",)}
 TOP = "harness"
-HARNESS = ("axi_memory.v", "harness.v")
+HARNESS = ("axi_memory.v", "activity.v", "harness.v")
+# Where the design has this inside, the harness records its activity.
+CORE = "module \\resarray.core "
 JOBS = 2  # compilers at a time
 # Memory that is simulated at least, log2 of words: 64 MiB of 64-bit words costs Verilator nothing,
 # Icarus time and memory.
@@ -154,7 +156,7 @@ def build(
 
     folder = _cached(
         simulator,
-        (design, repr(ICARUS_FLAGS), f"{rows} {depth_bits}", *harness),
+        (design, repr((ICARUS_FLAGS, CORE)), f"{rows} {depth_bits}", *harness),
         compile_into,
         note,
     )
@@ -204,11 +206,13 @@ def _compile(simulator: Simulator, design: str, rows: int, depth_bits: int, fold
     source.write_text(design)
     parameters = {"ROWS": rows, "DEPTH_BITS": depth_bits}
     harness = [str(HERE / name) for name in HARNESS]
+    defines = ("-DACTIVITY",) if CORE in design else ()
     if simulator.name == "icarus":
         commands = [
             [
                 simulator.executable,
                 *ICARUS_FLAGS,
+                *defines,
                 "-o",
                 str(folder / "sim.vvp"),
                 "-s",
@@ -220,7 +224,7 @@ def _compile(simulator: Simulator, design: str, rows: int, depth_bits: int, fold
         ]
         run_commands(commands, simulator, folder)
     else:
-        _verilate(simulator, parameters, [*harness, str(source)], folder)
+        _verilate(simulator, parameters, [*defines, *harness, str(source)], folder)
 
 
 def _verilate(

@@ -24,6 +24,8 @@ module harness #(
     input [31:0] dump_last,
     output [7:0] violations,
 
+    input [31:0] window,                  // see activity.v
+
     // A register access starts when access_go differs from access_done and is over when they agree.
     input access_go,
     output reg access_done,
@@ -107,4 +109,23 @@ module harness #(
         .s_axil__rvalid(axil_rvalid), .s_axil__rready(1'b1), .s_axil__rdata(axil_rdata),
         .s_axil__rresp()
     );
+
+    // Looks inside the accelerator, so what stands in for it in a test has no activity.
+`ifdef ACTIVITY
+    activity activity (
+        .clk(clk), .rst(reset), .window(window), .job(job),
+        .running(accelerator.core.profile.event_cycles),
+        .fetch(accelerator.core.fetch.data__valid),
+        .load(accelerator.core.load.data__valid),
+        .weights(accelerator.core.weights.data__valid),
+        .residual(accelerator.core.residual.data__valid),
+        .compute(accelerator.core.profile.event_busy),
+        .drain(accelerator.core.drain.read[0]),
+        .store(accelerator.core.profile.event_write_beats),
+        .wait_instruction(accelerator.core.profile.event_wait_instruction),
+        .wait_load(accelerator.core.profile.event_wait_load),
+        .wait_drain(accelerator.core.profile.event_wait_drain),
+        .wait_weights(accelerator.core.profile.event_wait_weights)
+    );
+`endif
 endmodule

@@ -1,8 +1,7 @@
 """The result of a simulation: what ``--json`` writes and the table on the terminal."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from rich import box
@@ -12,7 +11,9 @@ from rich.table import Table
 from resarray.spec.config import Config
 from resarray.spec.image import Image
 
+from . import record
 from .compare import Check, compare
+from .format import FORMAT
 from .run import MemoryModel, RunResult
 
 # Columns that the table of ResNet-18 takes with operators and shapes.
@@ -23,16 +24,22 @@ WIDE = 100
 class Experiment:
     """What was run, beside the image.
 
-    float_logits: [images, classes]; labels: [images] or None; expected: golden tensors by name
+    pixels: uint8 [images][H][W][C]; float_logits: [images, classes]; labels: [images] or None
+    expected: golden tensors by name; floats: those of the float network, of the first images
+    command: the command line; simulator_version: as the tool prints it
     """
 
     model: str
     input_size: int
     source: str
     simulator: str
+    simulator_version: str
+    command: str
     preset: str
     memory: MemoryModel
+    pixels: np.ndarray
     expected: dict[str, np.ndarray]
+    floats: dict[str, np.ndarray]
     float_logits: np.ndarray
     labels: np.ndarray | None
     class_names: Sequence[str]
@@ -60,13 +67,19 @@ def summarise(experiment: Experiment, image: Image, runs: Sequence[RunResult]) -
     mismatches = sum(check.mismatches for check in checks.values())
     output = manifest["output"]
     predictions = _predictions(experiment, experiment.expected[output], tensors[output])
+    entries = {tensor["name"]: tensor for tensor in manifest["tensors"]}
+    activity = runs[0].activity
     return {
+        "format": FORMAT,
         "model": experiment.model,
         "input_size": experiment.input_size,
         "images": len(predictions),
+        "batch": manifest["batch"],
         "image_source": experiment.source,
         "simulator": experiment.simulator,
         "preset": experiment.preset,
+        "config": asdict(config),
+        "config_hash": f"{config.hash:016x}",
         "bit_exact": mismatches == 0,
         "tensors_compared": len(checks),
         "values_compared": sum(check.values for check in checks.values()),
@@ -74,6 +87,7 @@ def summarise(experiment: Experiment, image: Image, runs: Sequence[RunResult]) -
         "macs": macs,
         "cycles": cycles,
         "utilization": _ratio(macs, config.macs_per_cycle * cycles),
+        "macs_per_cycle": config.macs_per_cycle,
         "multipliers": config.multipliers,
         "macs_per_multiplier_cycle": _ratio(macs, config.multipliers * cycles),
         "sim_seconds": seconds,
@@ -89,7 +103,18 @@ def summarise(experiment: Experiment, image: Image, runs: Sequence[RunResult]) -
         "predictions": predictions,
         "layers": layers,
         "differences": [check.describe() for check in checks.values() if check.mismatches],
-    }
+        "tensors": [
+            record.tensor_row(
+                entries[name], check, tensors[name], experiment.expected[name],
+                experiment.floats[name],
+            )
+            for name, check in checks.items()
+        ],
+        "class_names": list(experiment.class_names),
+        "pictures": record.pictures(experiment.pixels),
+        "timeline": activity and record.timeline(activity, runs[0].layers),
+        "provenance": record.provenance(experiment.command, experiment.simulator_version),
+    }  # fmt: skip
 
 
 def layer_row(
@@ -135,11 +160,6 @@ def _top1(predictions: list[dict]) -> dict[str, float | None]:
         name: _ratio(sum(p[name] == p["label"] for p in predictions), len(predictions))
         for name in ("float", "int8", "rtl")
     }
-
-
-def to_json(result: dict) -> bytes:
-    """The file that ``--json`` writes."""
-    return (json.dumps(result, indent=2) + "\n").encode()
 
 
 def _percent(ratio: float) -> str:

@@ -24,6 +24,7 @@ from resarray.spec.memory import (
 from resarray.spec.registers import COUNTERS
 
 from . import build, memory_file, simulators
+from .activity import Activity, read_activity
 from .memory_model import MemoryModel
 from .process import Progress, simulate
 
@@ -51,12 +52,14 @@ class RunResult:
     layers:   the counters' differences over each layer, in the manifest's order: from the previous
               layer's end to the last compute of this one; the last layer ends with the program
     sim_seconds, cycles_per_second: wall clock from start to interrupt
+    activity: what the engines did over time, where it was asked for
     """
 
     tensors: dict[str, np.ndarray]
     counters: dict[str, int]
     layers: list[dict[str, int]]
     sim_seconds: float
+    activity: Activity | None = None
 
     @property
     def cycles(self) -> int:
@@ -75,6 +78,7 @@ def run(
     memory: MemoryModel | None = None,
     watchdog_cycles: int = WATCHDOG_CYCLES,
     design: str | None = None,
+    windows: int | None = None,
     note: Callable[[str], None] = lambda text: None,
     progress: Progress = lambda job, cycles: None,
 ) -> RunResult:
@@ -85,6 +89,7 @@ def run(
         memory=memory,
         watchdog_cycles=watchdog_cycles,
         design=design,
+        windows=windows,
         note=note,
         progress=progress,
     )[0]
@@ -97,6 +102,7 @@ def run_many(
     memory: MemoryModel | Sequence[MemoryModel] | None = None,
     watchdog_cycles: int = WATCHDOG_CYCLES,
     design: str | None = None,
+    windows: int | None = None,
     note: Callable[[str], None] = lambda text: None,
     progress: Progress = lambda job, cycles: None,
 ) -> list[RunResult]:
@@ -106,6 +112,7 @@ def run_many(
     memory:          one model for all, or one for each
     watchdog_cycles: cycles without progress that count as a hang
     design:          Verilog of the accelerator; None: converted from ``hw/``
+    windows:         record activity in at most so many windows of time; None: do not
     note, progress:  told what is being built, and how far a program is
 
     `ResarrayError` when a tool is missing, when the accelerator reports an error, breaks the AXI
@@ -127,7 +134,11 @@ def run_many(
     folder = Path(tempfile.mkdtemp(dir=scratch, prefix=f"{time.strftime('%Y%m%d-%H%M%S')}-"))
     jobs = [
         _job(index, image, len(contents[index]), settings[index])
-        | {"watchdog_cycles": watchdog_cycles, "chunk_cycles": CHUNK_CYCLES[simulator]}
+        | {
+            "watchdog_cycles": watchdog_cycles,
+            "chunk_cycles": CHUNK_CYCLES[simulator],
+            "window": _window(image, windows),
+        }
         for index, (image, _) in enumerate(programs)
     ]
     for index, data in enumerate(contents):
@@ -137,7 +148,8 @@ def run_many(
     progress(0, 0)
     simulate(binary, "resarray.sim.bench", build.TOP, folder, progress)
     results = [
-        _collect(job, image, config, folder) for job, (image, _) in zip(jobs, programs, strict=True)
+        _collect(job, image, config, folder, windows)
+        for job, (image, _) in zip(jobs, programs, strict=True)
     ]
     shutil.rmtree(folder)
     return results
@@ -155,6 +167,15 @@ def _common_config(programs: Sequence[tuple[Image, np.ndarray]]) -> Config:
     return config
 
 
+def _window(image: Image, windows: int | None) -> int:
+    """Cycles of a window of recorded activity, by the predicted length; 0: none is recorded."""
+    if windows is None:
+        return 0
+    predicted = sum(layer["predicted_cycles"] for layer in image.manifest["layers"])
+    # A tenth in hand: a run may take a little longer than predicted.
+    return layout.ceil_div(10 * predicted, 9 * windows)
+
+
 def _job(index: int, image: Image, load_bytes: int, settings: dict[str, int]) -> dict:
     """What bench.py needs to know of one program."""
     rows = image.config.rows
@@ -169,7 +190,9 @@ def _job(index: int, image: Image, load_bytes: int, settings: dict[str, int]) ->
     }
 
 
-def _collect(job: dict, image: Image, config: Config, folder: Path) -> RunResult:
+def _collect(
+    job: dict, image: Image, config: Config, folder: Path, windows: int | None
+) -> RunResult:
     path = folder / f"job{job['index']}.json"
     if not path.exists():
         raise ResarrayError(
@@ -192,4 +215,5 @@ def _collect(job: dict, image: Image, config: Config, folder: Path) -> RunResult
         counters=counters,
         layers=layer_counters(found["profile"], counters, len(image.manifest["layers"])),
         sim_seconds=found["seconds"],
+        activity=windows and read_activity(folder / f"job{job['index']}.activity", windows),
     )

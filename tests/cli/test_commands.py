@@ -15,6 +15,8 @@ from resarray.spec.registers import COUNTERS, PROFILE_FIELDS
 
 MODEL = f"{Path(__file__).parent / 'network.py'}:build"
 RESULT_FIELDS = {
+    "format",
+    "digest",
     "model",
     "input_size",
     "images",
@@ -117,6 +119,9 @@ def test_mismatch_is_status_1_and_still_written(rtl, tmp_path, capsys):
     assert result["bit_exact"] is False
     assert result["mismatches"] == 3
     assert sum(layer["mismatches"] for layer in result["layers"]) == 3
+    first = result["tensors"][0]["first"]
+    assert first["position"] == [0, 0, 0, 0]
+    assert first["got"] == first["expected"] ^ 1
     out = capsys.readouterr().out
     assert "MISMATCH: 3 values differ" in out
     assert "first at [image, c, h, w] = [0, 0, 0, 0]" in out
@@ -151,6 +156,7 @@ def test_simulation_end_to_end(tmp_path):
     assert found["bit_exact"]
     assert found["cycles"] == sum(layer["cycles"] for layer in found["layers"])
     assert found["cycles"] > 0
+    assert sum(found["timeline"]["counts"]["compute"]) == found["counters"]["BUSY"]
     assert np.isfinite(found["cycles_per_second"])
 
 

@@ -1,0 +1,131 @@
+"""What differs between runs of one network."""
+
+from .figure import Figure, bars, rows_layout
+from .text import NOTHING, Table, change, count, percent
+
+SERIES = ("compute", "weights", "drain", "store", "fetch", "load")
+
+
+def labels(results: list[dict]) -> list[str]:
+    """A short name for each run: A, B, C ..."""
+    return [chr(ord("A") + i) if i < 26 else str(i + 1) for i in range(len(results))]
+
+
+def _settings(result: dict) -> dict[str, str]:
+    """Everything that was chosen, as text by name."""
+    memory, config = result["memory"], result["config"]
+    return {
+        "preset": result["preset"],
+        **{name: str(value) for name, value in config.items() if name != "name"},
+        "memory latency": f"{memory['latency']} cycles",
+        "memory bandwidth": "a word each way a cycle"
+        if memory["bytes_per_cycle"] is None
+        else f"{memory['bytes_per_cycle']:g} B/cycle",
+        "stall probability": f"{memory['stall_probability']:g}",
+        "stall seed": str(memory["seed"]),
+        "images": str(result["images"]),
+        "images in a program": str(result["batch"]),
+        "pictures": result["image_source"],
+        "simulator": result["simulator"],
+        **{name: value for name, value in result["provenance"]["versions"].items()},
+        "command": result["provenance"]["command"],
+        "date": result["provenance"]["date"],
+    }
+
+
+def settings_table(results: list[dict]) -> Table:
+    """Only what is not the same in all runs."""
+    found = [_settings(result) for result in results]
+    names = list(dict.fromkeys(name for settings in found for name in settings))
+    rows = [[name, *(settings.get(name, NOTHING) for settings in found)] for name in names]
+    differing = [row for row in rows if len(set(row[1:])) > 1]
+    return Table(
+        ["setting", *labels(results)],
+        differing or [["nothing", *["the same"] * len(results)]],
+        left=tuple(range(len(results) + 1)),
+    )
+
+
+def _per_image(result: dict, cycles: int) -> float:
+    return cycles / result["images"]
+
+
+def cycles_table(results: list[dict]) -> Table:
+    """Cycles per image of each run, and by how much they differ from the first."""
+    names = labels(results)
+    headings = ["layer", f"cycles {names[0]}"]
+    for name in names[1:]:
+        headings += [f"cycles {name}", f"{name} against {names[0]}"]
+
+    def row(title: str, cycles: list[float]) -> list[str]:
+        cells = [title, count(cycles[0])]
+        for value in cycles[1:]:
+            cells += [count(value), change(value, cycles[0])]
+        return cells
+
+    rows = [
+        row(
+            layer["name"],
+            [_per_image(result, result["layers"][i]["cycles"]) for result in results],
+        )
+        for i, layer in enumerate(results[0]["layers"])
+    ]
+    rows.append(row("total", [_per_image(result, result["cycles"]) for result in results]))
+    return Table(headings, rows, total=True)
+
+
+def _verdict(result: dict) -> str:
+    return "bit-exact" if result["bit_exact"] else f"{count(result['mismatches'])} values differ"
+
+
+def totals_table(results: list[dict]) -> Table:
+    """One line for each run."""
+    return Table(
+        ["run", "verdict", "cycles per image", "against A", "utilisation",
+         "MACs/multiplier/cycle", "simulated (cycles/s)"],
+        [
+            [
+                name, _verdict(result),
+                count(_per_image(result, result["cycles"])),
+                change(_per_image(result, result["cycles"]),
+                       _per_image(results[0], results[0]["cycles"])),
+                percent(result["utilization"], 2), f"{result['macs_per_multiplier_cycle']:.3f}",
+                count(result["cycles_per_second"]),
+            ]
+            for name, result in zip(labels(results), results, strict=True)
+        ],
+        left=(0, 1),
+    )  # fmt: skip
+
+
+def _more_or_fewer(cycles: float, base: float) -> str:
+    if cycles == base:
+        return "as many cycles as"
+    way = "more" if cycles > base else "fewer"
+    return f"{percent(abs(cycles / base - 1), 2)} {way} cycles than"
+
+
+def cycles(results: list[dict]) -> Figure:
+    names = [layer["name"] for layer in results[0]["layers"]]
+    runs = labels(results)
+    data = [
+        bars(
+            names, [_per_image(result, layer["cycles"]) for layer in result["layers"]],
+            run, SERIES[i % len(SERIES)], "%{x:,.0f} cycles",
+        )
+        for i, (run, result) in enumerate(zip(runs, results, strict=True))
+    ]  # fmt: skip
+    totals = [_per_image(result, result["cycles"]) for result in results]
+    changes = [
+        f"{run} takes {_more_or_fewer(total, totals[0])} {runs[0]}"
+        for run, total in zip(runs[1:], totals[1:], strict=True)
+    ]
+    layout = rows_layout(names, "cycles per image", barmode="group", bargap=0.25)
+    layout["height"] += 10 * len(names) * (len(results) - 1)
+    return Figure(
+        "comparison",
+        "; ".join(changes),
+        "Cycles of every layer per image, run by run.",
+        data,
+        layout,
+    )

@@ -1,0 +1,28 @@
+"""The result file: its version and the digest that guards it."""
+
+import hashlib
+import json
+
+# Raise it when a field changes its meaning or goes.
+FORMAT = 1
+
+
+def content_digest(result: dict) -> str:
+    """SHA-256 of everything in ``result`` but its own ``digest``, independent of layout."""
+    content = {key: value for key, value in result.items() if key != "digest"}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def to_json(result: dict) -> bytes:
+    """The file that ``--json`` writes: JSON, a line for each field and for each row of a list."""
+    lines = []
+    for key, value in (result | {"digest": content_digest(result)}).items():
+        rows = value if isinstance(value, list) and value and isinstance(value[0], dict) else None
+        if rows is None:
+            text = json.dumps(value, allow_nan=False)
+        else:
+            text = "[\n" + ",\n".join(f"    {json.dumps(r, allow_nan=False)}" for r in rows)
+            text += "\n  ]"
+        lines.append(f"  {json.dumps(key)}: {text}")
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
