@@ -1,9 +1,11 @@
 """Out-of-context synthesis of the accelerator alone: resources, frequency, critical path."""
 
 import json
+import os
 import subprocess
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,7 +81,8 @@ class Synthesis:
 def synthesise(
     config: Config, device: Device, seeds: int, note: Callable[[str], None] = lambda text: None
 ) -> Synthesis:
-    """Synthesise the accelerator for ``config`` and route it with seeds 1 to ``seeds``.
+    """Synthesise the accelerator for ``config`` and route it with seeds 1 to ``seeds``, as many at
+    a time as there are processors.
 
     Everything is kept under `build_dir`, by the Verilog, the tools and their options.
     `ResarrayError` where a tool is missing or fails, or the design does not fit.
@@ -105,8 +108,9 @@ def synthesise(
         require_fit(device, config.name, luts_of(total), total["MULT18X18D"], total["DP16KD"])
         design = json.loads((netlist / "netlist.json").read_text())
         places = floorplan.place(design["modules"][TOP]["cells"], device)
-        routes = []
-        for seed in range(1, seeds + 1):
+        (netlist / "placed.json").write_text(json.dumps(design))
+
+        def route(seed: int) -> Route:
             options = [
                 device.option, "--package", PACKAGE, "--speed", str(SPEED_GRADE), "--freq",
                 str(TARGET_MHZ), "--seed", str(seed), *tools.PLACER, "--lpf-allow-unconstrained",
@@ -115,12 +119,14 @@ def synthesise(
             name = f"route-{digest(nextpnr.version, *options, json.dumps(places))}"
             report = netlist / f"{name}.json"
             if not report.exists():
-                note(f"placing and routing on the {device.name}, seed {seed} of {seeds}")
-                (netlist / "placed.json").write_text(json.dumps(design))
                 part = netlist / f"{name}.part"
                 run_tool(nextpnr, [*options, "--report", part.name], netlist, f"{name}.log")
                 part.rename(report)
-            routes.append(_route(seed, json.loads(report.read_text())))
+            return _route(seed, json.loads(report.read_text()))
+
+        note(f"placing and routing on the {device.name}, seeds 1 to {seeds}")
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            routes = list(pool.map(route, range(1, seeds + 1)))
     routes.sort(key=lambda route: -route.mhz)
     versions = {"yosys": yosys.version, "nextpnr": nextpnr.version}
     return Synthesis(config.name, device, versions, units, routes)
