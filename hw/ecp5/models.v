@@ -115,6 +115,11 @@ module MULT18X18D #(
             $display("MULT18X18D: this model needs all registers on CLK0");
             $finish;
         end
+        // The mode that ecppack knows, in which SOURCEB 0 is parallel input.
+        if (SOURCEB_MODE != "B_SHIFT") begin
+            $display("MULT18X18D: this model needs SOURCEB_MODE B_SHIFT");
+            $finish;
+        end
     end
 endmodule
 

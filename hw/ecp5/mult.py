@@ -10,6 +10,7 @@ def build(m: Module, unit) -> None:
     """The body of `resarray.hw.multiplier.Multiplier`."""
     a, b = Signal(signed(BITS)), Signal(signed(BITS))
     product = [Signal(name=f"p{i}") for i in range(2 * BITS)]
+    # B comes from its pins where SOURCEB is 0; ecppack knows no other mode for that.
     # nextpnr takes its timing from the input and output registers alone: the pipeline register
     # must be set as well, or it reports a frequency that the block does not reach. The cascade
     # ports stay open.
@@ -19,7 +20,7 @@ def build(m: Module, unit) -> None:
     m.submodules.block = Instance(
         "MULT18X18D",
         **registers,
-        p_SOURCEB_MODE="B_INPUT", p_MULT_BYPASS="DISABLED", p_RESETMODE="SYNC", p_GSR="DISABLED",
+        p_SOURCEB_MODE="B_SHIFT", p_MULT_BYPASS="DISABLED", p_RESETMODE="SYNC", p_GSR="DISABLED",
         i_CLK0=ClockSignal(), i_CE0=1, i_RST0=0,
         i_SIGNEDA=1, i_SIGNEDB=1, i_SOURCEA=0, i_SOURCEB=0,
         **{f"i_A{i}": a[i] for i in range(BITS)},
