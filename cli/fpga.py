@@ -1,12 +1,12 @@
 """Behind ``resarray bitstream``, ``program`` and ``run``."""
 
 import dataclasses
-import shutil
 import subprocess
 from pathlib import Path
 
 import numpy as np
 
+from resarray.fpga import tools
 from resarray.fpga.bitstream import build_bitstream, results_dir
 from resarray.fpga.boards import board as find_board
 from resarray.fpga.host.accelerator import SIMULATION, Accelerator
@@ -81,15 +81,13 @@ def program(board: str, progress: Reporter) -> None:
     file = results_dir(chosen) / f"{chosen.name}.bit"
     if not file.exists():
         raise ResarrayError(f"no '{file}': make it with 'make bitstream BOARD={board}'")
-    loader = shutil.which("openFPGALoader")
-    if loader is None:
-        raise ResarrayError(
-            "no 'openFPGALoader' on PATH, which loads bitstreams: install it "
-            "('apt install openfpgaloader' on Debian)"
-        )
+    loader = tools.find_loader()
     progress.note(f"loading {file}")
     result = subprocess.run(
-        [loader, "--board", chosen.loader, str(file)], capture_output=True, text=True, check=False
+        [*loader.command, "--board", chosen.loader, str(file)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if result.returncode:
         said = (result.stderr.strip() or result.stdout.strip() or "it said nothing").splitlines()

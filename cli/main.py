@@ -298,6 +298,23 @@ def synth(
         synth_command.synth(preset, device, seeds, json, progress)
 
 
+@app.command()
+def doctor(
+    json: Annotated[Path | None, typer.Option(help="write what was found here")] = None,
+) -> None:
+    """Show which tools are there, what is missing and how to get it."""
+    from rich.console import Console
+
+    from . import doctor as doctor_command
+    from .progress import reporter
+
+    with reporter() as progress:
+        progress.note("looking for tools")
+        ready = doctor_command.doctor(json, Console())
+    if not ready:
+        raise typer.Exit(2)
+
+
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit status. Errors are one line on standard error."""
     given = sys.argv[1:] if arguments is None else arguments

