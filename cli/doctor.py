@@ -1,7 +1,6 @@
 """Behind ``resarray doctor``: which tools are there, what is missing, how to get it."""
 
 import importlib.metadata
-import json
 import platform
 import re
 import shutil
@@ -16,7 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from resarray.spec.errors import ResarrayError
-from resarray.spec.image import write_atomic
+
+from .output import write_json
 
 LEAST_PYTHON = (3, 11)
 PIP = f"{sys.executable} -m pip install"
@@ -68,9 +68,7 @@ def doctor(json_path: Path | None, console: Console) -> bool:
     """Print what was found and write it to ``json_path``; whether ``sim`` and ``test`` can run."""
     found = list(findings())
     missing = [entry for entry in found if entry.essential and entry.version is None]
-    if json_path is not None:
-        result = {"ready": not missing, "tools": [asdict(entry) for entry in found]}
-        write_atomic(json_path, (json.dumps(result, indent=2) + "\n").encode())
+    write_json(json_path, {"ready": not missing, "tools": [asdict(entry) for entry in found]})
     (_print_table if console.is_terminal else _print_lines)(found, console)
     verdict = (
         f"'resarray sim' and 'make test' cannot run: {', '.join(e.name for e in missing)} missing"

@@ -17,6 +17,7 @@ from resarray.spec.image import Image, load
 from resarray.spec.layout import from_dict
 from resarray.spec.pixels import quantise_pixels
 
+from .output import write_json
 from .progress import Reporter
 
 # What the PLLs of the boards can make, with room for the memory's doubled clock.
@@ -28,9 +29,10 @@ def bitstream(
     preset: str | None,
     core_mhz: float | None,
     sys_mhz: float | None,
+    json_path: Path | None,
     progress: Reporter,
 ) -> str:
-    """Make the bitstream; lines for the user."""
+    """Make the bitstream, write its summary to ``json_path`` too; lines for the user."""
     chosen = find_board(board)
     for option, field, mhz in (("core", "core_clk", core_mhz), ("sys", "sys_clk", sys_mhz)):
         if mhz is None:
@@ -44,6 +46,7 @@ def bitstream(
     config = find_preset(preset or chosen.preset)
     summary = build_bitstream(chosen, config, progress.note, progress.detail)
     progress.close()
+    write_json(json_path, summary)
     return describe(summary, results_dir(chosen))
 
 
@@ -104,9 +107,10 @@ def classify(
     board: str,
     description: Path | None,
     timeout: float,
+    json_path: Path | None,
     progress: Reporter,
 ) -> list[str]:
-    """One line per picture."""
+    """Run the pictures, write classes, logits and cycles to ``json_path``; a line per picture."""
     chosen = find_board(board)
     image = load(program)
     inputs = read_inputs(image, pictures)
@@ -125,7 +129,7 @@ def classify(
 
     batch, classes = image.manifest["batch"], image.manifest["pixels"]["classes"]
     output = image.manifest["output"]
-    lines = []
+    found = []
     with Accelerator.open(port, description, progress=report) as accelerator:
         accelerator.load(image)
         for start in range(0, len(pictures), batch):
@@ -137,10 +141,18 @@ def classify(
             cycles = accelerator.counters()["CYCLES"]
             for picture, values in zip(pictures[start : start + batch], logits, strict=False):
                 number = int(values.argmax())
-                name = classes[number] if number < len(classes) else str(number)
-                lines.append(f"{picture}: {name} ({cycles:,} cycles)")
+                found.append(
+                    {
+                        "picture": str(picture),
+                        "class": number,
+                        "name": classes[number] if number < len(classes) else str(number),
+                        "logits": values.tolist(),
+                        "cycles": cycles,
+                    }
+                )
     progress.close()
-    return lines
+    write_json(json_path, {"batch": batch, "pictures": found})
+    return [f"{entry['picture']}: {entry['name']} ({entry['cycles']:,} cycles)" for entry in found]
 
 
 def read_inputs(image: Image, pictures: list[Path]) -> np.ndarray:

@@ -149,6 +149,22 @@ def _check_program(program: Image, prepared: "Prepared") -> None:
         )
 
 
+def describe(program: Image) -> dict:
+    """A compiled program's figures, as plain data."""
+    manifest = program.manifest
+    return {
+        "model": manifest["model"],
+        "preset": program.config.name,
+        "config_hash": f"{program.config_hash:016x}",
+        "batch": manifest["batch"],
+        "instructions": manifest["program"]["count"],
+        "bytes": len(program.payload),
+        "memory_bytes": manifest["mem_size"],
+        "predicted_cycles": sum(layer["predicted_cycles"] for layer in manifest["layers"]),
+        "layers": manifest["layers"],
+    }
+
+
 def compile_network(
     graph: "QGraph",
     config: Config,
