@@ -135,6 +135,11 @@ def _simulation_tools() -> Iterator[Finding]:
         get = "" if path else f"apt install {package}"
         yield Finding(tool, version, path or "", "sim, bench, run --port sim", get, True)
     yield _found("libpython", lambda: ("", simulators.require_libpython()), "sim, bench", True)
+    for header, package in simulators.WAVES_HEADERS:
+        there = simulators.has_header(header)
+        get = "" if there else f"apt install {package}"
+        version = "" if there else None
+        yield Finding(header, version, "", "sim --waves", get, False)
     yield _found(
         "Icarus Verilog", simulator(simulators.find_icarus), "sim --sim icarus, make test", False
     )

@@ -117,6 +117,13 @@ def sim(
     batch: Annotated[
         bool, typer.Option("--batch", help="all images in one program, sharing the weights")
     ] = False,
+    waves: Annotated[
+        Path | None, typer.Option(help="write waveforms (.fst) of --layer or --cycles here")
+    ] = None,
+    layer: Annotated[str | None, typer.Option(help="with --waves: this layer")] = None,
+    cycles: Annotated[
+        str | None, typer.Option(help="with --waves: this window of the run, FROM:TO")
+    ] = None,
 ) -> None:
     """Run a network on the RTL, compare it with the golden model."""
     from . import simulate
@@ -136,6 +143,9 @@ def sim(
         json=json,
         fuse_pool=fuse_pool,
         batch=batch,
+        waves=waves,
+        layer=layer,
+        cycles=cycles,
         command=context.obj,
     )
     with reporter() as progress:

@@ -1,6 +1,7 @@
 """Behind ``resarray sim``: prepare, compile, run, compare, report."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # PyTorch takes seconds to import: not before the options are
     from resarray.golden.graph import QGraph
     from resarray.golden.pipeline import Prepared
     from resarray.sim.run import MemoryModel
+    from resarray.sim.waves import Waves
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,9 @@ class Request:
     json: Path | None
     fuse_pool: bool
     batch: bool
+    waves: Path | None
+    layer: str | None
+    cycles: str | None
     command: str
 
 
@@ -55,6 +60,10 @@ def simulate(request: Request, progress: Reporter) -> bool:
     )
     memory.settings(config)
     simulator = simulators.find(request.simulator)
+    waves = _window(request)
+    if waves is not None:
+        waves.require_writable()
+        simulators.require_waves(simulator)
     program = None if request.image is None else load(request.image, config)
 
     from . import network
@@ -73,6 +82,8 @@ def simulate(request: Request, progress: Reporter) -> bool:
             memory_bytes=request.memory_bytes,
         )
     _check_program(program, prepared)
+    if waves is not None and request.layer is not None:
+        waves = replace(waves, layer=_layer(request.layer, program))
     batch = program.manifest["batch"]
     if count % batch:
         raise ResarrayError(
@@ -98,6 +109,7 @@ def simulate(request: Request, progress: Reporter) -> bool:
         simulator=request.simulator,
         memory=memory,
         windows=None if request.json is None else WINDOWS,
+        waves=waves,
         note=progress.note,
         progress=on_progress,
     )
@@ -122,7 +134,40 @@ def simulate(request: Request, progress: Reporter) -> bool:
     if request.json is not None:
         write_atomic(request.json, format.to_json(summary))
     result.show(summary, prepared.class_names, _console())
+    if waves is not None:
+        print(f"waveforms: {waves.path}; look at them with 'gtkwave {waves.save_file}'")
     return summary["bit_exact"]
+
+
+def _window(request: Request) -> "Waves | None":
+    """The waveforms asked for; of a layer, the name is looked up later."""
+    from resarray.sim.waves import Waves
+
+    if request.waves is None:
+        if request.layer is None and request.cycles is None:
+            return None
+        raise ResarrayError("--layer and --cycles choose waveforms: give --waves FILE.fst too")
+    if (request.layer is None) == (request.cycles is None):
+        raise ResarrayError(
+            "--waves writes a part of the run: give one of --layer NAME and --cycles FROM:TO"
+        )
+    if request.cycles is None:
+        return Waves(request.waves)
+    match = re.fullmatch(r"(\d{1,9}):(\d{1,9})", request.cycles)
+    if match is None or int(match[1]) >= int(match[2]):
+        raise ResarrayError(
+            f"--cycles {request.cycles} is no window: give FROM:TO, as in 1000:2000, with FROM "
+            "below TO"
+        )
+    return Waves(request.waves, int(match[1]), int(match[2]))
+
+
+def _layer(name: str, program: Image) -> int:
+    """The place of layer ``name`` in the program."""
+    names = [layer["name"] for layer in program.manifest["layers"]]
+    if name not in names:
+        raise ResarrayError(f"unknown layer '{name}': choose one of {', '.join(names)}")
+    return names.index(name)
 
 
 def _console() -> Console:

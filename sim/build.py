@@ -32,8 +32,8 @@ HW = Path(resarray.hw.__path__[0])
 # Simulation models of what a target's Verilog instantiates.
 MODELS = {"generic": (), "ecp5": ("ecp5/models.v",)}
 TOP = "harness"
-HARNESS = ("axi_memory.v", "activity.v", "harness.v")
-# Where the design has this inside, the harness records its activity.
+HARNESS = ("axi_memory.v", "activity.v", "waves.v", "harness.v")
+# Where the design has this inside, the harness records its activity and can write waveforms.
 CORE = "module \\resarray.core "
 JOBS = 2  # compilers at a time
 # Memory that is simulated at least, log2 of words: 64 MiB of 64-bit words costs Verilator nothing,
@@ -139,11 +139,13 @@ def build(
     rows: int,
     words: int,
     note: Callable[[str], None] = lambda text: None,
+    waves: bool = False,
 ) -> Build:
     """Compile ``design`` (Verilog text of module ``resarray``) with the harness.
 
     rows:   bytes per memory word
     words:  memory words needed; the memory has at least as many
+    waves:  able to write waveforms, which makes it slower
     note:   told what is going on when something has to be built
 
     `ResarrayError` naming the log when the simulator rejects the design.
@@ -152,11 +154,11 @@ def build(
     harness = [(HERE / name).read_bytes() for name in HARNESS]
 
     def compile_into(folder: Path) -> None:
-        _compile(simulator, design, rows, depth_bits, folder)
+        _compile(simulator, design, rows, depth_bits, waves, folder)
 
     folder = _cached(
         simulator,
-        (design, repr((ICARUS_FLAGS, CORE)), f"{rows} {depth_bits}", *harness),
+        (design, repr((ICARUS_FLAGS, CORE)), f"{rows} {depth_bits} {waves}", *harness),
         compile_into,
         note,
     )
@@ -201,12 +203,15 @@ def _cached(
     return folder
 
 
-def _compile(simulator: Simulator, design: str, rows: int, depth_bits: int, folder: Path) -> None:
+def _compile(
+    simulator: Simulator, design: str, rows: int, depth_bits: int, waves: bool, folder: Path
+) -> None:
     source = folder / "resarray.v"
     source.write_text(design)
     parameters = {"ROWS": rows, "DEPTH_BITS": depth_bits}
     harness = [str(HERE / name) for name in HARNESS]
-    defines = ("-DACTIVITY",) if CORE in design else ()
+    inside = ("-DACTIVITY", "-DWAVES") if waves else ("-DACTIVITY",)
+    defines = inside if CORE in design else ()
     if simulator.name == "icarus":
         commands = [
             [
@@ -224,7 +229,9 @@ def _compile(simulator: Simulator, design: str, rows: int, depth_bits: int, fold
         ]
         run_commands(commands, simulator, folder)
     else:
-        _verilate(simulator, parameters, [*defines, *harness, str(source)], folder)
+        flags = (*VERILATOR_FLAGS, "--trace-fst") if waves else VERILATOR_FLAGS
+        sources = [*defines, *harness, str(source)]
+        _verilate(simulator, parameters, sources, folder, flags=flags)
 
 
 def _verilate(

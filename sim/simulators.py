@@ -22,6 +22,8 @@ BUILD_TOOLS = (
     ("g++", "g++", "compiles the simulation"),
     ("make", "make", "compiles the simulation"),
 )
+# C headers for Verilator's FST files, with their Debian packages.
+WAVES_HEADERS = (("zlib.h", "zlib1g-dev"), ("lz4.h", "liblz4-dev"))
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,27 @@ def require_libpython() -> str:
             f"install it ('apt install libpython{version}' on Debian)"
         )
     return found
+
+
+def require_waves(simulator: Simulator) -> None:
+    """`ResarrayError` where what ``simulator`` needs to write waveforms is missing."""
+    if simulator.name != "verilator":
+        return
+    for header, package in WAVES_HEADERS:
+        if not has_header(header):
+            raise ResarrayError(
+                f"no '{header}', which waveforms from Verilator need: install it ('apt install "
+                f"{package}' on Debian), or use --sim icarus"
+            )
+
+
+def has_header(name: str) -> bool:
+    """Whether the compiler finds a C header."""
+    command = ["g++", "-E", "-x", "c++", "-include", name, "/dev/null"]
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:  # no compiler
+        return False
 
 
 def _version(command: list[str], env: dict[str, str]) -> str:
