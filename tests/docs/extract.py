@@ -40,7 +40,7 @@ def commands(page: str) -> list[str]:
 
 def mentions(page: str) -> list[str]:
     """Commands in running text, and those in blocks."""
-    spans = re.findall(r"`((?:make|resarray) [^`]+)`", page.replace("\n", " "))
+    spans = re.findall(r"`((?:make|(?:\.venv/bin/)?resarray) [^`]+)`", page.replace("\n", " "))
     return [*spans, *commands(page)]
 
 

@@ -23,7 +23,6 @@ from tests.report.test_report import SYNTH
 from .extract import PAGES, ROOT, commands, mentions, snippets
 
 QUICK = {
-    "resarray doctor",
     "resarray compile --preset 25f --model resnet8 -o resnet8.rsa",
     "resarray report a.json --out build/report",
     "resarray report a.json b.json c.json --synth synth.json",
@@ -32,6 +31,7 @@ QUICK = {
 SLOW = {
     "make sim",
     "make sim MODEL=resnet20 WEIGHTS=resnet20.th IMAGES=pictures/ INPUT_SIZE=32",
+    "make sim WAVES=1 LAYER=layer1.0.conv1",
     "make report",
     "make report MODEL=resnet20 PRESET=small INPUT_SIZE=32 COUNT=4",
     ".venv/bin/resarray sim --model my_model.py:build --images data.npz --json out.json",

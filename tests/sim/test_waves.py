@@ -78,7 +78,7 @@ def read(path: Path) -> Dump:
         elif match[2]:
             scope.pop()
         else:
-            name = ".".join([*scope, match[5].partition("[")[0]])
+            name = ".".join([*scope, match[5]])
             widths[name] = int(match[3])
             names.setdefault(match[4], []).append(name)
     values: dict[str, list[str]] = {}
