@@ -92,7 +92,13 @@ def simulate(request: Request, progress: Reporter) -> bool:
         )
     jobs = count // batch
     predicted = sum(layer["predicted_cycles"] for layer in program.manifest["layers"])
-    report = None
+    report = compiling = None
+
+    def on_compiled(files: int, of: int) -> None:
+        nonlocal compiling
+        if compiling is None:
+            compiling = progress.measured(f"compiling {of} files of the simulation", of, "files")
+        compiling(files)
 
     def on_progress(job: int, cycles: int) -> None:
         nonlocal report
@@ -112,6 +118,7 @@ def simulate(request: Request, progress: Reporter) -> bool:
         waves=waves,
         note=progress.note,
         progress=on_progress,
+        compiled=on_compiled,
     )
     progress.close()
     experiment = result.Experiment(

@@ -109,6 +109,7 @@ def run_many(
     waves: Waves | None = None,
     note: Callable[[str], None] = lambda text: None,
     progress: Progress = lambda job, cycles: None,
+    compiled: build.Compiled = lambda files, of: None,
 ) -> list[RunResult]:
     """Run programs of one configuration one after the other in one simulator process.
 
@@ -119,6 +120,7 @@ def run_many(
     windows:         record activity in at most so many windows of time; None: do not
     waves:           write these waveforms of the first program; None: none
     note, progress:  told what is being built, and how far a program is
+    compiled:        told how far the simulation's compilation is, where it has to be built
 
     `ResarrayError` when a tool is missing, when the accelerator reports an error, breaks the AXI
     protocol or hangs (with every engine's state), or when the simulator fails.
@@ -130,7 +132,7 @@ def run_many(
     if design is None:
         design = build.verilog(config, note)
     words = max(layout.ceil_div(image.manifest["mem_size"], config.rows) for image, _ in programs)
-    binary = build.build(found, design, config.rows, words, note, waves is not None)
+    binary = build.build(found, design, config.rows, words, note, waves is not None, compiled)
 
     contents = [memory_contents(image, inputs) for image, inputs in programs]
     scratch = build.build_dir() / "run"
