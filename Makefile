@@ -1,7 +1,7 @@
 # make sim | test | lint | clean: each sets up everything that it needs in .venv.
 #
 # make sim MODEL=... WEIGHTS=... IMAGES=... INPUT_SIZE=... COUNT=... SIM=verilator|icarus
-#          PRESET=... JSON=...
+#          PRESET=... JSON=... WAVES=1|FILE.fst LAYER=... CYCLES=FROM:TO
 # make report RESULTS="A.json B.json" SYNTH=...
 
 SHELL := /bin/bash
@@ -18,12 +18,15 @@ FPGA_STAMP := $(subst .stamp-,.stamp-fpga-,$(STAMP))
 OPTIONS := $(if $(MODEL),--model '$(MODEL)') $(if $(WEIGHTS),--weights '$(WEIGHTS)') \
 	$(if $(IMAGES),--images '$(IMAGES)') $(if $(INPUT_SIZE),--input-size '$(INPUT_SIZE)') \
 	$(if $(COUNT),--count '$(COUNT)') $(if $(SIM),--sim '$(SIM)') \
-	$(if $(PRESET),--preset '$(PRESET)') $(if $(JSON),--json '$(JSON)')
+	$(if $(PRESET),--preset '$(PRESET)') $(if $(JSON),--json '$(JSON)') \
+	$(if $(WAVES),--waves '$(patsubst 1,build/waves.fst,$(WAVES))') \
+	$(if $(LAYER),--layer '$(LAYER)') $(if $(CYCLES),--cycles '$(CYCLES)')
 BOARD_OPTION := $(if $(BOARD),--board '$(BOARD)')
 
 help:
 	@echo "make sim    run ResNet-18 on the RTL and compare it with the golden model"
 	@echo "            (MODEL= WEIGHTS= IMAGES= INPUT_SIZE= COUNT= SIM= PRESET= JSON=)"
+	@echo "            WAVES=1 LAYER=name: its waveforms, build/waves.fst (or CYCLES=from:to)"
 	@echo "make report  page of a result: build/report/report.html (RESULTS= SYNTH=, or sim's options)"
 	@echo "make bench  measure whole networks on the RTL (20 minutes)"
 	@echo "make bitstream  make a bitstream (BOARD=ulx3s-85f|ulx3s-25f|ecpix5-85f PRESET=)"

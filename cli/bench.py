@@ -1,6 +1,5 @@
 """Behind ``resarray bench``: measure every case, write bench.json and bench.md."""
 
-import json
 from pathlib import Path
 
 import typer
@@ -8,6 +7,7 @@ import typer
 from resarray.spec.errors import ResarrayError
 from resarray.spec.image import write_atomic
 
+from .output import write_json
 from .progress import Reporter
 
 # Parts of the benchmark beside the cases, as ``--only`` calls them.
@@ -35,7 +35,7 @@ def bench(folder: Path, only: list[str] | None, progress: Reporter) -> list[str]
     failed = measure.judge(rows, scaling, layers)
     table = measure.markdown(rows, scaling, layers)
     result = {"cases": rows, "scaling": scaling, "layers": layers, "failed": failed}
-    write_atomic(folder / "bench.json", (json.dumps(result, indent=2) + "\n").encode())
+    write_json(folder / "bench.json", result)
     write_atomic(folder / "bench.md", table.encode())
     typer.echo(table)
     return failed

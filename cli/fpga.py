@@ -1,12 +1,12 @@
 """Behind ``resarray bitstream``, ``program`` and ``run``."""
 
 import dataclasses
-import shutil
 import subprocess
 from pathlib import Path
 
 import numpy as np
 
+from resarray.fpga import tools
 from resarray.fpga.bitstream import build_bitstream, results_dir
 from resarray.fpga.boards import board as find_board
 from resarray.fpga.host.accelerator import SIMULATION, Accelerator
@@ -18,6 +18,7 @@ from resarray.spec.image import Image, load
 from resarray.spec.layout import from_dict
 from resarray.spec.pixels import quantise_pixels
 
+from .output import write_json
 from .progress import Reporter
 
 # What the PLLs of the boards can make, with room for the memory's doubled clock.
@@ -29,9 +30,10 @@ def bitstream(
     preset: str | None,
     core_mhz: float | None,
     sys_mhz: float | None,
+    json_path: Path | None,
     progress: Reporter,
 ) -> str:
-    """Make the bitstream; lines for the user."""
+    """Make the bitstream, write its summary to ``json_path`` too; lines for the user."""
     chosen = find_board(board)
     for option, field, mhz in (("core", "core_clk", core_mhz), ("sys", "sys_clk", sys_mhz)):
         if mhz is None:
@@ -45,6 +47,7 @@ def bitstream(
     config = find_preset(preset or chosen.preset)
     summary = build_bitstream(chosen, config, progress.note, progress.detail)
     progress.close()
+    write_json(json_path, summary)
     return describe(summary, results_dir(chosen))
 
 
@@ -79,15 +82,13 @@ def program(board: str, progress: Reporter) -> None:
     file = results_dir(chosen) / f"{chosen.name}.bit"
     if not file.exists():
         raise ResarrayError(f"no '{file}': make it with 'make bitstream BOARD={board}'")
-    loader = shutil.which("openFPGALoader")
-    if loader is None:
-        raise ResarrayError(
-            "no 'openFPGALoader' on PATH, which loads bitstreams: install it "
-            "('apt install openfpgaloader' on Debian)"
-        )
+    loader = tools.find_loader()
     progress.note(f"loading {file}")
     result = subprocess.run(
-        [loader, "--board", chosen.loader, str(file)], capture_output=True, text=True, check=False
+        [*loader.command, "--board", chosen.loader, str(file)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if result.returncode:
         said = (result.stderr.strip() or result.stdout.strip() or "it said nothing").splitlines()
@@ -104,9 +105,10 @@ def classify(
     board: str,
     description: Path | None,
     timeout: float,
+    json_path: Path | None,
     progress: Reporter,
 ) -> list[str]:
-    """One line per picture."""
+    """Run the pictures, write classes, logits and cycles to ``json_path``; a line per picture."""
     chosen = find_board(board)
     image = load(program)
     inputs = read_inputs(image, pictures)
@@ -125,7 +127,7 @@ def classify(
 
     batch, classes = image.manifest["batch"], image.manifest["pixels"]["classes"]
     output = image.manifest["output"]
-    lines = []
+    found = []
     with Accelerator.open(port, description, progress=report) as accelerator:
         accelerator.load(image)
         for start in range(0, len(pictures), batch):
@@ -137,10 +139,18 @@ def classify(
             cycles = accelerator.counters()["CYCLES"]
             for picture, values in zip(pictures[start : start + batch], logits, strict=False):
                 number = int(values.argmax())
-                name = classes[number] if number < len(classes) else str(number)
-                lines.append(f"{picture}: {name} ({cycles:,} cycles)")
+                found.append(
+                    {
+                        "picture": str(picture),
+                        "class": number,
+                        "name": classes[number] if number < len(classes) else str(number),
+                        "logits": values.tolist(),
+                        "cycles": cycles,
+                    }
+                )
     progress.close()
-    return lines
+    write_json(json_path, {"batch": batch, "pictures": found})
+    return [f"{entry['picture']}: {entry['name']} ({entry['cycles']:,} cycles)" for entry in found]
 
 
 def read_inputs(image: Image, pictures: list[Path]) -> np.ndarray:

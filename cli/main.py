@@ -14,15 +14,38 @@ from typer.exceptions import TyperException
 
 from resarray.spec.errors import ResarrayError
 
+from . import complete
+
+HELP = """Residual networks on FPGAs, bit for bit.
+
+A trained ResNet becomes int8 integers, is compiled to instructions, and runs on the RTL of a
+systolic array; every layer is compared with the integer golden model. The commands are listed in
+the order in which one uses them: first a look at the tools, then 'sim' and its 'report', then one's
+own weights, the compiler by itself, measurements, and a board.
+"""
+EXAMPLES = """\b
+Examples:
+  resarray sim --model resnet8 --preset small --json out.json
+      a small network on the RTL; then: resarray report out.json
+  resarray compile --model resnet18 --preset default -o net.rsa
+      an image file; then: resarray disasm net.rsa
+
+'resarray COMMAND --help' shows a command's options. Status: 0 done, 1 the RTL differs from the
+golden model (or a bar of 'bench' is missed), 2 bad input or a missing tool.
+"""
+
 app = typer.Typer(
-    help="Residual networks on FPGAs, bit for bit.",
-    add_completion=False,
+    help=HELP,
+    epilog=EXAMPLES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
-Model = Annotated[str, typer.Option(help="name from the zoo, or file.py:function")]
+Model = Annotated[
+    str,
+    typer.Option(help="name from the zoo, or file.py:function", autocompletion=complete.models),
+]
 Weights = Annotated[
     Path | None,
     typer.Option(help=".pth, .th or .safetensors; default: trained on the digits and cached"),
@@ -32,7 +55,10 @@ InputSize = Annotated[
     int | None, typer.Option(min=1, help="pixels; default: 64 for the digits, else the model's")
 ]
 Count = Annotated[int, typer.Option(min=1, help="images")]
-Preset = Annotated[str, typer.Option(help="configuration of the accelerator")]
+Preset = Annotated[
+    str,
+    typer.Option(help="configuration of the accelerator", autocompletion=complete.presets),
+]
 FusePool = Annotated[bool, typer.Option(help="pool while draining, where it fits")]
 Latency = Annotated[int, typer.Option(help="memory latency in cycles")]
 BytesPerCycle = Annotated[
@@ -44,6 +70,28 @@ BytesPerCycle = Annotated[
 MemoryBytes = Annotated[
     int | None, typer.Option(min=1, help="bytes of memory; default: as many as addresses reach")
 ]
+Board = Annotated[
+    str,
+    typer.Option(help="ulx3s-85f, ulx3s-25f or ecpix5-85f", autocompletion=complete.boards),
+]
+Json = Annotated[Path | None, typer.Option(help="write the result here")]
+
+
+@app.command()
+def doctor(
+    json: Json = None,
+) -> None:
+    """Show which tools are there, what is missing and how to get it."""
+    from rich.console import Console
+
+    from . import doctor as doctor_command
+    from .progress import reporter
+
+    with reporter() as progress:
+        progress.note("looking for tools")
+        ready = doctor_command.doctor(json, Console())
+    if not ready:
+        raise typer.Exit(2)
 
 
 @app.command()
@@ -54,7 +102,9 @@ def sim(
     images: Images = "digits",
     input_size: InputSize = None,
     count: Count = 1,
-    sim: Annotated[str, typer.Option(help="verilator or icarus")] = "verilator",
+    sim: Annotated[
+        str, typer.Option(help="verilator or icarus", autocompletion=complete.simulators)
+    ] = "verilator",
     preset: Preset = "default",
     latency: Latency = 32,
     bytes_per_cycle: BytesPerCycle = None,
@@ -62,13 +112,20 @@ def sim(
     stalls: Annotated[float, typer.Option(help="probability of a pause on each channel")] = 0.0,
     seed: Annotated[int, typer.Option(help="seed of the stalls")] = 0,
     image: Annotated[Path | None, typer.Option(help="run this compiled image")] = None,
-    json: Annotated[Path | None, typer.Option(help="write the result here")] = None,
+    json: Json = None,
     fuse_pool: FusePool = True,
     batch: Annotated[
         bool, typer.Option("--batch", help="all images in one program, sharing the weights")
     ] = False,
+    waves: Annotated[
+        Path | None, typer.Option(help="write waveforms (.fst) of --layer or --cycles here")
+    ] = None,
+    layer: Annotated[str | None, typer.Option(help="with --waves: this layer")] = None,
+    cycles: Annotated[
+        str | None, typer.Option(help="with --waves: this window of the run, FROM:TO")
+    ] = None,
 ) -> None:
-    """Run a network on the RTL and compare every layer with the golden model."""
+    """Run a network on the RTL, compare it with the golden model."""
     from . import simulate
     from .options import NetworkOptions
     from .progress import reporter
@@ -86,6 +143,9 @@ def sim(
         json=json,
         fuse_pool=fuse_pool,
         batch=batch,
+        waves=waves,
+        layer=layer,
+        cycles=cycles,
         command=context.obj,
     )
     with reporter() as progress:
@@ -106,10 +166,49 @@ def report(
         "build/report"
     ),
 ) -> None:
-    """Make a page of a result: verdict, cycles, roofline, activity, numbers."""
+    """Make a page of a result: cycles, roofline, activity, numbers."""
     from . import report as report_command
 
     typer.echo(report_command.report(results, synth, out))
+
+
+@app.command()
+def train(
+    model: Annotated[
+        str, typer.Argument(help="name from the zoo", autocompletion=complete.models)
+    ] = "resnet18",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="default: the cache that sim reads")
+    ] = None,
+) -> None:
+    """Train a model on the digits."""
+    from . import network
+    from .progress import reporter
+
+    with reporter() as progress:
+        message = network.train(model, output, progress)
+    typer.echo(message)
+
+
+@app.command()
+def accuracy(
+    model: Model = "resnet18",
+    weights: Weights = None,
+    images: Images = "digits",
+    input_size: InputSize = None,
+    count: Annotated[int | None, typer.Option(min=1, help="images; default: all")] = None,
+    json: Json = None,
+) -> None:
+    """Top-1 of the float and the integer model."""
+    from . import network
+    from .options import NetworkOptions
+    from .progress import reporter
+
+    with reporter() as progress:
+        message = network.accuracy(
+            NetworkOptions(model, weights, images, input_size, count), json, progress
+        )
+    typer.echo(message)
 
 
 @app.command("compile")
@@ -125,6 +224,7 @@ def compile_(
     memory_bytes: MemoryBytes = None,
     fuse_pool: FusePool = True,
     batch: Annotated[int, typer.Option(min=1, help="images per run, sharing the weights")] = 1,
+    json: Json = None,
 ) -> None:
     """Quantise and compile a network to an image file."""
     from resarray.compiler.timing import MemoryTiming
@@ -133,6 +233,7 @@ def compile_(
 
     from . import simulate
     from .options import NetworkOptions
+    from .output import write_json
     from .progress import reporter
 
     config = find_preset(preset)
@@ -156,58 +257,30 @@ def compile_(
             "classes": prepared.class_names,
         }
         save(program, output)
-    cycles = sum(layer["predicted_cycles"] for layer in program.manifest["layers"])
+    facts = simulate.describe(program)
+    write_json(json, {"image": str(output)} | facts)
     typer.echo(
-        f"{output}: {program.manifest['model']} for preset '{preset}', "
-        f"{program.manifest['program']['count']:,} instructions, {len(program.payload):,} bytes, "
-        f"{program.manifest['mem_size']:,} bytes of memory, {cycles:,} cycles predicted"
+        f"{output}: {facts['model']} for preset '{preset}', {facts['instructions']:,} "
+        f"instructions, {facts['bytes']:,} bytes, {facts['memory_bytes']:,} bytes of memory, "
+        f"{facts['predicted_cycles']:,} cycles predicted"
     )
 
 
 @app.command()
-def disasm(image: Annotated[Path, typer.Argument(help="image file")]) -> None:
+def disasm(
+    image: Annotated[Path, typer.Argument(help="image file")],
+    json: Json = None,
+) -> None:
     """Print a compiled program as text."""
-    from resarray.compiler.disasm import disassemble
+    from resarray.compiler.disasm import disassemble, instructions
     from resarray.spec.image import load
 
-    typer.echo(disassemble(load(image)), nl=False)
+    from .output import write_json
 
-
-@app.command()
-def train(
-    model: Annotated[str, typer.Argument(help="name from the zoo")] = "resnet18",
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="default: the cache that sim reads")
-    ] = None,
-) -> None:
-    """Train a model on the digits."""
-    from . import network
-    from .progress import reporter
-
-    with reporter() as progress:
-        message = network.train(model, output, progress)
-    typer.echo(message)
-
-
-@app.command()
-def accuracy(
-    model: Model = "resnet18",
-    weights: Weights = None,
-    images: Images = "digits",
-    input_size: InputSize = None,
-    count: Annotated[int | None, typer.Option(min=1, help="images; default: all")] = None,
-    json: Annotated[Path | None, typer.Option(help="write the result here")] = None,
-) -> None:
-    """Top-1 of the float and the integer model."""
-    from . import network
-    from .options import NetworkOptions
-    from .progress import reporter
-
-    with reporter() as progress:
-        message = network.accuracy(
-            NetworkOptions(model, weights, images, input_size, count), json, progress
-        )
-    typer.echo(message)
+    program = load(image)
+    found = [vars(i) | {"engine": i.engine.name} for i in instructions(program)]
+    write_json(json, {"model": program.manifest["model"], "instructions": found})
+    typer.echo(disassemble(program), nl=False)
 
 
 @app.command()
@@ -219,7 +292,7 @@ def bench(
         list[str] | None, typer.Option(help="a case by name; may be repeated; default: all")
     ] = None,
 ) -> None:
-    """Measure whole networks on the RTL and hold them against the project's bars."""
+    """Measure whole networks on the RTL against the project's bars."""
     from . import bench as bench_command
     from .progress import reporter
 
@@ -231,24 +304,43 @@ def bench(
         raise typer.Exit(1)
 
 
-Board = Annotated[str, typer.Option(help="ulx3s-85f, ulx3s-25f or ecpix5-85f")]
+@app.command()
+def synth(
+    preset: Preset = "default",
+    device: Annotated[
+        str, typer.Option(help="LFE5U: 25f, 45f or 85f", autocompletion=complete.devices)
+    ] = "85f",
+    seeds: Annotated[int, typer.Option(min=1, help="place and route so often")] = 3,
+    json: Json = None,
+) -> None:
+    """Synthesise the accelerator alone: resources, frequency."""
+    from . import synth as synth_command
+    from .progress import reporter
+
+    with reporter() as progress:
+        synth_command.synth(preset, device, seeds, json, progress)
 
 
 @app.command()
 def bitstream(
     board: Board = "ulx3s-85f",
     preset: Annotated[
-        str | None, typer.Option(help="configuration of the accelerator; default: the board's")
+        str | None,
+        typer.Option(
+            help="configuration of the accelerator; default: the board's",
+            autocompletion=complete.presets,
+        ),
     ] = None,
     core_mhz: Annotated[float | None, typer.Option(help="clock of the accelerator")] = None,
     sys_mhz: Annotated[float | None, typer.Option(help="clock of memory and bus")] = None,
+    json: Json = None,
 ) -> None:
-    """Make a bitstream: resources, clocks and projections beside it in build/<board>."""
+    """Make a bitstream, with its figures, in build/<board>."""
     from . import fpga
     from .progress import reporter
 
     with reporter() as progress:
-        message = fpga.bitstream(board, preset, core_mhz, sys_mhz, progress)
+        message = fpga.bitstream(board, preset, core_mhz, sys_mhz, json, progress)
     typer.echo(message)
 
 
@@ -272,30 +364,16 @@ def run_(
         Path | None, typer.Option(help="soc.json; default: the one beside the board's bitstream")
     ] = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="seconds that a run may take")] = 60.0,
+    json: Json = None,
 ) -> None:
     """Classify pictures on a board."""
     from . import fpga
     from .progress import reporter
 
     with reporter() as progress:
-        lines = fpga.classify(program, pictures, port, board, description, timeout, progress)
+        lines = fpga.classify(program, pictures, port, board, description, timeout, json, progress)
     for line in lines:
         typer.echo(line)
-
-
-@app.command()
-def synth(
-    preset: Preset = "default",
-    device: Annotated[str, typer.Option(help="LFE5U: 25f, 45f or 85f")] = "85f",
-    seeds: Annotated[int, typer.Option(min=1, help="place and route so often")] = 3,
-    json: Annotated[Path | None, typer.Option(help="write the result here")] = None,
-) -> None:
-    """Synthesise the accelerator alone for an ECP5: resources, frequency, critical path."""
-    from . import synth as synth_command
-    from .progress import reporter
-
-    with reporter() as progress:
-        synth_command.synth(preset, device, seeds, json, progress)
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import io
-import json
 from pathlib import Path
 
 from resarray.golden import accuracy as golden_accuracy
@@ -10,6 +9,7 @@ from resarray.golden import pipeline
 from resarray.spec.image import write_atomic
 
 from .options import NetworkOptions
+from .output import write_json
 from .progress import Reporter
 
 
@@ -45,9 +45,7 @@ def accuracy(options: NetworkOptions, json_path: Path | None, progress: Reporter
 
     found = golden_accuracy.accuracy(**options.arguments(), progress=report)
     progress.close()
-    if json_path is not None:
-        text = json.dumps(dataclasses.asdict(found), indent=2) + "\n"
-        write_atomic(json_path, text.encode())
+    write_json(json_path, dataclasses.asdict(found))
     return (
         f"{found.model} at {found.input_size}x{found.input_size} on {found.count} images of "
         f"{found.images}: float {100 * found.float_top1:.2f} %, integer "

@@ -54,7 +54,8 @@ class Reporter:
 
         def update(done: float) -> None:
             rate = done / max(time.monotonic() - self._started, 1e-9)
-            self._update(completed=done, rate=f"{rate:,.0f} {unit}/s")
+            digits = 0 if rate >= 10 else 1
+            self._update(completed=done, rate=f"{rate:,.{digits}f} {unit}/s")
 
         return update
 

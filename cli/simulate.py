@@ -1,6 +1,7 @@
 """Behind ``resarray sim``: prepare, compile, run, compare, report."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # PyTorch takes seconds to import: not before the options are
     from resarray.golden.graph import QGraph
     from resarray.golden.pipeline import Prepared
     from resarray.sim.run import MemoryModel
+    from resarray.sim.waves import Waves
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,9 @@ class Request:
     json: Path | None
     fuse_pool: bool
     batch: bool
+    waves: Path | None
+    layer: str | None
+    cycles: str | None
     command: str
 
 
@@ -55,6 +60,10 @@ def simulate(request: Request, progress: Reporter) -> bool:
     )
     memory.settings(config)
     simulator = simulators.find(request.simulator)
+    waves = _window(request)
+    if waves is not None:
+        waves.require_writable()
+        simulators.require_waves(simulator)
     program = None if request.image is None else load(request.image, config)
 
     from . import network
@@ -73,6 +82,8 @@ def simulate(request: Request, progress: Reporter) -> bool:
             memory_bytes=request.memory_bytes,
         )
     _check_program(program, prepared)
+    if waves is not None and request.layer is not None:
+        waves = replace(waves, layer=_layer(request.layer, program))
     batch = program.manifest["batch"]
     if count % batch:
         raise ResarrayError(
@@ -81,7 +92,13 @@ def simulate(request: Request, progress: Reporter) -> bool:
         )
     jobs = count // batch
     predicted = sum(layer["predicted_cycles"] for layer in program.manifest["layers"])
-    report = None
+    report = compiling = None
+
+    def on_compiled(files: int, of: int) -> None:
+        nonlocal compiling
+        if compiling is None:
+            compiling = progress.measured(f"compiling {of} files of the simulation", of, "files")
+        compiling(files)
 
     def on_progress(job: int, cycles: int) -> None:
         nonlocal report
@@ -98,8 +115,10 @@ def simulate(request: Request, progress: Reporter) -> bool:
         simulator=request.simulator,
         memory=memory,
         windows=None if request.json is None else WINDOWS,
+        waves=waves,
         note=progress.note,
         progress=on_progress,
+        compiled=on_compiled,
     )
     progress.close()
     experiment = result.Experiment(
@@ -122,7 +141,40 @@ def simulate(request: Request, progress: Reporter) -> bool:
     if request.json is not None:
         write_atomic(request.json, format.to_json(summary))
     result.show(summary, prepared.class_names, _console())
+    if waves is not None:
+        print(f"waveforms: {waves.path}; look at them with 'gtkwave {waves.save_file}'")
     return summary["bit_exact"]
+
+
+def _window(request: Request) -> "Waves | None":
+    """The waveforms asked for; of a layer, the name is looked up later."""
+    from resarray.sim.waves import Waves
+
+    if request.waves is None:
+        if request.layer is None and request.cycles is None:
+            return None
+        raise ResarrayError("--layer and --cycles choose waveforms: give --waves FILE.fst too")
+    if (request.layer is None) == (request.cycles is None):
+        raise ResarrayError(
+            "--waves writes a part of the run: give one of --layer NAME and --cycles FROM:TO"
+        )
+    if request.cycles is None:
+        return Waves(request.waves)
+    match = re.fullmatch(r"(\d{1,9}):(\d{1,9})", request.cycles)
+    if match is None or int(match[1]) >= int(match[2]):
+        raise ResarrayError(
+            f"--cycles {request.cycles} is no window: give FROM:TO, as in 1000:2000, with FROM "
+            "below TO"
+        )
+    return Waves(request.waves, int(match[1]), int(match[2]))
+
+
+def _layer(name: str, program: Image) -> int:
+    """The place of layer ``name`` in the program."""
+    names = [layer["name"] for layer in program.manifest["layers"]]
+    if name not in names:
+        raise ResarrayError(f"unknown layer '{name}': choose one of {', '.join(names)}")
+    return names.index(name)
 
 
 def _console() -> Console:
@@ -147,6 +199,22 @@ def _check_program(program: Image, prepared: "Prepared") -> None:
             f"than '{graph.name}' at {prepared.input_size} pixels: give --model and --input-size "
             "as when it was compiled"
         )
+
+
+def describe(program: Image) -> dict:
+    """A compiled program's figures, as plain data."""
+    manifest = program.manifest
+    return {
+        "model": manifest["model"],
+        "preset": program.config.name,
+        "config_hash": f"{program.config_hash:016x}",
+        "batch": manifest["batch"],
+        "instructions": manifest["program"]["count"],
+        "bytes": len(program.payload),
+        "memory_bytes": manifest["mem_size"],
+        "predicted_cycles": sum(layer["predicted_cycles"] for layer in manifest["layers"]),
+        "layers": manifest["layers"],
+    }
 
 
 def compile_network(

@@ -1,14 +1,13 @@
 """Behind ``resarray synth``: out-of-context synthesis, a table and a JSON file."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 import typer
 
 from resarray.spec.config import preset as find_preset
-from resarray.spec.image import write_atomic
 
+from .output import write_json
 from .progress import Reporter
 
 
@@ -24,14 +23,13 @@ def synth(preset: str, device: str, seeds: int, json_path: Path | None, progress
     projection = project(config, 1e6 * found.routes[0].mhz)
     if projection is not None:
         typer.echo(describe(projection))
-    if json_path is not None:
-        best = found.routes[0]
-        result = dataclasses.asdict(found) | {
-            "config_hash": f"{config.hash:016x}", "total": found.total, "mhz": best.mhz,
-            "critical_path_ns": {"logic": best.logic, "routing": best.routing},
-            "projection": projection,
-        }  # fmt: skip
-        write_atomic(json_path, (json.dumps(result, indent=2) + "\n").encode())
+    best = found.routes[0]
+    result = dataclasses.asdict(found) | {
+        "config_hash": f"{config.hash:016x}", "total": found.total, "mhz": best.mhz,
+        "critical_path_ns": {"logic": best.logic, "routing": best.routing},
+        "projection": projection,
+    }  # fmt: skip
+    write_json(json_path, result)
 
 
 def table(found) -> str:

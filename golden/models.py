@@ -15,6 +15,8 @@ from torch.nn import functional
 
 from resarray.spec.errors import ResarrayError
 
+from . import zoo
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -148,22 +150,13 @@ def _imagenet(name: str, blocks: tuple[int, int, int, int]) -> ModelSpec:
     return ModelSpec(name, lambda n: ImageNetResNet(blocks, n or 1000), 224, min_size=32)
 
 
-def _cifar(name: str, blocks: int, widths=(16, 32, 64), input_size: int = 32) -> ModelSpec:
+def _cifar(name: str, blocks: int, widths: tuple[int, int, int], input_size: int) -> ModelSpec:
     return ModelSpec(name, lambda n: CifarResNet(blocks, widths, n or 10), input_size, min_size=8)
 
 
 ZOO: dict[str, ModelSpec] = {
-    spec.name: spec
-    for spec in (
-        _imagenet("resnet18", (2, 2, 2, 2)),
-        _imagenet("resnet34", (3, 4, 6, 3)),
-        _cifar("resnet20", 3),
-        _cifar("resnet32", 5),
-        _cifar("resnet44", 7),
-        _cifar("resnet56", 9),
-        # 0.8 million multiply-accumulates: for quick tests and slow simulators.
-        _cifar("resnet8", 1, (8, 16, 32), 16),
-    )
+    **{name: _imagenet(name, blocks) for name, blocks in zoo.IMAGENET.items()},
+    **{name: _cifar(name, *shape) for name, shape in zoo.CIFAR.items()},
 }
 
 

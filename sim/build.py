@@ -32,10 +32,11 @@ HW = Path(resarray.hw.__path__[0])
 # Simulation models of what a target's Verilog instantiates.
 MODELS = {"generic": (), "ecp5": ("ecp5/models.v",)}
 TOP = "harness"
-HARNESS = ("axi_memory.v", "activity.v", "harness.v")
-# Where the design has this inside, the harness records its activity.
+HARNESS = ("axi_memory.v", "activity.v", "waves.v", "harness.v")
+# Where the design has this inside, the harness records its activity and can write waveforms.
 CORE = "module \\resarray.core "
 JOBS = 2  # compilers at a time
+POLL_SECONDS = 0.5
 # Memory that is simulated at least, log2 of words: 64 MiB of 64-bit words costs Verilator nothing,
 # Icarus time and memory.
 MIN_DEPTH_BITS = {"verilator": 23, "icarus": 16}
@@ -60,6 +61,9 @@ VERILATOR_FLAGS = (
 TIMED_FLAGS = tuple("--timing" if flag == "--no-timing" else flag for flag in VERILATOR_FLAGS)
 VERILATOR_MAKE = ("OPT_FAST=-O3", "OPT_SLOW=-O1", "OPT_GLOBAL=-O2")
 ICARUS_FLAGS = ("-g2012",)
+
+# compiled(files, of): how far the compilation of a simulation is.
+Compiled = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -139,11 +143,15 @@ def build(
     rows: int,
     words: int,
     note: Callable[[str], None] = lambda text: None,
+    waves: bool = False,
+    compiled: Compiled = lambda files, of: None,
 ) -> Build:
     """Compile ``design`` (Verilog text of module ``resarray``) with the harness.
 
     rows:   bytes per memory word
     words:  memory words needed; the memory has at least as many
+    waves:  able to write waveforms, which makes it slower
+    compiled: told how far it is, where there are many files
     note:   told what is going on when something has to be built
 
     `ResarrayError` naming the log when the simulator rejects the design.
@@ -152,11 +160,11 @@ def build(
     harness = [(HERE / name).read_bytes() for name in HARNESS]
 
     def compile_into(folder: Path) -> None:
-        _compile(simulator, design, rows, depth_bits, folder)
+        _compile(simulator, design, rows, depth_bits, waves, folder, compiled)
 
     folder = _cached(
         simulator,
-        (design, repr((ICARUS_FLAGS, CORE)), f"{rows} {depth_bits}", *harness),
+        (design, repr((ICARUS_FLAGS, CORE)), f"{rows} {depth_bits} {waves}", *harness),
         compile_into,
         note,
     )
@@ -201,12 +209,21 @@ def _cached(
     return folder
 
 
-def _compile(simulator: Simulator, design: str, rows: int, depth_bits: int, folder: Path) -> None:
+def _compile(
+    simulator: Simulator,
+    design: str,
+    rows: int,
+    depth_bits: int,
+    waves: bool,
+    folder: Path,
+    compiled: Compiled,
+) -> None:
     source = folder / "resarray.v"
     source.write_text(design)
     parameters = {"ROWS": rows, "DEPTH_BITS": depth_bits}
     harness = [str(HERE / name) for name in HARNESS]
-    defines = ("-DACTIVITY",) if CORE in design else ()
+    inside = ("-DACTIVITY", "-DWAVES") if waves else ("-DACTIVITY",)
+    defines = inside if CORE in design else ()
     if simulator.name == "icarus":
         commands = [
             [
@@ -224,7 +241,9 @@ def _compile(simulator: Simulator, design: str, rows: int, depth_bits: int, fold
         ]
         run_commands(commands, simulator, folder)
     else:
-        _verilate(simulator, parameters, [*defines, *harness, str(source)], folder)
+        flags = (*VERILATOR_FLAGS, "--trace-fst") if waves else VERILATOR_FLAGS
+        sources = [*defines, *harness, str(source)]
+        _verilate(simulator, parameters, sources, folder, flags=flags, compiled=compiled)
 
 
 def _verilate(
@@ -234,6 +253,7 @@ def _verilate(
     folder: Path,
     top: str = TOP,
     flags: tuple[str, ...] = VERILATOR_FLAGS,
+    compiled: Compiled = lambda files, of: None,
 ) -> None:
     """What cocotb's own runner would do, less ``--public-flat-rw``, which makes every signal of the
     design visible and the simulation 7 to 10 times slower: only the top's ports are public."""
@@ -279,7 +299,13 @@ def _verilate(
     with locked(runtime):
         for path in runtime.glob("*.o"):
             shutil.copyfile(path, folder / path.name)
-        run_commands([make], simulator, folder)
+        written = list(folder.glob("*.cpp"))
+
+        def watch() -> None:
+            objects = sum(path.with_suffix(".o").exists() for path in written)
+            compiled(objects, len(written))
+
+        run_commands([make], simulator, folder, watch)
         if not runtime.exists():
             fresh = Path(tempfile.mkdtemp(dir=runtime.parent))
             for path in folder.glob("verilated*.o"):
@@ -289,20 +315,36 @@ def _verilate(
         path.unlink()
 
 
-def run_commands(commands: list[list[str]], simulator: Simulator, folder: Path) -> None:
-    """Run build steps, output to ``folder``/build.log; `ResarrayError` with its first error."""
+def run_commands(
+    commands: list[list[str]],
+    simulator: Simulator,
+    folder: Path,
+    watch: Callable[[], None] = lambda: None,
+) -> None:
+    """Run build steps, output to ``folder``/build.log; `ResarrayError` with its first error.
+
+    watch: called now and then meanwhile
+    """
     log = folder / "build.log"
     with open(log, "a") as file:
         for command in commands:
-            result = subprocess.run(
+            with subprocess.Popen(
                 command,
                 cwd=folder,
                 env={**os.environ, **simulator.env},
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                check=False,
-            )
-            if result.returncode:
+            ) as process:
+                try:
+                    while True:
+                        with contextlib.suppress(subprocess.TimeoutExpired):
+                            process.wait(POLL_SECONDS)
+                            break
+                        watch()
+                except BaseException:
+                    process.kill()
+                    raise
+            if process.returncode:
                 file.flush()
                 lines = log.read_text(errors="replace").splitlines()
                 errors = [line for line in lines if "rror" in line] or lines[-1:] or ["no output"]

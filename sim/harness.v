@@ -128,4 +128,27 @@ module harness #(
         .wait_weights(accelerator.core.profile.event_wait_weights)
     );
 `endif
+`ifdef WAVES
+    waves waves (
+        .clk(clk), .rst(reset), .job(job),
+        .running(accelerator.core.profile.event_cycles),
+        .layers(accelerator.core.profile.records),
+        .state_load(accelerator.core.state_load),
+        .state_weights(accelerator.core.state_weights),
+        .state_residual(accelerator.core.state_residual),
+        .state_compute(accelerator.core.state_compute),
+        .state_drain(accelerator.core.state_drain),
+        .state_store(accelerator.core.state_store),
+        .compute(accelerator.core.profile.event_busy),
+        .wait_instruction(accelerator.core.profile.event_wait_instruction),
+        .wait_load(accelerator.core.profile.event_wait_load),
+        .wait_drain(accelerator.core.profile.event_wait_drain),
+        .wait_weights(accelerator.core.profile.event_wait_weights),
+        .sent({
+            accelerator.core.fetch.queue5__valid, accelerator.core.fetch.queue4__valid,
+            accelerator.core.fetch.queue3__valid, accelerator.core.fetch.queue2__valid,
+            accelerator.core.fetch.queue1__valid, accelerator.core.fetch.queue0__valid
+        })
+    );
+`endif
 endmodule

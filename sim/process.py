@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cocotb_tools.config
@@ -15,6 +15,7 @@ from resarray.spec.errors import ResarrayError
 from . import build, simulators
 
 POLL_SECONDS = 0.1
+ICARUS_DUMP = "-fst"  # format of waveforms
 
 # progress(job, cycles): the program that runs and how far its cycle counter is.
 Progress = Callable[[int, int], None]
@@ -45,17 +46,21 @@ def simulate(
     top: str,
     folder: Path,
     progress: Progress = lambda job, cycles: None,
+    waves: Sequence[str] | None = None,
 ) -> None:
     """Run the cocotb tests of ``module`` in ``folder``, output to sim.log there.
+
+    waves: the plusargs of waves.v; None: no waveforms
 
     `ResarrayError` naming the log when the simulator or a test fails.
     """
     if binary.simulator.name == "icarus":
         vpi = cocotb_tools.config.lib_entry("vpi", "icarus")
         vvp = str(Path(binary.simulator.executable).with_name("vvp"))
-        command = [vvp, "-m", vpi, str(binary.binary), "-none"]
+        command = [vvp, "-m", vpi, str(binary.binary), "-none" if waves is None else ICARUS_DUMP]
     else:
         command = [str(binary.binary)]
+    command += waves or ()
     log = folder / "sim.log"
     with open(log, "w") as file:
         process = subprocess.Popen(

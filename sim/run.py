@@ -27,6 +27,7 @@ from . import build, memory_file, simulators
 from .activity import Activity, read_activity
 from .memory_model import MemoryModel
 from .process import Progress, simulate
+from .waves import Waves
 
 MEM_BASE = 0x4000_0000  # not 0: every transfer must be relative to it
 WATCHDOG_CYCLES = 100_000
@@ -79,6 +80,7 @@ def run(
     watchdog_cycles: int = WATCHDOG_CYCLES,
     design: str | None = None,
     windows: int | None = None,
+    waves: Waves | None = None,
     note: Callable[[str], None] = lambda text: None,
     progress: Progress = lambda job, cycles: None,
 ) -> RunResult:
@@ -90,6 +92,7 @@ def run(
         watchdog_cycles=watchdog_cycles,
         design=design,
         windows=windows,
+        waves=waves,
         note=note,
         progress=progress,
     )[0]
@@ -103,8 +106,10 @@ def run_many(
     watchdog_cycles: int = WATCHDOG_CYCLES,
     design: str | None = None,
     windows: int | None = None,
+    waves: Waves | None = None,
     note: Callable[[str], None] = lambda text: None,
     progress: Progress = lambda job, cycles: None,
+    compiled: build.Compiled = lambda files, of: None,
 ) -> list[RunResult]:
     """Run programs of one configuration one after the other in one simulator process.
 
@@ -113,7 +118,9 @@ def run_many(
     watchdog_cycles: cycles without progress that count as a hang
     design:          Verilog of the accelerator; None: converted from ``hw/``
     windows:         record activity in at most so many windows of time; None: do not
+    waves:           write these waveforms of the first program; None: none
     note, progress:  told what is being built, and how far a program is
+    compiled:        told how far the simulation's compilation is, where it has to be built
 
     `ResarrayError` when a tool is missing, when the accelerator reports an error, breaks the AXI
     protocol or hangs (with every engine's state), or when the simulator fails.
@@ -125,7 +132,7 @@ def run_many(
     if design is None:
         design = build.verilog(config, note)
     words = max(layout.ceil_div(image.manifest["mem_size"], config.rows) for image, _ in programs)
-    binary = build.build(found, design, config.rows, words, note)
+    binary = build.build(found, design, config.rows, words, note, waves is not None, compiled)
 
     contents = [memory_contents(image, inputs) for image, inputs in programs]
     scratch = build.build_dir() / "run"
@@ -146,11 +153,14 @@ def run_many(
         path.write_bytes(memory_file.format_words(data, config.rows))
     (folder / "jobs.json").write_text(json.dumps(jobs))
     progress(0, 0)
-    simulate(binary, "resarray.sim.bench", build.TOP, folder, progress)
+    plusargs = None if waves is None else waves.plusargs()
+    simulate(binary, "resarray.sim.bench", build.TOP, folder, progress, plusargs)
     results = [
         _collect(job, image, config, folder, windows)
         for job, (image, _) in zip(jobs, programs, strict=True)
     ]
+    if waves is not None:
+        waves.keep(folder, design, results[0].cycles)
     shutil.rmtree(folder)
     return results
 

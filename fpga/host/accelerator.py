@@ -128,8 +128,13 @@ def read_description(path: Path) -> dict:
 
 def open_port(port: str, baud: float):
     """A serial port; `ResarrayError` where it cannot be opened."""
-    import serial
-
+    try:
+        import serial
+    except ModuleNotFoundError as error:
+        raise ResarrayError(
+            f"cannot open port '{port}': the Python package 'pyserial' is missing ('pip install "
+            "pyserial')"
+        ) from error
     try:
         opened = serial.Serial(port, int(baud), exclusive=True)
     except (OSError, ValueError) as error:  # SerialException is an OSError

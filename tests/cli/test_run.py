@@ -1,6 +1,8 @@
 """``resarray run``: pictures in, classes out; here on the simulator."""
 
+import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,16 +26,21 @@ def test_pictures_on_the_simulator(tmp_path, capsys):
     assert run(["compile", *options, "--preset", "tiny", "-o", program]) == 0
     capsys.readouterr()
     files = sorted(map(str, pictures.iterdir()))
-    assert run(["run", "--port", "sim", program, *files]) == 0
+    result = tmp_path / "run.json"
+    assert run(["run", "--port", "sim", "--json", str(result), program, *files]) == 0
     prepared = prepare(MODEL, images=str(pictures), count=2)
     expected = prepared.expected[prepared.graph.output].reshape(2, -1).argmax(axis=1)
     lines = capsys.readouterr().out.splitlines()
     found = [re.fullmatch(r"(.*): (\d+) \([\d,]+ cycles\)", line) for line in lines]
     assert [match[1] for match in found] == files
     assert [int(match[2]) for match in found] == expected.tolist()
+    rows = json.loads(result.read_text())["pictures"]
+    assert [row["picture"] for row in rows] == files
+    assert [row["class"] for row in rows] == expected.tolist()
+    assert [int(np.argmax(row["logits"])) for row in rows] == expected.tolist()
 
 
-def test_what_cannot_be_run(tmp_path, capsys):
+def test_what_cannot_be_run(tmp_path, capsys, monkeypatch):
     program = tmp_path / "x.rsa"
     assert run(["compile", "--model", MODEL, "--preset", "tiny", "-o", str(program)]) == 0
     picture = tmp_path / "a.png"
@@ -49,6 +56,9 @@ def test_what_cannot_be_run(tmp_path, capsys):
     description.write_text('{"baud": 1000000}')
     options = ("--description", description, "--port", "/dev/ttyNONE")
     assert "cannot open port '/dev/ttyNONE'" in refused(program, picture, *options)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "serial", None)
+        assert "the Python package 'pyserial' is missing" in refused(program, picture, *options)
     assert "none.png" in refused(program, tmp_path / "none.png")
     old = load(program)
     del old.manifest["pixels"]

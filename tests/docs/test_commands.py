@@ -1,0 +1,159 @@
+"""Every command in the documentation runs as printed, or is listed here with the reason why not."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from resarray.cli.main import run
+from resarray.fpga.host.accelerator import Accelerator
+from resarray.hw.verilog import generate
+from resarray.spec.config import preset
+from resarray.spec.image import load
+from tests.report.conftest import measured as measured  # a fixture
+from tests.report.test_report import SYNTH
+
+from .extract import PAGES, ROOT, commands, mentions, snippets
+
+QUICK = {
+    "resarray compile --preset 25f --model resnet8 -o resnet8.rsa",
+    "resarray report a.json --out build/report",
+    "resarray report a.json b.json c.json --synth synth.json",
+}
+# Minutes each: with RESARRAY_SLOW=1.
+SLOW = {
+    "make sim",
+    "make sim MODEL=resnet20 WEIGHTS=resnet20.th IMAGES=pictures/ INPUT_SIZE=32",
+    "make sim WAVES=1 LAYER=layer1.0.conv1",
+    "make report",
+    "make report MODEL=resnet20 PRESET=small INPUT_SIZE=32 COUNT=4",
+    ".venv/bin/resarray sim --model my_model.py:build --images data.npz --json out.json",
+    "resarray sim --model resnet18 --input-size 224 --json a.json",
+    "resarray run --port sim resnet8.rsa cat.png",
+}
+# What must have run before.
+FIRST = {
+    "resarray run --port sim resnet8.rsa cat.png": (
+        "resarray compile --preset 25f --model resnet8 -o resnet8.rsa"
+    ),
+    "make sim MODEL=resnet20 WEIGHTS=resnet20.th IMAGES=pictures/ INPUT_SIZE=32": (
+        "resarray train resnet20 -o resnet20.th"
+    ),
+}
+NOT_RUN = {
+    "make test": "is what runs this",
+    "make bitstream": "places and routes for an hour",
+    "make bitstream BOARD=ulx3s-25f": "places and routes for half an hour",
+    "make program BOARD=ulx3s-25f": "needs a board",
+    "resarray run --port /dev/ttyUSB0 --board ulx3s-25f resnet8.rsa cat.png dog.png": (
+        "needs a board"
+    ),
+    "resarray synth --preset default --device 85f --seeds 3 --json out.json": (
+        "places and routes for an hour"
+    ),
+}
+slow = pytest.mark.skipif(not os.environ.get("RESARRAY_SLOW"), reason="set RESARRAY_SLOW=1")
+PRINTED = sorted({command for page in PAGES for command in commands(page.read_text())})
+SNIPPETS = [snippet for page in PAGES for snippet in snippets(page.read_text())]
+
+
+@pytest.fixture
+def desk(measured, tmp_path) -> Path:
+    """A copy of the repository's folder by links, with the files that the commands name."""
+    for path in ROOT.iterdir():
+        if path.name != "build":
+            (tmp_path / path.name).symlink_to(path)
+    for name in ("a.json", "b.json", "c.json"):
+        shutil.copy(measured, tmp_path / name)
+    config_hash = json.loads(measured.read_text())["config_hash"]
+    (tmp_path / "synth.json").write_text(json.dumps(SYNTH | {"config_hash": config_hash}))
+    shutil.copy(ROOT / "tests" / "cli" / "network.py", tmp_path / "my_model.py")
+    rng = np.random.default_rng(5)
+    pixels = rng.integers(0, 256, (12, 16, 16, 3)).astype(np.uint8)
+    np.savez(tmp_path / "data.npz", x=pixels, y=np.arange(12) % 10)
+    (tmp_path / "pictures" / "cat").mkdir(parents=True)
+    for name in ("cat.png", "dog.png", "pictures/cat/0.png", "pictures/cat/1.png"):
+        Image.fromarray(pixels[0]).save(tmp_path / name)
+    return tmp_path
+
+
+def execute(command: str, folder: Path) -> None:
+    """Run a command in a shell whose PATH has the project's tools; it must succeed."""
+    tools = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    build = os.environ.get("RESARRAY_BUILD", str(ROOT / "build"))
+    result = subprocess.run(
+        command,
+        shell=True,
+        cwd=folder,
+        env=os.environ | {"PATH": tools, "RESARRAY_BUILD": build},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_every_command_is_in_one_list():
+    known = [*QUICK, *SLOW, *NOT_RUN]
+    assert sorted(known) == PRINTED
+
+
+@pytest.mark.parametrize(
+    "command",
+    [*sorted(QUICK), *(pytest.param(command, marks=slow) for command in sorted(SLOW))],
+)
+def test_command(desk, command):
+    if command in FIRST:
+        execute(FIRST[command], desk)
+    execute(command, desk)
+
+
+def options_of(command: str, capsys) -> set[str]:
+    """What the help of a ``resarray`` command lists."""
+    assert run([command, "--help"]) == 0
+    return set(re.findall(r"(?<!\S)--?[a-z][\w-]*", capsys.readouterr().out))
+
+
+def test_every_mentioned_command_and_option_exists(capsys):
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.M))
+    variables = set(re.findall(r"\$\(([A-Z_]+)\)", makefile))
+    for mention in {mention for page in PAGES for mention in mentions(page.read_text())}:
+        program, *words = shlex.split(mention)
+        if program == "make":
+            assert {word for word in words if "=" not in word} <= targets, mention
+            assert {word.partition("=")[0] for word in words if "=" in word} <= variables, mention
+        elif program.endswith("resarray") and words[0].isalpha():
+            known = options_of(words[0], capsys)
+            given = {word.partition("=")[0] for word in words[1:] if word.startswith("-")}
+            assert given <= known, mention
+
+
+def test_the_accelerator_as_verilog():
+    """``generate(config, target="ecp5")`` in docs/fpga.md."""
+    assert 'generate(config, target="ecp5")' in (ROOT / "docs" / "fpga.md").read_text()
+    assert "MULT18X18D" in generate(preset("tiny"), target="ecp5")
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS)
+def test_python(snippet, tmp_path, monkeypatch):
+    """On a simulated board, with inputs of the program's shape."""
+    monkeypatch.chdir(tmp_path)
+    model = ROOT / "tests" / "cli" / "network.py"
+    options = ["--model", f"{model}:build", "--preset", "tiny"]
+    assert run(["compile", *options, "-o", "resnet8.rsa"]) == 0
+    layout = load(Path("resnet8.rsa")).manifest["inputs"][0]["layout"]
+    shape = [layout[side] for side in ("channels", "height", "width")]
+    opened = Accelerator.open
+    monkeypatch.setattr(Accelerator, "open", lambda port, description: opened("sim"))
+    names = {"inputs": np.zeros((1, *shape), np.int8)}
+    exec(compile(snippet, "snippet", "exec"), names)
+    assert names["tensors"]
+    assert names["counters"]["CYCLES"] > 0
