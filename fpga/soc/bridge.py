@@ -195,8 +195,12 @@ class SerialBridge(LiteXModule):
                 ),
             ),
         )
-        fsm.act("REPLY-FETCH", NextState("REPLY-DATA"))
-        data = Array([read_port.dat_r[8 * i : 8 * i + 8] for i in range(4)])
+        # The word, and then its register: from the buffer's block to the CRC is too long a way.
+        fetched = Signal(32)
+        self.sync += fetched.eq(read_port.dat_r)
+        fsm.act("REPLY-FETCH", NextState("REPLY-FETCHED"))
+        fsm.act("REPLY-FETCHED", NextState("REPLY-DATA"))
+        data = Array([fetched[8 * i : 8 * i + 8] for i in range(4)])
         check = Array([~crc[8 * i : 8 * i + 8] for i in range(4)])
         fsm.act(
             "REPLY-DATA",

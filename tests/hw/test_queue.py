@@ -128,7 +128,8 @@ def test_register_file(stall):
         assert await read(ctx, PROFILE_OFFSET + 8) == 77
         assert not started
         await write(ctx, REGISTERS["CTRL"].offset, 1)
-        await ctx.tick().repeat(2)
+        # Chosen a cycle after the write, started in the next.
+        await ctx.tick().repeat(3)
         assert started == [1]
 
     async def watch_start(ctx):

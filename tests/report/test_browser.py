@@ -22,7 +22,7 @@ from .test_report import SYNTH, slower, write
 WIDTHS = (390, 1440)
 THEMES = ("light", "dark")
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-DRAWN_MS = 30_000
+DRAWN_MS = 120_000
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def opened(browser: Browser, path: Path, width: int, theme: str) -> Iterator[Pag
             request.url.startswith(("data:", "blob:", path.as_uri())) or wrong.append(request.url)
         ),
     )
-    page.goto(path.as_uri())
+    page.goto(path.as_uri(), timeout=DRAWN_MS)
     page.wait_for_selector("html[data-drawn=auto]", timeout=DRAWN_MS)
     yield page
     page.close()
