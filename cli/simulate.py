@@ -132,7 +132,7 @@ def simulate(request: Request, progress: Reporter) -> bool:
         memory=memory,
         pixels=prepared.pixels,
         expected=prepared.expected,
-        floats=prepared.float_tensors(record.FLOAT_IMAGES),
+        floats=None if request.json is None else prepared.float_tensors(record.FLOAT_IMAGES),
         float_logits=prepared.float_logits,
         labels=prepared.labels,
         class_names=prepared.class_names,

@@ -90,9 +90,7 @@ def build_bitstream(
         multipliers=cells.get("MULT18X18D", 0),
         rams=cells.get("DP16KD", 0),
     )
-    design = json.loads((work / "design.json").read_text())
-    floorplan.place(design["modules"]["soc"]["cells"], device_of(board))
-    (work / "placed.json").write_text(json.dumps(design))
+    floorplan.place_file(work / "design.json", work / "placed.json", "soc", device_of(board))
     run(
         nextpnr,
         [*board.nextpnr, *tools.PLACER, "--json", "placed.json", "--lpf", "soc.lpf", "--textcfg",

@@ -106,9 +106,9 @@ def synthesise(
         units = json.loads(cells.read_text())
         total = _total(units)
         require_fit(device, config.name, luts_of(total), total["MULT18X18D"], total["DP16KD"])
-        design = json.loads((netlist / "netlist.json").read_text())
-        places = floorplan.place(design["modules"][TOP]["cells"], device)
-        (netlist / "placed.json").write_text(json.dumps(design))
+        places = floorplan.place_file(
+            netlist / "netlist.json", netlist / "placed.json", TOP, device
+        )
 
         def route(seed: int) -> Route:
             options = [

@@ -7,8 +7,11 @@ many blocks tears the chain apart (docs/fpga.md has the figures).
 """
 
 import itertools
+import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import fmean
 
 from .devices import Device
 
@@ -56,15 +59,15 @@ def place(cells: dict[str, dict], device: Device) -> dict[str, str]:
             free.remove(site)
             sites[name] = site
 
+    columns: dict[str, list[Site]] = {}
+    for name, site in sites.items():
+        if match := _match(ARRAY, name):
+            columns.setdefault(match[1], []).append(site)
     rams = _of_type(cells, "DP16KD")
     for name in _sorted(rams, ACCUMULATORS):
-        column = _match(ACCUMULATORS, name)[1]
-        of_column = [
-            sites[n] for n in chain
-            if (match := _match(ARRAY, n)) and match[1] == column and n in sites
-        ]  # fmt: skip
-        if of_column:
-            nearest(name, _mean(x for x, _, _ in of_column), _mean(y for _, y, _ in of_column))
+        column = columns.get(_match(ACCUMULATORS, name)[1])
+        if column:
+            nearest(name, fmean(x for x, _, _ in column), fmean(y for _, y, _ in column))
     for patterns, end in ((FRONT, chain[:1]), (BACK, chain[-1:])):
         for pattern, anchor in itertools.product(patterns, end):
             for name in _sorted(rams, pattern):
@@ -72,6 +75,14 @@ def place(cells: dict[str, dict], device: Device) -> dict[str, str]:
     places = {name: f"X{x}/Y{y}/{block}" for name, (x, y, block) in sites.items()}
     for name, bel in places.items():
         cells[name].setdefault("attributes", {})["BEL"] = bel
+    return places
+
+
+def place_file(netlist: Path, placed: Path, top: str, device: Device) -> dict[str, str]:
+    """`place` the cells of module ``top`` of a netlist file, which goes to ``placed`` with that."""
+    design = json.loads(netlist.read_text())
+    places = place(design["modules"][top]["cells"], device)
+    placed.write_text(json.dumps(design))
     return places
 
 
@@ -106,8 +117,3 @@ def _snake(device: Device) -> Iterator[Site]:
     for i, y in enumerate(reversed(device.multiplier_rows)):
         row = [(x + tile, y, name) for x in _groups(device) for tile, name in MULTIPLIERS]
         yield from row if i % 2 else reversed(row)
-
-
-def _mean(values: Iterable[float]) -> float:
-    values = list(values)
-    return sum(values) / len(values)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from resarray.spec.errors import ResarrayError
+from resarray.spec.layout import ceil_div
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def read_activity(path: Path, most: int) -> Activity:
     with open(path) as file:
         names = file.readline().split()
         table = np.loadtxt(file, np.int64, ndmin=2)
-    joined = -(-len(table) // most)
+    joined = ceil_div(len(table), most)
     table = np.add.reduceat(table, np.arange(0, len(table), joined))
     columns = dict(zip(names, table.T, strict=True))
     cycles = columns.pop("cycles")

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 import resarray
+from resarray.spec.layout import ceil_div
 from resarray.spec.numerics import INT8_MAX, INT8_MIN
 
 from .activity import Activity
@@ -100,7 +101,7 @@ def _maps(check: Check, rtl: np.ndarray, golden: np.ndarray, steps: np.ndarray) 
         got, wanted, real = (part.reshape(1, 1, -1) for part in (got, wanted, real))
     else:
         channels = _channels(check, wanted)
-        thinning = -(-max(got.shape[1:]) // MAP_SIDE)
+        thinning = ceil_div(max(got.shape[1:]), MAP_SIDE)
         got, wanted, real = (part[channels, ::thinning, ::thinning] for part in (got, wanted, real))
     fixed = np.clip(np.rint(real * MAP_FRACTION), -(2**15), 2**15 - 1).astype("<i2")
     return {

@@ -25,7 +25,8 @@ class Experiment:
     """What was run, beside the image.
 
     pixels: uint8 [images][H][W][C]; float_logits: [images, classes]; labels: [images] or None
-    expected: golden tensors by name; floats: those of the float network, of the first images
+    expected: golden tensors by name; floats: those of the float network, of the first images, or
+    None: no file is wanted, only its figures
     command: the command line; simulator_version: as the tool prints it
     """
 
@@ -39,7 +40,7 @@ class Experiment:
     memory: MemoryModel
     pixels: np.ndarray
     expected: dict[str, np.ndarray]
-    floats: dict[str, np.ndarray]
+    floats: dict[str, np.ndarray] | None
     float_logits: np.ndarray
     labels: np.ndarray | None
     class_names: Sequence[str]
@@ -67,9 +68,7 @@ def summarise(experiment: Experiment, image: Image, runs: Sequence[RunResult]) -
     mismatches = sum(check.mismatches for check in checks.values())
     output = manifest["output"]
     predictions = _predictions(experiment, experiment.expected[output], tensors[output])
-    entries = {tensor["name"]: tensor for tensor in manifest["tensors"]}
-    activity = runs[0].activity
-    return {
+    summary = {
         "format": FORMAT,
         "model": experiment.model,
         "input_size": experiment.input_size,
@@ -103,6 +102,23 @@ def summarise(experiment: Experiment, image: Image, runs: Sequence[RunResult]) -
         "predictions": predictions,
         "layers": layers,
         "differences": [check.describe() for check in checks.values() if check.mismatches],
+    }
+    if experiment.floats is not None:
+        summary |= _record(experiment, image, runs, tensors, checks)
+    return summary
+
+
+def _record(
+    experiment: Experiment,
+    image: Image,
+    runs: Sequence[RunResult],
+    tensors: dict[str, np.ndarray],
+    checks: dict[str, Check],
+) -> dict:
+    """What a result file keeps beside the figures."""
+    entries = {tensor["name"]: tensor for tensor in image.manifest["tensors"]}
+    activity = runs[0].activity
+    return {
         "tensors": [
             record.tensor_row(
                 entries[name], check, tensors[name], experiment.expected[name],

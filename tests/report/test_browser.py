@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from resarray.cli.doctor import CHROMIUM
 from resarray.cli.main import run
 from resarray.sim.format import to_json
 
@@ -21,13 +22,12 @@ from .test_report import SYNTH, slower, write
 
 WIDTHS = (390, 1440)
 THEMES = ("light", "dark")
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 DRAWN_MS = 120_000
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    found = [path for path in map(shutil.which, NAMES) if path]
+    found = [path for path in map(shutil.which, CHROMIUM) if path]
     if not found:
         pytest.skip("no Chromium on PATH: apt-get install chromium")
     with sync_playwright() as playwright:
