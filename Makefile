@@ -6,7 +6,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: anew help sim report bench bitstream program test lint clean venv icarus
+.PHONY: anew help sim report bench bitstream program test lint clean venv icarus headers chromium
 
 PYTHON ?= python3
 VENV := .venv
@@ -35,7 +35,7 @@ help:
 	@echo "make lint   check style and formatting"
 	@echo "make clean  delete what was built (not .venv)"
 
-sim: $(STAMP)
+sim: $(STAMP) $(if $(WAVES),headers)
 	@$(VENV)/bin/resarray sim $(OPTIONS)
 
 # Without RESULTS: of build/report/result.json, which is made first where there is none, and again
@@ -57,7 +57,7 @@ bitstream: $(FPGA_STAMP)
 program: $(STAMP)
 	@$(VENV)/bin/resarray program $(BOARD_OPTION)
 
-test: $(FPGA_STAMP) icarus
+test: $(FPGA_STAMP) icarus headers chromium
 	@$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile
 
 lint: $(STAMP)
@@ -104,6 +104,17 @@ icarus:
 	@command -v iverilog > /dev/null || { $(call apt,iverilog); }
 	@command -v iverilog > /dev/null || echo \
 		"note: no Icarus Verilog, so its tests will be skipped: apt install iverilog" >&2
+
+# C headers that Verilator's waveforms need.
+HEADERS = printf '\#include <zlib.h>\n\#include <lz4.h>\n' | g++ -E -x c++ - > /dev/null 2>&1
+headers:
+	@$(HEADERS) || { $(call apt,zlib1g-dev liblz4-dev); }
+
+# The report is opened in it.
+chromium:
+	@command -v chromium > /dev/null || { $(call apt,chromium); }
+	@command -v chromium > /dev/null || echo \
+		"note: no Chromium, so the report's page will not be tested: apt install chromium" >&2
 
 clean:
 	@rm -rf build .pytest_cache .ruff_cache .hypothesis

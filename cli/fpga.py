@@ -45,7 +45,7 @@ def bitstream(
             )
         chosen = dataclasses.replace(chosen, **{field: 1e6 * mhz})
     config = find_preset(preset or chosen.preset)
-    summary = build_bitstream(chosen, config, progress.note, progress.detail)
+    summary = build_bitstream(chosen, config, progress.fraction)
     progress.close()
     write_json(json_path, summary)
     return describe(summary, results_dir(chosen))

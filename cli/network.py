@@ -24,12 +24,9 @@ def train(model: str, output: Path | None, progress: Reporter) -> str:
 
     from resarray.golden import train as golden_train
 
-    def report(done: float, what: str) -> None:
-        progress.fraction(done, f"training {model} on digits: {what}")
-
     if output is None:
-        return f"weights of {model}: {golden_train.cached_weights(model, report)}"
-    trained = golden_train.train(model, progress=report)
+        return f"weights of {model}: {golden_train.cached_weights(model, progress.fraction)}"
+    trained = golden_train.train(model, progress=progress.fraction)
     buffer = io.BytesIO()
     torch.save(trained.state_dict(), buffer)
     write_atomic(output, buffer.getvalue())
@@ -38,12 +35,7 @@ def train(model: str, output: Path | None, progress: Reporter) -> str:
 
 def accuracy(options: NetworkOptions, json_path: Path | None, progress: Reporter) -> str:
     """Top-1 of the float and the integer network over the images; lines for the user."""
-
-    def report(done: float | None, what: str) -> None:
-        counting = done is not None and what.endswith("images")
-        progress.fraction(done, f"classifying: {what}" if counting else what)
-
-    found = golden_accuracy.accuracy(**options.arguments(), progress=report)
+    found = golden_accuracy.accuracy(**options.arguments(), progress=progress.fraction)
     progress.close()
     write_json(json_path, dataclasses.asdict(found))
     return (

@@ -28,24 +28,12 @@ class Reporter:
         self.console = console or Console(stderr=True)
         self._progress: Progress | None = None
         self._started = 0.0
-        self._detailed = 0.0  # seconds into the step when a detail was last shown
+        self._detailed = 0.0  # seconds into the step when it last told how far it is
         self._text = ""
 
     def note(self, text: str) -> None:
         """Begin a step of unknown length."""
         self._begin(text, None)
-
-    def detail(self, text: str) -> None:
-        """What the current step is doing; where there is no terminal, now and then."""
-        if self._progress is not None:
-            self._update(description=f"{self._text}: {text}")
-            return
-        elapsed = time.monotonic() - self._started
-        if self._text and elapsed - self._detailed >= DETAIL_SECONDS:
-            self._detailed = elapsed
-            self.console.print(
-                f"  {elapsed:.0f} s: {text}", highlight=False, markup=False, soft_wrap=True
-            )
 
     def measured(self, text: str, total: float | None, unit: str) -> Callable[[float], None]:
         """Begin a step of ``total`` units (None: unknown); returns what to call with the units done
@@ -60,12 +48,23 @@ class Reporter:
         return update
 
     def fraction(self, done: float | None, text: str) -> None:
-        """Progress callback of the golden model: how far step ``text`` ("step: detail") is."""
-        step, _, _ = text.partition(":")
+        """How far step ``text`` ("step", or "step: what it is doing") is, as the golden model and
+        the FPGA flow tell it; where there is no terminal, now and then."""
+        step, _, doing = text.partition(": ")
         if step != self._text:
             self._begin(step, None if done is None else 1.0)
-        if done is not None:
-            self._update(completed=done, description=text)
+        if done is None:
+            return
+        self._update(completed=done, description=text)
+        elapsed = time.monotonic() - self._started
+        if self._progress is None and elapsed - self._detailed >= DETAIL_SECONDS:
+            self._detailed = elapsed
+            self.console.print(
+                f"  {elapsed:.0f} s, {done:.0%}: {doing}",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
 
     def close(self) -> None:
         """End the last step."""

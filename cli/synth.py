@@ -17,7 +17,7 @@ def synth(preset: str, device: str, seeds: int, json_path: Path | None, progress
     from resarray.fpga.projection import describe, project
 
     config = find_preset(preset)
-    found = core.synthesise(config, devices.device(device), seeds, progress.note)
+    found = core.synthesise(config, devices.device(device), seeds, progress.fraction)
     progress.close()
     typer.echo(table(found))
     projection = project(config, 1e6 * found.routes[0].mhz)

@@ -7,22 +7,20 @@ intermediate files are in ``work/`` there.
 
 import json
 import os
-import re
 import shutil
-import subprocess
 import time
-from collections import deque
-from collections.abc import Callable
 from pathlib import Path
 
 from resarray.sim.build import build_dir
 from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
 from resarray.spec.image import write_atomic
+from resarray.spec.progress import Progress
 
 from . import floorplan, tools
 from .boards import Board
 from .devices import DEVICES, Device, luts_of, require_fit
+from .process import Meter, NextpnrMeter, YosysMeter, run_tool
 from .projection import project
 from .soc.elaborate import elaborate, require_litex
 
@@ -33,12 +31,6 @@ SHOWN_RESOURCES = {
     "multipliers": "MULT18X18D",
     "rams": "DP16KD",
 }
-# Lines that say what a tool is doing.
-YOSYS_STEP = re.compile(r"\d[\d.]*\. (Executing .*?)\.?$")
-NEXTPNR_STEP = re.compile(r"(?:Info: )?\s*(.*\S)")
-
-# note(phase) begins a phase; detail(text) tells where in the phase it is.
-Note = Callable[[str], None]
 
 
 def results_dir(board: Board) -> Path:
@@ -52,13 +44,11 @@ def device_of(board: Board) -> Device:
     return DEVICES[size]
 
 
-def build_bitstream(
-    board: Board, config: Config, note: Note, detail: Note, target: str = "ecp5"
-) -> dict:
+def build_bitstream(board: Board, config: Config, progress: Progress, target: str = "ecp5") -> dict:
     """Make the bitstream of ``board`` with an accelerator of ``config``; its summary.
 
-    target:       of the accelerator's Verilog, see `resarray.hw.verilog`
-    note, detail: told each phase, and what it is doing
+    progress: told each step and how far it is
+    target:   of the accelerator's Verilog, see `resarray.hw.verilog`
 
     `ResarrayError` for a missing tool, a configuration that is too large, a clock that is not met,
     or a tool that fails (with its log). Then the last results stay as they were.
@@ -71,16 +61,23 @@ def build_bitstream(
     folder = results_dir(board)
     work = folder / "work"
     shutil.rmtree(work, ignore_errors=True)
-    soc = elaborate(board, config, target, note=note)
+    soc = elaborate(board, config, target, note=lambda text: progress(None, text))
     shutil.copytree(soc, work)
-    run = _Runner(work, note, detail)
+
+    def run(step: str, tool: tools.Tool, arguments: list[str], log: str, meter: Meter) -> None:
+        progress(0, step)
+        run_tool(
+            tool, arguments, work, log, meter,
+            lambda fraction, doing: progress(fraction, f"{step}: {doing}"),
+        )  # fmt: skip
 
     run(
+        "synthesising",
         yosys,
-        ["-l", "yosys.log", "-p", "read_verilog soc.v resarray.v; synth_ecp5 -top soc -json "
+        ["-p", "read_verilog soc.v resarray.v; synth_ecp5 -top soc -json "
          "design.json; tee -q -o stat.json stat -json"],
-        "synthesising (Yosys)",
-        YOSYS_STEP,
+        "yosys.log",
+        YosysMeter(),
     )  # fmt: skip
     cells = json.loads((work / "stat.json").read_text())["design"]["num_cells_by_type"]
     require_fit(
@@ -92,11 +89,12 @@ def build_bitstream(
     )
     floorplan.place_file(work / "design.json", work / "placed.json", "soc", device_of(board))
     run(
+        "placing and routing",
         nextpnr,
         [*board.nextpnr, *tools.PLACER, "--json", "placed.json", "--lpf", "soc.lpf", "--textcfg",
-         "soc.config", "--report", "report.json", "--timing-allow-fail", "--log", "nextpnr.log"],
-        "placing and routing (nextpnr)",
-        NEXTPNR_STEP,
+         "soc.config", "--report", "report.json", "--timing-allow-fail"],
+        "nextpnr.log",
+        NextpnrMeter(),
     )  # fmt: skip
     report = json.loads((work / "report.json").read_text())
     summary = summarise(board, config, report)
@@ -104,10 +102,11 @@ def build_bitstream(
     summary["tools"] = {"yosys": yosys.version, "nextpnr": nextpnr.version}
     require_timing(summary, work / "nextpnr.log")
     run(
+        "packing the bitstream",
         ecppack,
         ["--compress", "--input", "soc.config", "--bit", "soc.bit"],
-        "packing the bitstream (ecppack)",
-        NEXTPNR_STEP,
+        "ecppack.log",
+        Meter(),
     )
     summary["seconds"] = round(time.monotonic() - started)
     # Never a summary without its bitstream, nor a bitstream with another one's summary.
@@ -162,44 +161,3 @@ def require_timing(summary: dict, log: Path) -> None:
             f"(preset '{summary['preset']}'); choose a smaller preset, or a lower --core-mhz or "
             f"--sys-mhz; the critical paths are in '{log}'"
         )
-
-
-class _Runner:
-    """Runs a tool in ``work``, shows what it says, and fails in one sentence."""
-
-    def __init__(self, work: Path, note: Note, detail: Note):
-        self._work, self._note, self._detail = work, note, detail
-
-    def __call__(self, tool: tools.Tool, arguments: list[str], phase: str, step: re.Pattern):
-        self._note(phase)
-        log = self._work / f"{phase.split()[-1].strip('()')}.out"
-        last: deque[str] = deque(maxlen=20)
-        with (
-            open(log, "w") as file,
-            subprocess.Popen(
-                [*tool.command, *arguments],
-                cwd=self._work,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                text=True,
-                errors="replace",
-            ) as process,
-        ):
-            try:
-                for line in process.stdout:
-                    file.write(line)
-                    if line.strip():
-                        last.append(line.strip())
-                    match = step.match(line)
-                    if match:
-                        self._detail(match[1])
-            except BaseException:
-                process.kill()
-                raise
-        if process.returncode:
-            errors = [line for line in last if line.startswith("ERROR")] or list(last)[-1:]
-            raise ResarrayError(
-                f"{phase} failed with status {process.returncode}: "
-                f"{errors[0] if errors else 'it said nothing'}; the whole output is in '{log}'"
-            )

@@ -1,13 +1,12 @@
 """Out-of-context synthesis of the accelerator alone: resources, frequency, critical path."""
 
+import functools
 import json
 import os
-import subprocess
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from statistics import fmean
 
 from amaranth.back import verilog
 
@@ -15,11 +14,12 @@ from resarray.hw.top import Accelerator
 from resarray.hw.verilog import platform_of
 from resarray.sim.build import build_dir, digest, locked
 from resarray.spec.config import Config
-from resarray.spec.errors import ResarrayError
+from resarray.spec.progress import Progress, silent
 
 from . import floorplan, tools
 from .devices import PACKAGE, Device, luts_of, require_fit
 from .harness import Harness
+from .process import NextpnrMeter, YosysMeter, run_tool
 
 TOP = "harness"
 SPEED_GRADE = 6
@@ -79,7 +79,10 @@ class Synthesis:
 
 
 def synthesise(
-    config: Config, device: Device, seeds: int, note: Callable[[str], None] = lambda text: None
+    config: Config,
+    device: Device,
+    seeds: int,
+    progress: Progress = silent,
 ) -> Synthesis:
     """Synthesise the accelerator for ``config`` and route it with seeds 1 to ``seeds``, as many at
     a time as there are processors.
@@ -97,10 +100,14 @@ def synthesise(
     cells = netlist / "cells.json"
     with locked(netlist):
         if not cells.exists():
-            note(f"synthesising preset '{config.name}'")
+            step = f"synthesising preset '{config.name}'"
+            progress(0, step)
             netlist.mkdir(parents=True, exist_ok=True)
             (netlist / "design.v").write_text(source)
-            run_tool(yosys, ["-q", "-p", script], netlist, "yosys.log")
+            run_tool(
+                yosys, ["-p", script], netlist, "yosys.log", YosysMeter(),
+                lambda fraction, doing: progress(fraction, f"{step}: {doing}"),
+            )  # fmt: skip
             design = json.loads((netlist / "netlist.json").read_text())
             cells.write_text(json.dumps(_units(design["modules"][TOP]["cells"])))
         units = json.loads(cells.read_text())
@@ -109,6 +116,13 @@ def synthesise(
         places = floorplan.place_file(
             netlist / "netlist.json", netlist / "placed.json", TOP, device
         )
+
+        step = f"placing and routing on the {device.name}, seeds 1 to {seeds}"
+        done = dict.fromkeys(range(1, seeds + 1), 0.0)
+
+        def told(seed: int, fraction: float, doing: str) -> None:
+            done[seed] = fraction
+            progress(fmean(done.values()), f"{step}: seed {seed} {doing}")
 
         def route(seed: int) -> Route:
             options = [
@@ -120,32 +134,20 @@ def synthesise(
             report = netlist / f"{name}.json"
             if not report.exists():
                 part = netlist / f"{name}.part"
-                run_tool(nextpnr, [*options, "--report", part.name], netlist, f"{name}.log")
+                run_tool(
+                    nextpnr, [*options, "--report", part.name], netlist, f"{name}.log",
+                    NextpnrMeter(), functools.partial(told, seed),
+                )  # fmt: skip
                 part.rename(report)
+            told(seed, 1.0, "done")
             return _route(seed, json.loads(report.read_text()))
 
-        note(f"placing and routing on the {device.name}, seeds 1 to {seeds}")
+        progress(0, step)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             routes = list(pool.map(route, range(1, seeds + 1)))
     routes.sort(key=lambda route: -route.mhz)
     versions = {"yosys": yosys.version, "nextpnr": nextpnr.version}
     return Synthesis(config.name, device, versions, units, routes)
-
-
-def run_tool(tool: tools.Tool, arguments: list[str], folder: Path, log: str) -> None:
-    """Run a tool in ``folder`` (YoWASP sees nothing outside it)."""
-    with open(folder / log, "w") as file:
-        result = subprocess.run(
-            [*tool.command, *arguments], cwd=folder, stdout=file, stderr=subprocess.STDOUT,
-            check=False,
-        )  # fmt: skip
-    if result.returncode:
-        lines = (folder / log).read_text(errors="replace").splitlines()
-        errors = [line for line in lines if "ERROR" in line] or lines[-1:] or ["no output"]
-        raise ResarrayError(
-            f"{Path(tool.command[0]).name} failed: {errors[0].strip()}; the whole output is in "
-            f"'{folder / log}'"
-        )
 
 
 def _units(cells: dict[str, dict]) -> dict[str, dict[str, int]]:

@@ -10,7 +10,7 @@ from resarray.sim.build import build_dir, digest, locked
 from resarray.spec.config import Config
 
 from . import tools
-from .core import run_tool
+from .process import run_tool
 
 MODELS = ("ecp5/models.v", "ecp5/cells.v")
 SCRIPT = f"read_verilog design.v; synth_ecp5 -top {TOP}; write_verilog -noattr netlist.v"

@@ -4,9 +4,10 @@ import time
 from dataclasses import dataclass
 
 from resarray.spec.errors import ResarrayError
+from resarray.spec.progress import Progress, silent
 
 from . import fast
-from .pipeline import BATCH, CALIBRATION_COUNT, Progress, build_network
+from .pipeline import BATCH, CALIBRATION_COUNT, build_network
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ def accuracy(
     count: int | None = None,
     calibration_count: int = CALIBRATION_COUNT,
     calibration_images: str | None = None,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Accuracy:
     """Top-1 of the float and of the integer network; the arguments of `pipeline.build_network`."""
     network = build_network(
@@ -56,9 +57,8 @@ def accuracy(
         float_right += int((float_class == part.labels).sum())
         int8_right += int((int8_class == part.labels).sum())
         same += int((int8_class == float_class).sum())
-        if progress:
-            done = first + len(part)
-            progress(done / total, f"{done} of {total} images")
+        done = first + len(part)
+        progress(done / total, f"classifying: {done} of {total} images")
     return Accuracy(
         model=model,
         images=images,

@@ -1,12 +1,12 @@
 """From a model's name and images to everything that a run on the accelerator is compared with."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor, nn
 
 from resarray.spec.errors import ResarrayError
+from resarray.spec.progress import Progress, silent
 
 from . import fast
 from .data import Images, Source, open_source, spread
@@ -18,8 +18,6 @@ from .quantise import normalise, quantise, quantise_input
 from .train import cached_weights, digits_size, float_logits, top1
 from .weights import build_with_weights
 
-# Called with (fraction of the current step or None, what it is).
-Progress = Callable[[float | None, str], None]
 CALIBRATION_COUNT = 64
 # Images per call of the integer reference.
 BATCH = 32
@@ -119,13 +117,12 @@ def prepare(
     count: int = 1,
     calibration_count: int = CALIBRATION_COUNT,
     calibration_images: str | None = None,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Prepared:
     """Everything about ``count`` images (evenly spread over the source) on ``model``.
 
     The arguments are those of `build_network`.
     """
-    progress = progress or _silent
     network = build_network(
         model, weights, images, input_size, count, calibration_count, calibration_images, progress
     )
@@ -162,7 +159,7 @@ def build_network(
     count: int | None = None,
     calibration_count: int = CALIBRATION_COUNT,
     calibration_images: str | None = None,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Network:
     """The quantised network.
 
@@ -178,7 +175,6 @@ def build_network(
     calibration_images:  their source; None: the digits' training split for digits, otherwise the
                          source's images that are not run, or all where there are no others
     """
-    progress = progress or _silent
     spec = find_model(model)
     size = _input_size(spec, weights, input_size)
     source = open_source(images)
@@ -187,7 +183,7 @@ def build_network(
         raise ResarrayError(f"{calibration_count} calibration images: at least 1 is needed")
 
     float_model = _float_model(spec, weights, progress)
-    progress(None, "quantising")
+    progress(None, f"importing {spec.name}")
     calibration = _calibration(
         source, indices, calibration_images, calibration_count, size, spec.channels
     )
@@ -203,7 +199,7 @@ def build_network(
             f"images '{source.name}' have labels up to {source.labels.max()}, model '{spec.name}' "
             f"has {classes} classes: give weights trained for these images"
         )
-    graph = quantise(float_graph, normalise(calibration.pixels, spec.mean, spec.std))
+    graph = quantise(float_graph, normalise(calibration.pixels, spec.mean, spec.std), progress)
     return Network(spec, float_model, float_graph, graph, size, source, indices)
 
 
@@ -227,10 +223,7 @@ def _float_model(spec: ModelSpec, weights: str | None, progress: Progress) -> nn
         return build_with_weights(spec, weights)
     if not spec.zoo:
         return spec.build(None).eval()
-    path = cached_weights(
-        spec.name, lambda done, what: progress(done, f"training {spec.name} on digits: {what}")
-    )
-    return build_with_weights(spec, path)
+    return build_with_weights(spec, cached_weights(spec.name, progress))
 
 
 def _calibration(
@@ -249,7 +242,3 @@ def _calibration(
     others = np.setdiff1d(np.arange(source.count), indices)
     candidates = others if len(others) else indices
     return source.read(size, channels, candidates[spread(len(candidates), count)])
-
-
-def _silent(fraction: float | None, what: str) -> None:
-    """No progress shown."""

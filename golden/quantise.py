@@ -13,6 +13,7 @@ from torch import Tensor
 from resarray.spec import numerics
 from resarray.spec.errors import ResarrayError
 from resarray.spec.pixels import quantise_pixels
+from resarray.spec.progress import Progress, silent
 
 from .float_graph import (
     FloatAdd,
@@ -35,9 +36,9 @@ MAX_PRODUCT = 255 * numerics.WEIGHT_MAX
 MAX_BIAS = 1 << 29
 
 
-def quantise(graph: FloatGraph, calibration: Tensor) -> QGraph:
+def quantise(graph: FloatGraph, calibration: Tensor, progress: Progress = silent) -> QGraph:
     """The integer graph of ``graph``; ``calibration``: float [N][C][H][W], normalised images."""
-    return _Quantiser(graph, calibrate(graph, calibration)).run()
+    return _Quantiser(graph, calibrate(graph, calibration, progress)).run()
 
 
 def quantise_input(
@@ -56,7 +57,9 @@ def normalise(pixels: np.ndarray, mean: tuple[float, ...], std: tuple[float, ...
 # -- calibration -----------------------------------------------------------------------------
 
 
-def calibrate(graph: FloatGraph, images: Tensor) -> dict[str, tuple[float, float]]:
+def calibrate(
+    graph: FloatGraph, images: Tensor, progress: Progress = silent
+) -> dict[str, tuple[float, float]]:
     """Tensor name -> (lowest, highest) real value to represent; lowest <= 0 <= highest.
 
     The range is the observed one, shrunk where that lowers the mean squared quantisation error;
@@ -74,7 +77,10 @@ def calibrate(graph: FloatGraph, images: Tensor) -> dict[str, tuple[float, float
             flat = flat[torch.randint(len(flat), (SAMPLES_PER_BATCH,), generator=generator)]
         samples.setdefault(name, []).append(flat)
 
-    for batch in images.split(CALIBRATION_BATCH):
+    batches = images.split(CALIBRATION_BATCH)
+    for number, batch in enumerate(batches):
+        done = number * CALIBRATION_BATCH
+        progress(done / len(images), f"quantising: {done} of {len(images)} images seen")
         run_float(graph, batch, observe)
     for name, (lo, hi) in limits.items():
         if not np.isfinite((lo, hi)).all():

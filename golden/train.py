@@ -11,7 +11,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -23,6 +23,7 @@ from torch.nn import functional
 
 from resarray.spec.errors import ResarrayError
 from resarray.spec.image import write_atomic
+from resarray.spec.progress import Progress, silent
 
 from .data import load_images
 from .models import ModelSpec, find_model
@@ -31,8 +32,6 @@ from .quantise import normalise
 CLASSES = 10
 # Part of the cached files' names: raise it when the training itself changes.
 VERSION = 1
-# Progress of a training run: (fraction done, what it is doing).
-Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
@@ -77,9 +76,7 @@ def digits_size(model_name: str) -> int:
     return recipe_for(model_name).size
 
 
-def train(
-    model_name: str, recipe: Recipe | None = None, progress: Progress | None = None
-) -> nn.Module:
+def train(model_name: str, recipe: Recipe | None = None, progress: Progress = silent) -> nn.Module:
     """A zoo model trained on the digits' training split, in evaluation mode.
 
     The result depends on the recipe alone unless its time budget cuts the schedule short, which
@@ -92,7 +89,7 @@ def train(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         model = spec.build(CLASSES).to(memory_format=torch.channels_last)
-        _fit(model, spec, recipe, progress or (lambda fraction, what: None))
+        _fit(model, spec, recipe, progress)
     return model.eval()
 
 
@@ -108,6 +105,7 @@ def _fit(model: nn.Module, spec: ModelSpec, recipe: Recipe, progress: Progress) 
         nesterov=True,
         weight_decay=recipe.decay,
     )
+    title = f"training {spec.name} on digits"
     model.train()
     start = time.monotonic()  # importing the optimiser took seconds
     for step in range(recipe.steps):
@@ -123,10 +121,10 @@ def _fit(model: nn.Module, spec: ModelSpec, recipe: Recipe, progress: Progress) 
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        progress(done, f"step {step + 1} of {recipe.steps}, loss {loss.item():.3f}")
+        progress(done, f"{title}: step {step + 1} of {recipe.steps}, loss {loss.item():.3f}")
     _settle_batch_norms(model, inputs)
     _settle_classifier(model, inputs, labels)
-    progress(1.0, "trained")
+    progress(1.0, f"{title}: trained")
 
 
 def _batches(count: int, batch: int) -> Iterator[Tensor]:
@@ -204,7 +202,7 @@ def cache_folder() -> Path:
     return Path(folder) if folder else Path.home() / ".cache" / "resarray"
 
 
-def cached_weights(model_name: str, progress: Progress | None = None) -> Path:
+def cached_weights(model_name: str, progress: Progress = silent) -> Path:
     """The file with the digits-trained weights of a zoo model; trains it on first use."""
     recipe = recipe_for(model_name)
     key = json.dumps([VERSION, model_name, dataclasses.asdict(recipe)], sort_keys=True)

@@ -9,10 +9,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from resarray.fpga import tools
-from resarray.fpga.core import run_tool
 from resarray.fpga.devices import DEVICES
 from resarray.fpga.floorplan import place
 from resarray.fpga.harness import Harness
+from resarray.fpga.process import run_tool
 from resarray.hw.common import copies
 from resarray.hw.memory import Ram
 from resarray.hw.multiplier import Multiplier

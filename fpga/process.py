@@ -1,0 +1,122 @@
+"""Running Yosys, nextpnr and ecppack: what they say is kept, tells how far they are, and names what
+went wrong."""
+
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from resarray.spec.errors import ResarrayError
+
+from .tools import Tool
+
+# told(fraction, what the tool is doing)
+Told = Callable[[float, str], None]
+
+
+class Meter:
+    """How far a tool is, from its output; it never goes back."""
+
+    def __init__(self):
+        self.fraction, self.doing = 0.0, ""
+
+    def read(self, line: str) -> bool:
+        """Take a line; whether it told anything."""
+        found = self._find(line)
+        if found is not None:
+            fraction, self.doing = found
+            self.fraction = max(self.fraction, min(fraction, 1.0))
+        return found is not None
+
+    def _find(self, line: str) -> tuple[float, str] | None:
+        return None
+
+
+class YosysMeter(Meter):
+    """By the steps of ``synth_ecp5``."""
+
+    STEPS = 53  # in Yosys 0.70; mapping to LUTs, step 46, is half of the time
+    LINE = re.compile(r"\d+\.(\d+)\. Executing (.*?)\.?$")
+
+    def _find(self, line: str) -> tuple[float, str] | None:
+        match = self.LINE.match(line)
+        return match and (int(match[1]) / self.STEPS, match[2])
+
+
+class NextpnrMeter(Meter):
+    """By its phases, as the default preset's time is divided, and within them by the overlap of
+    what is being placed, the rounds of refinement, and the connections that are left to route."""
+
+    OVERLAP = re.compile(r"Info: overlap: COMB=([\d.]+)%")
+    ROUND = re.compile(r"Info:\s+at iteration #(\d+)")
+    ARCS = re.compile(r"Info: Routing (\d+) arcs")
+    LEFT = re.compile(r"Info:\s+\d+ \|.*\|\s*(\d+)\|[^|]*\|$")
+    PLACED, REFINED, ROUNDS = 0.25, 0.5, 30
+
+    def __init__(self):
+        super().__init__()
+        self._arcs = 0
+
+    def _find(self, line: str) -> tuple[float, str] | None:
+        if match := self.OVERLAP.match(line):
+            return self.PLACED * (1 - float(match[1]) / 100), f"placing, overlap {match[1]} %"
+        if match := self.ROUND.match(line):
+            part = min(int(match[1]) / self.ROUNDS, 1)
+            return self._between(self.PLACED, self.REFINED, part), f"refining, round {match[1]}"
+        if match := self.ARCS.match(line):
+            self._arcs = int(match[1])
+            return self.REFINED, f"routing {self._arcs:,} connections"
+        if self._arcs and (match := self.LEFT.match(line)):
+            left = int(match[1])
+            part = max(0, 1 - left / self._arcs)
+            return self._between(self.REFINED, 1, part), f"routing, {left:,} connections left"
+        return None
+
+    @staticmethod
+    def _between(start: float, stop: float, part: float) -> float:
+        return start + (stop - start) * part
+
+
+def run_tool(
+    tool: Tool,
+    arguments: list[str],
+    folder: Path,
+    log: str,
+    meter: Meter | None = None,
+    told: Told = lambda fraction, doing: None,
+) -> None:
+    """Run a tool in ``folder`` (YoWASP sees nothing outside it), all that it says going to ``log``.
+
+    meter, told: reads the output, and is told what it finds
+
+    `ResarrayError` with the tool's first error.
+    """
+    meter = meter or Meter()
+    with (
+        open(folder / log, "w") as file,
+        subprocess.Popen(
+            [*tool.command, *arguments],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            errors="replace",
+        ) as process,
+    ):
+        try:
+            for line in process.stdout:
+                file.write(line)
+                if meter.read(line.rstrip()):
+                    told(meter.fraction, meter.doing)
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        lines = (folder / log).read_text(errors="replace").splitlines()
+        errors = [line for line in lines if line.startswith("ERROR")] or lines[-1:]
+        raise ResarrayError(
+            f"{Path(tool.command[0]).name} failed with status {process.returncode}: "
+            f"{errors[0].strip() if errors else 'it said nothing'}; the whole output is in "
+            f"'{folder / log}'"
+        )

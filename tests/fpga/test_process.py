@@ -1,0 +1,81 @@
+"""Tools' output: how far they are, and what went wrong."""
+
+import sys
+
+import pytest
+
+from resarray.fpga.process import Meter, NextpnrMeter, YosysMeter, run_tool
+from resarray.fpga.tools import Tool
+from resarray.spec.errors import ResarrayError
+
+PYTHON = Tool((sys.executable,), "")
+YOSYS = """\
+1. Executing Verilog-2005 frontend: soc.v
+3. Executing SYNTH_LATTICE pass.
+3.4. Executing PROC pass (convert processes to netlists).
+3.4.1. Executing PROC_CLEAN pass (remove empty switches from decision trees).
+3.46. Executing ABC9 pass.
+3.53. Executing JSON backend.
+4. Printing statistics.
+"""
+NEXTPNR = """\
+Info: Packing carries...
+Info: overlap: COMB=99.3%, FF=99.7%, RAM=62.5%, MUL=0.0%
+Info: overlap: COMB=39.6%, FF=27.0%, RAM=0.0%, MUL=0.0%
+Info:   at iteration #1: temp = 0.000000, timing cost = 1333, wirelen = 308941
+Info:   at iteration #26: temp = 0.000000, timing cost = 913, wirelen = 294387\x20
+Info: Routing 129297 arcs.
+Info:            |   (re-)routed arcs  |   delta    | remaining|       time spent     |
+Info:       1000 |      565        434 |  565   434 |    129009|       5.02       5.02|
+Info:     175000 |    35209     133610 |  341   659 |     10357|       2.42     460.90|
+Info:     196374 |    40117     147973 | 4908 14363 |         0|      40.11     501.01|
+"""
+
+
+@pytest.mark.parametrize(
+    ("meter", "output", "told", "last"),
+    [(YosysMeter(), YOSYS, 3, "JSON backend"), (NextpnrMeter(), NEXTPNR, 8, "routing, 0 conn")],
+    ids=["yosys", "nextpnr"],
+)
+def test_fractions_grow_to_one(meter, output, told, last):
+    fractions = [meter.fraction for line in output.splitlines() if meter.read(line)]
+    assert len(fractions) == told
+    assert fractions == sorted(fractions)
+    assert fractions[0] < 0.1 and fractions[-1] == 1
+    assert meter.doing.startswith(last)
+
+
+def test_a_meter_never_goes_back():
+    meter = NextpnrMeter()
+    assert meter.read("Info: overlap: COMB=20.0%, FF=1.0%, RAM=0.0%, MUL=0.0%")
+    before = meter.fraction
+    assert meter.read("Info: overlap: COMB=80.0%, FF=1.0%, RAM=0.0%, MUL=0.0%")
+    assert meter.fraction == before == pytest.approx(0.2)
+
+
+def test_output_is_kept_and_read(tmp_path):
+    told = []
+    script = f"import pathlib; print({YOSYS!r}); pathlib.Path('made').touch()"
+    run_tool(
+        PYTHON, ["-c", script], tmp_path, "log", YosysMeter(), lambda *found: told.append(found)
+    )
+    assert (tmp_path / "made").exists()
+    assert (tmp_path / "log").read_text() == YOSYS + "\n"
+    assert told[0] == (4 / 53, "PROC pass (convert processes to netlists)")
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("print('ERROR: first'); print('ERROR: second'); exit(1)", "status 1: ERROR: first;"),
+        ("print('some words'); exit(3)", "status 3: some words;"),
+        ("exit(1)", "status 1: it said nothing;"),
+        ("import os; os.kill(os.getpid(), 9)", "status -9: it said nothing;"),
+        (r"import sys; sys.stdout.buffer.write(b'\xff\n'); exit(1)", "status 1: \ufffd;"),
+    ],
+)
+def test_failure_is_named(tmp_path, script, message):
+    with pytest.raises(ResarrayError) as caught:
+        run_tool(PYTHON, ["-c", script], tmp_path, "log", Meter())
+    assert message in str(caught.value)
+    assert f"the whole output is in '{tmp_path / 'log'}'" in str(caught.value)
