@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 
 from resarray.spec.errors import ResarrayError
-from resarray.spec.image import write_atomic
+from resarray.spec.files import write_atomic
 
 from .output import write_json
 from .progress import Reporter
@@ -14,8 +14,11 @@ from .progress import Reporter
 SCALING, LAYERS = "scaling", "layers"
 
 
-def bench(folder: Path, only: list[str] | None, progress: Reporter) -> list[str]:
-    """Run the cases (those named in ``only``), print the table; the bars that were missed."""
+def bench(
+    folder: Path, only: list[str] | None, json_path: Path | None, progress: Reporter
+) -> list[str]:
+    """Run the cases (those named in ``only``), print the table, write it to ``folder``, and the
+    figures to ``json_path`` too; the bars that were missed."""
     from resarray.bench import cases, measure
     from resarray.sim import simulators
 
@@ -35,7 +38,8 @@ def bench(folder: Path, only: list[str] | None, progress: Reporter) -> list[str]
     failed = measure.judge(rows, scaling, layers)
     table = measure.markdown(rows, scaling, layers)
     result = {"cases": rows, "scaling": scaling, "layers": layers, "failed": failed}
-    write_json(folder / "bench.json", result)
+    for path in (folder / "bench.json", json_path):
+        write_json(path, result)
     write_atomic(folder / "bench.md", table.encode())
     typer.echo(table)
     return failed

@@ -34,6 +34,15 @@ def devices(incomplete: str) -> list[str]:
     return _starting(DEVICES, incomplete)
 
 
+def cases(incomplete: str) -> list[str]:
+    """Of ``bench --only``."""
+    from resarray.bench.cases import CASES
+
+    from .bench import LAYERS, SCALING
+
+    return _starting([*(case.name for case in CASES), SCALING, LAYERS], incomplete)
+
+
 def simulators(incomplete: str) -> list[str]:
     """Of ``--sim``."""
     from resarray.sim.simulators import SIMULATORS

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from resarray.fpga import tools
-from resarray.fpga.bitstream import build_bitstream, results_dir
+from resarray.fpga.bitstream import SUMMARY, build_bitstream, results_dir
 from resarray.fpga.boards import board as find_board
 from resarray.fpga.host.accelerator import SIMULATION, Accelerator
 from resarray.fpga.projection import describe as describe_projection
@@ -21,7 +21,7 @@ from resarray.spec.pixels import quantise_pixels
 from .output import write_json
 from .progress import Reporter
 
-# What the PLLs of the boards can make, with room for the memory's doubled clock.
+# What the PLLs of the boards can make.
 MHZ_RANGE = (10.0, 200.0)
 
 
@@ -38,10 +38,14 @@ def bitstream(
     for option, field, mhz in (("core", "core_clk", core_mhz), ("sys", "sys_clk", sys_mhz)):
         if mhz is None:
             continue
-        if not MHZ_RANGE[0] <= mhz <= MHZ_RANGE[1]:
+        least, most = MHZ_RANGE
+        why = ""
+        if option == "sys":
+            most = chosen.max_sys_clk / 1e6
+            why = f" (the memory of '{chosen.name}' allows no more)"
+        if not least <= mhz <= most:
             raise ResarrayError(
-                f"--{option}-mhz {mhz:g} is not possible: choose {MHZ_RANGE[0]:g} to "
-                f"{MHZ_RANGE[1]:g}"
+                f"--{option}-mhz {mhz:g} is not possible: choose {least:g} to {most:g}{why}"
             )
         chosen = dataclasses.replace(chosen, **{field: 1e6 * mhz})
     config = find_preset(preset or chosen.preset)
@@ -76,18 +80,19 @@ def describe(summary: dict, folder: Path) -> str:
     return "\n".join(lines)
 
 
-def program(board: str, progress: Reporter) -> None:
-    """Load the bitstream into the FPGA."""
+def program(board: str, json_path: Path | None, progress: Reporter) -> None:
+    """Load the bitstream into the FPGA; which, goes to ``json_path``."""
     chosen = find_board(board)
     file = results_dir(chosen) / f"{chosen.name}.bit"
-    if not file.exists():
-        raise ResarrayError(f"no '{file}': make it with 'make bitstream BOARD={board}'")
+    if not (file.exists() and (file.parent / SUMMARY).exists()):
+        raise ResarrayError(f"no whole '{file}': make it with 'make bitstream BOARD={board}'")
     loader = tools.find_loader()
     progress.note(f"loading {file}")
     result = subprocess.run(
         [*loader.command, "--board", chosen.loader, str(file)],
         capture_output=True,
         text=True,
+        errors="replace",
         check=False,
     )
     if result.returncode:
@@ -96,6 +101,7 @@ def program(board: str, progress: Reporter) -> None:
             f"openFPGALoader failed with status {result.returncode} ({said[-1]}): is the board "
             "plugged in, and may this user open it?"
         )
+    write_json(json_path, {"board": chosen.name, "bitstream": str(file)})
 
 
 def classify(

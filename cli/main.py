@@ -1,18 +1,24 @@
 """The ``resarray`` command: reads options, calls the other packages, prints.
 
 Exit status 0: done (for ``sim``: bit-exact); 1: the RTL differs from the golden model; 2: bad input
-or a missing tool, one line on standard error.
+or a missing tool, one line on standard error; 3: a bug in resarray, with its traceback.
 """
 
+import os
 import shlex
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
+from resarray import __version__
+from resarray.golden.zoo import NAMES
+from resarray.spec.config import PRESETS
 from resarray.spec.errors import ResarrayError
+from resarray.spec.files import require_writable
 
 from . import complete
 
@@ -22,6 +28,10 @@ A trained ResNet becomes int8 integers, is compiled to instructions, and runs on
 systolic array; every layer is compared with the integer golden model. The commands are listed in
 the order in which one uses them: first a look at the tools, then 'sim' and its 'report', then one's
 own weights, the compiler by itself, measurements, and a board.
+
+A network is --model with --weights, on --images; the accelerator is a --preset, from 'tiny' (quick
+to simulate) to 'default' (256 MACs a cycle). Without options: ResNet-18, trained on the spot on the
+handwritten digits that come along.
 """
 EXAMPLES = """\b
 Examples:
@@ -31,20 +41,45 @@ Examples:
       an image file; then: resarray disasm net.rsa
 
 'resarray COMMAND --help' shows a command's options. Status: 0 done, 1 the RTL differs from the
-golden model (or a bar of 'bench' is missed), 2 bad input or a missing tool.
+golden model (or a bar of 'bench' is missed), 2 bad input or a missing tool, 3 a bug in resarray.
 """
 
 app = typer.Typer(
     help=HELP,
     epilog=EXAMPLES,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
+
+def _writable(context: typer.Context, path: Path | None) -> Path | None:
+    """What could not be written after long work is refused before it."""
+    if path is not None and not context.resilient_parsing:
+        require_writable(path)
+    return path
+
+
+def _writable_folder(context: typer.Context, folder: Path) -> Path:
+    _writable(context, folder / "file")
+    return folder
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"resarray {__version__}")
+        raise typer.Exit
+
+
+def _examples(*examples: str) -> str:
+    """The end of a command's help."""
+    return "\b\nExamples:\n" + "\n".join(f"  {example}" for example in examples)
+
+
 Model = Annotated[
     str,
-    typer.Option(help="name from the zoo, or file.py:function", autocompletion=complete.models),
+    typer.Option(
+        help=f"file.py:function, or of the zoo: {', '.join(NAMES)}", autocompletion=complete.models
+    ),
 ]
 Weights = Annotated[
     Path | None,
@@ -57,7 +92,10 @@ InputSize = Annotated[
 Count = Annotated[int, typer.Option(min=1, help="images")]
 Preset = Annotated[
     str,
-    typer.Option(help="configuration of the accelerator", autocompletion=complete.presets),
+    typer.Option(
+        help=f"configuration of the accelerator: {', '.join(PRESETS)}",
+        autocompletion=complete.presets,
+    ),
 ]
 FusePool = Annotated[bool, typer.Option(help="pool while draining, where it fits")]
 Latency = Annotated[int, typer.Option(help="memory latency in cycles")]
@@ -74,10 +112,20 @@ Board = Annotated[
     str,
     typer.Option(help="ulx3s-85f, ulx3s-25f or ecpix5-85f", autocompletion=complete.boards),
 ]
-Json = Annotated[Path | None, typer.Option(help="write the result here")]
+Json = Annotated[Path | None, typer.Option(help="write the result here", callback=_writable)]
+Output = Annotated[Path, typer.Option("-o", "--output", help="image file", callback=_writable)]
 
 
-@app.command()
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", help="show it and exit", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(epilog=_examples("resarray doctor --json tools.json"))
 def doctor(
     json: Json = None,
 ) -> None:
@@ -94,7 +142,14 @@ def doctor(
         raise typer.Exit(2)
 
 
-@app.command()
+@app.command(
+    epilog=_examples(
+        "resarray sim --json out.json",
+        "resarray sim --model resnet20 --preset small --count 4 --batch",
+        "resarray sim --model net.py:build --weights net.pth --images pictures/",
+        "resarray sim --waves a.fst --layer layer1.0.conv1",
+    )
+)
 def sim(
     context: typer.Context,
     model: Model = "resnet18",
@@ -110,7 +165,7 @@ def sim(
     bytes_per_cycle: BytesPerCycle = None,
     memory_bytes: MemoryBytes = None,
     stalls: Annotated[float, typer.Option(help="probability of a pause on each channel")] = 0.0,
-    seed: Annotated[int, typer.Option(help="seed of the stalls")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the stalls")] = 0,
     image: Annotated[Path | None, typer.Option(help="run this compiled image")] = None,
     json: Json = None,
     fuse_pool: FusePool = True,
@@ -154,7 +209,12 @@ def sim(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(
+    epilog=_examples(
+        "resarray report out.json",
+        "resarray report new.json old.json --synth synth.json --out build/report",
+    )
+)
 def report(
     results: Annotated[
         list[Path], typer.Argument(help="what 'resarray sim --json' wrote; more are compared")
@@ -162,35 +222,43 @@ def report(
     synth: Annotated[
         Path | None, typer.Option(help="what 'resarray synth --json' or 'bitstream' wrote")
     ] = None,
-    out: Annotated[Path, typer.Option(help="folder for report.html and report.md")] = Path(
-        "build/report"
-    ),
+    out: Annotated[
+        Path,
+        typer.Option(help="folder for report.html and report.md", callback=_writable_folder),
+    ] = Path("build/report"),
+    json: Json = None,
 ) -> None:
     """Make a page of a result: cycles, roofline, activity, numbers."""
     from . import report as report_command
 
-    typer.echo(report_command.report(results, synth, out))
+    typer.echo(report_command.report(results, synth, out, json))
 
 
-@app.command()
+@app.command(epilog=_examples("resarray train resnet20 -o resnet20.pth"))
 def train(
     model: Annotated[
         str, typer.Argument(help="name from the zoo", autocompletion=complete.models)
     ] = "resnet18",
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="default: the cache that sim reads")
+        Path | None,
+        typer.Option(
+            "-o", "--output", help="default: the cache that sim reads", callback=_writable
+        ),
     ] = None,
+    json: Json = None,
 ) -> None:
     """Train a model on the digits."""
     from . import network
     from .progress import reporter
 
     with reporter() as progress:
-        message = network.train(model, output, progress)
+        message = network.train(model, output, json, progress)
     typer.echo(message)
 
 
-@app.command()
+@app.command(
+    epilog=_examples("resarray accuracy --model resnet20 --weights net.th --images cifar.npz")
+)
 def accuracy(
     model: Model = "resnet18",
     weights: Weights = None,
@@ -211,9 +279,11 @@ def accuracy(
     typer.echo(message)
 
 
-@app.command("compile")
+@app.command(
+    "compile", epilog=_examples("resarray compile --model resnet8 --preset 25f -o net.rsa")
+)
 def compile_(
-    output: Annotated[Path, typer.Option("-o", "--output", help="image file to write")],
+    output: Output,
     model: Model = "resnet18",
     weights: Weights = None,
     images: Images = "digits",
@@ -266,7 +336,7 @@ def compile_(
     )
 
 
-@app.command()
+@app.command(epilog=_examples("resarray disasm net.rsa | less"))
 def disasm(
     image: Annotated[Path, typer.Argument(help="image file")],
     json: Json = None,
@@ -283,28 +353,36 @@ def disasm(
     typer.echo(disassemble(program), nl=False)
 
 
-@app.command()
+@app.command(epilog=_examples("resarray bench --only ResNet-18 --only scaling"))
 def bench(
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="folder for bench.json and bench.md")
+        Path,
+        typer.Option(
+            "-o", "--output", help="folder for bench.json and bench.md", callback=_writable_folder
+        ),
     ] = Path("build/bench"),
     only: Annotated[
-        list[str] | None, typer.Option(help="a case by name; may be repeated; default: all")
+        list[str] | None,
+        typer.Option(
+            help="a case by name, 'layers' or 'scaling'; may be repeated; default: all",
+            autocompletion=complete.cases,
+        ),
     ] = None,
+    json: Json = None,
 ) -> None:
     """Measure whole networks on the RTL against the project's bars."""
     from . import bench as bench_command
     from .progress import reporter
 
     with reporter() as progress:
-        failed = bench_command.bench(output, only, progress)
+        failed = bench_command.bench(output, only, json, progress)
     for sentence in failed:
         typer.echo(f"missed: {sentence}")
     if failed:
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(epilog=_examples("resarray synth --preset 25f --device 25f --json synth.json"))
 def synth(
     preset: Preset = "default",
     device: Annotated[
@@ -321,7 +399,9 @@ def synth(
         synth_command.synth(preset, device, seeds, json, progress)
 
 
-@app.command()
+@app.command(
+    epilog=_examples("resarray bitstream --board ulx3s-25f", "resarray bitstream --core-mhz 80")
+)
 def bitstream(
     board: Board = "ulx3s-85f",
     preset: Annotated[
@@ -344,17 +424,17 @@ def bitstream(
     typer.echo(message)
 
 
-@app.command()
-def program(board: Board = "ulx3s-85f") -> None:
+@app.command(epilog=_examples("resarray program --board ulx3s-25f"))
+def program(board: Board = "ulx3s-85f", json: Json = None) -> None:
     """Load a board's bitstream with openFPGALoader."""
     from . import fpga
     from .progress import reporter
 
     with reporter() as progress:
-        fpga.program(board, progress)
+        fpga.program(board, json, progress)
 
 
-@app.command("run")
+@app.command("run", epilog=_examples("resarray run --port /dev/ttyUSB0 net.rsa cat.png dog.png"))
 def run_(
     program: Annotated[Path, typer.Argument(help="image file that 'resarray compile' wrote")],
     pictures: Annotated[list[Path], typer.Argument(help="picture files")],
@@ -381,13 +461,30 @@ def run(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     command = shlex.join(["resarray", *given])
     try:
-        status = app(given, standalone_mode=False, prog_name="resarray", obj=command)
+        status = app(given or ["--help"], standalone_mode=False, prog_name="resarray", obj=command)
+        sys.stdout.flush()
         return status if isinstance(status, int) else 0
-    except (ResarrayError, TyperException) as error:
-        sentence = str(error) if isinstance(error, ResarrayError) else error.format_message()
+    except BrokenPipeError:  # whoever read the output, as 'head', has seen enough
+        _drop_output()
+        return 141
+    except (ResarrayError, TyperException, OSError) as error:
+        sentence = error.format_message() if isinstance(error, TyperException) else str(error)
+        if isinstance(error, OSError):
+            _drop_output()
+            sentence = f"{error.filename or 'cannot write the output'}: {error.strerror}"
         if sentence:
             print("error: " + " ".join(sentence.split()), file=sys.stderr)
         return 2
     except (KeyboardInterrupt, typer.Abort):
         print("error: interrupted", file=sys.stderr)
         return 130
+    except Exception:
+        traceback.print_exc()
+        print("error: this is a bug in resarray, not in what was given: report it", file=sys.stderr)
+        return 3
+
+
+def _drop_output() -> None:
+    """What is still to be written would fail again when Python ends."""
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from resarray.golden import accuracy as golden_accuracy
 from resarray.golden import pipeline
-from resarray.spec.image import write_atomic
+from resarray.spec.files import write_atomic
 
 from .options import NetworkOptions
 from .output import write_json
@@ -18,18 +18,21 @@ def prepare(options: NetworkOptions, progress: Reporter) -> pipeline.Prepared:
     return pipeline.prepare(**options.arguments(), progress=progress.fraction)
 
 
-def train(model: str, output: Path | None, progress: Reporter) -> str:
-    """Train a zoo model on the digits, to ``output`` or to the cache; a line for the user."""
+def train(model: str, output: Path | None, json_path: Path | None, progress: Reporter) -> str:
+    """Train a zoo model on the digits, to ``output`` or to the cache, and write to ``json_path``
+    where that is; a line for the user."""
     import torch
 
     from resarray.golden import train as golden_train
 
     if output is None:
-        return f"weights of {model}: {golden_train.cached_weights(model, progress.fraction)}"
-    trained = golden_train.train(model, progress=progress.fraction)
-    buffer = io.BytesIO()
-    torch.save(trained.state_dict(), buffer)
-    write_atomic(output, buffer.getvalue())
+        output = golden_train.cached_weights(model, progress.fraction)
+    else:
+        trained = golden_train.train(model, progress=progress.fraction)
+        buffer = io.BytesIO()
+        torch.save(trained.state_dict(), buffer)
+        write_atomic(output, buffer.getvalue())
+    write_json(json_path, {"model": model, "weights": str(output)})
     return f"weights of {model}: {output}"
 
 

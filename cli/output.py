@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from resarray.spec.image import write_atomic
+from resarray.spec.files import write_atomic
 
 
 def write_json(path: Path | None, value: object) -> None:

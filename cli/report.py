@@ -1,21 +1,24 @@
 """Behind ``resarray report``: results in, report.html and report.md out."""
 
-import os
 from pathlib import Path
 
 from resarray.report.markdown import markdown
+from resarray.report.numbers import verdict
 from resarray.report.page import page
 from resarray.report.read import read_result, require_comparable
 from resarray.report.synthesis import read_synthesis
 from resarray.spec.errors import ResarrayError
-from resarray.spec.image import write_atomic
+from resarray.spec.files import write_atomic
+
+from .output import write_json
 
 # Files of the report; together they are replaced or not at all.
 PAGE, SUMMARY = "report.html", "report.md"
 
 
-def report(results: list[Path], synth: Path | None, folder: Path) -> str:
-    """Make the report of the first of ``results``, compared with the others; a line to print."""
+def report(results: list[Path], synth: Path | None, folder: Path, json_path: Path | None) -> str:
+    """Make the report of the first of ``results``, compared with the others; a line to print. Which
+    files, and their verdict, go to ``json_path``."""
     read = [(path, read_result(path)) for path in results]
     require_comparable(read)
     found = None if synth is None else read_synthesis(synth, read[0][1])
@@ -27,6 +30,6 @@ def report(results: list[Path], synth: Path | None, folder: Path) -> str:
             raise ResarrayError(f"cannot write '{folder / name}': it is a folder; remove it")
     write_atomic(folder / SUMMARY, summary)
     write_atomic(folder / PAGE, html)
-    for name in (PAGE, SUMMARY):
-        os.chmod(folder / name, 0o644)  # to be sent around, unlike what is being written
+    made = {"page": str(folder / PAGE), "summary": str(folder / SUMMARY), "page_bytes": len(html)}
+    write_json(json_path, made | {"verdict": verdict(runs[0]), "bit_exact": runs[0]["bit_exact"]})
     return f"{folder / PAGE}: {len(html) / 1e6:.1f} MB, open it in a browser; {folder / SUMMARY}"

@@ -10,7 +10,8 @@ from rich.console import Console
 from resarray.spec.config import Config
 from resarray.spec.config import preset as find_preset
 from resarray.spec.errors import ResarrayError
-from resarray.spec.image import Image, load, write_atomic
+from resarray.spec.files import write_atomic
+from resarray.spec.image import Image, load
 
 from .options import NetworkOptions
 from .progress import Reporter
@@ -138,9 +139,9 @@ def simulate(request: Request, progress: Reporter) -> bool:
         class_names=prepared.class_names,
     )
     summary = result.summarise(experiment, program, runs)
+    result.show(summary, prepared.class_names, _console())
     if request.json is not None:
         write_atomic(request.json, format.to_json(summary))
-    result.show(summary, prepared.class_names, _console())
     if waves is not None:
         print(f"waveforms: {waves.path}; look at them with 'gtkwave {waves.save_file}'")
     return summary["bit_exact"]

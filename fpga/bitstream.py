@@ -6,15 +6,14 @@ intermediate files are in ``work/`` there.
 """
 
 import json
-import os
 import shutil
 import time
 from pathlib import Path
 
-from resarray.sim.build import build_dir
+from resarray.sim.build import build_dir, locked
 from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
-from resarray.spec.image import write_atomic
+from resarray.spec.files import write_atomic
 from resarray.spec.progress import Progress
 
 from . import floorplan, tools
@@ -24,7 +23,7 @@ from .process import Meter, NextpnrMeter, YosysMeter, run_tool
 from .projection import project
 from .soc.elaborate import elaborate, require_litex
 
-RESULTS = ("summary.json", "soc.json")
+SUMMARY = "summary.json"  # of a board's results, the last to be written
 SHOWN_RESOURCES = {
     "luts": "TRELLIS_COMB",
     "registers": "TRELLIS_FF",
@@ -56,18 +55,43 @@ def build_bitstream(board: Board, config: Config, progress: Progress, target: st
     # What the array alone needs is known without synthesis.
     require_fit(device_of(board), config.name, luts=0, multipliers=config.multipliers, rams=0)
     require_litex()
-    yosys, nextpnr, ecppack = tools.find_yosys(), tools.find_nextpnr(), tools.find_ecppack()
-    started = time.monotonic()
+    yosys, nextpnr = tools.find_yosys(), tools.find_nextpnr()
+    ecppack = tools.find_ecppack(nextpnr)
     folder = results_dir(board)
-    work = folder / "work"
-    shutil.rmtree(work, ignore_errors=True)
-    soc = elaborate(board, config, target, note=lambda text: progress(None, text))
-    shutil.copytree(soc, work)
+    with locked(folder):
+        return _build(board, config, progress, target, folder, yosys, nextpnr, ecppack)
 
-    def run(step: str, tool: tools.Tool, arguments: list[str], log: str, meter: Meter) -> None:
+
+def _build(
+    board: Board,
+    config: Config,
+    progress: Progress,
+    target: str,
+    folder: Path,
+    yosys: tools.Tool,
+    nextpnr: tools.Tool,
+    ecppack: tools.Tool,
+) -> dict:
+    """`build_bitstream` with its tools, while nobody else writes to ``folder``."""
+    started = time.monotonic()
+    soc = elaborate(board, config, target, note=lambda text: progress(None, text))
+    work = folder / "work"
+    try:
+        if work.exists():
+            shutil.rmtree(work)
+        shutil.copytree(soc, work)
+    except OSError as error:
+        raise ResarrayError(
+            f"cannot write '{work}': {error.strerror}; set RESARRAY_BUILD to a folder that can be "
+            "written"
+        ) from error
+
+    def run(
+        step: str, tool: tools.Tool, arguments: list[str], log: str, makes: str, meter: Meter
+    ) -> None:
         progress(0, step)
         run_tool(
-            tool, arguments, work, log, meter,
+            tool, arguments, work, log, makes, meter,
             lambda fraction, doing: progress(fraction, f"{step}: {doing}"),
         )  # fmt: skip
 
@@ -77,6 +101,7 @@ def build_bitstream(board: Board, config: Config, progress: Progress, target: st
         ["-p", "read_verilog soc.v resarray.v; synth_ecp5 -top soc -json "
          "design.json; tee -q -o stat.json stat -json"],
         "yosys.log",
+        "stat.json",
         YosysMeter(),
     )  # fmt: skip
     cells = json.loads((work / "stat.json").read_text())["design"]["num_cells_by_type"]
@@ -94,6 +119,7 @@ def build_bitstream(board: Board, config: Config, progress: Progress, target: st
         [*board.nextpnr, *tools.PLACER, "--json", "placed.json", "--lpf", "soc.lpf", "--textcfg",
          "soc.config", "--report", "report.json", "--timing-allow-fail"],
         "nextpnr.log",
+        "report.json",
         NextpnrMeter(),
     )  # fmt: skip
     report = json.loads((work / "report.json").read_text())
@@ -106,14 +132,15 @@ def build_bitstream(board: Board, config: Config, progress: Progress, target: st
         ecppack,
         ["--compress", "--input", "soc.config", "--bit", "soc.bit"],
         "ecppack.log",
+        "soc.bit",
         Meter(),
     )
     summary["seconds"] = round(time.monotonic() - started)
-    # Never a summary without its bitstream, nor a bitstream with another one's summary.
-    (folder / "summary.json").unlink(missing_ok=True)
-    os.replace(work / "soc.bit", folder / f"{board.name}.bit")
+    # The summary is last: without it, the others are not taken for a whole.
+    (folder / SUMMARY).unlink(missing_ok=True)
     write_atomic(folder / "soc.json", (work / "soc.json").read_bytes())
-    write_atomic(folder / "summary.json", (json.dumps(summary, indent=2) + "\n").encode())
+    write_atomic(folder / f"{board.name}.bit", (work / "soc.bit").read_bytes())
+    write_atomic(folder / SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
     return summary
 
 
@@ -122,7 +149,7 @@ def summarise(board: Board, config: Config, report: dict) -> dict:
     used = report["utilization"]
     clocks = [
         {
-            "name": name,
+            "name": _clock_name(board, name, clock["constraint"]),
             "wanted_mhz": round(clock["constraint"], 2),
             "achieved_mhz": round(clock["achieved"], 2),
             "met": clock["achieved"] >= clock["constraint"],
@@ -150,8 +177,19 @@ def summarise(board: Board, config: Config, report: dict) -> dict:
     return summary
 
 
+def _clock_name(board: Board, name: str, mhz: float) -> str:
+    """nextpnr names a clock by its net."""
+    known = {"sys": board.sys_clk, "core": board.core_clk}
+    return next((ours for ours, hz in known.items() if abs(1e6 * mhz / hz - 1) < 0.01), name)
+
+
 def require_timing(summary: dict, log: Path) -> None:
-    """`ResarrayError` that names the clock which misses most."""
+    """`ResarrayError` that names the clock which misses most; or where no clock was measured."""
+    if not summary["clocks"]:
+        raise ResarrayError(
+            f"nextpnr reports no clock of '{summary['board']}', so its timing is not known: its "
+            f"version may not suit; its output is in '{log}'"
+        )
     missed = [clock for clock in summary["clocks"] if not clock["met"]]
     if missed:
         worst = min(missed, key=lambda clock: clock["achieved_mhz"] / clock["wanted_mhz"])

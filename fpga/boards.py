@@ -18,6 +18,7 @@ class Board:
     sdram:      class in ``litedram.modules``
     sdram_bytes: bytes that it moves in a cycle of ``sys_clk``, at best
     sys_clk:    Hz of memory controller, bus and serial bridge
+    max_sys_clk: Hz beyond which the memory's answers are not sampled for certain
     core_clk:   Hz of the accelerator
     preset:     default configuration of the accelerator
     baud:       of the serial bridge
@@ -33,6 +34,7 @@ class Board:
     sdram: str
     sdram_bytes: int
     sys_clk: float
+    max_sys_clk: float
     core_clk: float
     preset: str
     loader: str
@@ -47,6 +49,7 @@ _ULX3S = {
     "sdram": "MT48LC16M16",
     "sdram_bytes": 2,
     "sys_clk": 60e6,
+    "max_sys_clk": 66e6,
     "core_clk": 60e6,
     "loader": "ulx3s",
 }
@@ -80,6 +83,7 @@ BOARDS = {
             sdram="MT41K256M16",
             sdram_bytes=8,
             sys_clk=75e6,
+            max_sys_clk=75e6,
             core_clk=75e6,
             preset="default",
             loader="ecpix5",

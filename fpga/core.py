@@ -14,6 +14,7 @@ from resarray.hw.top import Accelerator
 from resarray.hw.verilog import platform_of
 from resarray.sim.build import build_dir, digest, locked
 from resarray.spec.config import Config
+from resarray.spec.files import write_atomic
 from resarray.spec.progress import Progress, silent
 
 from . import floorplan, tools
@@ -105,11 +106,12 @@ def synthesise(
             netlist.mkdir(parents=True, exist_ok=True)
             (netlist / "design.v").write_text(source)
             run_tool(
-                yosys, ["-p", script], netlist, "yosys.log", YosysMeter(),
+                yosys, ["-p", script], netlist, "yosys.log", "netlist.json", YosysMeter(),
                 lambda fraction, doing: progress(fraction, f"{step}: {doing}"),
             )  # fmt: skip
             design = json.loads((netlist / "netlist.json").read_text())
-            cells.write_text(json.dumps(_units(design["modules"][TOP]["cells"])))
+            counted = _units(design["modules"][TOP]["cells"])
+            write_atomic(cells, json.dumps(counted).encode())
         units = json.loads(cells.read_text())
         total = _total(units)
         require_fit(device, config.name, luts_of(total), total["MULT18X18D"], total["DP16KD"])
@@ -136,7 +138,7 @@ def synthesise(
                 part = netlist / f"{name}.part"
                 run_tool(
                     nextpnr, [*options, "--report", part.name], netlist, f"{name}.log",
-                    NextpnrMeter(), functools.partial(told, seed),
+                    part.name, NextpnrMeter(), functools.partial(told, seed),
                 )  # fmt: skip
                 part.rename(report)
             told(seed, 1.0, "done")

@@ -30,7 +30,7 @@ def netlist(config: Config, note: Callable[[str], None] = lambda text: None) -> 
             note(f"synthesising preset '{config.name}'")
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "design.v").write_text(source)
-            run_tool(yosys, ["-q", "-p", SCRIPT], folder, "yosys.log")
+            run_tool(yosys, ["-q", "-p", SCRIPT], folder, "yosys.log", result.name)
             done.touch()
     hw = Path(resarray.hw.__path__[0])
     return result.read_text() + "".join((hw / name).read_text() for name in MODELS)

@@ -82,41 +82,53 @@ def run_tool(
     arguments: list[str],
     folder: Path,
     log: str,
+    makes: str,
     meter: Meter | None = None,
     told: Told = lambda fraction, doing: None,
 ) -> None:
     """Run a tool in ``folder`` (YoWASP sees nothing outside it), all that it says going to ``log``.
 
+    makes:       file that it must write
     meter, told: reads the output, and is told what it finds
 
     `ResarrayError` with the tool's first error.
     """
-    meter = meter or Meter()
-    with (
-        open(folder / log, "w") as file,
-        subprocess.Popen(
-            [*tool.command, *arguments],
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            errors="replace",
-        ) as process,
-    ):
+    meter, name = meter or Meter(), Path(tool.command[0]).name
+    (folder / makes).unlink(missing_ok=True)
+    with open(folder / log, "w") as file:
         try:
-            for line in process.stdout:
-                file.write(line)
-                if meter.read(line.rstrip()):
-                    told(meter.fraction, meter.doing)
-        except BaseException:
-            process.kill()
-            raise
+            process = subprocess.Popen(
+                [*tool.command, *arguments],
+                cwd=folder,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                text=True,
+                errors="replace",
+            )
+        except OSError as error:
+            raise ResarrayError(
+                f"cannot run '{tool.command[0]}' ({error.strerror}): install it again"
+            ) from error
+        with process:
+            try:
+                for line in process.stdout:
+                    file.write(line)
+                    if meter.read(line.rstrip()):
+                        told(meter.fraction, meter.doing)
+            except BaseException:
+                process.kill()
+                raise
     if process.returncode:
         lines = (folder / log).read_text(errors="replace").splitlines()
         errors = [line for line in lines if line.startswith("ERROR")] or lines[-1:]
         raise ResarrayError(
-            f"{Path(tool.command[0]).name} failed with status {process.returncode}: "
+            f"{name} failed with status {process.returncode}: "
             f"{errors[0].strip() if errors else 'it said nothing'}; the whole output is in "
             f"'{folder / log}'"
+        )
+    if not (folder / makes).exists():
+        raise ResarrayError(
+            f"{name} ended well, but did not write '{makes}': its version may not suit; the whole "
+            f"output is in '{folder / log}'"
         )

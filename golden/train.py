@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from resarray.spec.errors import ResarrayError
-from resarray.spec.image import write_atomic
+from resarray.spec.files import write_atomic
 from resarray.spec.progress import Progress, silent
 
 from .data import load_images

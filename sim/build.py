@@ -22,7 +22,7 @@ import resarray.hw
 import resarray.spec
 from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
-from resarray.spec.image import write_atomic
+from resarray.spec.files import write_atomic
 
 from . import simulators
 from .simulators import Simulator

@@ -1,13 +1,12 @@
 """Waveforms: the window that waves.v writes, and the GTKWave files beside the dump."""
 
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from resarray.spec.errors import ResarrayError
-from resarray.spec.image import write_atomic
+from resarray.spec.files import require_writable, write_atomic
 from resarray.spec.isa import Engine
 
 DUMP = "waves.fst"  # as waves.v calls it
@@ -138,16 +137,8 @@ class Waves:
         """`ResarrayError` now, where the files could not be written after a long run."""
         if self.path.suffix != ".fst":
             raise ResarrayError(f"waveforms go to a file '*.fst', '{self.path}' is given")
-        taken = [path for path in (self.path, self.save_file) if path.is_dir()]
-        if taken:
-            raise ResarrayError(f"cannot write '{taken[0]}': it is a folder; choose another name")
-        folder = next(parent for parent in self.path.absolute().parents if parent.exists())
-        try:
-            tempfile.TemporaryFile(dir=folder).close()
-        except OSError as error:
-            raise ResarrayError(
-                f"cannot write '{self.path}': {error.strerror}; choose a folder that can be written"
-            ) from error
+        for path in (self.path, self.save_file):
+            require_writable(path)
 
     def keep(self, folder: Path, design: str, cycles: int) -> None:
         """Take the dump from the run's ``folder``, and write the viewer's files beside it.

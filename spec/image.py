@@ -28,15 +28,14 @@ Manifest (byte offsets are relative to MEM_BASE)::
 """
 
 import json
-import os
 import struct
-import tempfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from .config import Config
 from .errors import ResarrayError
+from .files import write_atomic
 
 MAGIC = b"RESARRAY"
 VERSION = 1
@@ -54,29 +53,6 @@ class Image:
     @property
     def config(self) -> Config:
         return Config(**self.manifest["config"])
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a whole file or nothing; `ResarrayError` where the folder cannot be written."""
-    path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise ResarrayError(
-            f"cannot write '{path}': {error.strerror}; choose a folder that can be written"
-        ) from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.replace(temporary, path)
-    except BaseException as error:
-        os.unlink(temporary)
-        if isinstance(error, OSError):
-            raise ResarrayError(
-                f"cannot write '{path}': {error.strerror}; choose a folder that can be written"
-            ) from error
-        raise
 
 
 def save(image: Image, path: Path) -> None:

@@ -12,6 +12,7 @@
 import abc
 import contextlib
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -34,13 +35,24 @@ from resarray.spec.registers import (
 )
 
 from . import memory
-from .link import Link
+from .link import ATTEMPTS, Link
 
 # progress(what, done, total); bytes, or 0 of 0 where there is nothing to count
 Progress = Callable[[str, int, int], None]
 SIMULATION = "sim"
 RUN_TIMEOUT = 60.0
 POLL_SECONDS = 0.001
+# A chunk takes some 20 ms; a port that takes nothing for so long is stuck.
+WRITE_SECONDS = 10.0
+# Written to the scratch register, which a reset clears.
+MARK = 0x5EED_0001
+# What `read_description` wants of a soc.json.
+DESCRIPTION: dict = {
+    "board": str, "baud": float, "sys_clk": float, "core_clk": float, "preset": str,
+    "config_hash": str, "accelerator": int, "reset": int, "scratch": int, "interrupt": int,
+    "memory": {"base": int, "size": int, "leveling": bool, "registers": dict, "init": list,
+               "ready": int},
+}  # fmt: skip
 
 
 def _no_progress(what: str, done: int, total: int) -> None:
@@ -70,12 +82,12 @@ class Accelerator(abc.ABC):
         """
         if port == SIMULATION:
             return SimulatedAccelerator(progress)
-        if isinstance(description, Path):
-            description = read_description(description)
         if description is None:
             raise ResarrayError(
                 f"no description of the board on '{port}': give the soc.json beside its bitstream"
             )
+        if isinstance(description, Path):
+            description = read_description(description)
         opened = open_port(port, description["baud"])
         try:
             options = {} if gap is None else {"gap": gap}
@@ -117,13 +129,36 @@ class Accelerator(abc.ABC):
 
 
 def read_description(path: Path) -> dict:
-    """A SoC's ``soc.json``."""
+    """A SoC's ``soc.json``; `ResarrayError` where it is none."""
+    again = "make the board's bitstream with 'make bitstream BOARD=...'"
     try:
-        return json.loads(Path(path).read_text())
-    except (OSError, ValueError) as error:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ResarrayError(f"cannot read '{path}' ({error}): {again}") from error
+    wrong = _wrong_field(found, DESCRIPTION)
+    if wrong is None:
+        bad = [name for name in ("baud", "sys_clk") if found[name] <= 0]
+        bad += [] if re.fullmatch("[0-9a-f]{16}", found["config_hash"]) else ["config_hash"]
+        wrong = bad[0] if bad else None
+    if wrong is not None:
         raise ResarrayError(
-            f"cannot read '{path}' ({error}): build the bitstream with 'make bitstream'"
-        ) from error
+            f"'{path}' does not describe a board's SoC of this version (field '{wrong}'): {again}"
+        )
+    return found
+
+
+def _wrong_field(found: object, fields: dict, where: str = "") -> str | None:
+    """The first of ``fields`` that is missing in ``found`` or of another type."""
+    if not isinstance(found, dict):
+        return where or "everything"
+    for name, kind in fields.items():
+        path, value = f"{where}.{name}" if where else name, found.get(name)
+        if isinstance(kind, dict):
+            if (wrong := _wrong_field(value, kind, path)) is not None:
+                return wrong
+        elif not isinstance(value, (int, float) if kind is float else kind):
+            return path
+    return None
 
 
 def open_port(port: str, baud: float):
@@ -136,7 +171,7 @@ def open_port(port: str, baud: float):
             "pyserial')"
         ) from error
     try:
-        opened = serial.Serial(port, int(baud), exclusive=True)
+        opened = serial.Serial(port, int(baud), exclusive=True, write_timeout=WRITE_SECONDS)
     except (OSError, ValueError) as error:  # SerialException is an OSError
         raise ResarrayError(
             f"cannot open port '{port}' ({error}): is the board plugged in, and is it this one? "
@@ -176,12 +211,7 @@ class BoardAccelerator(Accelerator):
         self._memory = description["memory"]["base"]
         self._image: Image | None = None
         self._inputs_written = self._finished = False
-        progress("connecting", 0, 0)
-        # Whatever an earlier session left running ends here.
-        link.post_word(description["reset"], 1)
-        self.config_hash = self._identify()
-        progress("initialising the memory", 0, 0)
-        memory.initialise(link, description)
+        self._restart()
 
     def close(self) -> None:
         self._close()
@@ -200,6 +230,8 @@ class BoardAccelerator(Accelerator):
                 f"has {self.config_hash:016x} ('{self._description['preset']}'): compile it for "
                 "that preset"
             )
+        if self._running:
+            self._restart()
         size = self._description["memory"]["size"]
         if image.manifest["mem_size"] > size:
             raise ResarrayError(
@@ -212,7 +244,7 @@ class BoardAccelerator(Accelerator):
         return image
 
     def write_inputs(self, inputs: np.ndarray) -> None:
-        image = _require_program(self._image)
+        image = self._require_idle()
         self._inputs_written = self._finished = False
         contents = memory_contents(image, inputs)
         start = len(image.payload)
@@ -220,13 +252,16 @@ class BoardAccelerator(Accelerator):
         self._inputs_written = True
 
     def run(self, timeout: float = RUN_TIMEOUT) -> None:
-        image = _require_program(self._image)
+        image = self._require_idle()
         if not self._inputs_written:
             raise ResarrayError("no images are written: call write_inputs() first")
         self._finished = False
         self._progress("running", 0, 0)
         for name, value in settings_of(image, self._memory).items():
             self._write_register(name, value)
+        # A start is ignored while a program runs: from here on until its end is seen, nothing may
+        # be written or started but by `load`, which resets the board then.
+        self._running = True
         self._write_register("CTRL", 1)
         deadline = time.monotonic() + timeout
         while (status := self._read_register("STATUS")) & STATUS_BUSY or not status:
@@ -235,9 +270,10 @@ class BoardAccelerator(Accelerator):
                 raise ResarrayError(
                     f"the program did not end within {timeout:g} s: {fetched:,} of {count:,} "
                     f"instructions fetched after {self._read_register('CYCLES'):,} cycles; allow "
-                    "more time, or reset the board"
+                    "more time, and load the program again"
                 )
             time.sleep(POLL_SECONDS)
+        self._running = False
         if status & STATUS_ERROR or not status & STATUS_DONE:
             raise ResarrayError(describe_error(self._read_all()))
         self._finished = True
@@ -259,6 +295,36 @@ class BoardAccelerator(Accelerator):
         if not self._finished:
             raise ResarrayError("the program has not run: call run() first")
         return _require_program(self._image)
+
+    def interrupt(self) -> bool:
+        """Level of the accelerator's interrupt, as the SoC sees it."""
+        return bool(self._link.read_word(self._description["interrupt"]))
+
+    def _require_idle(self) -> Image:
+        if self._running:
+            raise ResarrayError("the last program did not end: call load() again, which stops it")
+        return _require_program(self._image)
+
+    def _restart(self) -> None:
+        """Reset the SoC, so that nothing that was running goes on, and start the memory."""
+        link, scratch = self._link, self._description["scratch"]
+        self._progress("connecting", 0, 0)
+        self._image, self._running = None, True
+        link.settle()
+        for _ in range(ATTEMPTS):
+            link.write_word(scratch, MARK)
+            link.post_word(self._description["reset"], 1)
+            if link.read_word(scratch) != MARK:
+                break
+        else:
+            raise ResarrayError(
+                f"the board does not reset ({ATTEMPTS} attempts): the bitstream and its soc.json "
+                "do not belong together; load the bitstream again with 'make program'"
+            )
+        self.config_hash = self._identify()
+        self._progress("initialising the memory", 0, 0)
+        memory.initialise(link, self._description)
+        self._running = False
 
     def _identify(self) -> int:
         """The configuration's hash; the SoC must be the described one."""

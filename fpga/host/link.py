@@ -1,5 +1,6 @@
 """Memory accesses over a serial port: framed, checked, repeated until they are right."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable
 
@@ -17,6 +18,13 @@ from ..protocol import (
     request,
 )
 
+# What a port raises. pyserial's SerialException is an OSError; some of its calls are bare ones of
+# termios, whose error is not.
+PORT_ERRORS: tuple[type[Exception], ...] = (OSError,)
+with contextlib.suppress(ModuleNotFoundError):  # Windows has none
+    import termios
+
+    PORT_ERRORS += (termios.error,)
 ATTEMPTS = 5
 BITS_PER_BYTE = 10
 MAX_BYTES = 4 * MAX_WORDS
@@ -79,25 +87,25 @@ class Link:
         self.write(address, value.to_bytes(4, "little"))
 
     def post_word(self, address: int, value: int) -> None:
-        """Write without an answer: for what resets the bridge itself."""
+        """Write once and without an answer, for what resets the bridge itself. Whether it arrived
+        must be seen elsewhere."""
         frame = request(0, Operation.WRITE, address, 1, value.to_bytes(4, "little"))
         try:
-            # Ends whatever half a frame an interrupted session left there.
-            time.sleep(self._gap)
             self._port.write(frame)
-            self._port.flush()
-        except OSError as error:
+        except PORT_ERRORS as error:
             raise self._broken(error) from error
-        time.sleep(self._gap)
-        self._drop()
+        time.sleep(len(frame) * self._byte_seconds)
+        self.settle()
 
-    def _drop(self) -> None:
+    def settle(self) -> None:
+        """Let the board forget half a frame, and drop what is still coming from it."""
+        time.sleep(self._gap)
         try:
             self._port.reset_input_buffer()
-        except OSError as error:
+        except PORT_ERRORS as error:
             raise self._broken(error) from error
 
-    def _broken(self, error: OSError) -> ResarrayError:
+    def _broken(self, error: Exception) -> ResarrayError:
         return ResarrayError(
             f"port '{self._name}' failed ({error}): is the board still plugged in?"
         )
@@ -108,9 +116,7 @@ class Link:
         for attempt in range(ATTEMPTS):
             if attempt:
                 self.retries += 1
-                # The board forgets half a request; what is still coming is dropped.
-                time.sleep(self._gap)
-                self._drop()
+                self.settle()
             self._tag = (self._tag + 1) % 256
             tags.add(self._tag)
             try:
@@ -119,7 +125,7 @@ class Link:
                 return self._attempt(operation, address, size, data, tags, patience)
             except _Damaged as damage:
                 why = str(damage)
-            except OSError as error:  # pyserial's SerialException is one
+            except PORT_ERRORS as error:
                 raise self._broken(error) from error
         raise ResarrayError(
             f"the board on '{self._name}' does not answer: {why} ({ATTEMPTS} attempts at "
@@ -140,7 +146,6 @@ class Link:
         frame = request(self._tag, operation, address, size // 4, data)
         words = size // 4 if operation == Operation.READ else 0
         self._port.write(frame)
-        self._port.flush()
         wire_bytes = len(frame) + reply_bytes(words)
         deadline = time.monotonic() + patience + self._byte_seconds * wire_bytes
         reply = self._receive(words, tags, deadline)

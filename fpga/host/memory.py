@@ -1,13 +1,15 @@
 """Bringing up the memory chip, which the SoC leaves to the host."""
 
+import random
 import time
 
 from resarray.spec.errors import ResarrayError
 
-from .link import Link
+from .link import MAX_BYTES, Link
 
 # Written to far apart addresses: every data and every address bit is 0 once and 1 once.
 PATTERNS = (0x55AA_33CC, 0xAA55_CC33)
+ADVICE = "the bitstream does not suit the memory chip or its clock; build it for this board"
 
 
 def initialise(link: Link, description: dict) -> None:
@@ -37,7 +39,16 @@ def initialise(link: Link, description: dict) -> None:
 
 
 def check(link: Link, base: int, size: int) -> None:
-    """Words at the powers of two below ``size`` must come back; else `ResarrayError`."""
+    """Words at the powers of two below ``size`` must come back, and a block that the memory takes
+    and gives in one go; else `ResarrayError`."""
+    noise = random.Random(1).randbytes(min(size, MAX_BYTES))
+    link.write(base, noise)
+    found = link.read(base, len(noise))
+    wrong = sum(a != b for a, b in zip(found, noise, strict=True))
+    if wrong:
+        raise ResarrayError(
+            f"the board's memory gave back {wrong} of {len(noise)} bytes wrong: {ADVICE}"
+        )
     offsets = [0, *(1 << bit for bit in range(2, (size - 1).bit_length()))]
     for pattern in PATTERNS:
         values = {offset: pattern ^ offset for offset in offsets}
@@ -48,6 +59,5 @@ def check(link: Link, base: int, size: int) -> None:
             if found != value:
                 raise ResarrayError(
                     f"the board's memory holds {found:#010x} at offset {offset:#x} where "
-                    f"{value:#010x} was written: the bitstream does not suit the memory chip or "
-                    "its clock; build it for this board"
+                    f"{value:#010x} was written: {ADVICE}"
                 )

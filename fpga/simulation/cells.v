@@ -3,7 +3,8 @@
 `timescale 1ps/1ps
 
 // A PLL: measures its input, then runs its outputs from the frequency and the phases that the
-// parameters give. LOCK rises with the first output edge.
+// parameters give. LOCK rises with the first output edge. While RST is high there are no clocks, as
+// with PLLRST_ENA: a reset that comes from one of them would not end.
 module EHXPLLL #(
     parameter CLKI_DIV = 1, CLKFB_DIV = 1, FEEDBK_PATH = "INT_OP",
     parameter CLKOP_ENABLE = "DISABLED", CLKOS_ENABLE = "DISABLED",
@@ -13,9 +14,13 @@ module EHXPLLL #(
     parameter CLKOP_FPHASE = 0, CLKOS_FPHASE = 0, CLKOS2_FPHASE = 0, CLKOS3_FPHASE = 0
 ) (
     input CLKI, input RST, input STDBY,
-    output reg CLKOP = 0, output reg CLKOS = 0, output reg CLKOS2 = 0, output reg CLKOS3 = 0,
-    output reg LOCK = 0
+    output CLKOP, output CLKOS, output CLKOS2, output CLKOS3,
+    output LOCK
 );
+    reg [3:0] clocks = 0;
+    reg locked = 0;
+    assign {CLKOS3, CLKOS2, CLKOS, CLKOP} = RST ? 4'b0 : clocks;
+    assign LOCK = locked & ~RST;
     localparam integer FEEDBACK_DIV =
         FEEDBK_PATH == "INT_OP" ? CLKOP_DIV : FEEDBK_PATH == "INT_OS" ? CLKOS_DIV :
         FEEDBK_PATH == "INT_OS2" ? CLKOS2_DIV : CLKOS3_DIV;
@@ -27,28 +32,28 @@ module EHXPLLL #(
         repeat (16) @(posedge CLKI);
         vco = ($realtime - first) / 16 * CLKI_DIV / CLKFB_DIV / FEEDBACK_DIV;
         running = 1;
-        #(vco * 128) LOCK = 1;
+        #(vco * 128) locked = 1;
     end
     initial if (CLKOP_ENABLE == "ENABLED") begin
         wait (running);
         #(vco * (CLKOP_CPHASE - (CLKOP_DIV - 1) + CLKOP_FPHASE / 8.0));
-        forever #(vco * CLKOP_DIV / 2) CLKOP = !CLKOP;
+        forever #(vco * CLKOP_DIV / 2) clocks[0] = !clocks[0];
     end
     // The output that only closes the loop is left out.
     initial if (CLKOS_ENABLE == "ENABLED" && CLKOS_DIV != 1) begin
         wait (running);
         #(vco * (CLKOS_CPHASE - (CLKOS_DIV - 1) + CLKOS_FPHASE / 8.0));
-        forever #(vco * CLKOS_DIV / 2) CLKOS = !CLKOS;
+        forever #(vco * CLKOS_DIV / 2) clocks[1] = !clocks[1];
     end
     initial if (CLKOS2_ENABLE == "ENABLED" && CLKOS2_DIV != 1) begin
         wait (running);
         #(vco * (CLKOS2_CPHASE - (CLKOS2_DIV - 1) + CLKOS2_FPHASE / 8.0));
-        forever #(vco * CLKOS2_DIV / 2) CLKOS2 = !CLKOS2;
+        forever #(vco * CLKOS2_DIV / 2) clocks[2] = !clocks[2];
     end
     initial if (CLKOS3_ENABLE == "ENABLED" && CLKOS3_DIV != 1) begin
         wait (running);
         #(vco * (CLKOS3_CPHASE - (CLKOS3_DIV - 1) + CLKOS3_FPHASE / 8.0));
-        forever #(vco * CLKOS3_DIV / 2) CLKOS3 = !CLKOS3;
+        forever #(vco * CLKOS3_DIV / 2) clocks[3] = !clocks[3];
     end
 endmodule
 

@@ -36,11 +36,13 @@ class SerialBridge(LiteXModule):
 
     Members
     -------
-    bus   Wishbone master, 32 bits, word addresses
+    bus      Wishbone master, 32 bits, word addresses
+    nobody   In: the answer on the bus is the interconnect's own, since no slave gave one
     """
 
     def __init__(self, pads, clk_freq: float, baud: float, gap_cycles: int):
         self.bus = bus = wishbone.Interface(data_width=32, address_width=32, addressing="word")
+        self.nobody = Signal()
         self.phy = phy = RS232PHY(pads, clk_freq, baud)
 
         memory = Memory(32, protocol.MAX_WORDS)
@@ -164,7 +166,7 @@ class SerialBridge(LiteXModule):
             write_port.dat_w.eq(bus.dat_r),
             write_port.we.eq(bus.ack & ~bus.we),
             If(
-                bus.err,
+                bus.err | self.nobody,
                 NextValue(status, Status.BUS_ERROR),
                 NextValue(index, 0),
                 NextState("REPLY"),

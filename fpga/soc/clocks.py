@@ -18,11 +18,12 @@ from migen.genlib.resetsync import AsyncResetSynchronizer
 from ..boards import Board
 
 
-def _core_clock(pll: ECP5PLL, owner: LiteXModule, board: Board) -> None:
+def _core_clock(pll: ECP5PLL, owner: LiteXModule, board: Board, reset: Signal) -> None:
     """A clock of its own for the accelerator where it does not run at the memory's."""
     if board.core_clk != board.sys_clk:
         owner.cd_core = ClockDomain()
-        pll.create_clkout(owner.cd_core, board.core_clk)
+        pll.create_clkout(owner.cd_core, board.core_clk, with_reset=False)
+        owner.specials += AsyncResetSynchronizer(owner.cd_core, reset)
 
 
 class Ulx3s(LiteXModule):
@@ -35,13 +36,16 @@ class Ulx3s(LiteXModule):
     def __init__(self, platform, board: Board):
         self.rst = Signal()
         self.cd_sys = ClockDomain()
-        self.cd_sys_ps = ClockDomain()
+        self.cd_sys_ps = ClockDomain(reset_less=True)
         self.pll = pll = ECP5PLL()
-        self.comb += pll.reset.eq(platform.request("rst") | self.rst)
+        # The SoC's own reset leaves the PLL alone: without a clock it would never end.
+        reset = Signal()
+        self.comb += [pll.reset.eq(platform.request("rst")), reset.eq(~pll.locked | self.rst)]
         pll.register_clkin(platform.request("clk25"), 25e6)
-        pll.create_clkout(self.cd_sys, board.sys_clk)
-        pll.create_clkout(self.cd_sys_ps, board.sys_clk, phase=90)
-        _core_clock(pll, self, board)
+        pll.create_clkout(self.cd_sys, board.sys_clk, with_reset=False)
+        pll.create_clkout(self.cd_sys_ps, board.sys_clk, phase=90, with_reset=False)
+        self.specials += AsyncResetSynchronizer(self.cd_sys, reset)
+        _core_clock(pll, self, board, reset)
         self.specials += DDROutput(1, 0, platform.request("sdram_clock"), ClockSignal("sys_ps"))
         # Low would let the board's other processor reset the FPGA.
         self.comb += platform.request("wifi_gpio0").eq(1)
@@ -73,11 +77,11 @@ class Ecpix5(LiteXModule):
         self.sync.por += left.eq(left - (left != 0))
 
         self.pll = pll = ECP5PLL()
-        self.comb += pll.reset.eq((left != 0) | ~platform.request("rst_n") | self.rst)
+        self.comb += pll.reset.eq((left != 0) | ~platform.request("rst_n"))
         pll.register_clkin(clock, 100e6)
         pll.create_clkout(self.cd_sys2x_i, 2 * board.sys_clk)
         pll.create_clkout(self.cd_init, 25e6)
-        _core_clock(pll, self, board)
+        _core_clock(pll, self, board, ~pll.locked | self.rst)
         self.specials += [
             Instance(
                 "ECLKSYNCB",
@@ -93,7 +97,7 @@ class Ecpix5(LiteXModule):
                 i_RST=self.reset,
                 o_CDIVX=self.cd_sys.clk,
             ),
-            AsyncResetSynchronizer(self.cd_sys, ~pll.locked | self.reset),
+            AsyncResetSynchronizer(self.cd_sys, ~pll.locked | self.reset | self.rst),
         ]
 
     def memory(self, platform, board: Board):

@@ -1,6 +1,7 @@
 """From a board and a configuration to the SoC's files, through LiteX in a process of its own."""
 
 import dataclasses
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -48,17 +49,24 @@ def elaborate(
         "gap_cycles": gap_cycles,
     }
     accelerator = build.verilog(config, note, target, models=False)
-    parts = [json.dumps(settings, sort_keys=True), accelerator]
+    versions = [importlib.metadata.version(name.replace("_", "-")) for name in PACKAGES]
+    parts = [json.dumps(settings, sort_keys=True), accelerator, *versions]
     parts += [path.read_text() for path in sorted(Path(__file__).parent.glob("*.py"))]
     parts.append(Path(__file__).parents[1].joinpath("protocol.py").read_text())
     folder = build.build_dir() / "soc" / build.digest(*parts)
     if folder.exists():
         return folder
     note(f"elaborating the SoC for '{board.name}'")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(dir=folder.parent))
-    (fresh / "settings.json").write_text(json.dumps(settings))
-    (fresh / "resarray.v").write_text(accelerator)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(dir=folder.parent))
+        (fresh / "settings.json").write_text(json.dumps(settings))
+        (fresh / "resarray.v").write_text(accelerator)
+    except OSError as error:
+        raise ResarrayError(
+            f"cannot write '{folder.parent}': {error.strerror}; set RESARRAY_BUILD to a folder "
+            "that can be written"
+        ) from error
     log = fresh / "litex.log"
     with open(log, "w") as file:
         # LiteX imports what looks like a processor in the current folder.

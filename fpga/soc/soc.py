@@ -26,6 +26,8 @@ DFII_BITS = {
     "DFII_CONTROL_ODT": 4,
     "DFII_CONTROL_RESET_N": 8,
 }
+# Cycles after which the bus itself answers; memory and registers take a few hundred at most.
+BUS_TIMEOUT = 100_000
 MEMORY_BASE = 0x4000_0000
 REGISTERS_BASE = 0x3000_0000
 
@@ -50,6 +52,7 @@ class Soc(SoCCore):
             with_uart=False,
             with_timer=False,
             ident="",
+            bus_timeout=BUS_TIMEOUT,
         )
         phy, chip = self.crg.memory(platform, board)
         self.phy, self.chip = phy, chip
@@ -65,6 +68,8 @@ class Soc(SoCCore):
             int(GAP_SECONDS * board.sys_clk) if gap_cycles is None else gap_cycles,
         )
         self.bus.add_master("bridge", self.bridge.bus)
+        # LiteX acknowledges with made-up data what nobody answers.
+        self.comb += self.bridge.nobody.eq(self.ctrl.bus_error)
 
         self.accelerator = Accelerator(
             config,
@@ -99,6 +104,8 @@ class Soc(SoCCore):
             "config_hash": f"{self.config_of_accelerator.hash:016x}",
             "accelerator": REGISTERS_BASE,
             "reset": registers["ctrl_reset"],
+            "scratch": registers["ctrl_scratch"],
+            "interrupt": registers["accelerator_interrupt"],
             "memory": {
                 "base": MEMORY_BASE,
                 "size": self.bus.regions["main_ram"].size,

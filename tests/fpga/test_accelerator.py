@@ -1,6 +1,7 @@
 """The host interface: on a stand-in for the board, and on the simulator."""
 
 import dataclasses
+import json
 import subprocess
 import sys
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from resarray.fpga.host import memory
-from resarray.fpga.host.accelerator import Accelerator, BoardAccelerator
+from resarray.fpga.host.accelerator import Accelerator, BoardAccelerator, read_description
 from resarray.fpga.host.link import Link
 from resarray.spec.config import preset
 from resarray.spec.errors import ResarrayError
@@ -29,6 +30,8 @@ DESCRIPTION = {
     "config_hash": f"{TINY.hash:016x}",
     "accelerator": REGS,
     "reset": 0,
+    "scratch": 4,
+    "interrupt": 8,
     "memory": {
         "base": BASE,
         "size": 1 << 16,
@@ -52,12 +55,16 @@ DESCRIPTION = {
 
 
 class FakeAccelerator(FakeBoard):
-    """A board whose program is the stub's: it copies its input."""
+    """A board whose program is the stub's: it copies its input. A program ends when ``ends`` is or
+    becomes true; like the hardware, it ignores a start before that. ``deaf``: so many resets are
+    lost."""
 
-    def __init__(self, config=TINY, error: ErrorCause = ErrorCause.NONE, ends: bool = True):
+    def __init__(self, config=TINY, error: ErrorCause = ErrorCause.NONE, ends: bool = True,
+                 deaf: int = 0):  # fmt: skip
         super().__init__()
         self.size = TINY.rows * 8
-        self.error, self.ends = error, ends
+        self.error, self.ends, self.deaf = error, ends, deaf
+        self.resets, self.running = 0, False
         self._register("ID", ID)
         self._register("VERSION", VERSION)
         self._register("HASH_LO", config.hash & 0xFFFFFFFF)
@@ -67,19 +74,34 @@ class FakeAccelerator(FakeBoard):
         self.words[REGS + REGISTERS[name].offset] = value
 
     def store(self, address: int, value: int) -> None:
+        if address == DESCRIPTION["reset"]:
+            self.deaf -= 1
+            if self.deaf < 0:
+                self.resets, self.running = self.resets + 1, False
+                self.words[DESCRIPTION["scratch"]] = 0x12345678
+                self._register("STATUS", 0)
+            return
         super().store(address, value)
-        if address != REGS + REGISTERS["CTRL"].offset:
-            return
-        if not self.ends:
+        if address == REGS + REGISTERS["CTRL"].offset and not self.running:
+            # What the program reads, it has read.
+            self.source = {at: self.word(BASE + at) for at in range(0, self.size, 4)}
+            self.running = True
             self._register("STATUS", 1)
-            return
+
+    def word(self, address: int) -> int:
+        if self.running and self.ends:
+            self._end()
+        return super().word(address)
+
+    def _end(self) -> None:
+        self.running = False
         if self.error:
             self._register("ERROR_CAUSE", self.error)
             self._register("ERROR_ADDR", 0x1230)
             self._register("STATUS", 4)
             return
-        for offset in range(0, self.size, 4):
-            self.words[BASE + self.size + offset] = self.word(BASE + offset) ^ 0x5A5A5A5A
+        for offset, value in self.source.items():
+            self.words[BASE + self.size + offset] = value ^ 0x5A5A5A5A
         self._register("CYCLES", 77)
         self._register("STATUS", 2)
 
@@ -131,14 +153,21 @@ def test_board_without_the_bitstream():
 def test_memory_that_does_not_remember(monkeypatch):
     board = FakeAccelerator()
     monkeypatch.setattr(board, "word", lambda at: FakeBoard.word(board, at) | (at == BASE + 64))
-    with pytest.raises(ResarrayError, match="at offset 0x40 where"):
+    with pytest.raises(ResarrayError, match="gave back 1 of 2048 bytes wrong"):
         memory.check(Link(board, "port", 1e9, 0.002, 0), BASE, 1 << 16)
 
 
 def test_memory_address_line_that_is_stuck(monkeypatch):
     board = FakeAccelerator()
-    monkeypatch.setattr(board, "store", lambda at, v: FakeBoard.store(board, at & ~0x100, v))
+    monkeypatch.setattr(board, "store", lambda at, v: FakeBoard.store(board, at & ~0x4000, v))
     with pytest.raises(ResarrayError, match="the board's memory holds"):
+        memory.check(Link(board, "port", 1e9, 0.002, 0), BASE, 1 << 16)
+
+
+def test_memory_whose_far_half_does_not_remember(monkeypatch):
+    board, far = FakeAccelerator(), BASE + (1 << 15)
+    monkeypatch.setattr(board, "word", lambda at: FakeBoard.word(board, at) | (at == far))
+    with pytest.raises(ResarrayError, match="at offset 0x8000 where"):
         memory.check(Link(board, "port", 1e9, 0.002, 0), BASE, 1 << 16)
 
 
@@ -171,6 +200,61 @@ def test_program_that_does_not_end():
     accelerator.write_inputs(some_input())
     with pytest.raises(ResarrayError, match=r"did not end within 0\.01 s"):
         accelerator.run(timeout=0.01)
+
+
+def test_nothing_of_a_program_that_did_not_end_is_taken_for_the_next():
+    board = FakeAccelerator(ends=False)
+    accelerator = opened(board)
+    program, first, second = stub.program(TINY, SHAPE), some_input(), some_input() ^ 1
+    accelerator.load(program)
+    accelerator.write_inputs(first)
+    with pytest.raises(ResarrayError, match="did not end"):
+        accelerator.run(timeout=0.01)
+    board.ends = True
+    for call in (lambda: accelerator.write_inputs(second), accelerator.run):
+        with pytest.raises(ResarrayError, match=r"did not end: call load\(\) again"):
+            call()
+    accelerator.load(program)
+    assert board.resets == 2
+    accelerator.write_inputs(second)
+    accelerator.run()
+    np.testing.assert_array_equal(accelerator.tensors()["copy"], stub.expected(second))
+
+
+def test_a_lost_reset_is_repeated():
+    board = FakeAccelerator(deaf=2)
+    opened(board)
+    assert board.resets == 1
+    with pytest.raises(ResarrayError, match="the board does not reset"):
+        opened(FakeAccelerator(deaf=99))
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"accelerator": None}, "accelerator"),
+        ({"baud": 0}, "baud"),
+        ({"baud": "x"}, "baud"),
+        ({"memory": {}}, "memory.base"),
+        ({"memory": []}, "memory"),
+        ({"config_hash": "x"}, "config_hash"),
+    ],
+)
+def test_description_that_is_none(tmp_path, change, field):
+    path = tmp_path / "soc.json"
+    path.write_text(json.dumps(DESCRIPTION))
+    assert read_description(path) == DESCRIPTION
+    path.write_text(json.dumps(DESCRIPTION | change))
+    with pytest.raises(ResarrayError, match=rf"does not describe .* \(field '{field}'\)"):
+        Accelerator.open("/dev/ttyNONE", path)
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "1"])
+def test_description_of_another_kind(tmp_path, text):
+    path = tmp_path / "soc.json"
+    path.write_text(text)
+    with pytest.raises(ResarrayError, match=r"\(field 'everything'\)"):
+        read_description(path)
 
 
 @pytest.mark.parametrize(

@@ -84,11 +84,12 @@ def test_results(flow, monkeypatch):
         ({"report": tools.slower(48.04)}, "reaches 48.0 MHz of the 60.0 MHz"),
         ({"cells": tools.CELLS | {"DP16KD": 60}}, r"60 DP16KD where there are 56 \(4 too many\)"),
         ({"cells": tools.CELLS | {"LUT4": 24_000}}, "LUT4"),
+        ({"report": tools.REPORT | {"fmax": {}}}, "reports no clock of 'ulx3s-25f'"),
         ({"fails": "yosys"}, "yosys failed with status 1: ERROR: something"),
         ({"fails": "nextpnr-ecp5"}, "ERROR: something is wrong"),
         ({"fails": "ecppack"}, "ERROR: something is wrong"),
     ],
-    ids=["timing", "memories", "luts", "yosys", "nextpnr", "ecppack"],
+    ids=["timing", "memories", "luts", "no clock", "yosys", "nextpnr", "ecppack"],
 )
 def test_failure_leaves_the_last_results(flow, monkeypatch, capsys, options, message):
     results = flow / "build" / "ulx3s-25f"
@@ -103,6 +104,28 @@ def test_failure_leaves_the_last_results(flow, monkeypatch, capsys, options, mes
     capsys.readouterr()
     assert run(["bitstream", "--board", "ulx3s-25f"]) == 2
     assert capsys.readouterr().err.splitlines()[-1].startswith("error: ")
+
+
+@needs_litex
+@pytest.mark.parametrize("taken", ["ulx3s-25f", "ulx3s-25f/work", "ulx3s-25f/ulx3s-25f.bit"])
+def test_folder_that_is_in_the_way(flow, monkeypatch, capsys, taken):
+    tools.install(flow, monkeypatch)
+    path = flow / "build" / taken
+    if taken.endswith(".bit"):
+        path.mkdir(parents=True)
+    else:
+        path.parent.mkdir(parents=True)
+        path.write_text("")
+    assert run(["bitstream", "--board", "ulx3s-25f", "--preset", "tiny"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: ")
+
+
+def test_only_a_whole_bitstream_is_loaded(folder, monkeypatch, capsys):
+    results = folder / "build" / "ulx3s-25f"
+    results.mkdir(parents=True)
+    (results / "ulx3s-25f.bit").write_bytes(b"bits")
+    assert run(["program", "--board", "ulx3s-25f"]) == 2
+    assert "no whole '" in capsys.readouterr().err
 
 
 def test_projection_is_of_the_default_preset():
@@ -133,7 +156,11 @@ def test_every_board_has_its_device_and_preset(name):
             ["bitstream", "--board", "ulx3s-25f", "--preset", "default"],
             "it needs 132 MULT18X18D where there are 28 (104 too many)",
         ),
-        (["bitstream", "--core-mhz", "900"], "--core-mhz 900 is not possible"),
+        (["bitstream", "--core-mhz", "900"], "--core-mhz 900 is not possible: choose 10 to 200"),
+        (
+            ["bitstream", "--sys-mhz", "75"],
+            "choose 10 to 66 (the memory of 'ulx3s-85f' allows no more)",
+        ),
         (["program", "--board", "arty"], "unknown board 'arty'"),
         (["program"], "ulx3s-85f.bit': make it with 'make bitstream BOARD=ulx3s-85f'"),
         (["run", "none.rsa", "a.png"], "cannot read image 'none.rsa'"),

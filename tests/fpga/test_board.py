@@ -24,6 +24,7 @@ from resarray.fpga.simulation.run import SimulatedBoard
 # The simulation is slower than the board by about this much.
 TIMEOUT, GAP = 30.0, 2.0
 DISTURBED_BYTES = 256
+NOWHERE = 0x7000_0000
 
 
 def residual_network(seed: int) -> Builder:
@@ -110,14 +111,22 @@ def test_residual_network_from_the_pins(core_clk):
             ):
                 accelerator.load(other)
             accelerator.load(image)
+            assert not accelerator.interrupt()
             for _ in range(2):  # what the first image left behind does not matter
                 x = network.input()[None]
                 accelerator.write_inputs(x)
                 accelerator.run()
                 equal(accelerator, fast.run(network.graph, x))
+            assert accelerator.interrupt()
             counters = accelerator.counters()
             assert counters["CYCLES"] > counters["BUSY"] > 0
             assert accelerator.retries == 0
+            # Nobody is there: LiteX answers such a read with ones, and says so beside the data.
+            with pytest.raises(ResarrayError, match="bus has nothing at address 0x7"):
+                accelerator._link.read_word(NOWHERE)
+            # The SoC's reset ends, and takes the interrupt with it.
+            accelerator._restart()
+            assert not accelerator.interrupt()
         if core_clk == board("ulx3s-25f").sys_clk:
             disturbed_transfers(simulated)
 

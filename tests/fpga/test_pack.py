@@ -49,13 +49,14 @@ class Blocks(wiring.Component):
 def test_every_block_is_packed(tmp_path):
     """ecppack refuses a block with a mode that it does not know, after minutes of routing."""
     try:
-        yosys, nextpnr, ecppack = tools.find_yosys(), tools.find_nextpnr(), tools.find_ecppack()
+        yosys, nextpnr = tools.find_yosys(), tools.find_nextpnr()
+        ecppack = tools.find_ecppack(nextpnr)
     except ResarrayError as error:
         pytest.skip(str(error))
     source = verilog.convert(Harness(Blocks()), name="top", platform=platform_of("ecp5"))
     (tmp_path / "top.v").write_text(source)
     script = "read_verilog top.v; synth_ecp5 -top top -json top.json"
-    run_tool(yosys, ["-q", "-p", script], tmp_path, "yosys.log")
+    run_tool(yosys, ["-q", "-p", script], tmp_path, "yosys.log", "top.json")
     cells = json.loads((tmp_path / "top.json").read_text())["modules"]["top"]["cells"]
     kinds = [cell["type"] for cell in cells.values()]
     assert kinds.count("MULT18X18D") == 1 and kinds.count("DP16KD") == 2
@@ -63,6 +64,14 @@ def test_every_block_is_packed(tmp_path):
     assert sum("twice_copy" in name for name in cells) == 8
     assert place(cells, DEVICES["25f"]) == {}
     options = [DEVICES["25f"].option, "--lpf-allow-unconstrained", "--json", "top.json"]
-    run_tool(nextpnr, [*options, *tools.PLACER, "--textcfg", "top.config"], tmp_path, "nextpnr.log")
-    run_tool(ecppack, ["--input", "top.config", "--bit", "top.bit"], tmp_path, "ecppack.log")
+    run_tool(
+        nextpnr,
+        [*options, *tools.PLACER, "--textcfg", "top.config"],
+        tmp_path,
+        "nextpnr.log",
+        "top.config",
+    )
+    run_tool(
+        ecppack, ["--input", "top.config", "--bit", "top.bit"], tmp_path, "ecppack.log", "top.bit"
+    )
     assert (tmp_path / "top.bit").stat().st_size > 100_000

@@ -57,8 +57,9 @@ def test_output_is_kept_and_read(tmp_path):
     told = []
     script = f"import pathlib; print({YOSYS!r}); pathlib.Path('made').touch()"
     run_tool(
-        PYTHON, ["-c", script], tmp_path, "log", YosysMeter(), lambda *found: told.append(found)
-    )
+        PYTHON, ["-c", script], tmp_path, "log", "made", YosysMeter(),
+        lambda *found: told.append(found),
+    )  # fmt: skip
     assert (tmp_path / "made").exists()
     assert (tmp_path / "log").read_text() == YOSYS + "\n"
     assert told[0] == (4 / 53, "PROC pass (convert processes to netlists)")
@@ -71,11 +72,26 @@ def test_output_is_kept_and_read(tmp_path):
         ("print('some words'); exit(3)", "status 3: some words;"),
         ("exit(1)", "status 1: it said nothing;"),
         ("import os; os.kill(os.getpid(), 9)", "status -9: it said nothing;"),
+        ("print('fine')", "ended well, but did not write 'made'"),
         (r"import sys; sys.stdout.buffer.write(b'\xff\n'); exit(1)", "status 1: \ufffd;"),
     ],
 )
 def test_failure_is_named(tmp_path, script, message):
     with pytest.raises(ResarrayError) as caught:
-        run_tool(PYTHON, ["-c", script], tmp_path, "log", Meter())
+        run_tool(PYTHON, ["-c", script], tmp_path, "log", "made", Meter())
     assert message in str(caught.value)
     assert f"the whole output is in '{tmp_path / 'log'}'" in str(caught.value)
+
+
+def test_what_an_earlier_run_left_is_not_taken(tmp_path):
+    (tmp_path / "made").touch()
+    with pytest.raises(ResarrayError, match="did not write 'made'"):
+        run_tool(PYTHON, ["-c", ""], tmp_path, "log", "made")
+
+
+def test_a_tool_that_does_not_start(tmp_path):
+    broken = tmp_path / "yosys"
+    broken.write_bytes(b"\x7fELF")
+    broken.chmod(0o755)
+    with pytest.raises(ResarrayError, match=r"cannot run '.*yosys' \(Exec format error\)"):
+        run_tool(Tool((str(broken),), ""), [], tmp_path, "log", "made")
