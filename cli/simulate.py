@@ -124,6 +124,7 @@ def simulate(request: Request, progress: Reporter) -> bool:
     progress.close()
     experiment = result.Experiment(
         model=request.options.model,
+        weights=None if request.options.weights is None else str(request.options.weights),
         input_size=int(prepared.inputs_int8.shape[-1]),
         source=request.options.images,
         simulator=request.simulator,

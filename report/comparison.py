@@ -15,6 +15,7 @@ def _settings(result: dict) -> dict[str, str]:
     """Everything that was chosen, as text by name."""
     memory, config = result["memory"], result["config"]
     return {
+        "weights": result["weights"] or "the model's own",
         "preset": result["preset"],
         **{name: str(value) for name, value in config.items() if name != "name"},
         "memory latency": f"{memory['latency']} cycles",
@@ -46,6 +47,25 @@ def settings_table(results: list[dict]) -> Table:
     )
 
 
+def _layers(results: list[dict]) -> list[str]:
+    """Names of the layers that any run has, in order of execution."""
+    names = [layer["name"] for layer in results[0]["layers"]]
+    for result in results[1:]:
+        before = -1
+        for layer in result["layers"]:
+            if layer["name"] not in names:
+                names.insert(before + 1, layer["name"])
+            before = names.index(layer["name"])
+    return names
+
+
+def _layer_cycles(result: dict, name: str) -> float | None:
+    """Cycles per image of a layer; None where the run has none of that name."""
+    found = (row["cycles"] for row in result["layers"] if row["name"] == name)
+    cycles = next(found, None)
+    return None if cycles is None else _per_image(result, cycles)
+
+
 def _per_image(result: dict, cycles: int) -> float:
     return cycles / result["images"]
 
@@ -57,18 +77,16 @@ def cycles_table(results: list[dict]) -> Table:
     for name in names[1:]:
         headings += [f"cycles {name}", f"{name} against {names[0]}"]
 
-    def row(title: str, cycles: list[float]) -> list[str]:
-        cells = [title, count(cycles[0])]
-        for value in cycles[1:]:
-            cells += [count(value), change(value, cycles[0])]
+    def row(title: str, cycles: list[float | None]) -> list[str]:
+        shown = [NOTHING if value is None else count(value) for value in cycles]
+        cells = [title, shown[0]]
+        for value, text in zip(cycles[1:], shown[1:], strict=True):
+            both = value is not None and cycles[0] is not None
+            cells += [text, change(value, cycles[0]) if both else NOTHING]
         return cells
 
     rows = [
-        row(
-            layer["name"],
-            [_per_image(result, result["layers"][i]["cycles"]) for result in results],
-        )
-        for i, layer in enumerate(results[0]["layers"])
+        row(name, [_layer_cycles(result, name) for result in results]) for name in _layers(results)
     ]
     rows.append(row("total", [_per_image(result, result["cycles"]) for result in results]))
     return Table(headings, rows, total=True)
@@ -106,11 +124,11 @@ def _more_or_fewer(cycles: float, base: float) -> str:
 
 
 def cycles(results: list[dict]) -> Figure:
-    names = [layer["name"] for layer in results[0]["layers"]]
+    names = _layers(results)
     runs = labels(results)
     data = [
         bars(
-            names, [_per_image(result, layer["cycles"]) for layer in result["layers"]],
+            names, [_layer_cycles(result, name) for name in names],
             run, SERIES[i % len(SERIES)], "%{x:,.0f} cycles",
         )
         for i, (run, result) in enumerate(zip(runs, results, strict=True))

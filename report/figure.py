@@ -61,7 +61,7 @@ def bars(names: list[str], values: list[float], series: str, tint: str, hover: s
 def rows_layout(names: list[str], axis: str, **more) -> dict:
     """Layout of horizontal bars: the first name on top, ``axis`` the title of the values."""
     return {
-        "height": 56 + ROW_PIXELS * len(names), "barmode": "stack", "bargap": 0.3,
+        "height": 68 + ROW_PIXELS * len(names), "barmode": "stack", "bargap": 0.3,
         "xaxis": {"title": {"text": axis}, "rangemode": "tozero"},
         "yaxis": {"range": [len(names) - 0.5, -0.5], "type": "category", "showgrid": False,
                   "ticks": "outside", "ticklen": 5, "tickcolor": "rgba(0,0,0,0)", "dtick": 1},

@@ -1,14 +1,15 @@
 """The summary in Markdown, short enough for a pull request."""
 
 from . import comparison, numbers, performance, synthesis
+from .read import model_name
 from .synthesis import Synthesis
-from .text import count, decimal, percent
+from .text import count, percent
 
 
 def title(result: dict) -> str:
     """What ran: the model without the folder that it lies in, its input, the configuration."""
-    size, model = result["input_size"], result["model"].rsplit("/", 1)[-1]
-    return f"{model} at {size}×{size}, preset {result['preset']}"
+    size = result["input_size"]
+    return f"{model_name(result)} at {size}×{size}, preset {result['preset']}"
 
 
 def facts(result: dict, found: Synthesis | None) -> list[tuple[str, str, str]]:
@@ -41,7 +42,7 @@ def markdown(results: list[dict], found: Synthesis | None) -> str:
               for value, unit, what in facts(result, found)]  # fmt: skip
     worst = [t["error"]["sqnr_db"] for t in result["tensors"] if t["error"]["sqnr_db"] is not None]
     if worst:
-        lines.append(f"- **{decimal(min(worst))} dB** least SQNR of int8 against float")
+        lines.append(f"- **{numbers.at_least(min(worst))} dB** least SQNR of int8 against float")
     lines += [f"- {predictions_line(result)}", ""]
     if not result["bit_exact"]:
         lines += [numbers.mismatch_table(result).markdown()]

@@ -1,22 +1,27 @@
 """Verdict, predictions and the error of int8: tables and plots of one result."""
 
+import math
+
 from .figure import Figure, bars, color, rows_layout
 from .text import Table, count, decimal, percent
 
 
 def verdict(result: dict) -> str:
     """One sentence: equal, or where the first difference is."""
-    compared = f"{result['tensors_compared']} tensors, {count(result['values_compared'])} values"
+    tensors, values = result["tensors_compared"], count(result["values_compared"])
     if result["bit_exact"]:
-        return f"Every value that the hardware stored equals the golden model: {compared}."
+        return (
+            "Every value that the hardware stored equals the golden model: "
+            f"{tensors} tensors, {values} values."
+        )
     wrong = [tensor for tensor in result["tensors"] if tensor["mismatches"]]
     first = wrong[0]
     image, channel, row, column = first["first"]["position"]
     return (
-        f"{count(result['mismatches'])} values in {len(wrong)} of {compared} differ from the "
-        f"golden model, the first in tensor '{first['name']}' of layer '{first['layer']}', image "
-        f"{image}, channel {channel}, row {row}, column {column}: expected "
-        f"{first['first']['expected']}, got {first['first']['got']}."
+        f"{count(result['mismatches'])} of {values} values, in {len(wrong)} of {tensors} tensors, "
+        f"differ from the golden model, the first in tensor '{first['name']}' of layer "
+        f"'{first['layer']}', image {image}, channel {channel}, row {row}, column {column}: "
+        f"expected {first['first']['expected']}, got {first['first']['got']}."
     )
 
 
@@ -66,6 +71,11 @@ def number_table(result: dict) -> Table:
     )  # fmt: skip
 
 
+def at_least(decibels: float) -> str:
+    """A lower bound that still is one when it is rounded."""
+    return f"{math.floor(10 * decibels) / 10:.1f}"
+
+
 def sqnr(result: dict) -> Figure:
     tensors = result["tensors"]
     known = [t for t in tensors if t["error"]["sqnr_db"] is not None]
@@ -73,8 +83,8 @@ def sqnr(result: dict) -> Figure:
     if known:
         worst = min(known, key=lambda t: t["error"]["sqnr_db"])
         title = (
-            f"Int8 keeps at least {worst['error']['sqnr_db']:.1f} dB of signal over its error, "
-            f"least in {worst['layer']}"
+            f"Int8 keeps at least {at_least(worst['error']['sqnr_db'])} dB of signal over its "
+            f"error, least in {worst['layer']}"
         )
     else:
         title = "Int8 equals float in every layer"
@@ -104,9 +114,10 @@ def histogram(result: dict) -> Figure:
             "hovertemplate": "%{x:.2f} steps: %{customdata:,} values, %{y:.2%}<extra></extra>",
         })  # fmt: skip
     bias = max(abs(tensor["error"]["mean_steps"]) for tensor in result["tensors"])
+    bound = math.ceil(100 * bias) / 100
     return Figure(
         "histogram",
-        f"The mean error of every layer is within ±{bias:.2f} of an int8 step",
+        f"The mean error of every layer is within ±{bound:.2f} of an int8 step",
         "Distribution of hardware minus float in int8 steps of the layer's output; one rounding "
         "alone stays within ±0.5. What lies outside the plot is in the outermost bars.",
         data,

@@ -13,7 +13,7 @@ from .performance import bandwidth
 from .synthesis import Synthesis
 
 FILES = resources.files(__package__) / "page"
-MAP_FIELDS = ("name", "layer", "shape", "zero_point", "scale", "maps")
+MAP_FIELDS = ("name", "layer", "shape", "zero_point", "scale", "mismatches", "maps")
 
 
 def page(results: list[dict], found: Synthesis | None) -> str:
@@ -63,16 +63,20 @@ def page(results: list[dict], found: Synthesis | None) -> str:
         tables=tables,
         data=_embed(_data(result, shown)),
         plotly=get_plotlyjs(),
-        style=(FILES / "report.css").read_text(),
-        script=(FILES / "report.js").read_text(),
+        style=_file("report.css"),
+        script=_file("report.js"),
     )
+
+
+def _file(name: str) -> str:
+    return (FILES / name).read_text(encoding="utf-8")
 
 
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    return environment.from_string((FILES / "report.html.j2").read_text())
+    return environment.from_string(_file("report.html.j2"))
 
 
 def _data(result: dict, figures: dict[str, Figure]) -> dict:

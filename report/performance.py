@@ -4,7 +4,7 @@ import math
 
 from .figure import Figure, bars, color, rows_layout
 from .schema import ENGINES
-from .text import Table, change, count, percent, quantity, shape
+from .text import NOTHING, Table, change, count, percent, quantity, shape
 
 # Reasons for an idle array: name of the counter, words, colour.
 WAITS = (
@@ -22,8 +22,9 @@ ENGINE_WORDS = {
 def layer_table(result: dict) -> Table:
     """Every layer with its cycles, losses and bytes, and their sum."""
     layers = result["layers"]
-    headings = ["layer", "operator", "shape", "MACs", "cycles", "predicted", "error", "utilisation"]
-    headings += [*(words for _, words, _ in WAITS), "read", "written", "mismatches"]
+    headings = ["layer", "operator", "shape", "cycles", "utilisation", "mismatches", "MACs"]
+    headings += ["predicted", "error", "MAC/byte", "of its roof"]
+    headings += [*(words for _, words, _ in WAITS), "read", "written"]
     total = {
         key: sum(layer[key] for layer in layers)
         for key in (
@@ -39,16 +40,16 @@ def layer_table(result: dict) -> Table:
               "waits": result["counters"]}  # fmt: skip
     rows = [
         [
-            row["name"], row["op"], shape(row["shape"]), count(row["macs"]), count(row["cycles"]),
+            row["name"], row["op"], shape(row["shape"]), count(row["cycles"]),
+            percent(row["utilization"]), count(row["mismatches"]), count(row["macs"]),
             count(row["predicted_cycles"]), change(row["predicted_cycles"], row["cycles"]),
-            percent(row["utilization"]), *(count(row["waits"][name]) for name, _, _ in WAITS),
+            *_roof_cells(result, row), *(count(row["waits"][name]) for name, _, _ in WAITS),
             quantity(row["bytes_read"], "B"), quantity(row["bytes_written"], "B"),
-            count(row["mismatches"]),
         ]
         for row in (*layers, total)
     ]  # fmt: skip
     shares = [layer["utilization"] for layer in layers] + [result["utilization"]]
-    return Table(headings, rows, left=(0, 1, 2), total=True, bars={7: shares})
+    return Table(headings, rows, left=(0, 1, 2), total=True, bars={4: shares})
 
 
 def cycles(result: dict) -> Figure:
@@ -138,20 +139,36 @@ def _counted_bytes(result: dict, layer: dict) -> int:
     return max(ways) if result["memory"]["bytes_per_cycle"] is None else sum(ways)
 
 
+def _intensity(result: dict, layer: dict) -> tuple[float, float] | None:
+    """MACs per byte of a layer, and its MACs per cycle as a share of what memory and array would
+    allow then; None for a layer without MACs or bytes."""
+    moved = _counted_bytes(result, layer)
+    if not (layer["macs"] and layer["cycles"] and moved):
+        return None
+    work, (speed, _) = layer["macs"] / moved, bandwidth(result)
+    roof = min(result["macs_per_cycle"], work * speed)
+    return work, layer["macs"] / layer["cycles"] / roof
+
+
+def _roof_cells(result: dict, layer: dict) -> tuple[str, str]:
+    found = _intensity(result, layer)
+    return (NOTHING, NOTHING) if found is None else (f"{found[0]:,.1f}", percent(found[1]))
+
+
 def roofline(result: dict) -> Figure:
     """Every layer's MACs per byte and per cycle under the array's and the memory's limits."""
     peak = result["macs_per_cycle"]
     limit = result["memory"]["bytes_per_cycle"]
     speed, words = bandwidth(result)
     points = [
-        (layer, layer["macs"] / moved, layer["macs"] / layer["cycles"])
+        (layer, found[0], layer["macs"] / layer["cycles"], found[1])
         for layer in result["layers"]
-        if layer["macs"] and layer["cycles"] and (moved := _counted_bytes(result, layer))
-    ]  # fmt: skip
+        if (found := _intensity(result, layer)) is not None
+    ]
     ridge = peak / speed
-    low = min([ridge, *(x for _, x, _ in points)]) / 2
-    high = max([ridge, *(x for _, x, _ in points)]) * 2
-    least = min([low * speed, *(y for _, _, y in points)]) / 1.5
+    low = min([ridge, *(x for _, x, _, _ in points)]) / 2
+    high = max([ridge, *(x for _, x, _, _ in points)]) * 2
+    least = min([low * speed, *(y for _, _, y, _ in points)]) / 1.5
     data = [
         {
             "type": "scatter", "mode": "lines", "name": f"memory: {words}", "hoverinfo": "skip",
@@ -165,25 +182,25 @@ def roofline(result: dict) -> Figure:
         },
         {
             "type": "scatter", "mode": "markers", "name": "layers",
-            "x": [x for _, x, _ in points], "y": [y for _, _, y in points],
-            "text": [layer["name"] for layer, _, _ in points],
-            "customdata": [y / min(peak, x * speed) for _, x, y in points],
+            "x": [x for _, x, _, _ in points], "y": [y for _, _, y, _ in points],
+            "text": [layer["name"] for layer, *_ in points],
+            "customdata": [share for *_, share in points],
             "marker": {"size": 10, "color": color("compute"), "opacity": 0.75,
                        "line": {"width": 1, "color": color("paper")}},
             "hovertemplate": "%{text}<br>%{x:.1f} MAC/byte<br>%{y:.1f} MAC/cycle<br>"
             "%{customdata:.1%} of its roof<extra></extra>",
         },
     ]  # fmt: skip
-    near = sum(y >= 0.95 * min(peak, x * speed) for _, x, y in points)
-    bound = sum(x < ridge for _, x, _ in points)
+    near = sum(share >= 0.95 for *_, share in points)
+    bound = sum(x < ridge for _, x, _, _ in points)
     who = "One layer lies" if bound == 1 else f"{bound or 'No'} layers lie"
     return Figure(
         "roofline",
         f"{near} of {len(points)} layers with MACs run within 5 % of their roof",
         f"Work per byte moved against work per cycle, both logarithmic. {who} left of the ridge at "
         f"{ridge:.3g} MAC/byte, where memory is the limit. A point far below the lines loses its "
-        "cycles elsewhere. Bytes are those that moved while the layer was computed, what is "
-        "prefetched for the next ones included"
+        "cycles elsewhere. The table of the layers has the same as numbers. Bytes are those that "
+        "moved while the layer was computed, what is prefetched for the next ones included"
         + (", reads or writes, whichever are more." if limit is None else ", reads and writes."),
         data,
         {
@@ -268,8 +285,8 @@ def timeline(result: dict) -> Figure | None:
         f"{working['drain']}, the weight stream {working['weights']}",
         "Recorded in the RTL. Readers and store: share of cycles in which a word came or went; "
         "compute and drain: share of cycles at work; at the bottom, why the array was idle. Thin "
-        "lines are the ends of layers. Choose a layer to see it closer, or drag over a stretch "
-        "with the mouse; a double-click shows all of it again.",
+        "lines are the ends of layers. Choose a layer to see it closer, use the buttons, or drag "
+        "over a stretch with the mouse; a double-click shows all of it again.",
         data,
         layout,
         menu=("the whole run", *names),

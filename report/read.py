@@ -3,13 +3,14 @@
 import base64
 import json
 import math
+from operator import itemgetter
 from pathlib import Path
 
 from resarray.sim.format import FORMAT, content_digest
 from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
 
-from .schema import RESULT, WAITS, SchemaError, check
+from .schema import LARGEST, RESULT, WAITS, SchemaError, check
 
 AGAIN = "make it again with 'resarray sim --json'"
 
@@ -18,12 +19,15 @@ def read_json(path: Path, what: str, again: str) -> dict:
     """The JSON object in a file; `ResarrayError` says that ``what`` cannot be read, and ``again``
     how to make it."""
     try:
-        text = Path(path).read_text()
+        text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise ResarrayError(f"cannot read {what} '{path}': {reason}; {again}") from error
     try:
-        found = json.loads(text, parse_constant=_no_constant)
+        found = json.loads(
+            text, parse_constant=_no_constant, parse_float=_finite, parse_int=_bounded
+        )
+        json.dumps(found, ensure_ascii=False).encode()  # half a character cannot be shown
     except (ValueError, RecursionError) as error:
         raise ResarrayError(
             f"{what} '{path}' is not JSON ({error}): it is truncated or another file; {again}"
@@ -35,6 +39,18 @@ def read_json(path: Path, what: str, again: str) -> dict:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not a number")
+
+
+def _finite(text: str) -> float:
+    if abs(float(text)) > LARGEST:
+        raise ValueError(f"{text} is too large a number")
+    return float(text)
+
+
+def _bounded(text: str) -> int:
+    if len(text) > 19 or abs(int(text)) > LARGEST:
+        raise ValueError(f"{text[:40]} is too large a number")
+    return int(text)
 
 
 def read_result(path: Path) -> dict:
@@ -77,6 +93,10 @@ def _check_sums(result: dict) -> None:
         raise SchemaError(f"has an impossible configuration ({error})") from error
     if f"{config.hash:016x}" != result["config_hash"]:
         raise SchemaError("contradicts itself: the configuration has another hash")
+    if config.name != result["preset"]:
+        raise SchemaError("contradicts itself: the configuration is not the preset's")
+    if "resarray" not in result["provenance"]["versions"]:
+        raise SchemaError("has no field 'provenance.versions.resarray'")
     _equal("macs_per_cycle", result["macs_per_cycle"], config.macs_per_cycle)
     _equal("multipliers", result["multipliers"], config.multipliers)
 
@@ -85,6 +105,15 @@ def _check_sums(result: dict) -> None:
     _equal("macs", result["macs"], sum(layer["macs"] for layer in layers))
     peak = config.macs_per_cycle * result["cycles"]
     _equal("utilization", result["utilization"], result["macs"] / peak)
+    products = config.multipliers * result["cycles"]
+    _equal("macs_per_multiplier_cycle", result["macs_per_multiplier_cycle"],
+           result["macs"] / products)  # fmt: skip
+    _equal("cycles_per_second", result["cycles_per_second"] * result["sim_seconds"],
+           result["cycles"] if result["sim_seconds"] else 0)  # fmt: skip
+    for layer in layers:
+        peak = config.macs_per_cycle * layer["cycles"]
+        share = layer["macs"] / peak if peak else 0
+        _equal(f"utilization of layer '{layer['name']}'", layer["utilization"], share)
     kinds = ("BUSY", *WAITS)
     _equal("counters.CYCLES", counters["CYCLES"], sum(counters[kind] for kind in kinds))
     for wait in WAITS:
@@ -131,8 +160,12 @@ def _check_tensor(layer: dict, tensor: dict, images: int) -> None:
             raise SchemaError(f"contradicts itself: first mismatch of tensor '{name}'")
     if maps["channels"] and max(maps["channels"]) >= tensor["shape"][0]:
         raise SchemaError(f"contradicts itself: feature maps of '{name}'")
+    if maps["image"] >= images or max(maps["offset"]) >= maps["thinning"]:
+        raise SchemaError(f"contradicts itself: feature maps of '{name}'")
     size = max(1, len(maps["channels"])) * math.prod(maps["size"])
     for field, width in (("rtl", 1), ("golden", 1), ("float", 2)):
+        if maps[field] is None:
+            continue
         length = len(base64.b64decode(maps[field]))
         _equal(f"bytes of {field} of the feature maps of '{name}'", length, width * size)
 
@@ -144,6 +177,14 @@ def _check_images(result: dict) -> None:
     for prediction in result["predictions"]:
         if max(prediction[kind] for kind in ("float", "int8", "rtl")) >= classes:
             raise SchemaError("contradicts itself: a prediction is beyond the network's classes")
+    for kind, share in result["top1"].items():
+        known = [p for p in result["predictions"] if p["label"] is not None]
+        right = sum(p[kind] == p["label"] for p in known)
+        expected = right / images if len(known) == images else None
+        if (share is None) != (expected is None):
+            raise SchemaError("contradicts itself: top1 and labels disagree")
+        if expected is not None:
+            _equal(f"top1.{kind}", share, expected)
     if any(picture["image"] >= images for picture in result["pictures"]):
         raise SchemaError("contradicts itself: it has pictures of other images")
 
@@ -165,15 +206,20 @@ def _check_timeline(result: dict) -> None:
         _equal("the timeline's cycles", timeline["cycles"], result["cycles"])
 
 
+def model_name(result: dict) -> str:
+    """The model without the folder that its file lies in."""
+    return result["model"].rsplit("/", 1)[-1]
+
+
 def require_comparable(results: list[tuple[Path, dict]]) -> None:
     """`ResarrayError` where two results are not of one network at one input size."""
     first_path, first = results[0]
     for path, other in results[1:]:
-        for what, key in (("model", "model"), ("input size", "input_size")):
-            if first[key] != other[key]:
+        for what, key in (("model", model_name), ("input size", itemgetter("input_size"))):
+            if key(first) != key(other):
                 raise ResarrayError(
                     f"'{first_path}' and '{path}' cannot be compared: their {what}s are "
-                    f"'{first[key]}' and '{other[key]}'; give results of one network"
+                    f"'{key(first)}' and '{key(other)}'; give results of one network"
                 )
         if _work(first) != _work(other):
             raise ResarrayError(
@@ -183,5 +229,8 @@ def require_comparable(results: list[tuple[Path, dict]]) -> None:
 
 
 def _work(result: dict) -> list:
-    """Layers with their multiply-accumulates per image."""
-    return [(row["name"], row["shape"], row["macs"] / result["images"]) for row in result["layers"]]
+    """Layers with their multiply-accumulates per image. A pool is a layer of its own where the
+    configuration cannot pool on the way out."""
+    return [
+        (row["name"], row["macs"] / result["images"]) for row in result["layers"] if row["macs"]
+    ]

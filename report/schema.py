@@ -14,6 +14,10 @@ ENGINES = ("fetch", "load", "weights", "residual", "compute", "drain", "store")
 EVENTS = (*ENGINES, *(name.lower() for name in WAITS))
 
 
+# Numbers beyond this are no measurements; sums and ratios of smaller ones stay finite.
+LARGEST = 10**18
+
+
 class SchemaError(Exception):
     """Which field is wrong, what it is and what it must be."""
 
@@ -35,7 +39,8 @@ def _whole(value: object) -> bool:
 
 
 def _number(value: object) -> bool:
-    return (_whole(value) or isinstance(value, float)) and math.isfinite(value)
+    known = _whole(value) or isinstance(value, float)
+    return known and math.isfinite(value) and abs(value) <= LARGEST
 
 
 def _base64(value: object) -> bool:
@@ -53,7 +58,7 @@ COUNT = Kind(lambda v: _whole(v) and v >= 0, "a whole number of 0 or more")
 SIZE = Kind(lambda v: _whole(v) and v >= 1, "a whole number of 1 or more")
 INT8 = Kind(lambda v: _whole(v) and -128 <= v <= 127, "a whole number from -128 to 127")
 NUMBER = Kind(_number, "a finite number")
-POSITIVE = Kind(lambda v: _number(v) and v > 0, "a number above 0")
+POSITIVE = Kind(lambda v: _number(v) and v > 1 / LARGEST, "a number above 0")
 AMOUNT = Kind(lambda v: _number(v) and v >= 0, "a number of 0 or more")
 RATIO = Kind(lambda v: _number(v) and 0 <= v <= 1, "a number from 0 to 1")
 TEXT = Kind(lambda v: isinstance(v, str), "text")
@@ -89,8 +94,8 @@ _NAMED_CLASSES = {"float": COUNT, "int8": COUNT, "rtl": COUNT}
 _TOP1 = dict.fromkeys(_NAMED_CLASSES, RATIO.or_none())
 
 RESULT = {
-    "format": SIZE, "model": TEXT, "input_size": SIZE, "images": SIZE, "batch": SIZE,
-    "image_source": TEXT, "simulator": TEXT, "preset": TEXT, "config": Each(ANY),
+    "format": SIZE, "model": TEXT, "weights": TEXT.or_none(), "input_size": SIZE, "images": SIZE,
+    "batch": SIZE, "image_source": TEXT, "simulator": TEXT, "preset": TEXT, "config": Each(ANY),
     "config_hash": TEXT, "bit_exact": FLAG, "tensors_compared": COUNT, "values_compared": COUNT,
     "mismatches": COUNT, "macs": COUNT, "cycles": SIZE, "utilization": RATIO,
     "macs_per_cycle": SIZE, "multipliers": SIZE, "macs_per_multiplier_cycle": AMOUNT,
@@ -121,7 +126,8 @@ RESULT = {
         ),
         "maps": {
             "image": COUNT, "channels": [COUNT], "thinning": SIZE, "size": Sized(SIZE, 2),
-            "fraction": SIZE, "rtl": BYTES, "golden": BYTES, "float": BYTES,
+            "offset": Sized(COUNT, 2), "fraction": SIZE, "rtl": BYTES, "golden": BYTES,
+            "float": BYTES.or_none(),
         },
     }],
     "class_names": [TEXT],

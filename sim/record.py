@@ -92,27 +92,40 @@ def tensor_row(
 
 
 def _maps(check: Check, rtl: np.ndarray, golden: np.ndarray, steps: np.ndarray) -> dict:
-    """Feature maps of one image, the first or the one with the first mismatch: [C][H][W] of a few
-    channels; a vector as one row of all its channels. ``steps``: float values in int8 units."""
-    image = 0 if check.first is None or check.first[0] >= len(steps) else check.first[0]
-    got, wanted, real = rtl[image], golden[image], steps[image]
+    """Feature maps of one image, the first or the one with the first mismatch, which they show:
+    [C][H][W] of a few channels; a vector as one row of all its channels. ``steps``: float values in
+    int8 units, of the first images."""
+    image, _, row, column = (0, 0, 0, 0) if check.first is None else check.first
+    got, wanted = rtl[image], golden[image]
     if got.shape[1:] == (1, 1):
-        channels, thinning = [], 1
-        got, wanted, real = (part.reshape(1, 1, -1) for part in (got, wanted, real))
+        channels, thinning, offset = [], 1, (0, 0)
+
+        def chosen(part: np.ndarray) -> np.ndarray:
+            return part.reshape(1, 1, -1)
+
     else:
         channels = _channels(check, wanted)
         thinning = ceil_div(max(got.shape[1:]), MAP_SIDE)
-        got, wanted, real = (part[channels, ::thinning, ::thinning] for part in (got, wanted, real))
-    fixed = np.clip(np.rint(real * MAP_FRACTION), -(2**15), 2**15 - 1).astype("<i2")
+        offset = row % thinning, column % thinning
+
+        def chosen(part: np.ndarray) -> np.ndarray:
+            return part[channels, offset[0] :: thinning, offset[1] :: thinning]
+
+    got, wanted = chosen(got), chosen(wanted)
+    real = None
+    if image < len(steps):
+        fixed = np.clip(np.rint(chosen(steps[image]) * MAP_FRACTION), -(2**15), 2**15 - 1)
+        real = _encode(fixed.astype("<i2"))
     return {
         "image": image,
         "channels": channels,
         "thinning": thinning,
+        "offset": list(offset),
         "size": list(got.shape[1:]),
         "fraction": MAP_FRACTION,
         "rtl": _encode(got),
         "golden": _encode(wanted),
-        "float": _encode(fixed),
+        "float": real,
     }
 
 

@@ -24,6 +24,7 @@ WIDE = 100
 class Experiment:
     """What was run, beside the image.
 
+    weights: their file; None: the model's own, or those trained on the digits
     pixels: uint8 [images][H][W][C]; float_logits: [images, classes]; labels: [images] or None
     expected: golden tensors by name; floats: those of the float network, of the first images, or
     None: no file is wanted, only its figures
@@ -31,6 +32,7 @@ class Experiment:
     """
 
     model: str
+    weights: str | None
     input_size: int
     source: str
     simulator: str
@@ -71,6 +73,7 @@ def summarise(experiment: Experiment, image: Image, runs: Sequence[RunResult]) -
     summary = {
         "format": FORMAT,
         "model": experiment.model,
+        "weights": experiment.weights,
         "input_size": experiment.input_size,
         "images": len(predictions),
         "batch": manifest["batch"],

@@ -8,7 +8,7 @@ module board (
     input serial_rx,
     output serial_tx,
     output irq,
-    output [7:0] violations
+    output [11:0] violations
 );
     wire [12:0] a;
     wire [1:0] ba, dm;

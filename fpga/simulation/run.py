@@ -35,6 +35,10 @@ VIOLATIONS = (
     "a row opened too soon after its bank was closed",
     "a read or write without an open row",
     "a read or write too soon after its row was opened",
+    "a row closed too soon after it was opened or written",
+    "a row opened too soon after the last one",
+    "too few refreshes",
+    "a command too soon after the mode was set",
 )
 
 

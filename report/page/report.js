@@ -53,6 +53,7 @@ function template() {
 const config = {
   responsive: true, displaylogo: false, displayModeBar: coarse ? false : "hover",
   modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+  showSendToCloud: false, showEditInChartStudio: false, plotlyServerURL: "",
 };
 
 const choice = {}; // figure -> what its menu has chosen
@@ -79,36 +80,42 @@ function fillChannels() {
   channelMenu.replaceChildren(...names.map((name, i) => new Option(String(name), i)));
 }
 function drawMaps() {
-  const { name, layer, shape, maps } = data.maps[layerMenu.value];
+  const { name, layer, shape, mismatches, maps } = data.maps[layerMenu.value];
   const [height, width] = maps.size;
   const first = channelMenu.value * height * width;
   const cut = (values) => Array.from(values.subarray(first, first + height * width));
   const rtl = cut(decode(maps.rtl, Int8Array));
   const golden = cut(decode(maps.golden, Int8Array));
-  const float = cut(decode(maps.float, Int16Array)).map((v) => v / maps.fraction);
+  // The float network ran on the first images only.
+  const float = maps.float && cut(decode(maps.float, Int16Array)).map((v) => v / maps.fraction);
   const difference = rtl.map((v, i) => v - golden[i]);
-  const error = rtl.map((v, i) => v - float[i]);
+  const error = float && rtl.map((v, i) => v - float[i]);
   const all = [...rtl, ...golden];
   const limits = [Math.min(...all), Math.max(...all)];
   const wrong = difference.filter((v) => v).length;
   const which = maps.channels.length ? `channel ${maps.channels[channelMenu.value]}` : "all channels";
   const thinned = maps.thinning > 1 ? `, every ${maps.thinning}th row and column` : "";
   document.getElementById("maps-title").textContent =
-    `${layer}, ${which}: ${wrong ? `${wrong} of ${rtl.length} values differ` : "hardware and software are equal"}` +
+    `${layer}, ${which}: ${wrong ? `${wrong} of ${rtl.length} values differ`
+      : mismatches ? "no difference among the values kept" : "hardware and software are equal"}` +
     ` (tensor ${name}, ${shape.join("×")}, image ${maps.image}${thinned})`;
   const span = (values, least) => Math.max(least, ...values.map(Math.abs));
   const diverging = [[0, "var(--low)"], [0.5, "var(--middle)"], [1, "var(--high)"]];
   const panels = {
     rtl: [rtl, limits, "Cividis"], golden: [golden, limits, "Cividis"],
-    float: [float, limits, "Cividis"],
     difference: [difference, span(difference, 1), diverging],
-    error: [error, span(error, 0.5), diverging],
+    ...(float ? {
+      float: [float, limits, "Cividis"], error: [error, span(error, 0.5), diverging],
+    } : {}),
   };
+  for (const key of ["float", "error"])
+    document.querySelector(`[data-map="${key}"]`).parentElement.hidden = !float;
   return Promise.all(Object.entries(panels).map(([key, [values, range, scale]]) => {
     const [zmin, zmax] = Array.isArray(range) ? range : [-range, range];
     const rows = Array.from({ length: height }, (_, y) => values.slice(y * width, (y + 1) * width));
     const trace = {
       type: "heatmap", z: rows, zmin, zmax, colorscale: scale,
+      y0: maps.offset[0], dy: maps.thinning, x0: maps.offset[1], dx: maps.thinning,
       colorbar: {
         orientation: "h", thickness: 8, len: 1, y: 0, yanchor: "top", ypad: 6, xpad: 0,
         outlinewidth: 0, tickfont: { size: 10 }, nticks: 5,
@@ -139,6 +146,19 @@ for (const menu of document.querySelectorAll("[data-menu]"))
     choice[menu.dataset.menu] = Number(menu.value);
     draw(menu.dataset.menu);
   });
+// Closer or farther around the middle, or half a view to the side.
+const MOVES = { in: [0.5, 0], out: [2, 0], left: [1, -0.5], right: [1, 0.5] };
+for (const buttons of document.querySelectorAll("[data-zoom]"))
+  buttons.addEventListener("click", ({ target }) => {
+    if (!(target.value in MOVES)) return;
+    const plot = document.querySelector(`[data-figure="${buttons.dataset.zoom}"]`);
+    const { range, minallowed, maxallowed } = plot.layout.xaxis;
+    const [scale, shift] = MOVES[target.value];
+    const width = Math.min((range[1] - range[0]) * scale, maxallowed - minallowed);
+    const middle = (range[0] + range[1]) / 2 + shift * (range[1] - range[0]);
+    const start = Math.min(Math.max(minallowed, middle - width / 2), maxallowed - width);
+    Plotly.relayout(plot, { "xaxis.range": [start, start + width] });
+  });
 layerMenu.addEventListener("change", () => { fillChannels(); drawMaps(); });
 channelMenu.addEventListener("change", drawMaps);
 for (const button of document.querySelectorAll("[name=theme]"))
@@ -147,7 +167,17 @@ for (const button of document.querySelectorAll("[name=theme]"))
     drawAll();
   });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
-matchMedia("print").addEventListener("change", drawAll);
+// The paper's width, at once: nothing that waits is printed.
+matchMedia("print").addEventListener("change", () => {
+  drawAll();
+  for (const plot of document.querySelectorAll(".plot"))
+    if (plot.layout) Plotly.relayout(plot, { width: plot.clientWidth || undefined });
+});
+addEventListener("afterprint", () => {
+  for (const plot of document.querySelectorAll(".plot"))
+    if (plot.layout) Plotly.relayout(plot, { width: undefined, autosize: true });
+});
 document.querySelector('[name=theme][value="auto"]').checked = true; // browsers remember forms
+layerMenu.value = Math.max(0, data.maps.findIndex((map) => map.mismatches));
 fillChannels();
 drawAll();

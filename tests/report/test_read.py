@@ -82,6 +82,15 @@ def busier(result: dict) -> None:
         (lambda r: r["predictions"][0].update(rtl=10), "is beyond the network's classes"),
         (halves, "the number of windows of 'drain'"),
         (lambda r: r["timeline"]["counts"]["load"].__setitem__(0, 10**6), "'load' is busier"),
+        (lambda r: r["layers"][0].update(utilization=0.01), "utilization of layer '0' is 0.01"),
+        (lambda r: r.update(macs_per_multiplier_cycle=1.9), "macs_per_multiplier_cycle is 1.9"),
+        (lambda r: r.update(cycles_per_second=1.0), "contradicts itself: cycles_per_second is"),
+        (lambda r: r["top1"].update(rtl=0.875), "contradicts itself: top1"),
+        (lambda r: r.update(preset="small"), "the configuration is not the preset's"),
+        (set_tensor("maps", image=2), "contradicts itself: feature maps of"),
+        (set_tensor("maps", offset=[0, 1]), "contradicts itself: feature maps of"),
+        (lambda r: r["provenance"]["versions"].clear(), "'provenance.versions.resarray'"),
+        (lambda r: r["memory"].update(bytes_per_cycle=5e-324), "which must be a number above 0"),
         (lambda r: r["timeline"]["layer_ends"].reverse(), "the timeline's layers do not fill it"),
     ],
 )  # fmt: skip
@@ -125,6 +134,9 @@ def test_recorded_activity_is_that_of_the_counters(altered):
         (lambda t: t.replace('"images": 2', '"images": 3', 1), "was changed after it was written"),
         (lambda t: t.replace('"images": 2', '"images": NaN', 1), "NaN is not a number"),
         (lambda t: "[" * 100_000, "is not JSON"),
+        (lambda t: t.replace('"images": 2', '"images": 1e999', 1), "1e999 is too large a number"),
+        (lambda t: t.replace('"images": 2', '"images": 1' + "0" * 400, 1), "is too large a number"),
+        (lambda t: t.replace('"images": 2', r'"images": "\ud800"', 1), "is not JSON"),
     ],
 )
 def test_damaged_file(measured, tmp_path, text, message):
@@ -154,6 +166,8 @@ def test_comparable(result):
     ):
         require_comparable([(a, result), (b, other)])
     other = copy.deepcopy(result)
+    other["model"] = other["model"].rsplit("/", 1)[-1]  # the same file, from another folder
+    require_comparable([(a, result), (b, other)])
     other["layers"][0]["macs"] += 1
     with pytest.raises(ResarrayError, match="has other layers in one than in the other"):
         require_comparable([(a, result), (b, other)])

@@ -17,7 +17,8 @@ from resarray.report import comparison, numbers, performance, synthesis
 from resarray.report.figure import Figure
 from resarray.report.markdown import markdown
 from resarray.report.page import page
-from resarray.report.text import Table, change, quantity
+from resarray.report.read import require_comparable
+from resarray.report.text import NOTHING, Table, change, quantity
 
 from .conftest import falsify
 
@@ -64,8 +65,12 @@ def slower(result: dict) -> None:
     result["counters"]["CYCLES"] += 100
     result["layers"][0]["cycles"] += 100
     result["cycles"] += 100
-    peak = result["macs_per_cycle"] * result["cycles"]
-    result["utilization"] = result["macs"] / peak
+    first, peak = result["layers"][0], result["macs_per_cycle"]
+    first["utilization"] = first["macs"] / (peak * first["cycles"])
+    result["utilization"] = result["macs"] / (peak * result["cycles"])
+    products = result["multipliers"] * result["cycles"]
+    result["macs_per_multiplier_cycle"] = result["macs"] / products
+    result["cycles_per_second"] = result["cycles"] / result["sim_seconds"]
     result["memory"]["latency"] = 99
 
 
@@ -114,7 +119,7 @@ def test_first_mismatch_is_told(altered, tmp_path):
     for name in ("report.html", "report.md"):
         text = html.unescape((out / name).read_text())
         assert (
-            "3 values in 1 of 3 tensors, 156 values differ from the golden model, the first in "
+            "3 of 156 values, in 1 of 3 tensors, differ from the golden model, the first in "
             "tensor '0' of layer '0', image 1, channel 2, row 0, column 3: expected 5, got -7."
         ) in text
         assert "[1, 2, 0, 3]" in text
@@ -214,7 +219,7 @@ def test_timeline_is_the_recording(result):
 
 def test_table_adds_up(result):
     *rows, total = performance.layer_table(result).rows
-    for column, key in ((3, "macs"), (4, "cycles")):
+    for column, key in ((6, "macs"), (3, "cycles")):
         assert sum(int(row[column].replace(",", "")) for row in rows) == result[key]
         assert total[column] == f"{result[key]:,}"
 
@@ -233,6 +238,14 @@ def test_numbers_as_text():
     assert quantity(1_234_000, "B") == "1.23\u00a0MB"
 
 
+def test_bounds_are_rounded_outward(result):
+    for tensor in result["tensors"]:
+        tensor["error"] |= {"sqnr_db": 37.978, "mean_steps": -0.13068}
+    assert "at least 37.9 dB" in numbers.sqnr(result).title
+    assert "within ±0.14 of" in numbers.histogram(result).title
+    assert "**37.9 dB** least SQNR" in markdown([result], None)
+
+
 # -- comparison ------------------------------------------------------------------------------
 
 
@@ -248,6 +261,21 @@ def test_comparison(measured, altered, tmp_path):
     assert "| memory latency | 32 cycles | 99 cycles |" in summary
     assert "| rows |" not in summary
     assert f"+{more}" in summary
+
+
+def test_a_pool_that_one_configuration_fuses(result):
+    """Then the other has a layer more; it is one network all the same."""
+    other = copy.deepcopy(result)
+    pool = other["layers"][1] | {"name": "pool", "macs": 0, "cycles": 50}
+    other["layers"].insert(1, pool)
+    a, b = Path("a.json"), Path("b.json")
+    require_comparable([(a, result), (b, other)])
+    names = [layer["name"] for layer in result["layers"]]
+    for first, second in ((result, other), (other, result)):
+        rows = comparison.cycles_table([first, second]).rows
+        assert [row[0] for row in rows] == [names[0], "pool", *names[1:], "total"]
+        assert NOTHING in rows[1] and rows[1].count(f"{50 / result['images']:.0f}") == 1
+        assert comparison.cycles([first, second]).data[0]["y"] == [names[0], "pool", *names[1:]]
 
 
 def test_programs_of_several_images_compare_per_image(result):

@@ -98,6 +98,21 @@ def test_large_maps_are_thinned_and_vectors_kept_whole():
     np.testing.assert_array_equal(decode(maps, "rtl", "i1").ravel(), golden.ravel())
 
 
+@pytest.mark.parametrize(("image", "row", "column"), [(0, 1, 2), (5, 128, 67)])
+def test_a_mismatch_is_on_thinned_maps_of_any_image(image, row, column):
+    """The float network has run on the first two images only."""
+    real, golden = tensors((6, 2, 130, 70))
+    rtl = golden.copy()
+    rtl[image, 1, row, column] ^= 1
+    maps = record.tensor_row(ENTRY, compare_tensor("t", rtl, golden), rtl, golden, real[:2])["maps"]
+    assert (maps["image"], maps["thinning"]) == (image, 3)
+    assert maps["offset"] == [row % 3, column % 3]
+    assert (maps["float"] is None) == (image >= 2)
+    got, wanted = (decode(maps, field, "i1") for field in ("rtl", "golden"))
+    differs = np.argwhere(got != wanted)
+    assert differs.tolist() == [[maps["channels"].index(1), row // 3, column // 3]]
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_pictures_are_small_and_few(channels):
     pixels = np.random.default_rng(0).integers(0, 256, (12, 224, 224, channels)).astype(np.uint8)
