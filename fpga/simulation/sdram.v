@@ -48,6 +48,7 @@ module sdram #(
     reg [8*64-1:0] refreshes = 0;        // times of the last eight, the newest lowest
     reg ready = 0;                       // the mode register is loaded
     reg in_use = 0;                      // a row was opened: refreshes must keep coming
+    reg stale = 0, sparse = 0;           // they did not: what is read now may be lost
     reg [2:0] latency = 2;
     reg [2:0] burst_bits = 0;
 
@@ -71,20 +72,13 @@ module sdram #(
     // Junk, not zeros: what was never written must not matter.
     initial for (i = 0; i < WORDS; i = i + 1) mem[i] = 16'hA55A ^ i[15:0];
 
-    // A chip that is stopped forgets; whoever starts it again begins anew.
-    always @(posedge clk) if (!cke) begin
-        in_use <= 0;
-        refreshes = 0;
-        open = 0;
-    end
-
     always @(posedge clk) if (cke) begin
         driving <= #(ACCESS) read_valid[0];
         driven <= #(ACCESS) read_data[0];
         read_valid = {1'b0, read_valid[3:1]};
         for (i = 0; i < 3; i = i + 1) read_data[i] = read_data[i + 1];
 
-        if (in_use && $realtime - refreshed > 9 * T_REFRESH) violations[0] <= 1;
+        if (in_use && $realtime - refreshed > 9 * T_REFRESH) stale <= 1;
         if (!cs_n && command != 3'b111) begin
             if ($realtime - refreshed < T_RFC && refreshed != 0) violations[1] <= 1;
             if ($realtime - mode_set < T_MRD && mode_set != 0) violations[11] <= 1;
@@ -93,6 +87,9 @@ module sdram #(
                     if (open != 0) violations[2] <= 1;
                     ready <= 1;
                     mode_set = $realtime;
+                    // A new start: what was in the chip does not matter any more.
+                    {in_use, stale, sparse} <= 0;
+                    refreshes = 0;
                     latency <= a[6:4];
                     burst_bits <= a[2:0];
                     if (a[6:4] < 2 || a[6:4] > 3 || a[2:0] != 0) violations[3] <= 1;
@@ -102,7 +99,7 @@ module sdram #(
                     refreshed = $realtime;
                     // Those before the first row was opened were the start sequence's.
                     if (refreshes[511:448] != 0 && $time - refreshes[511:448] > 9 * T_REFRESH)
-                        violations[10] <= 1;
+                        sparse <= 1;
                     if (in_use) refreshes = {refreshes[447:0], $time};
                 end
                 3'b010: begin  // precharge
@@ -116,6 +113,8 @@ module sdram #(
                 end
                 3'b011: begin  // activate
                     if (!ready || open[ba]) violations[4] <= 1;
+                    if (stale) violations[0] <= 1;
+                    if (sparse) violations[10] <= 1;
                     if ($realtime - precharged[ba] < T_RP) violations[5] <= 1;
                     if ((activated[ba] != 0 && $realtime - activated[ba] < T_RC)
                             || (last_activated != 0 && $realtime - last_activated < T_RRD))

@@ -157,6 +157,27 @@ def test_page(browser, report, tmp_path, width, theme):
         assert (tmp_path / f"{width}-{theme}.png").stat().st_size > 100_000
 
 
+def test_nothing_can_be_sent_away(browser, report):
+    """Plotly would offer to upload a chart."""
+    with opened(browser, report, 1440, "light") as page:
+        titles = page.eval_on_selector_all(
+            ".modebar-btn", "buttons => buttons.map((button) => button.dataset.title)"
+        )
+        assert any("Download" in title for title in titles)
+        assert not [title for title in titles if "Share" in title or "loud" in title]
+
+
+def test_buttons_move_the_timeline(browser, report):
+    with opened(browser, report, 390, "light") as page:
+        first, last = stretch(page)
+        for name, start, share in (("in", 0.25, 0.5), ("right", 0.5, 0.5), ("left", 0.25, 0.5),
+                                   ("in", 0.375, 0.25), ("out", 0.25, 0.5), ("out", 0, 1),
+                                   ("out", 0, 1), ("left", 0, 1)):  # fmt: skip
+            page.click(f".zoom button[value={name}]")
+            expected = pytest.approx([first + start * last, first + (start + share) * last])
+            wait_for(page, lambda expected=expected: stretch(page) == expected)
+
+
 def test_drag_zooms_the_timeline(browser, report):
     with opened(browser, report, 1440, "light") as page:
         first, last = stretch(page)
