@@ -1,6 +1,5 @@
 """Runs the cases on the RTL and judges the results."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +12,7 @@ from resarray.sim.result import layer_row
 from resarray.sim.run import MemoryModel, RunResult, run
 from resarray.spec.config import preset
 from resarray.spec.image import Image
+from resarray.spec.progress import Progress
 
 from . import cases
 from .cases import Case
@@ -20,10 +20,8 @@ from .cases import Case
 # Projections are stated for this clock; it is not a measurement.
 CLOCK_MHZ = 100
 
-Note = Callable[[str], None]
 
-
-def measure(case: Case, note: Note) -> dict:
+def measure(case: Case, progress: Progress) -> dict:
     """Compile, run and compare one case; its row."""
     config = preset(case.preset)
     if not case.scratchpad:
@@ -34,8 +32,7 @@ def measure(case: Case, note: Note) -> dict:
         graph, config, batch=case.batch, bytes_per_cycle=case.bytes_per_cycle, latency=case.latency
     )
     expected = fast.run(graph, inputs)
-    note(f"simulating {case.name}")
-    result = run(image, inputs, memory=memory, note=note)
+    result = _simulate(case.name, image, inputs, progress, memory)
     checks = compare(result.tensors, expected)
     mismatches = sum(check.mismatches for check in checks.values())
     layers = image.manifest["layers"]
@@ -97,10 +94,32 @@ def roofline(image: Image, result: RunResult, case: Case) -> int:
     return round(total)
 
 
-def measure_scaling(note: Note) -> dict:
+def _simulate(
+    what: str,
+    image: Image,
+    inputs: np.ndarray,
+    progress: Progress,
+    memory: MemoryModel | None = None,
+) -> RunResult:
+    """`run` with progress by the predicted cycles."""
+    predicted = sum(layer["predicted_cycles"] for layer in image.manifest["layers"])
+    return run(
+        image,
+        inputs,
+        memory=memory,
+        note=lambda text: progress(None, text),
+        progress=lambda job, cycles: progress(
+            min(cycles / predicted, 1), f"simulating {what}: {cycles:,} cycles"
+        ),
+    )
+
+
+def measure_scaling(progress: Progress) -> dict:
     """Cycles of a 3x3 convolution at 56x56 of 64 and of 128 channels."""
     rows = [
-        _measure_alone(cases.square_conv(channels), f"a convolution of {channels} channels", note)
+        _measure_alone(
+            cases.square_conv(channels), f"a convolution of {channels} channels", progress
+        )
         for channels in (64, 128)
     ]
     cycles = [row["cycles"] for row in rows]
@@ -113,23 +132,22 @@ def measure_scaling(note: Note) -> dict:
     }  # fmt: skip
 
 
-def measure_layers(note: Note) -> list[dict]:
+def measure_layers(progress: Progress) -> list[dict]:
     """Every different convolution of ResNet-18 at 224x224 as a program of its own, from start to
     interrupt: the load of its first tile and the drain of its last are not hidden."""
     return [
-        _measure_alone(graph, f"{graph.name} by itself", note)
+        _measure_alone(graph, f"{graph.name} by itself", progress)
         for graph in cases.single_layers(cases.network(cases.CASES[0])[0])
     ]
 
 
-def _measure_alone(graph: QGraph, what: str, note: Note) -> dict:
+def _measure_alone(graph: QGraph, what: str, progress: Progress) -> dict:
     """Row of a small ``graph`` on the default preset, with a random image."""
     config = preset("default")
     shape = graph.tensors[graph.input].shape
     inputs = np.random.default_rng(0).integers(-128, 128, (1, *shape)).astype(np.int8)
-    note(f"simulating {what}")
     image = compile_graph(graph, config)
-    result = run(image, inputs, note=note)
+    result = _simulate(what, image, inputs, progress)
     checks = compare(result.tensors, fast.run(graph, inputs))
     layers = image.manifest["layers"]
     macs = sum(layer["macs"] for layer in layers)

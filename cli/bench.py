@@ -31,9 +31,9 @@ def bench(
             f"{', '.join(map(repr, [*known, SCALING, LAYERS]))}"
         )
     simulators.find("verilator")
-    rows = [measure.measure(known[name], progress.note) for name in chosen if name in known]
-    scaling = measure.measure_scaling(progress.note) if SCALING in chosen else None
-    layers = measure.measure_layers(progress.note) if LAYERS in chosen else []
+    rows = [measure.measure(known[name], progress.fraction) for name in chosen if name in known]
+    scaling = measure.measure_scaling(progress.fraction) if SCALING in chosen else None
+    layers = measure.measure_layers(progress.fraction) if LAYERS in chosen else []
     progress.close()
     failed = measure.judge(rows, scaling, layers)
     table = measure.markdown(rows, scaling, layers)

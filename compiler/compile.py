@@ -55,6 +55,7 @@ def compile_graph(
     room = _memory_limit(config, memory_bytes)
     names = [graph.input, *(layer.output for layer in layers)]
     _check_memory(batch * sum(layouts[name].size for name in names), batch, room)
+    _check_count(batch * len(layers), batch)  # a DRAIN per image and layer: known at once
     words = {name: layouts[name].size // config.rows for name in names}
     kept = place_kept(layers, words, batch, config.scratch_words)
     # The tiles of a tensor are chosen as for all its images.

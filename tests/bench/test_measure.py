@@ -6,13 +6,14 @@ import pytest
 
 from resarray.bench import cases, measure
 from resarray.cli.main import run
+from resarray.spec.progress import silent
 
 
 @pytest.fixture(scope="module")
 def row() -> dict:
     """A measured case: the smallest network on the smallest preset."""
     case = cases.Case("tiny", "resnet8", 16, classes=10, preset="tiny", utilisation=0.01)
-    return measure.measure(case, lambda text: None)
+    return measure.measure(case, silent)
 
 
 def test_a_case_is_measured(row):
@@ -50,7 +51,7 @@ def test_bars(row):
 
 def test_a_missed_bar_of_a_case_is_named():
     case = cases.Case("t", "resnet8", 16, classes=10, preset="tiny", utilisation=1.0)
-    row = measure.measure(case, lambda text: None)
+    row = measure.measure(case, silent)
     assert "utilisation below 1.0" in row["failed"]
 
 
