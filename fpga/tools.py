@@ -89,7 +89,8 @@ def _version(command: tuple[str, ...], option: str) -> str | None:
     except OSError:
         return None
     # nextpnr prints its version on standard error.
-    text = (result.stdout.strip() or result.stderr.strip()).split("\n")[0]
+    # The last line: on its first run, a YoWASP tool says before it that it is being prepared.
+    text = (result.stdout.strip() or result.stderr.strip()).split("\n")[-1]
     return text if result.returncode == 0 else None
 
 

@@ -55,6 +55,14 @@ def test_an_old_nextpnr_is_not_taken(monkeypatch, tmp_path, without_yowasp):
     assert tools.find_nextpnr().command == (str(path),)
 
 
+def test_a_tool_that_is_prepared_first_tells_its_version(monkeypatch, tmp_path):
+    """Yosys from YoWASP says on its first run that it is being compiled."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    text = "Preparing to run yosys. This might take a while...\nYosys 0.70 (git sha1 28ba3cb92)"
+    executable(tmp_path, "yosys", text)
+    assert tools.find_yosys().version == "Yosys 0.70 (git sha1 28ba3cb92)"
+
+
 def test_ecppack_comes_from_where_nextpnr_is(monkeypatch, tmp_path):
     """One of another version may not know what nextpnr writes."""
     monkeypatch.setenv("PATH", str(tmp_path))
