@@ -152,7 +152,7 @@ def _fpga_tools() -> Iterator[Finding]:
     for name, find, needed_by in (
         ("Yosys", tools.find_yosys, "bitstream, synth"),
         ("nextpnr-ecp5", tools.find_nextpnr, "bitstream, synth"),
-        ("ecppack", tools.find_ecppack, "bitstream"),
+        ("ecppack", lambda: tools.find_ecppack(tools.find_nextpnr()), "bitstream"),
         ("openFPGALoader", tools.find_loader, "program"),
     ):
         yield _found(

@@ -116,8 +116,8 @@ def _build(
     run(
         "placing and routing",
         nextpnr,
-        [*board.nextpnr, *tools.PLACER, "--json", "placed.json", "--lpf", "soc.lpf", "--textcfg",
-         "soc.config", "--report", "report.json", "--timing-allow-fail"],
+        [*board.nextpnr, *tools.PLACER, *tools.ROUTER, "--json", "placed.json", "--lpf", "soc.lpf",
+         "--textcfg", "soc.config", "--report", "report.json", "--timing-allow-fail"],
         "nextpnr.log",
         "report.json",
         NextpnrMeter(),

@@ -152,10 +152,15 @@ class SerialBridge(LiteXModule):
                 NextState("FETCH"),
             ),
         )
-        fsm.act("FETCH", NextState("ACCESS"))  # the buffer's word comes out
+        # The buffer's word, and then its register: from the buffer's block on it is too long a way,
+        # to the memory's pins as to the CRC.
+        fetched = Signal(32)
+        self.sync += fetched.eq(read_port.dat_r)
+        fsm.act("FETCH", NextState("FETCHED"))
+        fsm.act("FETCHED", NextState("ACCESS"))
         self.comb += [
             bus.adr.eq(address[2:] + index),
-            bus.dat_w.eq(read_port.dat_r),
+            bus.dat_w.eq(fetched),
             bus.sel.eq(0b1111),
             bus.we.eq(operation == Operation.WRITE),
         ]
@@ -197,9 +202,6 @@ class SerialBridge(LiteXModule):
                 ),
             ),
         )
-        # The word, and then its register: from the buffer's block to the CRC is too long a way.
-        fetched = Signal(32)
-        self.sync += fetched.eq(read_port.dat_r)
         fsm.act("REPLY-FETCH", NextState("REPLY-FETCHED"))
         fsm.act("REPLY-FETCHED", NextState("REPLY-DATA"))
         data = Array([fetched[8 * i : 8 * i + 8] for i in range(4)])

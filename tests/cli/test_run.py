@@ -11,6 +11,7 @@ from PIL import Image
 from resarray.cli.main import run
 from resarray.golden.pipeline import prepare
 from resarray.spec.image import load, save
+from tests.fpga.test_accelerator import DESCRIPTION
 
 MODEL = f"{Path(__file__).parent / 'network.py'}:build"
 
@@ -54,6 +55,8 @@ def test_what_cannot_be_run(tmp_path, capsys, monkeypatch):
     description = tmp_path / "soc.json"
     assert "cannot read" in refused(program, picture, "--description", description)
     description.write_text('{"baud": 1000000}')
+    assert "(field 'board')" in refused(program, picture, "--description", description)
+    description.write_text(json.dumps(DESCRIPTION))
     options = ("--description", description, "--port", "/dev/ttyNONE")
     assert "cannot open port '/dev/ttyNONE'" in refused(program, picture, *options)
     with monkeypatch.context() as patch:
