@@ -45,17 +45,18 @@ class YosysMeter(Meter):
 
 class NextpnrMeter(Meter):
     """By its phases, as the default preset's time is divided, and within them by the overlap of
-    what is being placed, the rounds of refinement, and the connections that are left to route."""
+    what is being placed, the rounds of refinement, and what is left to route."""
 
     OVERLAP = re.compile(r"Info: overlap: COMB=([\d.]+)%")
     ROUND = re.compile(r"Info:\s+at iteration #(\d+)")
     ARCS = re.compile(r"Info: Routing (\d+) arcs")
     LEFT = re.compile(r"Info:\s+\d+ \|.*\|\s*(\d+)\|[^|]*\|$")
+    OVERUSED = re.compile(r"Info:\s+iter=\d+ wires=\d+ overused=(\d+)")  # router2's rounds
     PLACED, REFINED, ROUNDS = 0.25, 0.5, 30
 
     def __init__(self):
         super().__init__()
-        self._arcs = 0
+        self._arcs = self._overused = 0
 
     def _find(self, line: str) -> tuple[float, str] | None:
         if match := self.OVERLAP.match(line):
@@ -66,6 +67,11 @@ class NextpnrMeter(Meter):
         if match := self.ARCS.match(line):
             self._arcs = int(match[1])
             return self.REFINED, f"routing {self._arcs:,} connections"
+        if match := self.OVERUSED.match(line):
+            left = int(match[1])
+            self._overused = max(self._overused, left, 1)
+            part = 1 - left / self._overused
+            return self._between(self.REFINED, 1, part), f"routing, {left:,} wires used twice"
         if self._arcs and (match := self.LEFT.match(line)):
             left = int(match[1])
             part = max(0, 1 - left / self._arcs)

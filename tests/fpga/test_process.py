@@ -31,11 +31,24 @@ Info:     175000 |    35209     133610 |  341   659 |     10357|       2.42     
 Info:     196374 |    40117     147973 | 4908 14363 |         0|      40.11     501.01|
 """
 
+ROUTER2 = """\
+Info: overlap: COMB=99.3%, FF=99.7%, RAM=62.5%, MUL=0.0%
+Info: iter=480 steplen=1.661055 a=242.369064 penalty=[5.66, 5.66, 5.66, 5.66]
+Info: Running router2...
+Info:     iter=1 wires=640155 overused=25319 overuse=45384 archfail=NA
+Info:     iter=7 wires=680091 overused=2488 overuse=2505 archfail=NA
+Info:     iter=43 wires=684782 overused=0 overuse=0 archfail=0
+"""
+
 
 @pytest.mark.parametrize(
     ("meter", "output", "told", "last"),
-    [(YosysMeter(), YOSYS, 3, "JSON backend"), (NextpnrMeter(), NEXTPNR, 8, "routing, 0 conn")],
-    ids=["yosys", "nextpnr"],
+    [
+        (YosysMeter(), YOSYS, 3, "JSON backend"),
+        (NextpnrMeter(), NEXTPNR, 8, "routing, 0 conn"),
+        (NextpnrMeter(), ROUTER2, 4, "routing, 0 wires used twice"),
+    ],
+    ids=["yosys", "nextpnr", "router2"],
 )
 def test_fractions_grow_to_one(meter, output, told, last):
     fractions = [meter.fraction for line in output.splitlines() if meter.read(line)]
