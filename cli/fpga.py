@@ -1,7 +1,6 @@
 """Behind ``resarray bitstream``, ``program`` and ``run``."""
 
 import dataclasses
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from resarray.fpga import tools
 from resarray.fpga.bitstream import SUMMARY, build_bitstream, results_dir
 from resarray.fpga.boards import board as find_board
 from resarray.fpga.host.accelerator import SIMULATION, Accelerator
+from resarray.fpga.process import LoaderMeter, run_tool
 from resarray.fpga.projection import describe as describe_projection
 from resarray.golden.data import open_files
 from resarray.spec.config import preset as find_preset
@@ -87,20 +87,17 @@ def program(board: str, json_path: Path | None, progress: Reporter) -> None:
     if not (file.exists() and (file.parent / SUMMARY).exists()):
         raise ResarrayError(f"no whole '{file}': make it with 'make bitstream BOARD={board}'")
     loader = tools.find_loader()
-    progress.note(f"loading {file}")
-    result = subprocess.run(
-        [*loader.command, "--board", chosen.loader, str(file)],
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    if result.returncode:
-        said = (result.stderr.strip() or result.stdout.strip() or "it said nothing").splitlines()
+    step = f"loading {file}"
+    progress.fraction(0, step)
+    try:
+        run_tool(
+            loader, ["--board", chosen.loader, file.name], file.parent, "loader.log", None,
+            LoaderMeter(), lambda fraction, doing: progress.fraction(fraction, f"{step}: {doing}"),
+        )  # fmt: skip
+    except ResarrayError as error:
         raise ResarrayError(
-            f"openFPGALoader failed with status {result.returncode} ({said[-1]}): is the board "
-            "plugged in, and may this user open it?"
-        )
+            f"{error}; is the board plugged in, and may this user open it?"
+        ) from error
     write_json(json_path, {"board": chosen.name, "bitstream": str(file)})
 
 

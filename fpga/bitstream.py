@@ -10,7 +10,7 @@ import shutil
 import time
 from pathlib import Path
 
-from resarray.sim.build import build_dir, locked
+from resarray.sim.build import build_dir, locked, writing
 from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
 from resarray.spec.files import write_atomic
@@ -76,15 +76,10 @@ def _build(
     started = time.monotonic()
     soc = elaborate(board, config, target, note=lambda text: progress(None, text))
     work = folder / "work"
-    try:
+    with writing(work):
         if work.exists():
             shutil.rmtree(work)
         shutil.copytree(soc, work)
-    except OSError as error:
-        raise ResarrayError(
-            f"cannot write '{work}': {error.strerror}; set RESARRAY_BUILD to a folder that can be "
-            "written"
-        ) from error
 
     def run(
         step: str, tool: tools.Tool, arguments: list[str], log: str, makes: str, meter: Meter

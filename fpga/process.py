@@ -1,5 +1,4 @@
-"""Running Yosys, nextpnr and ecppack: what they say is kept, tells how far they are, and names what
-went wrong."""
+"""Running the FPGA tools: what they say is kept, tells how far they are, names what went wrong."""
 
 import re
 import subprocess
@@ -83,24 +82,35 @@ class NextpnrMeter(Meter):
         return start + (stop - start) * part
 
 
+class LoaderMeter(Meter):
+    """openFPGALoader's own bars, one for each thing that it does."""
+
+    LINE = re.compile(r"(.+?):? \[[= ]*\] (\d+\.\d+)%")
+
+    def _find(self, line: str) -> tuple[float, str] | None:
+        match = self.LINE.match(line)
+        return match and (float(match[2]) / 100, match[1].lower())
+
+
 def run_tool(
     tool: Tool,
     arguments: list[str],
     folder: Path,
     log: str,
-    makes: str,
+    makes: str | None,
     meter: Meter | None = None,
     told: Told = lambda fraction, doing: None,
 ) -> None:
     """Run a tool in ``folder`` (YoWASP sees nothing outside it), all that it says going to ``log``.
 
-    makes:       file that it must write
+    makes:       file that it must write, if any
     meter, told: reads the output, and is told what it finds
 
     `ResarrayError` with the tool's first error.
     """
     meter, name = meter or Meter(), Path(tool.command[0]).name
-    (folder / makes).unlink(missing_ok=True)
+    if makes is not None:
+        (folder / makes).unlink(missing_ok=True)
     with open(folder / log, "w") as file:
         try:
             process = subprocess.Popen(
@@ -133,7 +143,7 @@ def run_tool(
             f"{errors[0].strip() if errors else 'it said nothing'}; the whole output is in "
             f"'{folder / log}'"
         )
-    if not (folder / makes).exists():
+    if makes is not None and not (folder / makes).exists():
         raise ResarrayError(
             f"{name} ended well, but did not write '{makes}': its version may not suit; the whole "
             f"output is in '{folder / log}'"

@@ -45,7 +45,7 @@ class Core(wiring.Component):
     Members
     -------
     bus : Out(AXI4)
-    resets : In                            the unit's reset, for each unit
+    resets : In                            one for each unit
     start : In                             1 cycle after the reset, or later
     mem_base, mem_size, write_base, prog_addr, prog_count : In(32)   see the register map
     finished : Out                         the whole program is complete
@@ -62,9 +62,14 @@ class Core(wiring.Component):
             *(f"{kind}_{e.name}" for kind in ("DONE", "STATE") for e in Engine),
         ]  # fmt: skip
         records = config.profile_marks * len(registers.PROFILE_FIELDS)
-        units = 12 + len(Engine) + bool(config.scratch_words)
+        self._units = [
+            "fetch", "arbiter", "load", "weights", "residual", "buffer", "compute", "array",
+            "accumulators", "drain", "store", "profile",
+            *(f"queue_{e.name.lower()}" for e in Engine),
+            *(["scratchpad"] if config.scratch_words else []),
+        ]  # fmt: skip
         super().__init__({
-            "bus": Out(AXI4(config.rows)), "resets": In(units), "start": In(1),
+            "bus": Out(AXI4(config.rows)), "resets": In(len(self._units)), "start": In(1),
             "mem_base": In(32), "mem_size": In(32), "write_base": In(32), "prog_addr": In(32),
             "prog_count": In(32), "finished": Out(1), "error_cause": Out(3),
             "error_engine": Out(3), "error_addr": Out(32), "quiet": Out(1),
@@ -84,11 +89,11 @@ class Core(wiring.Component):
             m.d.sync += running.eq(0)
 
         # Units, each with a reset of its own: one register for all would drive thousands.
-        resets = iter(self.resets)
+        resets = dict(zip(self._units, self.resets, strict=True))
 
         def add(name: str, unit):
             m.domains += (domain := ClockDomain(name, local=True))
-            m.d.comb += [domain.clk.eq(ClockSignal()), domain.rst.eq(next(resets))]
+            m.d.comb += [domain.clk.eq(ClockSignal()), domain.rst.eq(resets[name])]
             m.submodules[name] = DomainRenamer(name)(unit)
             return unit
 

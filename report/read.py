@@ -6,7 +6,7 @@ import math
 from operator import itemgetter
 from pathlib import Path
 
-from resarray.sim.format import FORMAT, content_digest
+from resarray.sim.format import FORMAT, content_digest, top1
 from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
 
@@ -177,10 +177,8 @@ def _check_images(result: dict) -> None:
     for prediction in result["predictions"]:
         if max(prediction[kind] for kind in ("float", "int8", "rtl")) >= classes:
             raise SchemaError("contradicts itself: a prediction is beyond the network's classes")
-    for kind, share in result["top1"].items():
-        known = [p for p in result["predictions"] if p["label"] is not None]
-        right = sum(p[kind] == p["label"] for p in known)
-        expected = right / images if len(known) == images else None
+    for kind, expected in top1(result["predictions"]).items():
+        share = result["top1"][kind]
         if (share is None) != (expected is None):
             raise SchemaError("contradicts itself: top1 and labels disagree")
         if expected is not None:

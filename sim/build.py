@@ -91,16 +91,23 @@ def digest(*parts: str | bytes) -> str:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Only one process at a time makes ``folder``."""
+def writing(folder: Path) -> Iterator[None]:
+    """What fails inside is that ``folder`` cannot be written: `ResarrayError`."""
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = open(folder.parent / f".{folder.name}.lock", "w")  # noqa: SIM115
+        yield
     except OSError as error:
         raise ResarrayError(
-            f"cannot write '{folder.parent}': {error.strerror}; set RESARRAY_BUILD to a folder "
-            "that can be written"
+            f"cannot write '{folder}': {error.strerror}; set RESARRAY_BUILD to a folder that can "
+            "be written"
         ) from error
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Only one process at a time makes ``folder``."""
+    with writing(folder.parent):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = open(folder.parent / f".{folder.name}.lock", "w")  # noqa: SIM115
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

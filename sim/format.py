@@ -1,4 +1,4 @@
-"""The result file: its version and the digest that guards it."""
+"""The result file: its version, the digest that guards it, what follows from its other fields."""
 
 import hashlib
 import json
@@ -26,3 +26,13 @@ def to_json(result: dict) -> bytes:
             text += "\n  ]"
         lines.append(f"  {json.dumps(key)}: {text}")
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+
+
+def top1(predictions: list[dict]) -> dict[str, float | None]:
+    """Fraction of right answers of each kind; None where a label is not known."""
+    kinds = ("float", "int8", "rtl")
+    if any(p["label"] is None for p in predictions):
+        return dict.fromkeys(kinds)
+    return {
+        kind: sum(p[kind] == p["label"] for p in predictions) / len(predictions) for kind in kinds
+    }

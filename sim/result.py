@@ -13,7 +13,7 @@ from resarray.spec.image import Image
 
 from . import record
 from .compare import Check, compare
-from .format import FORMAT
+from .format import FORMAT, top1
 from .run import MemoryModel, RunResult
 
 # Columns that the table of ResNet-18 takes with operators and shapes.
@@ -101,7 +101,7 @@ def summarise(experiment: Experiment, image: Image, runs: Sequence[RunResult]) -
             "seed": experiment.memory.seed,
         },
         "counters": counters,
-        "top1": _top1(predictions),
+        "top1": top1(predictions),
         "predictions": predictions,
         "layers": layers,
         "differences": [check.describe() for check in checks.values() if check.mismatches],
@@ -169,16 +169,6 @@ def _predictions(experiment: Experiment, golden: np.ndarray, rtl: np.ndarray) ->
         {"image": i, "label": label, "float": float_, "int8": int8, "rtl": rtl_}
         for i, (label, float_, int8, rtl_) in enumerate(chosen)
     ]
-
-
-def _top1(predictions: list[dict]) -> dict[str, float | None]:
-    """Fraction of right answers; None where there are no labels."""
-    if any(p["label"] is None for p in predictions):
-        return {"float": None, "int8": None, "rtl": None}
-    return {
-        name: _ratio(sum(p[name] == p["label"] for p in predictions), len(predictions))
-        for name in ("float", "int8", "rtl")
-    }
 
 
 def _percent(ratio: float) -> str:

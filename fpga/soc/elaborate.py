@@ -57,16 +57,11 @@ def elaborate(
     if folder.exists():
         return folder
     note(f"elaborating the SoC for '{board.name}'")
-    try:
+    with build.writing(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(dir=folder.parent))
         (fresh / "settings.json").write_text(json.dumps(settings))
         (fresh / "resarray.v").write_text(accelerator)
-    except OSError as error:
-        raise ResarrayError(
-            f"cannot write '{folder.parent}': {error.strerror}; set RESARRAY_BUILD to a folder "
-            "that can be written"
-        ) from error
     log = fresh / "litex.log"
     with open(log, "w") as file:
         # LiteX imports what looks like a processor in the current folder.

@@ -128,6 +128,21 @@ def test_only_a_whole_bitstream_is_loaded(folder, monkeypatch, capsys):
     assert "no whole '" in capsys.readouterr().err
 
 
+@needs_litex
+def test_loading(flow, monkeypatch, capsys):
+    tools.install(flow, monkeypatch)
+    build()
+    assert run(["program", "--board", "ulx3s-25f", "--json", "out.json"]) == 0
+    loaded = json.loads((flow / "out.json").read_text())
+    assert loaded["bitstream"].endswith("ulx3s-25f/ulx3s-25f.bit")
+    assert "100.00%" in (flow / "build" / "ulx3s-25f" / "loader.log").read_text()
+    tools.install(flow, monkeypatch, fails="openFPGALoader")
+    capsys.readouterr()
+    assert run(["program", "--board", "ulx3s-25f"]) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "ERROR: something is wrong" in last and "is the board plugged in" in last
+
+
 def test_projection_is_of_the_default_preset():
     summary = summarise(board("ulx3s-85f"), preset("default"), tools.REPORT)
     full, board_memory = summary["projection"]["by_memory"]

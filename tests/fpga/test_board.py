@@ -93,11 +93,16 @@ SLOW = pytest.mark.skipif(
 
 
 @pytest.mark.parametrize(
-    "core_clk",
-    [pytest.param(60e6, id="one clock"), pytest.param(80e6, id="two clocks", marks=SLOW)],
+    ("name", "core_clk"),
+    [
+        pytest.param("tiny", 60e6, id="one clock"),
+        pytest.param("tiny", 80e6, id="two clocks", marks=SLOW),
+        # A port of 64 bits, as the default preset's, on the memory's 16.
+        pytest.param("small", 60e6, id="wide port", marks=SLOW),
+    ],
 )
-def test_residual_network_from_the_pins(core_clk):
-    config = preset("tiny")
+def test_residual_network_from_the_pins(name, core_clk):
+    config = preset(name)
     network = residual_network(1)
     image = compile_graph(network.graph, config)
     chosen = dataclasses.replace(board("ulx3s-25f"), core_clk=core_clk)
@@ -105,10 +110,8 @@ def test_residual_network_from_the_pins(core_clk):
         with Accelerator.open(
             simulated.port, simulated.description, timeout=TIMEOUT, gap=GAP
         ) as accelerator:
-            other = compile_graph(network.graph, preset("small"))
-            with pytest.raises(
-                ResarrayError, match=r"was compiled for configuration .* \('small'\)"
-            ):
+            other = compile_graph(network.graph, preset("25f"))
+            with pytest.raises(ResarrayError, match=r"was compiled for configuration .* \('25f'\)"):
                 accelerator.load(other)
             accelerator.load(image)
             assert not accelerator.interrupt()

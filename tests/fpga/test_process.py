@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from resarray.fpga.process import Meter, NextpnrMeter, YosysMeter, run_tool
+from resarray.fpga.process import LoaderMeter, Meter, NextpnrMeter, YosysMeter, run_tool
 from resarray.fpga.tools import Tool
 from resarray.spec.errors import ResarrayError
 
@@ -40,6 +40,17 @@ Info:     iter=7 wires=680091 overused=2488 overuse=2505 archfail=NA
 Info:     iter=43 wires=684782 overused=0 overuse=0 archfail=0
 """
 
+# It writes its bar anew behind a carriage return.
+LOADER = """\
+Jtag frequency : requested 6.00MHz   -> real 6.00MHz
+Open file DONE
+Parse file DONE
+Loading: [===                                               ] 5.00%\rLoading: \
+[=========================                         ] 50.00%\rLoading: \
+[==================================================] 100.00%
+Done
+"""
+
 
 @pytest.mark.parametrize(
     ("meter", "output", "told", "last"),
@@ -47,8 +58,9 @@ Info:     iter=43 wires=684782 overused=0 overuse=0 archfail=0
         (YosysMeter(), YOSYS, 3, "JSON backend"),
         (NextpnrMeter(), NEXTPNR, 8, "routing, 0 conn"),
         (NextpnrMeter(), ROUTER2, 4, "routing, 0 wires used twice"),
+        (LoaderMeter(), LOADER, 3, "loading"),
     ],
-    ids=["yosys", "nextpnr", "router2"],
+    ids=["yosys", "nextpnr", "router2", "loader"],
 )
 def test_fractions_grow_to_one(meter, output, told, last):
     fractions = [meter.fraction for line in output.splitlines() if meter.read(line)]

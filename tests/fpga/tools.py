@@ -1,4 +1,4 @@
-"""Stand-ins for Yosys, nextpnr and ecppack that answer at once."""
+"""Stand-ins for Yosys, nextpnr, ecppack and openFPGALoader that answer at once."""
 
 import json
 import os
@@ -37,6 +37,9 @@ elif name == "nextpnr-ecp5":
     print("Info: overlap: COMB=50.0%, FF=60.0%")
     Path("report.json").write_text(json.dumps(report))
     Path("soc.config").write_text("")
+elif name == "openFPGALoader":
+    assert sys.argv[1:3] == ["--board", "ulx3s"] and Path(sys.argv[3]).read_bytes() == b"bits"
+    print("Loading: [=====     ] 50.00%\\rLoading: [==========] 100.00%\\nDone")
 else:
     Path("soc.bit").write_bytes(b"bits")
 """
@@ -46,7 +49,7 @@ def install(folder: Path, monkeypatch, *, cells=CELLS, report=REPORT, fails: str
     """Put them first on PATH."""
     bin_folder = folder / "bin"
     bin_folder.mkdir(exist_ok=True)
-    for name in ("yosys", "nextpnr-ecp5", "ecppack"):
+    for name in ("yosys", "nextpnr-ecp5", "ecppack", "openFPGALoader"):
         path = bin_folder / name
         path.write_text(
             SCRIPT.format(python=sys.executable, name=name, cells=cells, report=report, fails=fails)
