@@ -102,6 +102,9 @@ COUNTS = re.compile(r"cycle|layers|fetched|done_\w+")
 # GTKWave's flags of a trace: radix, right-justified; and the marks of a group.
 BINARY, HEXADECIMAL, DECIMAL, NAMED = "@28", "@22", "@24", "@2022"
 GROUP_BEGINS, GROUP_ENDS = "@800200", "@1000200"
+# GTKWave's window: wide enough for the names, without its tree of signals; zoomed (log2 of hundreds
+# of pixels in half a cycle) so that some 150 cycles are seen.
+WINDOW = ("[size] 1500 950", "[signals_width] 200", "[sst_expanded] 0", "*-5.6 -1")
 
 
 @dataclass(frozen=True)
@@ -164,6 +167,7 @@ class Waves:
         lines = [
             f'[dumpfile] "{self.path.absolute()}"',
             f'[savefile] "{self.save_file.absolute()}"',
+            *WINDOW,
         ]
         for group, members in GROUPS.items():
             lines += [GROUP_BEGINS, f"-{group}"]
