@@ -28,7 +28,7 @@ help:
 	@echo "            (MODEL= WEIGHTS= IMAGES= INPUT_SIZE= COUNT= SIM= PRESET= JSON=)"
 	@echo "            WAVES=1 LAYER=name: its waveforms, build/waves.fst (or CYCLES=from:to)"
 	@echo "make report  page of a result: build/report/report.html (RESULTS= SYNTH=, or sim's options)"
-	@echo "make bench  measure whole networks on the RTL (20 minutes)"
+	@echo "make bench  measure whole networks on the RTL (7 to 20 minutes)"
 	@echo "make bitstream  make a bitstream (BOARD=ulx3s-85f|ulx3s-25f|ecpix5-85f PRESET=)"
 	@echo "make program    load it into the board (BOARD=)"
 	@echo "make test   run all tests"
