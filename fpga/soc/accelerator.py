@@ -1,5 +1,7 @@
 """The accelerator's Verilog in LiteX: its ports as LiteX buses, in the bus's clock domain."""
 
+from collections.abc import Iterator
+
 from litedram.frontend.axi import LiteDRAMAXI2Native
 from litex.gen import LiteXModule
 from litex.soc.interconnect import stream
@@ -12,6 +14,7 @@ from litex.soc.interconnect.axi import (
 from litex.soc.interconnect.csr import CSRStatus
 from migen import (
     Case,
+    ClockDomainsRenamer,
     ClockSignal,
     If,
     Instance,
@@ -55,15 +58,32 @@ def _ports(prefix: str, bus, channels: dict[str, tuple[str, ...]], master: bool)
     return ports
 
 
+def _ends(
+    master: AXIInterface, slave: AXIInterface
+) -> Iterator[tuple[str, stream.Endpoint, stream.Endpoint]]:
+    """Each channel with where it comes from and where it goes."""
+    for channel in _AXI:
+        ends = getattr(master, channel), getattr(slave, channel)
+        yield channel, *(ends if channel in _REQUESTS else ends[::-1])
+
+
+class AXIRegister(LiteXModule):
+    """``master`` to ``slave``, both in domain ``domain``, with registers both ways in every
+    channel: no handshake goes through within a cycle. One cycle more in each direction."""
+
+    def __init__(self, master: AXIInterface, slave: AXIInterface, domain: str):
+        for _, source, sink in _ends(master, slave):
+            buffer = stream.Buffer(source.description, pipe_valid=True, pipe_ready=True)
+            self.submodules += ClockDomainsRenamer(domain)(buffer)
+            self.comb += [source.connect(buffer.sink), buffer.source.connect(sink)]
+
+
 class AXICrossing(LiteXModule):
     """``master`` in domain ``cd_from`` to ``slave`` in ``cd_to``, one FIFO a channel."""
 
     def __init__(self, master: AXIInterface, slave: AXIInterface, cd_from: str, cd_to: str):
-        for channel in _AXI:
-            ends = getattr(master, channel), getattr(slave, channel)
-            requests = channel in _REQUESTS
-            source, sink = ends if requests else ends[::-1]
-            domains = (cd_from, cd_to) if requests else (cd_to, cd_from)
+        for channel, source, sink in _ends(master, slave):
+            domains = (cd_from, cd_to) if channel in _REQUESTS else (cd_to, cd_from)
             # Deep enough to hide the round trip of the pointers.
             crossing = stream.ClockDomainCrossing(source.description, *domains, depth=16)
             self.submodules += crossing
@@ -178,13 +198,15 @@ class Accelerator(LiteXModule):
         self.bus = bus = AXILiteInterface(data_width=32, address_width=32)
         self.registers_crossing = AXILiteClockDomainCrossing(bus, registers, "sys", domain)
         self.irq = Signal()
+        # Else the accelerator's stores would wait, within a cycle, for what is behind the port.
+        near = AXIInterface(data_width=width, address_width=32, id_width=1, clock_domain=domain)
+        self.memory_register = AXIRegister(memory, near, domain)
         if domain == "sys":
             self.comb += self.irq.eq(interrupt)
-            near = memory
         else:
             self.specials += MultiReg(interrupt, self.irq)
-            near = AXIInterface(data_width=width, address_width=32, id_width=1)
-            self.memory_crossing = AXICrossing(memory, near, domain, "sys")
+            far, near = near, AXIInterface(data_width=width, address_width=32, id_width=1)
+            self.memory_crossing = AXICrossing(far, near, domain, "sys")
 
         # To the memory's width. The conversion is on the AXI side: LiteDRAM's own converters in
         # front of a native port take write data before its command, which its AXI front end does
