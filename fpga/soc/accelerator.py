@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from litedram.common import LiteDRAMNativePort
 from litedram.frontend.axi import LiteDRAMAXI2Native
 from litex.gen import LiteXModule
 from litex.soc.interconnect import stream
@@ -164,6 +165,24 @@ class AXIWiden(LiteXModule):
         self.comb += slave.b.connect(master.b)
 
 
+class PortRegister(LiteXModule):
+    """A port ``near`` whose commands go through a register, both ways, to LiteDRAM's ``port``.
+
+    LiteDRAM's crossbar goes to the bank machines and back within a cycle. Data of writes waits for
+    its command anyway.
+    """
+
+    def __init__(self, port: LiteDRAMNativePort):
+        self.near = near = LiteDRAMNativePort("both", port.address_width, port.data_width)
+        self.commands = stream.Buffer(port.cmd.description, pipe_valid=True, pipe_ready=True)
+        self.comb += [
+            near.cmd.connect(self.commands.sink),
+            self.commands.source.connect(port.cmd),
+            near.wdata.connect(port.wdata),
+            port.rdata.connect(near.rdata),
+        ]
+
+
 class Accelerator(LiteXModule):
     """The accelerator in clock domain ``domain``, its buses in "sys".
 
@@ -221,8 +240,9 @@ class Accelerator(LiteXModule):
                 self.narrow = AXIDownConverter(near, wide)
             else:
                 self.widen = AXIWiden(near, wide)
+        self.port_register = PortRegister(port)
         self.frontend = LiteDRAMAXI2Native(
-            wide, port, w_buffer_depth=32, r_buffer_depth=32, base_address=base
+            wide, self.port_register.near, w_buffer_depth=32, r_buffer_depth=32, base_address=base
         )
         self.interrupt = CSRStatus(description="Level of the accelerator's interrupt.")
         self.comb += self.interrupt.status.eq(self.irq)
