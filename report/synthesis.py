@@ -6,6 +6,7 @@ from pathlib import Path
 from resarray.spec.errors import ResarrayError
 
 from .figure import Figure, bars, color, rows_layout
+from .performance import bandwidth
 from .read import read_json
 from .schema import AMOUNT, COUNT, FLAG, POSITIVE, SIZE, TEXT, Each, SchemaError, check
 from .text import NOTHING, Table, count, decimal, percent
@@ -149,8 +150,12 @@ def summary_table(found: Synthesis, result: dict) -> Table:
             ["from", found.path[0][2]],
             ["to", found.path[-1][3]],
         ]
-    projected = images_per_second(found, result)
-    rows += [["projected", f"{projected:.1f} images/s (frequency ÷ simulated cycles, not a board)"]]
+    projected, memory = images_per_second(found, result), bandwidth(result)[1]
+    rows.append([
+        "projected",
+        f"{projected:.1f} images/s with this run's memory, {memory} (frequency ÷ simulated cycles, "
+        "not a board)",
+    ])  # fmt: skip
     rows += [[name, version] for name, version in found.tools.items()]
     return Table(["synthesis", ""], rows, left=(0, 1))
 
