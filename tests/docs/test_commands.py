@@ -49,14 +49,14 @@ FIRST = {
 }
 NOT_RUN = {
     "make test": "is what runs this",
-    "make bitstream": "places and routes for an hour",
-    "make bitstream BOARD=ulx3s-25f": "places and routes for half an hour",
+    "make bitstream": "places and routes for ten minutes",
+    "make bitstream BOARD=ulx3s-25f": "places and routes for six minutes",
     "make program BOARD=ulx3s-25f": "needs a board",
     "resarray run --port /dev/ttyUSB0 --board ulx3s-25f resnet8.rsa cat.png dog.png": (
         "needs a board"
     ),
     "resarray synth --preset default --device 85f --seeds 3 --json out.json": (
-        "places and routes for an hour"
+        "places and routes for half an hour"
     ),
 }
 slow = pytest.mark.skipif(not os.environ.get("RESARRAY_SLOW"), reason="set RESARRAY_SLOW=1")
