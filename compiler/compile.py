@@ -4,12 +4,13 @@ import dataclasses
 
 from resarray.golden.graph import QGraph
 from resarray.spec import image, layout
-from resarray.spec.config import Config
+from resarray.spec.config import LIMITS, Config
 from resarray.spec.errors import ResarrayError
-from resarray.spec.isa import INSTRUCTION_BYTES, WAIT_BITS, Engine
+from resarray.spec.isa import ADDR_BITS, INSTRUCTION_BYTES, WAIT_BITS, Engine
 
 from .allocate import ALIGNMENT, Memory, place_kept
 from .cost import predict
+from .liveness import require_ending
 from .lowering import Layer, lower
 from .program import Program, tensor_symbol, weights_symbol
 from .schedule import schedule
@@ -20,7 +21,6 @@ from .weights import pack_weights
 
 # Instructions; longer programs get the tiling's estimate instead of the simulated prediction.
 MAX_SIMULATED = 40_000
-ADDRESS_BITS = 30  # of a word's address
 
 
 def compile_graph(
@@ -51,6 +51,12 @@ def compile_graph(
         raise ResarrayError(f"a batch of {batch} images is not possible: choose 1 or more")
     timing = MemoryTiming(latency, bytes_per_cycle)
     layers = lower(graph, config, fuse_pool)
+    if len(layers) > config.profile_marks:
+        raise ResarrayError(
+            f"network '{graph.name}' has {len(layers)} layers, configuration '{config.name}' "
+            f"profiles {config.profile_marks}: use a larger profile_marks (at most "
+            f"{LIMITS['profile_marks'].highest}) or a smaller network"
+        )
     layouts = _layouts(graph, layers, config)
     room = _memory_limit(config, memory_bytes)
     names = [graph.input, *(layer.output for layer in layers)]
@@ -79,6 +85,7 @@ def compile_graph(
         _check_count(sum(len(t.steps) + len(t.outputs) for t in tiles), batch)
     program = schedule(tiles, config, kept)
     _check_count(len(program.instructions), batch)
+    require_ending(program.instructions, config)
 
     if len(program.instructions) <= MAX_SIMULATED:
         cycles = predict(program.instructions, config, timing).layer_cycles
@@ -138,7 +145,7 @@ def compile_graph(
 
 def _memory_limit(config: Config, memory_bytes: int | None) -> int:
     """Bytes that may be used: what there is, what MEM_SIZE can say and what addresses reach."""
-    reachable = min(config.rows << ADDRESS_BITS, (1 << 32) - ALIGNMENT)
+    reachable = min(config.rows << ADDR_BITS, (1 << 32) - ALIGNMENT)
     return reachable if memory_bytes is None else min(memory_bytes, reachable)
 
 

@@ -2,8 +2,8 @@
 
 The engines are simulated from event to event as fluids: between two events every active engine has
 a constant rate, limited by the memory port (fair shares) and by the FIFOs between engines.
-Instructions are read from memory too and dealt out in order into queues of limited depth, so the
-model also finds deadlocks.
+Instructions are read from memory too and dealt out in order into queues of limited depth. Whether a
+program ends at all is `liveness`'s question.
 """
 
 import heapq
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from resarray.spec.config import Config
 from resarray.spec.isa import WAITS, Engine
 
+from .liveness import Deadlock
 from .program import Instruction
 from .timing import MemoryTiming
 
@@ -42,10 +43,6 @@ class Prediction:
     def layer_cycles(self) -> list[int]:
         """Cycles from mark to mark; the last layer ends with the program."""
         return [b - a for a, b in itertools.pairwise([0, *self.marks[:-1], self.total])]
-
-
-class Deadlock(AssertionError):
-    """The program cannot finish: a fault of the compiler."""
 
 
 def predict(

@@ -4,6 +4,9 @@ The result is what the hardware must leave in memory. Program order is only one 
 which the engines may run, so the model also proves that the waits forbid every harmful other one:
 each instruction carries the set of instructions that its waits, and theirs in turn, guarantee to be
 complete, and each access to the input buffer, an accumulator bank or memory is checked against it.
+
+Values are int64 here and have widths in hardware: each is checked against the width in
+`spec.numerics` that the hardware's register is built from.
 """
 
 import numpy as np
@@ -21,7 +24,14 @@ from resarray.spec.isa import (
     encode,
 )
 from resarray.spec.layout import from_dict
-from resarray.spec.numerics import RESIDUAL_HEADROOM
+from resarray.spec.numerics import (
+    ACC_BITS,
+    ACTIVATION_BITS,
+    RESIDUAL_HEADROOM,
+    WEIGHT_MAX,
+    WidthError,
+    require_bits,
+)
 
 from .pooling import PoolStage, requantise
 
@@ -31,7 +41,7 @@ class ScheduleError(AssertionError):
 
 
 def run_image(image: Image, inputs: np.ndarray | None = None, *, check: bool = True) -> np.ndarray:
-    """Memory after a run: uint8 [mem_size].
+    """Memory after a run: uint8 [mem_size]. `WidthError` for a value that hardware cannot hold.
 
     Parameters
     ----------
@@ -88,8 +98,8 @@ class Machine:
                 if self.checker is not None:
                     self.checker.issue(engine, fields)
                 self.executors[engine](fields)
-            except ScheduleError as fault:
-                raise ScheduleError(f"instruction {i} ({engine.name}): {fault}") from fault
+            except (ScheduleError, WidthError) as fault:
+                raise type(fault)(f"instruction {i} ({engine.name}): {fault}") from fault
         for fifo in (self.weights, self.residual, self.output):
             if len(fifo):
                 raise ScheduleError(f"{len(fifo)} words are left in the {fifo.name} FIFO")
@@ -149,6 +159,9 @@ class Machine:
             self.params[bank] = self._parameters()
         others = self.weights.take((len(k) - 1) * config.columns)
         weights = np.concatenate([weights, others]).reshape(len(k), config.columns, -1)
+        # What the width of a column's result for one k-tile rests on: `numerics.dot_bits`.
+        if int(weights.min()) < -WEIGHT_MAX:
+            raise WidthError(f"a weight of {int(weights.min())}, -{WEIGHT_MAX} is the least")
         # [pixel][k-tile][rows] byte addresses
         address = f["base"] + m[:, None] + k
         if int(address.max()) + config.rows > self.buffer.size:
@@ -170,6 +183,7 @@ class Machine:
             if len(m) > self.valid_pixels[bank]:
                 raise ScheduleError("compute adds to pixels that were not cleared")
             self.acc[bank, : len(m)] += acc
+        require_bits(self.acc[bank, : len(m)], ACC_BITS, "accumulator")
 
     def _parameters(self) -> np.ndarray:
         """[bias, mult, shift][columns]"""
@@ -198,8 +212,6 @@ class Machine:
         acc = self.acc[bank, first:stop, :channels]
         bias, mult, shift = self.params[bank, :, :channels]
         total = acc + bias
-        if total.size and max(int(total.max()), -int(total.min()) - 1) >= 1 << 31:
-            raise ScheduleError(f"accumulator plus bias {int(np.abs(total).max())} exceeds int32")
         residual = 0
         if f["res_en"]:
             words = self.residual.take(f["n_blocks"] * f["px_count"]).astype(np.int64)
@@ -208,6 +220,7 @@ class Machine:
                 "res_shift"
             ]
         out = requantise(total, mult, shift, f["zp_out"], f["lo"], f["hi"], residual)
+        require_bits(out, ACTIVATION_BITS, "output")
         blocks = out.reshape(-1, f["n_blocks"], rows).transpose(1, 0, 2)  # [block][pixel][rows]
         if Pool(f["pool"]) == Pool.NONE:
             self.output.put(blocks.reshape(-1, rows).astype(np.int8))

@@ -13,7 +13,9 @@ from resarray.golden.graph import QAdd, QConv, QGlobalAvgPool, QGraph, QMaxPool
 from resarray.spec.config import MAX_DOT_LENGTH, Config
 from resarray.spec.errors import ResarrayError
 from resarray.spec.layout import ceil_div
-from resarray.spec.numerics import IDENTITY_MULT, WEIGHT_MAX
+from resarray.spec.numerics import IDENTITY_MULT
+
+from .checks import check_op
 
 
 @dataclass(frozen=True)
@@ -102,11 +104,13 @@ def lower(graph: QGraph, config: Config, fuse_pool: bool = True) -> list[Layer]:
     for op in graph.ops:
         if op.name in fused:
             continue
+        check_op(graph, op)
         if isinstance(op, QConv):
             layer = _lower_conv(graph, op, config)
             layer = replace(layer, packed=packed and op.input == graph.input)
             pool = _pool_to_fuse(graph, op, consumers) if fuse_pool else None
             if pool is not None and _fits_line_buffer(graph, pool, layer, config):
+                check_op(graph, pool)
                 fused.add(pool.name)
                 layer = _fuse(graph, layer, pool)
         elif isinstance(op, QMaxPool):
@@ -178,27 +182,12 @@ def _fuse(graph: QGraph, layer: Layer, pool: QMaxPool) -> Layer:
 
 def _lower_conv(graph: QGraph, op: QConv, config: Config) -> Layer:
     source, output = graph.tensors[op.input], graph.tensors[op.output]
-    cout, cin, kh, kw = op.weight.shape
-    if (cin, cout) != (source.shape[0], output.shape[0]):
-        raise ResarrayError(
-            f"layer '{op.name}': weights are {cout}x{cin}, its tensors have {output.shape[0]} and "
-            f"{source.shape[0]} channels; quantise the model again"
-        )
+    _, cin, kh, kw = op.weight.shape
     vectors = ceil_div(cin, config.rows) * config.rows * kh * kw
     if vectors > MAX_DOT_LENGTH:
         raise ResarrayError(
             f"layer '{op.name}': dot products of {vectors} elements, at most {MAX_DOT_LENGTH} are "
             "allowed (the accumulator's proven range); use fewer input channels"
-        )
-    if int(np.abs(op.weight.astype(np.int16)).max()) > WEIGHT_MAX:
-        raise ResarrayError(
-            f"layer '{op.name}': a weight is -128, [-{WEIGHT_MAX}, {WEIGHT_MAX}] is allowed; "
-            "quantise the model again"
-        )
-    if not all(0 <= p <= 15 for p in op.padding):
-        raise ResarrayError(
-            f"layer '{op.name}': padding {op.padding}, 0 to 15 on each side is allowed; "
-            "pad the tensor in the model"
         )
     residual = {}
     if op.residual is not None:

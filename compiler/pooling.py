@@ -4,13 +4,27 @@ import numpy as np
 
 from resarray.spec.config import Config
 from resarray.spec.isa import Pool
-from resarray.spec.numerics import GUARD_BITS
+from resarray.spec.numerics import (
+    ACC_BITS,
+    FIXED_BITS,
+    GUARD_BITS,
+    SUM_BITS,
+    TERM_BITS,
+    TOTAL_BITS,
+    require_bits,
+)
 
 
 def requantise(total, mult, shift, zp_out, lo, hi, residual=0) -> np.ndarray:
-    """int64 arrays to values in [lo, hi]; ``total`` already holds the bias."""
+    """int64 arrays to values in [lo, hi]; ``total`` already holds the bias. `numerics.WidthError`
+    where a value exceeds the lane's registers."""
+    require_bits(total, ACC_BITS, "accumulator plus bias")
+    require_bits(residual, TERM_BITS, "residual term")
     fixed = ((total * mult) >> shift) + residual
-    return np.clip(((fixed + (1 << (GUARD_BITS - 1))) >> GUARD_BITS) + zp_out, lo, hi)
+    # The zero point is added with the rounding, before the guard bits are dropped.
+    fixed += (1 << (GUARD_BITS - 1)) + (zp_out << GUARD_BITS)
+    require_bits(fixed, FIXED_BITS, "requantised sum")
+    return np.clip(fixed >> GUARD_BITS, lo, hi)
 
 
 class PoolStage:
@@ -32,9 +46,11 @@ class PoolStage:
         if f["avg_first"]:
             self.sum[:] = 0
         self.sum += blocks[0].sum(axis=0)
+        require_bits(self.sum, SUM_BITS, "sum of a global average")
         if not f["avg_last"]:
             return np.zeros((0, len(self.sum)), np.int8)
         total = self.sum + f["avg_bias"]
+        require_bits(total, TOTAL_BITS, "total of a global average")
         out = requantise(total, f["avg_mult"], f["avg_shift"], f["avg_zp"], -128, 127)
         return out[None].astype(np.int8)
 

@@ -8,7 +8,7 @@ from the start of a tensor, words from the start of a slab, words of a layer's w
 from dataclasses import dataclass
 
 from resarray.spec.config import Config
-from resarray.spec.isa import Pool
+from resarray.spec.isa import LAYOUTS, Engine, Pool
 from resarray.spec.layout import Layout, ceil_div
 
 from .lowering import AveragePool, Layer, MaxPool
@@ -24,6 +24,10 @@ from .tiling import (
 from .weights import WeightStream
 
 FIRST_CHUNK = 256  # words of a LOAD that the first compute waits for
+_FIELDS = {(engine, f.name): f for engine, layout in LAYOUTS.items() for f in layout}
+MAX_RUN = _FIELDS[Engine.LOAD, "run_len"].range[1]  # words of a contiguous run
+MAX_K_BLOCKS = _FIELDS[Engine.COMPUTE, "n_k0"].range[1]  # channel blocks of one COMPUTE
+MAX_STREAM = _FIELDS[Engine.WEIGHTS, "length"].range[1]  # words of one WEIGHTS
 
 Range = tuple[int, int]  # [start, stop)
 
@@ -133,6 +137,8 @@ def _conv_tiles(index, layer, tiling, stream, source, output, images, config) ->
     streamed = [
         (kept + first, count) for first, count in (balanced(blocks - kept, parts) if parts else [])
     ]
+    # Column tiles whose weights one WEIGHTS brings.
+    per_stream = max(1, min(n_tiles, MAX_STREAM // stream.tile_words))
     tiles = []
     for rows in balanced(layer.shape[1], tiling.n_rows):
         for cols in column_tiles(layer, tiling.n_cols):
@@ -148,8 +154,12 @@ def _conv_tiles(index, layer, tiling, stream, source, output, images, config) ->
                 extent = rows[1], cols[1]
                 steps = []
                 for slab, count in shared + slabs(streamed):
-                    whole = middle and slab in [kept for kept, _ in shared]
+                    whole = middle and count <= MAX_K_BLOCKS and slab in [s for s, _ in shared]
                     steps += _steps(layer, slab, *windows, extent, count, whole, config)
+                weights = None
+                if tile % per_stream == 0:
+                    words = min(per_stream, n_tiles - tile) * stream.tile_words
+                    weights = tile * stream.tile_words, words
                 first = tile * config.column_blocks
                 stop = min(first + config.column_blocks, out_blocks)
                 tiles.append(
@@ -157,7 +167,7 @@ def _conv_tiles(index, layer, tiling, stream, source, output, images, config) ->
                         index,
                         steps,
                         _outputs(layer, images, rows, cols, (first, stop), first, output),
-                        (0, n_tiles * stream.tile_words) if tile == 0 else None,
+                        weights,
                     )
                 )
     return tiles
@@ -246,7 +256,7 @@ def _transfer(
         "n_blocks": n_blocks,
         "block_stride": height * width if n_blocks > 1 else 0,
     }
-    if cols[1] == width and (step == 1 or count == 1):
+    if cols[1] == width and (step == 1 or count == 1) and count * width <= MAX_RUN:
         fields |= {"n_runs": 1, "run_stride": 0, "run_len": count * width}
     else:
         fields |= {"n_runs": count, "run_stride": step * width, "run_len": cols[1]}

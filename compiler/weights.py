@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from resarray.spec.config import Config
-from resarray.spec.errors import ResarrayError
 from resarray.spec.layout import ceil_div
+from resarray.spec.numerics import ACC_BITS, require_bits
 
 from .lowering import Layer
 
@@ -28,7 +28,7 @@ class WeightStream:
 
 
 def pack_weights(layer: Layer, config: Config) -> WeightStream:
-    """The weight stream of ``layer``; `ResarrayError` when a folded bias exceeds int32."""
+    """The weight stream of ``layer``."""
     vectors = _identity_vectors(config) if layer.identity else _conv_vectors(layer, config)
     n_tiles, _, columns, rows = vectors.shape
     bias, mult, shift = (
@@ -40,11 +40,10 @@ def pack_weights(layer: Layer, config: Config) -> WeightStream:
     if config.element == "pair":
         # The element adds w0 * w1 of each pair of channels; the bias takes it off again.
         bias = bias - (wide[..., 0::2] * wide[..., 1::2]).sum(axis=(1, 3), dtype=np.int64)
-    if np.abs(bias + 0.5).max() > 2**31:
-        raise ResarrayError(
-            f"layer '{layer.name}': a folded bias of {int(np.abs(bias).max())} exceeds int32; "
-            "use fewer input channels or a wider calibration range"
-        )
+    # In range, since accumulator plus bias is for every input (`checks`): bias - zp * sum(w) is its
+    # value for raw zeros, inputs of +-127 move it by 127 * sum |w|, and sum |w0 * w1| is at most
+    # half of that.
+    require_bits(bias, ACC_BITS, f"folded bias of layer '{layer.name}'")
     record = (bias & 0xFFFFFFFF) | mult << 32 | shift << 49
     params = np.zeros((n_tiles, columns, config.param_words * rows), np.uint8)
     params[..., :PARAM_BYTES] = record.astype("<i8")[..., None].view(np.uint8)

@@ -5,12 +5,11 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..spec.config import Config
-from .array import dot_bits
+from ..spec.numerics import ACC_BITS, dot_bits
 from .common import delay
 from .layouts import pixel_control
 from .memory import READ_LATENCY, Ram
 
-ACC_BITS = 32
 # From a pixel's read address to the cycle in which its new sum can be read again. K-tiles are at
 # least `columns` >= 4 cycles apart, so a pixel never returns sooner.
 REUSE_CYCLES = 4
@@ -47,7 +46,7 @@ class AccumulatorColumn(wiring.Component):
         super().__init__(
             {
                 "control": In(pixel_control(config)),
-                "dot": In(signed(dot_bits(config))),
+                "dot": In(signed(dot_bits(config.rows))),
                 "drain_pixel": In(range(config.acc_depth)),
                 "q0": Out(signed(ACC_BITS)),
                 "q1": Out(signed(ACC_BITS)),
@@ -103,7 +102,7 @@ class Accumulators(wiring.Component):
         super().__init__(
             {
                 "control": In(pixel_control(config)),
-                **{f"dot{c}": In(signed(dot_bits(config))) for c in range(config.columns)},
+                **{f"dot{c}": In(signed(dot_bits(config.rows))) for c in range(config.columns)},
                 "finished": Out(1),
                 "mark": Out(1),
                 "read": In(drain_read(config)),

@@ -29,7 +29,7 @@ class ReadArbiter(wiring.Component):
     mem_base : In          bus address of word 0, in bytes (a multiple of 4 KiB)
     mem_words : In         words that may be read
     halt : In
-    error : Out(ERROR), error_valid : Out   a pulse with the fault
+    error : Out(ERROR), error_valid : Out   a pulse with the fault and its burst's address
     idle : Out             nothing in flight
     """
 
@@ -55,7 +55,7 @@ class ReadArbiter(wiring.Component):
         shift = exact_log2(self._config.rows)
         bus = self.bus
 
-        tag = data.StructLayout({"client": range(count), "last": 1})
+        tag = data.StructLayout({"client": range(count), "last": 1, "addr": ADDR_BITS})
         m.submodules.tags = tags = Fifo(tag.size, self._config.max_reads)
 
         # Cycle 0: choose a request.
@@ -112,7 +112,7 @@ class ReadArbiter(wiring.Component):
             ),
             go.eq(~valid3),
             tags.i.valid.eq(issue),
-            tags.i.payload.eq(Cat(s3.client, s3.burst.last)),
+            tags.i.payload.eq(Cat(s3.client, s3.burst.last, s3.burst.addr)),
             bus.arsize.eq(shift),
             bus.arburst.eq(1),
         ]  # fmt: skip
@@ -152,7 +152,11 @@ class ReadArbiter(wiring.Component):
 
         bad_data = Signal()
         data_client = Signal(range(count))
-        m.d.sync += [bad_data.eq(step & (bus.rresp != 0)), data_client.eq(head.client)]
+        data_addr = Signal(ADDR_BITS, reset_less=True)
+        m.d.sync += [
+            bad_data.eq(step & (bus.rresp != 0)), data_client.eq(head.client),
+            data_addr.eq(head.addr),
+        ]  # fmt: skip
         data_engine, burst_engine = engine_of(data_client), engine_of(s3.client)
         outside = Signal()
         m.d.sync += outside.eq(valid3 & s3.outside & ~self.halt)
@@ -160,6 +164,7 @@ class ReadArbiter(wiring.Component):
         with m.If(bad_data):
             m.d.comb += [
                 self.error.cause.eq(ErrorCause.READ_RESPONSE), self.error.engine.eq(data_engine),
+                self.error.addr.eq(Cat(Const(0, shift), data_addr)),
             ]  # fmt: skip
         with m.Else():
             m.d.comb += [

@@ -17,6 +17,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ..spec.config import Config
+from ..spec.numerics import dot_bits
 from . import element
 
 # What a column passes on as it came.
@@ -26,11 +27,6 @@ HOPPING = ("vector", "swap", "weight", "weight_valid", "weight_column", "shared"
 def tree_levels(config: Config) -> int:
     """Register levels of a column's adder tree."""
     return ceil_log2(config.rows // 2)
-
-
-def dot_bits(config: Config) -> int:
-    """Width of a column's result: |sum of rows/2 pairs| <= rows/2 * 48,641 < 2**(16 + levels)."""
-    return 17 + tree_levels(config)
 
 
 def column_latency(config: Config) -> int:
@@ -74,8 +70,8 @@ class Column(wiring.Component):
         self._config = config
         self._index = index
         bits = 8 * config.rows
-        shared = signed(dot_bits(config))
-        members = {"dot": Out(signed(dot_bits(config)))}
+        shared = signed(dot_bits(config.rows))
+        members = {"dot": Out(signed(dot_bits(config.rows)))}
         for name, shape in (
             ("vector", bits),
             ("swap", 1),
@@ -128,7 +124,7 @@ class SharedTerm(wiring.Component):
 
     def __init__(self, config: Config):
         self._config = config
-        super().__init__({"vector": In(8 * config.rows), "sum": Out(signed(dot_bits(config)))})
+        super().__init__({"vector": In(8 * config.rows), "sum": Out(signed(dot_bits(config.rows)))})
 
     def elaborate(self, platform):
         m = Module()
@@ -161,7 +157,7 @@ class SystolicArray(wiring.Component):
         super().__init__({
             "vector": In(bits), "swap": In(1), "weight": In(bits), "weight_valid": In(1),
             "weight_column": In(range(config.columns)),
-            **{f"dot{c}": Out(signed(dot_bits(config))) for c in range(config.columns)},
+            **{f"dot{c}": Out(signed(dot_bits(config.rows))) for c in range(config.columns)},
         })  # fmt: skip
 
     def elaborate(self, platform):

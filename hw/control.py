@@ -69,7 +69,9 @@ class RegisterFile(wiring.Component):
 
         def enables(name: str) -> Signal:
             enable = Signal(4, name=f"enable_{name.lower()}")
-            m.d.sync += enable.eq(strobe & (written & (at == regs[name].offset)).replicate(4))
+            m.d.sync += enable.eq(
+                strobe & (written & (at[2:] == regs[name].offset >> 2)).replicate(4)
+            )
             return enable
 
         m.d.sync += self.start.eq(enables("CTRL")[0] & chosen_value[0])

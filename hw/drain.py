@@ -8,6 +8,7 @@ from amaranth.utils import exact_log2
 
 from ..spec.config import Config
 from ..spec.isa import Engine
+from ..spec.numerics import ACC_BITS
 from . import accumulator, requantise
 from .common import delay
 from .compute import param_write
@@ -78,7 +79,7 @@ class DrainEngine(wiring.Component):
         super().__init__({
             "i": In(stream.Signature(INSTRUCTIONS[Engine.DRAIN])),
             "read": Out(accumulator.drain_read(config)),
-            "lanes": In(data.ArrayLayout(signed(accumulator.ACC_BITS), config.lanes)),
+            "lanes": In(data.ArrayLayout(signed(ACC_BITS), config.lanes)),
             "param": In(param_write(config)), "param_valid": In(1),
             "residual": In(stream.Signature(8 * config.rows)),
             "o": Out(stream.Signature(8 * config.rows)),
@@ -104,7 +105,10 @@ class DrainEngine(wiring.Component):
         group = Signal(range(max(2, config.column_groups)))
         first_group = Signal.like(group)
         next_group = Signal.like(group)
-        pixel, pixels, blocks = Signal(10), Signal(10), Signal(6)
+        pixel, pixels, blocks = (
+            Signal.like(like, name=name)
+            for name, like in (("pixel", c.px_base), ("pixels", c.px_count), ("blocks", c.n_blocks))
+        )
         last_pixel, last_block, one_pixel = Signal(), Signal(), Signal()
         room = Signal(range(FIFO_WORDS + 1), init=FIFO_WORDS)
         has_room = Signal()

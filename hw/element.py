@@ -4,12 +4,11 @@ from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from ..spec.numerics import ACTIVATION_BITS, FACTOR_BITS, PRODUCT_BITS, WEIGHT_BITS
 from . import multiplier
 from .common import delay
 from .multiplier import Multiplier
 
-ACTIVATION_BITS = 8
-WEIGHT_BITS = 8
 # Every element takes this long from its operands to its product: a register in fabric, for the way
 # to a multiplier and from it is long, the multiplier's own, and a register in fabric again.
 LATENCY = 1 + multiplier.LATENCY + 1
@@ -42,7 +41,7 @@ class MacElement(Element):
 
     multipliers = 2
     uses_shared_term = False
-    product: Out(signed(17))
+    product: Out(signed(PRODUCT_BITS))
 
     def elaborate(self, platform):
         m = Module()
@@ -74,13 +73,13 @@ class PairElement(Element):
 
     multipliers = 1
     uses_shared_term = True
-    product: Out(signed(17))
+    product: Out(signed(PRODUCT_BITS))
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.multiplier = product = Multiplier(9, 9)
+        m.submodules.multiplier = product = Multiplier(FACTOR_BITS, FACTOR_BITS)
         # Cycle 1: pre-adders. Cycles 2 to 4: multiplier.
-        x, y = Signal(signed(9), reset_less=True), Signal(signed(9), reset_less=True)
+        x, y = (Signal(signed(FACTOR_BITS), name=n, reset_less=True) for n in "xy")
         m.d.sync += [x.eq(self.a0 + self.w1), y.eq(self.a1 + self.w0)]
         m.d.comb += [product.a.eq(x), product.b.eq(y)]
         # Cycle 5: register in fabric.

@@ -17,19 +17,21 @@ def struct_of(fields: list[isa.Field]) -> data.StructLayout:
 INSTRUCTIONS = {engine: struct_of(fields) for engine, fields in isa.LAYOUTS.items()}
 PARAMS = struct_of(isa.PARAMS)
 
-ADDR_BITS = 30  # memory word addresses
-RUN_BITS = 24  # longest contiguous run, in words (WEIGHTS)
+ADDR_BITS = isa.ADDR_BITS
+BEATS_BITS = 9  # of a burst's length: AXI4 has up to 256 beats
 
-# A memory access pattern: see `resarray.spec.isa`.
-PATTERN = data.StructLayout({
-    "addr": ADDR_BITS, "n_blocks": 10, "block_stride": 24, "n_runs": 10, "run_stride": 16,
-    "run_len": RUN_BITS, "kept": 1, "mirror": isa.MIRROR_BITS,
-})  # fmt: skip
+# A memory access pattern: a LOAD's fields, but for the longer run of a WEIGHTS.
+_LOAD = INSTRUCTIONS[isa.Engine.LOAD].members
+PATTERN = data.StructLayout(
+    {name: _LOAD[name] for name in ("addr", "n_blocks", "block_stride", "n_runs", "run_stride")}
+    | {"run_len": INSTRUCTIONS[isa.Engine.WEIGHTS].members["length"]}
+    | {name: _LOAD[name] for name in ("kept", "mirror")}
+)
 
 # A burst: ``beats`` words from ``addr``; ``last`` marks the last burst of an instruction;
 # ``kept``: they are in the scratchpad from word ``place`` on.
 BURST = data.StructLayout({
-    "addr": ADDR_BITS, "beats": 9, "last": 1, "kept": 1, "place": isa.MIRROR_BITS,
+    "addr": ADDR_BITS, "beats": BEATS_BITS, "last": 1, "kept": 1, "place": isa.MIRROR_BITS,
 })  # fmt: skip
 
 

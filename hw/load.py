@@ -69,8 +69,9 @@ class LoadEngine(wiring.Component):
         prepared = Signal(2)
         start = Signal()
         m.d.sync += prepared.eq(Mux(start, 0, Cat(waiting_valid, prepared[0] & waiting_valid)))
+        extent = len(w.rows) + 1  # bits of a line's or column's number, padding included
         names = ("first_x", "end_x", "total_x", "first_y", "end_y", "total_y")
-        new = {n: Signal(11, name=f"new_{n}", reset_less=True) for n in names}
+        new = {n: Signal(extent, name=f"new_{n}", reset_less=True) for n in names}
         one_x, one_y, one_block = Signal(), Signal(), Signal()
         m.d.sync += [
             new["first_x"].eq(w.left), new["end_x"].eq(w.left + w.cols),
@@ -85,15 +86,15 @@ class LoadEngine(wiring.Component):
         # each runs through border, data, border.
         go = Signal()
         active = Signal()
-        now = {n: Signal(11, name=n, reset_less=True) for n in names}
+        now = {n: Signal(extent, name=n, reset_less=True) for n in names}
         now_one_x, now_one_y = Signal(), Signal()
         x, y, left_x, left_y = (
-            Signal(11, name=n, reset_less=True) for n in ("x", "y", "left_x", "left_y")
+            Signal(extent, name=n, reset_less=True) for n in ("x", "y", "left_x", "left_y")
         )
         last_x, last_y, last_block = Signal(), Signal(), Signal()
-        blocks = Signal(10)
+        blocks = Signal.like(w.n_blocks, name="blocks")
         addr = Signal(range(self._config.input_words))
-        pad_value = Signal(8)
+        pad_value = Signal.like(w.pad_value, name="pad_value")
         end = Signal()
         m.d.comb += [
             end.eq(last_x & last_y & last_block),

@@ -23,8 +23,6 @@ AVERAGE_LATENCY = 1 + WIDE_LATENCY + 2 + 1 + 2
 # their way when it begins to fill.
 FIFO_WORDS = 16
 PIPELINE = 9
-# Sum of at most 2**16 int8 pixels (65,536 * 128 = 2**23).
-SUM_BITS = 25
 
 
 def offset(word):
@@ -73,17 +71,20 @@ class PoolStage(wiring.Component):
         bits = 8 * config.rows
 
         # Position of the next word. The flags say what the counters are.
-        pixels, blocks, left = Signal(10), Signal(6), Signal(10)
+        pixels, blocks, left = (
+            Signal.like(like, name=name)
+            for name, like in (("pixels", c.px_count), ("blocks", c.n_blocks), ("left", c.width))
+        )
         end_of_block, last_block, end_of_row = Signal(), Signal(), Signal()
         start_of_row, last_row, start_of_block = Signal(), Signal(), Signal()
         odd_x, odd_y, first_row = Signal(), Signal(), Signal()
-        column = Signal(10)  # pooled column of the current horizontal window
-        line = Signal(12)  # line-buffer word of the block's column 0
+        column = Signal.like(c.pool_width)  # pooled column of the current horizontal window
+        line = Signal.like(c.line)  # line-buffer word of the block's column 0
         taken = Signal()
         m.d.comb += taken.eq(self.i.valid & self.i.ready)
         end = end_of_block & last_block
         one_pixel, one_column, one_row = Signal(), Signal(), Signal()
-        width1 = Signal(11)
+        width1 = Signal(len(c.width) + 1)
         m.d.sync += [
             width1.eq(c.width + 1), one_pixel.eq(c.px_count == 1), one_column.eq(c.width == 1),
             one_row.eq(c.px_count <= c.width),
@@ -133,7 +134,7 @@ class PoolStage(wiring.Component):
             ]  # fmt: skip
 
         # A word on its way through stages 1 to 6, with its bytes `offset`.
-        stage = data.StructLayout({"first": 1, "odd": 1, "addr": 12, "word": bits})
+        stage = data.StructLayout({"first": 1, "odd": 1, "addr": isa.LINE_BITS, "word": bits})
         s1, s2, s3, s4, s5, s6 = (Signal(stage, name=f"s{i}", reset_less=True) for i in range(1, 7))
         flags = data.StructLayout({"valid": 1, "emit": 1, "end": 1, "window": 1})
         f1, f2, f3, f4, f5, f6 = (Signal(flags, name=f"f{i}") for i in range(1, 7))
@@ -200,7 +201,7 @@ class PoolStage(wiring.Component):
 
         # AVERAGE: sums, then one byte a cycle through a small requantiser.
         sums = [
-            Signal(signed(SUM_BITS), name=f"sum{i}", reset_less=True) for i in range(config.rows)
+            Signal(signed(n.SUM_BITS), name=f"sum{i}", reset_less=True) for i in range(config.rows)
         ]
         a_word, a_valid = Signal(bits, reset_less=True), Signal()
         a_run, a_end = Signal(), Signal()
@@ -217,7 +218,7 @@ class PoolStage(wiring.Component):
                 s.eq(Mux(a_restart, 0, s) + b)
                 for s, b in zip(sums, bytes_of(offset(s1.word)), strict=True)
             ]
-        total = Signal(signed(SUM_BITS + 2), reset_less=True)
+        total = Signal(signed(n.TOTAL_BITS), reset_less=True)
         m.submodules.average = multiplier = WideMultiplier(len(total), n.MULT_BITS)
         m.d.comb += [multiplier.a.eq(total), multiplier.b.eq(c.avg_mult)]
         fixed = shift_right(m, multiplier.product, c.avg_shift, "average")

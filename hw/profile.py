@@ -12,14 +12,15 @@ from .common import delay
 from .memory import Ram
 
 RECORD_WORDS = len(registers.PROFILE_FIELDS)
-COUNTER_BITS = 32  # 2**32 cycles: 34 s at 125 MHz, longer than any program
 
 
 class Profiler(wiring.Component):
     """Counts events; at ``mark`` appends the first counters to the profile memory, a word a cycle.
 
-    Marks closer than ``RECORD_WORDS`` cycles, or beyond ``profile_marks``, are dropped: ``records``
-    tells.
+    A mark that comes while the record before is being written waits for it, so its record is up to
+    ``RECORD_WORDS`` cycles late. One can wait; that is enough: the first instructions of two layers
+    begin at least 12 cycles apart (they take parameters), so of any three marks the third comes 12
+    cycles or more after the first. Marks beyond ``profile_marks`` are dropped: ``records`` tells.
 
     Members
     -------
@@ -35,7 +36,7 @@ class Profiler(wiring.Component):
         super().__init__(
             {
                 **{f"event_{name.lower()}": In(1) for name in registers.COUNTERS},
-                **{name.lower(): Out(COUNTER_BITS) for name in registers.COUNTERS},
+                **{name.lower(): Out(registers.COUNTER_BITS) for name in registers.COUNTERS},
                 "mark": In(1),
                 "records": Out(range(config.profile_marks + 1)),
                 "addr": In(range(config.profile_marks * RECORD_WORDS)),
@@ -58,11 +59,11 @@ class Profiler(wiring.Component):
         writing = Signal()
         # A mark takes as long as the events: the counters are those of its cycle.
         mark = delay(m, self.mark, 1, "mark")
-        room, take = Signal(), Signal()
-        m.d.sync += [
-            room.eq(self.records != self._config.profile_marks),
-            take.eq(mark & ~writing & ~take & room),
-        ]
+        take, waiting = Signal(), Signal()
+        marked = mark | waiting
+        taking = marked & ~writing & ~take
+        room = self.records != self._config.profile_marks
+        m.d.sync += [take.eq(taking & room), waiting.eq(marked & ~taking)]
         with m.If(take):
             m.d.sync += [
                 s.eq(counters[n]) for s, n in zip(snapshot, registers.PROFILE_FIELDS, strict=True)

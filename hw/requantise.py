@@ -10,7 +10,6 @@ from .layouts import PARAMS
 from .multiplier import WIDE_LATENCY, Multiplier, WideMultiplier
 
 LATENCY = 8 + WIDE_LATENCY
-FIXED_BITS = 50  # see the widths in `resarray.spec.numerics`
 
 
 def rounding(zp_out):
@@ -47,13 +46,13 @@ class RequantiseLane(wiring.Component):
 
     Members
     -------
-    acc : In(signed 32), params : In(PARAMS)
+    acc : In(signed), params : In(PARAMS)
     residual : In(signed 8), res_en, res_zp, res_mult, res_shift, zp_out, lo, hi : In
         constant while pixels are under way
     out : Out(signed 8)
     """
 
-    acc: In(signed(32))
+    acc: In(signed(n.ACC_BITS))
     params: In(PARAMS)
     residual: In(signed(8))
     res_en: In(1)
@@ -68,10 +67,10 @@ class RequantiseLane(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         # Cycle 1: bias; the compiler keeps the sum in 32 bits.
-        total = Signal(signed(32), reset_less=True)
+        total = Signal(signed(n.ACC_BITS), reset_less=True)
         m.d.sync += total.eq(self.acc + self.params.bias)
         # Cycles 2 to 5: multiply.
-        m.submodules.multiplier = multiplier = WideMultiplier(32, n.MULT_BITS)
+        m.submodules.multiplier = multiplier = WideMultiplier(n.ACC_BITS, n.MULT_BITS)
         m.d.comb += [
             multiplier.a.eq(total),
             multiplier.b.eq(delay(m, self.params.mult, 1, "mult", reset_less=True)),
@@ -85,16 +84,15 @@ class RequantiseLane(wiring.Component):
         m.d.sync += centred.eq(self.residual - self.res_zp)
         m.submodules.residual = residual = Multiplier(9, n.MULT_BITS + 1)
         m.d.comb += [residual.a.eq(centred), residual.b.eq(Cat(self.res_mult, Const(0, 1)))]
-        term_bits = 9 + n.MULT_BITS + n.RESIDUAL_HEADROOM
-        product = Signal(signed(term_bits))
+        product = Signal(signed(n.TERM_BITS))
         m.d.comb += product.eq(residual.product << n.RESIDUAL_HEADROOM)
         term = shift_right(m, product, self.res_shift, "term")
         # Cycle 7: what else is added.
-        others = Signal(signed(term_bits + 1), reset_less=True)
+        others = Signal(signed(n.TERM_BITS + 1), reset_less=True)
         m.d.sync += others.eq(Mux(self.res_en, term, 0) + rounding(self.zp_out))
 
         # Cycle 8: add. Cycles 9 and 10: round once. Cycles 11 and 12: clamp.
-        fixed_sum = Signal(signed(FIXED_BITS), reset_less=True)
+        fixed_sum = Signal(signed(n.FIXED_BITS), reset_less=True)
         m.d.sync += fixed_sum.eq(fixed + others)
         result = saturate(m, fixed_sum, "sum")
         below, above = Signal(reset_less=True), Signal(reset_less=True)

@@ -11,7 +11,7 @@ from ..spec.registers import ErrorCause
 from .arbiter import ERROR
 from .axi import AXI4
 from .bursts import BurstSplitter
-from .layouts import ADDR_BITS, BURST, INSTRUCTIONS, pattern_of, word_write
+from .layouts import ADDR_BITS, BEATS_BITS, BURST, INSTRUCTIONS, pattern_of, word_write
 from .memory import Fifo
 
 MAX_WRITES = 16  # bursts whose response is outstanding
@@ -30,7 +30,7 @@ class StoreEngine(wiring.Component):
     mem_base, mem_words, write_words : In
     halt : In              start no more bursts
     done : Out             pulse: all of an instruction's words are in memory
-    error, error_valid : Out(ERROR)   a pulse with the fault
+    error, error_valid : Out(ERROR)   a pulse with the fault and its burst's address
     idle : Out             nothing in flight
     """
 
@@ -55,7 +55,7 @@ class StoreEngine(wiring.Component):
         shift = exact_log2(config.rows)
         m.submodules.fifo = fifo = Fifo(8 * config.rows, config.output_words)
         m.submodules.splitter = splitter = BurstSplitter(config)
-        m.submodules.tags = tags = Fifo(1, MAX_WRITES)
+        m.submodules.tags = tags = Fifo(1 + ADDR_BITS, MAX_WRITES)
         m.d.comb += [
             fifo.i.payload.eq(self.words.payload),
             fifo.i.valid.eq(self.words.valid & self.words.ready),
@@ -102,7 +102,7 @@ class StoreEngine(wiring.Component):
         with m.Else():
             m.d.sync += words.eq(words + added)
 
-        left = Signal(9)  # words of the current burst still to be written
+        left = Signal(BEATS_BITS)  # words of the current burst still to be written
         free, last_word = Signal(init=1), Signal()  # no such word, one such word
         w_step = bus.wvalid & bus.wready
         m.d.comb += [
@@ -111,7 +111,7 @@ class StoreEngine(wiring.Component):
                 & tags.i.ready
             ),
             tags.i.valid.eq(start),
-            tags.i.payload.eq(s3.burst.last),
+            tags.i.payload.eq(Cat(s3.burst.last, s3.burst.addr)),
             bus.awsize.eq(shift),
             bus.awburst.eq(1),
             bus.wvalid.eq(~free & fifo.o.valid),
@@ -152,7 +152,9 @@ class StoreEngine(wiring.Component):
         # Reported a cycle later.
         bad_response = Signal()
         bad_burst = Signal()
+        response_addr = Signal(ADDR_BITS, reset_less=True)
         m.d.sync += [
+            response_addr.eq(tags.o.payload[1:]),
             bad_response.eq(response & (bus.bresp != 0)),
             bad_burst.eq(valid3 & outside & ~self.halt),
         ]
@@ -160,7 +162,8 @@ class StoreEngine(wiring.Component):
         # Whole assignments: Verilog never evaluates a combinational block that only drives a part
         # of a structure with a constant.
         cause = Mux(bad_response, ErrorCause.WRITE_RESPONSE, ErrorCause.OUTSIDE_WINDOW)
+        addr = Mux(bad_response, response_addr, s3.burst.addr)
         m.d.comb += self.error.as_value().eq(
-            Cat(Value.cast(cause)[:3], Const(Engine.STORE, 3), Const(0, shift), s3.burst.addr)
+            Cat(Value.cast(cause)[:3], Const(Engine.STORE, 3), Const(0, shift), addr)
         )
         return m

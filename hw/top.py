@@ -37,6 +37,7 @@ from .scratchpad import Scratchpad
 from .store import StoreEngine
 
 FETCH = len(Engine)  # the fetch unit's number among the engines in error reports
+BOUNDARY_BITS = 12  # no AXI burst crosses 4 KiB
 
 
 class Core(wiring.Component):
@@ -48,6 +49,7 @@ class Core(wiring.Component):
     resets : In                            one for each unit
     start : In                             1 cycle after the reset, or later
     mem_base, mem_size, write_base, prog_addr, prog_count : In(32)   see the register map
+    bad_settings : In                      the settings above are not possible: no start
     finished : Out                         the whole program is complete
     error_cause, error_engine, error_addr : Out
     quiet : Out                            no memory transaction in flight
@@ -71,7 +73,7 @@ class Core(wiring.Component):
         super().__init__({
             "bus": Out(AXI4(config.rows)), "resets": In(len(self._units)), "start": In(1),
             "mem_base": In(32), "mem_size": In(32), "write_base": In(32), "prog_addr": In(32),
-            "prog_count": In(32), "finished": Out(1), "error_cause": Out(3),
+            "prog_count": In(32), "bad_settings": In(1), "finished": Out(1), "error_cause": Out(3),
             "error_engine": Out(3), "error_addr": Out(32), "quiet": Out(1),
             "profile_addr": In(range(records)), "profile_data": Out(32),
             **{name.lower(): Out(32) for name in self._status},
@@ -221,8 +223,13 @@ class Core(wiring.Component):
         ]
         m.d.sync += self.finished.eq(running & fetch.finished & complete.all() & ~error)
 
-        # Errors: the first one stays.
-        with m.If(~error):
+        # Errors: the first one stays. Bad settings are known before the first instruction is read.
+        with m.If(self.start & self.bad_settings):
+            m.d.sync += [
+                error.eq(1), self.error_cause.eq(ErrorCause.BAD_SETTINGS),
+                self.error_engine.eq(FETCH), self.error_addr.eq(0),
+            ]  # fmt: skip
+        with m.Elif(~error):
             for unit in (arbiter, store):
                 with m.If(unit.error_valid):
                     m.d.sync += [
@@ -281,6 +288,11 @@ class Accelerator(wiring.Component):
     A start is taken only while no transaction is in flight (after an error, wait for STATUS to show
     it no longer busy); the core is reset and begins three cycles later.
 
+    Reset (synchronous, one cycle or longer, at any time) must reach whatever is behind ``m_axi``
+    and in front of ``s_axil`` in the same cycles: transactions in flight are forgotten. From the
+    cycle after its first one on, no valid is set and nothing is taken; two cycles after its last
+    one the accelerator is as after configuration.
+
     Members
     -------
     m_axi : Out(AXI4)      memory
@@ -306,6 +318,20 @@ class Accelerator(wiring.Component):
         m.submodules.core = DomainRenamer("core")(core)
         connect(m, flipped(self.s_axil), regs.bus)
         connect(m, core.bus, flipped(self.m_axi))
+        # The units see a reset two cycles late, the register file one: until then their handshakes
+        # belong to transactions that the other side has forgotten.
+        settling = Signal(2, init=~0)
+        m.d.sync += settling.eq(settling << 1)
+        with m.If(settling.any()):
+            m.d.comb += [
+                getattr(port, name).eq(0)
+                for port, names in (
+                    (self.m_axi, ("arvalid", "awvalid", "wvalid", "rready", "bready")),
+                    (self.s_axil, ("awready", "wready", "arready", "bvalid", "rvalid")),
+                    (regs.bus, ("awvalid", "wvalid", "arvalid")),
+                )
+                for name in names
+            ]
 
         # A start: the reset's register, its copies, then the core begins. The reset of everything
         # goes the same way, and through a register to the register file.
@@ -323,6 +349,19 @@ class Accelerator(wiring.Component):
             m.domains += (domain := ClockDomain(name, local=True))
             m.d.comb += [domain.clk.eq(ClockSignal()), domain.rst.eq(rst)]
         m.d.comb += failed.eq(core.error_cause != ErrorCause.NONE)
+        # Settings do not change between their write and the start that follows it.
+        word = exact_log2(self._config.rows)
+        mem_end = Signal(33, reset_less=True)
+        m.d.sync += [
+            mem_end.eq(regs.mem_base + regs.mem_size),
+            core.bad_settings.eq(
+                regs.mem_base[:BOUNDARY_BITS].any()
+                | (mem_end > 1 << 32)
+                | regs.prog_addr[:word].any()
+                | regs.write_base[:word].any()
+                | regs.prog_count[isa.WAIT_BITS :].any()
+            ),
+        ]
         with m.If(core.finished):
             m.d.sync += [done.eq(1), active.eq(0)]
         with m.If(failed & core.quiet):

@@ -5,6 +5,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+from . import isa, registers
 from .errors import ResarrayError
 
 ELEMENTS = ("pair", "mac")
@@ -16,6 +17,49 @@ MAX_DOT_LENGTH = 65_536
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What a field of `Config` may be: from ``lowest`` to ``highest``, ``powers`` of two only, and
+    0 where ``none`` is allowed."""
+
+    lowest: int
+    highest: int
+    powers: bool = True
+    none: bool = False
+
+    def __contains__(self, size: int) -> bool:
+        if size == 0:
+            return self.none
+        return self.lowest <= size <= self.highest and (not self.powers or size.bit_count() == 1)
+
+    def __str__(self) -> str:
+        kind = "a power of two" if self.powers else "a number"
+        return f"{'0 or ' if self.none else ''}{kind} from {self.lowest} to {self.highest}"
+
+
+# Why: columns, a DRAIN's n_blocks (see below); acc_depth, what a bank of block RAM holds;
+# input_words, a LOAD's buf; FIFOs, the deepest block RAM (16,384 words); pool_words, a DRAIN's
+# line; scratch_words, the mirror; burst_words, AXI4; max_reads and queue_depth, more has no use;
+# profile_marks, the register map.
+LIMITS: dict[str, Limits] = {
+    "rows": Limits(4, 16),
+    "columns": Limits(4, 256, powers=False),
+    "lanes": Limits(1, 8),
+    "acc_depth": Limits(16, 512),
+    "input_words": Limits(256, 1 << isa.BUFFER_BITS),
+    "weight_words": Limits(2, 16384),
+    "residual_words": Limits(2, 16384),
+    "output_words": Limits(4, 16384),
+    "pool_words": Limits(2, 1 << isa.LINE_BITS),
+    "scratch_words": Limits(2, 1 << isa.MIRROR_BITS, none=True),
+    "burst_words": Limits(2, 256),
+    "max_reads": Limits(2, 64),
+    "queue_depth": Limits(2, 64),
+    "profile_marks": Limits(1, registers.PROFILE_RECORDS, powers=False),
+}
+MAX_COLUMN_BLOCKS = (1 << isa.BLOCK_BITS) - 1
+
+
+@dataclass(frozen=True)
 class Config:
     """Parameters of the accelerator. A *word* is ``rows`` bytes: one memory beat, one pixel's
     channel block in the input buffer, and one column's weights for one k-tile.
@@ -23,21 +67,23 @@ class Config:
     Parameters
     ----------
     name:            preset name, for messages only (not part of the hash)
-    rows:            input channels per cycle = bytes per word (4, 8 or 16)
-    columns:         output channels per pass
+    rows:            input channels per cycle = bytes per word
+    columns:         output channels per pass, a multiple of rows
     element:         "pair": two exact products per multiplier; "mac": one
     acc_depth:       pixels per accumulator bank (two banks)
     input_words:     depth of the input buffer, in words
-    weight_words:    depth of the weight FIFO, in words
-    residual_words:  depth of the residual FIFO, in words
-    output_words:    depth of the output FIFO, in words
+    weight_words:    depth of the weight FIFO, in words, at least burst_words
+    residual_words:  depth of the residual FIFO, in words, at least burst_words
+    output_words:    depth of the output FIFO, in words, at least twice burst_words
     pool_words:      depth of the max-pool line buffer, in words
     scratch_words:   depth of the scratchpad, in words: feature maps that fit stay in it; 0: none
-    lanes:           output channels requantised per cycle
+    lanes:           output channels requantised per cycle, a divisor of rows
     burst_words:     longest AXI burst, in beats
     max_reads:       AXI read bursts in flight
     queue_depth:     instructions waiting per engine
-    profile_marks:   layer marks that the profile memory holds
+    profile_marks:   layer marks that the profile memory holds: layers of a program
+
+    `LIMITS` has the range of each; anything else is refused with a `ResarrayError`.
     """
 
     name: str = "default"
@@ -62,39 +108,38 @@ class Config:
             if not ok:
                 raise ResarrayError(f"configuration '{self.name}': {what}")
 
-        require(self.rows in (4, 8, 16), f"rows must be 4, 8 or 16, not {self.rows}")
         require(
-            self.columns % self.rows == 0 and self.columns >= 4,
-            f"columns must be a multiple of rows ({self.rows}), not {self.columns}",
-        )
-        require(
-            self.lanes in (1, 2, 4, 8) and self.rows % self.lanes == 0,
-            f"lanes must divide rows ({self.rows}), not {self.lanes}",
+            isinstance(self.name, str) and self.name != "",
+            f"name must be a text that is not empty, not {self.name!r}",
         )
         require(self.element in ELEMENTS, f"element must be one of {', '.join(ELEMENTS)}")
-        for field in (
-            "acc_depth",
-            "input_words",
-            "weight_words",
-            "residual_words",
-            "output_words",
-            "pool_words",
-            "burst_words",
-            "max_reads",
-            "queue_depth",
-        ):
+        for field, limits in LIMITS.items():
             size = getattr(self, field)
             require(
-                size >= 2 and size & (size - 1) == 0, f"{field} must be a power of two, not {size}"
+                isinstance(size, int) and not isinstance(size, bool) and size in limits,
+                f"{field} must be {limits}, not {size!r}",
             )
         require(
-            self.scratch_words == 0 or self.scratch_words.bit_count() == 1,
-            f"scratch_words must be 0 or a power of two, not {self.scratch_words}",
+            self.columns % self.rows == 0 and self.column_blocks <= MAX_COLUMN_BLOCKS,
+            f"columns must be a multiple of rows ({self.rows}), at most "
+            f"{MAX_COLUMN_BLOCKS * self.rows}, not {self.columns}",
         )
-        require(self.scratch_words <= 65536, "scratch_words must be at most 65536")
-        require(self.acc_depth <= 512, "acc_depth must be at most 512")
-        require(self.input_words <= 65536, "input_words must be at most 65536")
-        require(self.burst_words <= 256, "burst_words must be at most 256 (AXI4)")
+        require(
+            self.rows % self.lanes == 0,
+            f"lanes must divide rows ({self.rows}), not {self.lanes}",
+        )
+        # A burst is asked for, or begun, once its FIFO holds all of it: a smaller FIFO never does.
+        for field, least in (
+            ("weight_words", self.burst_words),
+            ("residual_words", self.burst_words),
+            # Its writer is held back up to two words before it is full.
+            ("output_words", 2 * self.burst_words),
+        ):
+            require(
+                getattr(self, field) >= least,
+                f"{field} must be at least {least} for bursts of {self.burst_words} words "
+                f"(burst_words), not {getattr(self, field)}",
+            )
 
     @property
     def block_groups(self) -> int:

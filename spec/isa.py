@@ -22,6 +22,7 @@ reads that word instead of memory's. Memory always holds everything, so results 
 from dataclasses import dataclass
 from enum import IntEnum
 
+from . import numerics
 from .errors import ResarrayError
 
 INSTRUCTION_BYTES = 32
@@ -83,13 +84,17 @@ class Field:
         return 0, (1 << self.width) - 1
 
 
+ADDR_BITS = 30  # of a word's address
 MIRROR_BITS = 16
+BUFFER_BITS = 16  # of a word of the input buffer
+LINE_BITS = 12  # of a word of the max pool's line buffer
+BLOCK_BITS = 6  # channel blocks of a DRAIN
 
 
 def _pattern(what: str) -> list[Field]:
     """A pattern of memory words, and its mirror in the scratchpad."""
     return [
-        Field("addr", 30, f"first word {what}"),
+        Field("addr", ADDR_BITS, f"first word {what}"),
         Field("n_blocks", 10, "channel blocks"),
         Field("block_stride", 24, "words from block to block"),
         Field("n_runs", 10, "contiguous runs in a block"),
@@ -113,7 +118,7 @@ LAYOUTS: dict[Engine, list[Field]] = {
     Engine.LOAD: HEADER
     + _pattern("to read")
     + [
-        Field("buf", 16, "first word in the input buffer"),
+        Field("buf", BUFFER_BITS, "first word in the input buffer"),
         Field("rows", 10, "lines of data per block"),
         Field("cols", 10, "words of data per line"),
         Field("top", 4, "padding lines above"),
@@ -125,7 +130,7 @@ LAYOUTS: dict[Engine, list[Field]] = {
     # Appends ``length`` words to the weight FIFO.
     Engine.WEIGHTS: HEADER
     + [
-        Field("addr", 30, "first word to read"),
+        Field("addr", ADDR_BITS, "first word to read"),
         Field("length", 24, "words"),
     ],
     # Appends the pattern to the residual FIFO, in the order in which DRAIN takes it.
@@ -174,14 +179,14 @@ LAYOUTS: dict[Engine, list[Field]] = {
         Field("bank", 1, "accumulator and parameter bank"),
         Field("px_base", 10, "first pixel"),
         Field("px_count", 10, "pixels"),
-        Field("n_blocks", 6, "channel blocks"),
+        Field("n_blocks", BLOCK_BITS, "channel blocks"),
         Field("zp_out", 8, "zero point of the output", signed=True),
         Field("lo", 8, "lower clamp", signed=True),
         Field("hi", 8, "upper clamp", signed=True),
         Field("res_en", 1, "add the residual stream"),
         Field("res_zp", 8, "zero point of the residual", signed=True),
-        Field("res_mult", 17, "factor of the residual"),
-        Field("res_shift", 6, "shift of the residual"),
+        Field("res_mult", numerics.MULT_BITS, "factor of the residual"),
+        Field("res_shift", numerics.SHIFT_BITS, "shift of the residual"),
         Field("pool", 2, "Pool: 0 none, 1 max, 2 average"),
         Field("pool_k", 2, "max-pool kernel: 2 or 3 (stride 2)"),
         Field("pool_pad", 1, "max-pool left padding of the map"),
@@ -191,12 +196,12 @@ LAYOUTS: dict[Engine, list[Field]] = {
         Field("pool_flush_y", 1, "the last row here is the map's last and its window counts"),
         Field("width", 10, "pixels per row"),
         Field("pool_width", 10, "pooled pixels per row"),
-        Field("line", 12, "first word in the line buffer"),
+        Field("line", LINE_BITS, "first word in the line buffer"),
         Field("avg_first", 1, "start the sum"),
         Field("avg_last", 1, "finish the sum and give the word"),
-        Field("avg_bias", 26, "added to the sum: -pixels * zero point", signed=True),
-        Field("avg_mult", 17, "factor of the sum"),
-        Field("avg_shift", 6, "shift of the sum"),
+        Field("avg_bias", numerics.SUM_BITS, "added to the sum: -pixels * zero point", signed=True),
+        Field("avg_mult", numerics.MULT_BITS, "factor of the sum"),
+        Field("avg_shift", numerics.SHIFT_BITS, "shift of the sum"),
         Field("avg_zp", 8, "zero point of the average", signed=True),
     ],
     # Writes the words that DRAIN's pool stage gives, in order.
@@ -205,9 +210,9 @@ LAYOUTS: dict[Engine, list[Field]] = {
 
 # Channel-parameter record: 8 bytes for each channel of an output-channel tile.
 PARAMS = [
-    Field("bias", 32, "added to the accumulator", signed=True),
-    Field("mult", 17, "normalised mantissa of the factor"),
-    Field("shift", 6, "right shift after the multiplication"),
+    Field("bias", numerics.ACC_BITS, "added to the accumulator", signed=True),
+    Field("mult", numerics.MULT_BITS, "normalised mantissa of the factor"),
+    Field("shift", numerics.SHIFT_BITS, "right shift after the multiplication"),
 ]
 
 

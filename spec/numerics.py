@@ -15,21 +15,62 @@ Requantisation of an accumulator (see docs/numerics.md for the derivation)::
 factor is ``mult * 2**-(shift + G)``, below 2; the residual's is
 ``r_mult * 2**(R_HEADROOM - r_shift - G)``, below 32.
 
-Widths: t is int32; t * mult needs 32 + 17 = 49 bits; fixed keeps at most 49 bits at shift 0; the
-residual term is below 2**8 * 2**17 * 2**4 = 2**29 in magnitude; the sum therefore fits 50 bits.
+The widths below are those of the hardware, which is built from them; the functional model asserts
+them on every value (`require_bits`), so what would wrap in a register cannot pass below RTL.
 """
 
 import math
 
+import numpy as np
+
 from .errors import ResarrayError
 
+INT8_MIN, INT8_MAX = -128, 127
+WEIGHT_MAX = 127
 GUARD_BITS = 16
 MULT_BITS = 17
 SHIFT_BITS = 6
 RESIDUAL_HEADROOM = 4
-BIAS_BITS = 32
-INT8_MIN, INT8_MAX = -128, 127
-WEIGHT_MAX = 127
+
+# Operands of the array, and the factors of a pair product: a0 + w1 in [-255, 254].
+ACTIVATION_BITS = WEIGHT_BITS = 8
+FACTOR_BITS = 9
+# One element: |pair product| <= 255**2 = 65,025; two plain products 2 * 128 * 127 = 32,512.
+PRODUCT_BITS = 17
+# An accumulator, a bias, and their sum t. A column's sums and the folded bias are exact modulo
+# 2**32, so t is right wherever it fits; the compiler refuses channels for which it might not.
+ACC_BITS = 32
+# The residual term, 2**8 * 2**17 * 2**4 = 2**29 in magnitude; and its sum with fixed (49 bits at
+# shift 0), half a unit and the zero point.
+TERM_BITS = 9 + MULT_BITS + RESIDUAL_HEADROOM
+FIXED_BITS = ACC_BITS + MULT_BITS + 1
+# Sum of a global average's int8 pixels, and its bias -pixels * zero_point: below 2**20 pixels
+# (1023 x 1023 are 1,046,529) both stay below 2**27 in magnitude; together one bit more.
+SUM_BITS = 28
+TOTAL_BITS = SUM_BITS + 1
+MAX_AVERAGE_PIXELS = (1 << (SUM_BITS - 8)) - 1
+
+
+class WidthError(AssertionError):
+    """A value that the hardware's register does not hold: a fault of the compiler."""
+
+
+def dot_bits(rows: int) -> int:
+    """Bits of a column's result for one k-tile of ``rows`` (a power of two) channels: the sum of
+    rows / 2 elements, |a0*w0 + a1*w1 + w0*w1| <= 2*128*127 + 127**2 = 48,641 each."""
+    return PRODUCT_BITS + (rows // 2 - 1).bit_length()
+
+
+def require_bits(value: np.ndarray | int, bits: int, what: str) -> None:
+    """`WidthError` where a value of ``value`` does not fit ``bits`` bits of two's complement."""
+    values = np.asarray(value)
+    if not values.size:
+        return
+    lowest, highest = int(values.min()), int(values.max())
+    if lowest < -(1 << (bits - 1)) or highest >= 1 << (bits - 1):
+        raise WidthError(f"{what} in [{lowest}, {highest}] does not fit {bits} bits")
+
+
 # The identity factor: (t * IDENTITY_MULT) >> 0 is t with G guard bits.
 IDENTITY_MULT = 1 << GUARD_BITS
 

@@ -1,4 +1,10 @@
-"""AXI4-Lite register map (byte offsets, 32-bit registers), shared by hardware and hosts."""
+"""AXI4-Lite register map (byte offsets, 32-bit registers), shared by hardware and hosts.
+
+The lowest two address bits do not count, in reads and in writes. The settings are looked at when a
+program starts: MEM_BASE must be a multiple of 4 KiB (no burst crosses one), MEM_BASE + MEM_SIZE at
+most 2**32, PROG_ADDR and WRITE_BASE multiples of the word, PROG_COUNT below 2**20; else the start
+ends at once with `ErrorCause.BAD_SETTINGS`. Counters wrap at 2**32.
+"""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -7,7 +13,7 @@ from .isa import Engine
 
 ADDRESS_BITS = 14
 ID = 0x52415253  # "SRAR"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -41,12 +47,12 @@ _REGISTERS = [
     Register("IRQ_ENABLE", 0x18, "rw", "bit 0: interrupt while done or error"),
     Register("ERROR_CAUSE", 0x20, "ro", "see ErrorCause"),
     Register("ERROR_ENGINE", 0x24, "ro", "engine at fault; 6: instruction fetch"),
-    Register("ERROR_ADDR", 0x28, "ro", "byte offset of the transfer at fault"),
-    Register("MEM_BASE", 0x30, "rw", "bus address of offset 0; every transfer is relative to it"),
-    Register("MEM_SIZE", 0x34, "rw", "bytes that may be read"),
-    Register("WRITE_BASE", 0x38, "rw", "first byte offset that may be written"),
-    Register("PROG_ADDR", 0x3C, "rw", "byte offset of the program"),
-    Register("PROG_COUNT", 0x40, "rw", "instructions in the program"),
+    Register("ERROR_ADDR", 0x28, "ro", "byte offset of the burst at fault"),
+    Register("MEM_BASE", 0x30, "rw", "bus address of offset 0, a multiple of 4 KiB"),
+    Register("MEM_SIZE", 0x34, "rw", "bytes that may be read, from MEM_BASE on"),
+    Register("WRITE_BASE", 0x38, "rw", "first byte offset that may be written, in whole words"),
+    Register("PROG_ADDR", 0x3C, "rw", "byte offset of the program, in whole words"),
+    Register("PROG_COUNT", 0x40, "rw", "instructions in the program, below 2**20"),
     Register("PROFILE_COUNT", 0x44, "ro", "profile records written"),
     *(
         Register(f"DONE_{e.name}", 0x50 + 4 * e, "ro", f"instructions completed by {e.name}")
@@ -71,6 +77,9 @@ COUNTERS: tuple[str, ...] = tuple(name for name, _ in _COUNTERS)
 PROFILE_FIELDS: tuple[str, ...] = COUNTERS[:8]
 PROFILE_OFFSET = 0x2000
 PROFILE_RECORD_BYTES = 4 * len(PROFILE_FIELDS)
+# Records that the map has addresses for.
+PROFILE_RECORDS = ((1 << ADDRESS_BITS) - PROFILE_OFFSET) // PROFILE_RECORD_BYTES
+COUNTER_BITS = 32
 
 STATUS_BUSY, STATUS_DONE, STATUS_ERROR = 1, 2, 4
 
@@ -83,11 +92,20 @@ class ErrorCause(IntEnum):
     OUTSIDE_WINDOW = 2
     READ_RESPONSE = 3
     WRITE_RESPONSE = 4
+    BAD_SETTINGS = 5
 
 
 def describe_error(values: dict[str, int]) -> str:
     """Sentence with cause, engine and address, from the registers."""
     cause, number = values["ERROR_CAUSE"], values["ERROR_ENGINE"]
+    if cause == ErrorCause.BAD_SETTINGS:
+        settings = ("MEM_BASE", "MEM_SIZE", "WRITE_BASE", "PROG_ADDR", "PROG_COUNT")
+        return (
+            "the accelerator refused to start with "
+            f"{', '.join(f'{name} = {values[name]:#x}' for name in settings)}: MEM_BASE must be a "
+            "multiple of 4 KiB, MEM_BASE + MEM_SIZE at most 2**32, the others in whole words, "
+            "PROG_COUNT below 2**20"
+        )
     causes = {c.value: c.name.lower().replace("_", " ") for c in ErrorCause}
     engines = {e.value: f"engine {e.name}" for e in Engine}
     return (

@@ -156,15 +156,15 @@ def test_manifest(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "shape, change, message",
+    "shape, kernel, change, message",
     [
-        ((8, 8, 8), {"input_words": 2}, "needs 3 lines of 3 words"),
-        ((8192, 1, 1), {}, "dot products of 73728 elements"),
+        ((8, 17, 17), 17, {"input_words": 256}, "needs 17 lines of 17 words"),
+        ((8192, 1, 1), 3, {}, "dot products of 73728 elements"),
     ],
 )
-def test_errors(shape, change, message):
+def test_errors(shape, kernel, change, message):
     b = Builder(9, shape)
-    b.conv("x", 4, (3, 3), padding=(1, 1, 1, 1))
+    b.conv("x", 4, (kernel, kernel), padding=(1, 1, 1, 1))
     config = dataclasses.replace(preset("default"), **change)
     with pytest.raises(ResarrayError, match=message):
         compile_graph(b.graph, config)

@@ -13,7 +13,7 @@ from .bench import simulate
 @pytest.mark.parametrize("rows", [4, 8])
 def test_unaligned_reads(rows):
     rng = random.Random(rows)
-    config = Config(name="test", rows=rows, columns=16, input_words=32)
+    config = Config(name="test", rows=rows, columns=16, input_words=256)
     dut = InputBuffer(config)
     memory = bytes(rng.randrange(256) for _ in range(32 * rows))
     addrs = list(range(31 * rows + 1)) + [rng.randrange(31 * rows) for _ in range(200)]

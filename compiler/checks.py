@@ -1,0 +1,168 @@
+"""What hardware can compute of an integer graph: every operator is right or refused here, before
+anything is built from it."""
+
+import numpy as np
+
+from resarray.golden.graph import QAdd, QConv, QGlobalAvgPool, QGraph, QMaxPool, QOp
+from resarray.spec.errors import ResarrayError
+from resarray.spec.numerics import (
+    ACC_BITS,
+    INT8_MAX,
+    INT8_MIN,
+    MAX_AVERAGE_PIXELS,
+    MULT_BITS,
+    SHIFT_BITS,
+    WEIGHT_MAX,
+)
+
+MAX_PADDING = 15  # pixels on each side: a LOAD's fields
+MAX_POOLS = ((2, 0), (3, 0), (3, 1))  # kernel, padding
+
+
+def check_op(graph: QGraph, op: QOp) -> None:
+    """`ResarrayError` for a value, shape or size of ``op`` that hardware cannot compute."""
+    for name in (op.input, getattr(op, "residual", None), op.output):
+        if name is not None:
+            _check_tensor(graph, op, name)
+    if isinstance(op, QConv):
+        _check_conv(graph, op)
+    elif isinstance(op, QMaxPool):
+        _check_max_pool(graph, op)
+    elif isinstance(op, QGlobalAvgPool):
+        _check_average(graph, op)
+    elif isinstance(op, QAdd):
+        _check_clamp(op)
+        _check_factors(op, op.mult, op.shift)
+        _check_residual(graph, op)
+        _check_shape(graph, op, graph.tensors[op.input].shape)
+
+
+def _refuse(op: QOp, what: str, instead: str = "quantise the model again") -> ResarrayError:
+    return ResarrayError(f"layer '{op.name}': {what}; {instead}")
+
+
+def _check_tensor(graph: QGraph, op: QOp, name: str) -> None:
+    tensor = graph.tensors.get(name)
+    if tensor is None:
+        raise _refuse(op, f"tensor '{name}' is not in the graph")
+    if len(tensor.shape) != 3 or min(tensor.shape) < 1:
+        raise _refuse(op, f"tensor '{name}' has shape {list(tensor.shape)}, [C, H, W] is needed")
+    if not INT8_MIN <= tensor.zero_point <= INT8_MAX:
+        raise _refuse(op, f"tensor '{name}' has zero point {tensor.zero_point}, int8 is allowed")
+
+
+def _check_shape(graph: QGraph, op: QOp, expected: tuple[int, int, int]) -> None:
+    shape = graph.tensors[op.output].shape
+    if tuple(shape) != tuple(expected):
+        raise _refuse(
+            op, f"its output is declared as {list(shape)}, its operands give {list(expected)}"
+        )
+
+
+def _check_conv(graph: QGraph, op: QConv) -> None:
+    source, output = graph.tensors[op.input], graph.tensors[op.output]
+    if op.weight.ndim != 4 or op.weight.dtype != np.int8:
+        raise _refuse(op, f"weights are {op.weight.dtype} of {op.weight.ndim} dimensions, int8 "
+                      "[Cout][Cin][kh][kw] is needed")  # fmt: skip
+    cout, cin, kh, kw = op.weight.shape
+    if (cin, cout) != (source.shape[0], output.shape[0]):
+        raise _refuse(
+            op,
+            f"weights are {cout}x{cin}, its tensors have {output.shape[0]} and {source.shape[0]} "
+            "channels",
+        )
+    if int(op.weight.min()) < -WEIGHT_MAX:
+        raise _refuse(op, f"a weight is -128, [-{WEIGHT_MAX}, {WEIGHT_MAX}] is allowed")
+    if len(op.padding) != 4 or not all(0 <= p <= MAX_PADDING for p in op.padding):
+        raise _refuse(
+            op,
+            f"padding {op.padding}, 0 to {MAX_PADDING} on each side is allowed",
+            "pad the tensor in the model",
+        )
+    if len(op.stride) != 2 or min(op.stride) < 1:
+        raise _refuse(op, f"stride {op.stride}, 1 or more is allowed")
+    top, bottom, left, right = op.padding
+    height, width = source.shape[1] + top + bottom - kh, source.shape[2] + left + right - kw
+    _check_shape(graph, op, (cout, height // op.stride[0] + 1, width // op.stride[1] + 1))
+    for name in ("bias", "mult", "shift"):
+        if np.shape(getattr(op, name)) != (cout,):
+            raise _refuse(op, f"{name} has shape {list(np.shape(getattr(op, name)))}, [{cout}] is "
+                          "needed")  # fmt: skip
+    _check_clamp(op)
+    _check_factors(op, op.mult, op.shift)
+    _check_residual(graph, op)
+    _check_sums(op, source.zero_point)
+
+
+def _check_sums(op: QConv, zero_point: int) -> None:
+    """Accumulator plus bias, of any input: it is exact where it fits."""
+    weight = op.weight.astype(np.int64).reshape(len(op.weight), -1)
+    bias = np.asarray(op.bias).astype(object)
+    up, down = np.maximum(weight, 0).sum(1), np.minimum(weight, 0).sum(1)
+    most, least = INT8_MAX - zero_point, INT8_MIN - zero_point
+    highest = max(bias + (up * most + down * least))
+    lowest = min(bias + (up * least + down * most))
+    limit = 1 << (ACC_BITS - 1)
+    if lowest < -limit or highest >= limit:
+        raise _refuse(
+            op,
+            f"accumulator plus bias can reach {highest if highest >= limit else lowest}, which "
+            f"exceeds int{ACC_BITS}",
+            "use fewer input channels or a wider calibration range",
+        )
+
+
+def _check_clamp(op: QConv | QAdd) -> None:
+    if not INT8_MIN <= op.lo <= op.hi <= INT8_MAX:
+        raise _refuse(op, f"clamp [{op.lo}, {op.hi}], an int8 range is needed")
+
+
+def _check_factors(op: QOp, mult, shift, what: str = "factor") -> None:
+    """`numerics.quantise_factor` gives what is allowed here."""
+    for values, bits, name in ((mult, MULT_BITS, "mantissa"), (shift, SHIFT_BITS, "shift")):
+        values = np.asarray(values)
+        if values.dtype.kind not in "iu":
+            raise _refuse(op, f"the {what}'s {name} is {values.dtype}, integers are needed")
+        wrong = values[(values < 0) | (values >= 1 << bits)]
+        if wrong.size:
+            raise _refuse(
+                op, f"a {what}'s {name} is {wrong.flat[0]}, 0 to {(1 << bits) - 1} is allowed"
+            )
+
+
+def _check_residual(graph: QGraph, op: QConv | QAdd) -> None:
+    if op.residual is None:
+        return
+    _check_factors(op, op.res_mult, op.res_shift, "residual factor")
+    shape, expected = graph.tensors[op.residual].shape, graph.tensors[op.output].shape
+    if tuple(shape) != tuple(expected):
+        raise _refuse(op, f"it adds a tensor of {list(shape)} to one of {list(expected)}")
+
+
+def _check_max_pool(graph: QGraph, op: QMaxPool) -> None:
+    if (op.kernel, op.padding) not in MAX_POOLS:
+        raise _refuse(
+            op,
+            f"kernel {op.kernel} with padding {op.padding}, 2 without and 3 with 0 or 1 are "
+            "allowed (stride 2)",
+            "use another pool in the model",
+        )
+    source, output = graph.tensors[op.input], graph.tensors[op.output]
+    channels, *size = source.shape
+    pooled = [(n + 2 * op.padding - op.kernel) // 2 + 1 for n in size]
+    _check_shape(graph, op, (channels, *pooled))
+    if source.zero_point != output.zero_point:
+        raise _refuse(op, "its output's zero point must be its input's")
+
+
+def _check_average(graph: QGraph, op: QGlobalAvgPool) -> None:
+    channels, height, width = graph.tensors[op.input].shape
+    if height * width > MAX_AVERAGE_PIXELS:
+        raise _refuse(
+            op,
+            f"an average over {height}x{width} pixels, at most {MAX_AVERAGE_PIXELS} are allowed "
+            "(the sum's width)",
+            "use a smaller map",
+        )
+    _check_factors(op, op.mult, op.shift)
+    _check_shape(graph, op, (channels, 1, 1))

@@ -1,0 +1,213 @@
+"""Whether a program ends, by counting.
+
+What can hold an engine up is: its queue is empty, a wait, a FIFO that gives no word or has no room.
+What can hold up the fetch is a full queue. None of these ever turns against the one who waits:
+completion counts only grow, a FIFO has one writer and one reader, a queue one taker, and nobody
+looks whether a word is there in order to do something else instead. So two steps that are possible
+at the same time do not hinder each other, every order of steps ends in the same state (Kahn 1974;
+with bounded FIFOs, a space is a token too), and **whether a program ends does not depend on the
+memory's timing**: if it ends once, it always ends. `require_ending` is that once. It takes whatever
+step is possible until nothing is left, O(instructions), with less room in queues and FIFOs than
+hardware has at the worst moment, so what ends here ends there.
+"""
+
+from collections import deque
+
+from resarray.spec.config import Config
+from resarray.spec.isa import WAITS, Engine
+
+from .program import Instruction
+
+# Who puts words into the FIFO that an engine takes from.
+WRITERS = {
+    Engine.COMPUTE: Engine.WEIGHTS,
+    Engine.DRAIN: Engine.RESIDUAL,
+    Engine.STORE: Engine.DRAIN,
+}
+
+
+class Deadlock(AssertionError):
+    """The program cannot finish: a fault of the compiler."""
+
+
+class _Fifo:
+    """Words put and taken so far; ``capacity``: how many it holds for sure."""
+
+    def __init__(self, capacity: int):
+        self.capacity = capacity
+        self.put = self.taken = 0
+
+    @property
+    def words(self) -> int:
+        return self.put - self.taken
+
+    @property
+    def room(self) -> int:
+        return self.capacity - self.words
+
+
+class _Job:
+    """The instruction that an engine works on: words still to be taken and given."""
+
+    def __init__(self, takes: int, gives: int):
+        self.takes, self.gives = takes, gives
+
+
+def require_ending(instructions: list[Instruction], config: Config) -> None:
+    """`Deadlock` where the program stops for ever on some memory, however fast or slow."""
+    _require_residuals(instructions)
+    _Run(instructions, config).run()
+
+
+class _Run:
+    def __init__(self, instructions: list[Instruction], config: Config):
+        self.config = config
+        self.program = instructions
+        self.fetched = 0
+        self.queues: dict[Engine, deque[tuple[Instruction, int]]] = {e: deque() for e in Engine}
+        self.jobs: dict[Engine, _Job | None] = dict.fromkeys(Engine)
+        self.done = dict.fromkeys(Engine, 0)
+        # A reader asks for a burst only when there is room for all of it: the last words of its
+        # FIFO may stay free. The output FIFO holds its writer back up to two words early.
+        unused = config.burst_words - 1
+        weights = _Fifo(config.weight_words - unused)
+        residual = _Fifo(config.residual_words - unused)
+        output = _Fifo(config.output_words - 2)
+        fifos = {Engine.COMPUTE: weights, Engine.DRAIN: residual, Engine.STORE: output}
+        self.inputs = fifos
+        self.outputs = {WRITERS[reader]: fifo for reader, fifo in fifos.items()}
+
+    def run(self) -> None:
+        # Until no engine and no fetch can take a step. Each pass but the last makes progress, and
+        # an engine goes on for as long as it can, so passes are far fewer than instructions.
+        moved = True
+        while moved:
+            moved = self._fetch()
+            for engine in Engine:
+                while self._step(engine):
+                    moved = True
+        left = {e: self.queues[e] for e in Engine if self.queues[e] or self.jobs[e]}
+        if self.fetched < len(self.program) or left:
+            states = ", ".join(
+                f"{e.name} {self.done[e]} done, {len(self.queues[e])} queued" for e in Engine
+            )
+            raise Deadlock(
+                f"no engine can go on after {self.fetched} of {len(self.program)} instructions: "
+                f"{states}"
+            )
+        for name, fifo in zip(("weight", "residual", "output"), self.inputs.values(), strict=True):
+            if fifo.words:
+                raise Deadlock(f"{fifo.words} words are left in the {name} FIFO")
+
+    def _fetch(self) -> bool:
+        start = self.fetched
+        while self.fetched < len(self.program):
+            instruction = self.program[self.fetched]
+            queue = self.queues[instruction.engine]
+            if len(queue) >= self.config.queue_depth:
+                break
+            self.fetched += 1
+            queue.append((instruction, self._given(instruction)))
+        return self.fetched > start
+
+    def _given(self, instruction: Instruction) -> int:
+        """Words that the instruction fetched last puts into its FIFO. A drain's are those of the
+        STORE that follows it."""
+        if instruction.engine == Engine.DRAIN:
+            following = self.program[self.fetched : self.fetched + 1]
+            return following[0].words if following and following[0].engine == Engine.STORE else 0
+        return instruction.words if instruction.engine in self.outputs else 0
+
+    def _step(self, engine: Engine) -> bool:
+        """Begin an instruction, move what words can be moved, or complete it."""
+        job = self.jobs[engine]
+        if job is None:
+            queue = self.queues[engine]
+            if not queue or not self._may_start(engine, queue[0][0].fields):
+                return False
+            instruction, gives = queue.popleft()
+            self.jobs[engine] = _Job(self._taken(instruction), gives)
+            return True
+        if job.takes or job.gives:
+            return self._move(engine, job)
+        self.jobs[engine] = None
+        self.done[engine] += 1
+        return True
+
+    def _may_start(self, engine: Engine, fields: dict[str, int]) -> bool:
+        return all(
+            awaited is None or self.done[awaited] >= fields.get(wait, 0)
+            for wait, awaited in zip(("wait_a", "wait_b"), WAITS[engine], strict=True)
+        )
+
+    def _taken(self, instruction: Instruction) -> int:
+        fields, config = instruction.fields, self.config
+        if instruction.engine == Engine.COMPUTE:
+            params = config.columns * config.param_words if fields["params"] else 0
+            return params + fields["k_tiles"] * config.columns
+        if instruction.engine == Engine.DRAIN:
+            return _residual_words(instruction)
+        return instruction.words if instruction.engine == Engine.STORE else 0
+
+    def _move(self, engine: Engine, job: _Job) -> bool:
+        """Words, as many as can move one after the other; whether any moved."""
+        before = job.takes, job.gives
+        if engine == Engine.DRAIN:
+            self._move_drain(job)
+        elif job.takes:
+            job.takes -= self._take(engine, job.takes)
+        else:
+            fifo = self.outputs[engine]
+            given = min(job.gives, fifo.room)
+            fifo.put += given
+            job.gives -= given
+        return before != (job.takes, job.gives)
+
+    def _take(self, engine: Engine, wanted: int) -> int:
+        """Takes at most ``wanted`` words: of the FIFO, and those that pass through it where its
+        writer is at work."""
+        fifo, writer = self.inputs[engine], self.jobs[WRITERS[engine]]
+        if writer is not None and WRITERS[engine] != Engine.DRAIN:
+            passing = min(max(0, wanted - fifo.words), writer.gives)
+            fifo.put += passing
+            writer.gives -= passing
+        taken = min(wanted, fifo.words)
+        fifo.taken += taken
+        return taken
+
+    def _move_drain(self, job: _Job) -> None:
+        """A drain takes a residual word where it has room for the word that this may give. That a
+        pool gives it later harms nobody: see `_require_residuals`."""
+        fifo, store = self.outputs[Engine.DRAIN], self.jobs[Engine.STORE]
+        room = fifo.room + (0 if store is None else store.takes)
+        if job.takes:
+            words = self._take(Engine.DRAIN, min(job.takes, room) if job.gives else job.takes)
+            job.takes -= words
+            words = min(words, job.gives) if job.takes else min(job.gives, room)
+        else:
+            words = min(job.gives, room)
+        fifo.put += words
+        job.gives -= words
+        if store is not None:
+            taken = min(store.takes, fifo.words)
+            fifo.taken += taken
+            store.takes -= taken
+
+
+def _require_residuals(instructions: list[Instruction]) -> None:
+    """`Deadlock` where a drain takes residual words that only a later RESIDUAL brings. Otherwise it
+    takes them all whatever becomes of the words that it gives, since RESIDUALs before it wait only
+    for stores before its own."""
+    brought = taken = 0
+    for index, instruction in enumerate(instructions):
+        if instruction.engine == Engine.RESIDUAL:
+            brought += instruction.words
+        elif instruction.engine == Engine.DRAIN:
+            taken += _residual_words(instruction)
+            if taken > brought:
+                raise Deadlock(f"instruction {index} takes residuals that only later ones bring")
+
+
+def _residual_words(drain: Instruction) -> int:
+    fields = drain.fields
+    return fields["px_count"] * fields["n_blocks"] if fields.get("res_en") else 0
