@@ -19,11 +19,29 @@ MAX_PADDING = 15  # pixels on each side: a LOAD's fields
 MAX_POOLS = ((2, 0), (3, 0), (3, 1))  # kernel, padding
 
 
-def check_op(graph: QGraph, op: QOp) -> None:
-    """`ResarrayError` for a value, shape or size of ``op`` that hardware cannot compute."""
-    for name in (op.input, getattr(op, "residual", None), op.output):
-        if name is not None:
-            _check_tensor(graph, op, name)
+def check_graph(graph: QGraph) -> None:
+    """`ResarrayError` for a value, shape or size that hardware cannot compute, and for an operator
+    whose operands nothing before it makes."""
+    made = {graph.input}
+    for op in graph.ops:
+        for name in (op.input, getattr(op, "residual", None)):
+            if name is not None:
+                _check_tensor(graph, op, name)
+                if name not in made:
+                    raise _refuse(op, f"nothing before it makes its operand '{name}'")
+        _check_tensor(graph, op, op.output)
+        if op.output in made:
+            raise _refuse(op, f"its output '{op.output}' is there already")
+        made.add(op.output)
+        _check_op(graph, op)
+    if graph.output not in made:
+        raise ResarrayError(
+            f"graph '{graph.name}': nothing makes its output '{graph.output}'; quantise the model "
+            "again"
+        )
+
+
+def _check_op(graph: QGraph, op: QOp) -> None:
     if isinstance(op, QConv):
         _check_conv(graph, op)
     elif isinstance(op, QMaxPool):
@@ -35,6 +53,11 @@ def check_op(graph: QGraph, op: QOp) -> None:
         _check_factors(op, op.mult, op.shift)
         _check_residual(graph, op)
         _check_shape(graph, op, graph.tensors[op.input].shape)
+    else:
+        raise ResarrayError(
+            f"operator {type(op).__name__} cannot be compiled: convolution, linear, max pool, "
+            "global average pool and addition are allowed; quantise the model again"
+        )
 
 
 def _refuse(op: QOp, what: str, instead: str = "quantise the model again") -> ResarrayError:

@@ -15,7 +15,7 @@ from resarray.spec.config import Config
 from resarray.spec.isa import WAITS, Engine
 
 from .liveness import Deadlock
-from .program import Instruction
+from .program import Instruction, words_given
 from .timing import MemoryTiming
 
 READ_OVERHEAD = 15  # cycles of a read besides the memory's latency
@@ -110,7 +110,7 @@ class _Simulation:
         self.fetched = 0
         self.next_fetch = float(self.read_latency)
         # Words of instructions read but not yet dealt out, and those still to be read.
-        self.code = _Fifo(2 * config.burst_words)
+        self.code = _Fifo(max(2 * config.burst_words, 2 * config.instruction_words))
         self.code_left = float(len(instructions) * config.instruction_words)
         self.now = 0.0
         self.queues: list[deque[tuple[Instruction, int]]] = [deque() for _ in Engine]
@@ -155,13 +155,8 @@ class _Simulation:
                 return
             self.fetched += 1
             self.code.take(words)
-            queue.append((instruction, self._words_stored()))
+            queue.append((instruction, words_given(self.program, self.fetched - 1)))
             self.next_fetch = self.now + words
-
-    def _words_stored(self) -> int:
-        """Words that the instruction fetched last gives to the STORE after it."""
-        following = self.program[self.fetched : self.fetched + 1]
-        return following[0].words if following and following[0].engine == STORE else 0
 
     def _start(self) -> None:
         for engine, queue in enumerate(self.queues):

@@ -16,7 +16,7 @@ from collections import deque
 from resarray.spec.config import Config
 from resarray.spec.isa import WAITS, Engine
 
-from .program import Instruction
+from .program import Instruction, words_given
 
 # Who puts words into the FIFO that an engine takes from.
 WRITERS = {
@@ -107,16 +107,8 @@ class _Run:
             if len(queue) >= self.config.queue_depth:
                 break
             self.fetched += 1
-            queue.append((instruction, self._given(instruction)))
+            queue.append((instruction, words_given(self.program, self.fetched - 1)))
         return self.fetched > start
-
-    def _given(self, instruction: Instruction) -> int:
-        """Words that the instruction fetched last puts into its FIFO. A drain's are those of the
-        STORE that follows it."""
-        if instruction.engine == Engine.DRAIN:
-            following = self.program[self.fetched : self.fetched + 1]
-            return following[0].words if following and following[0].engine == Engine.STORE else 0
-        return instruction.words if instruction.engine in self.outputs else 0
 
     def _step(self, engine: Engine) -> bool:
         """Begin an instruction, move what words can be moved, or complete it."""
@@ -176,8 +168,8 @@ class _Run:
         return taken
 
     def _move_drain(self, job: _Job) -> None:
-        """A drain takes a residual word where it has room for the word that this may give. That a
-        pool gives it later harms nobody: see `_require_residuals`."""
+        """A drain takes a residual word where it has room for the word that this gives. That a pool
+        gives it later harms nobody: see `_require_residuals`."""
         fifo, store = self.outputs[Engine.DRAIN], self.jobs[Engine.STORE]
         room = fifo.room + (0 if store is None else store.takes)
         if job.takes:
@@ -195,16 +187,16 @@ class _Run:
 
 
 def _require_residuals(instructions: list[Instruction]) -> None:
-    """`Deadlock` where a drain takes residual words that only a later RESIDUAL brings. Otherwise it
-    takes them all whatever becomes of the words that it gives, since RESIDUALs before it wait only
-    for stores before its own."""
+    """`Deadlock` where a drain that pools takes residual words that only a later RESIDUAL brings.
+    Otherwise it takes them all whatever becomes of the words that it gives, since RESIDUALs before
+    it wait only for stores before its own."""
     brought = taken = 0
     for index, instruction in enumerate(instructions):
         if instruction.engine == Engine.RESIDUAL:
             brought += instruction.words
         elif instruction.engine == Engine.DRAIN:
             taken += _residual_words(instruction)
-            if taken > brought:
+            if taken > brought and instruction.fields.get("pool"):
                 raise Deadlock(f"instruction {index} takes residuals that only later ones bring")
 
 

@@ -15,7 +15,7 @@ from resarray.spec.errors import ResarrayError
 from resarray.spec.layout import ceil_div
 from resarray.spec.numerics import IDENTITY_MULT
 
-from .checks import check_op
+from .checks import check_graph
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,7 @@ class Layer:
 
 def lower(graph: QGraph, config: Config, fuse_pool: bool = True) -> list[Layer]:
     """Layers in execution order; `ResarrayError` for a graph that cannot be lowered."""
+    check_graph(graph)
     consumers = _consumers(graph)
     packed = _packs_input(graph, config, consumers)
     layers: list[Layer] = []
@@ -104,26 +105,20 @@ def lower(graph: QGraph, config: Config, fuse_pool: bool = True) -> list[Layer]:
     for op in graph.ops:
         if op.name in fused:
             continue
-        check_op(graph, op)
         if isinstance(op, QConv):
             layer = _lower_conv(graph, op, config)
             layer = replace(layer, packed=packed and op.input == graph.input)
             pool = _pool_to_fuse(graph, op, consumers) if fuse_pool else None
             if pool is not None and _fits_line_buffer(graph, pool, layer, config):
-                check_op(graph, pool)
                 fused.add(pool.name)
                 layer = _fuse(graph, layer, pool)
         elif isinstance(op, QMaxPool):
             layer = _lower_max_pool(graph, op)
         elif isinstance(op, QGlobalAvgPool):
             layer = _lower_average(graph, op)
-        elif isinstance(op, QAdd):
-            layer = _lower_add(graph, op)
         else:
-            raise ResarrayError(
-                f"operator {type(op).__name__} cannot be compiled: convolution, linear, max pool, "
-                "global average pool and addition are allowed; quantise the model again"
-            )
+            assert isinstance(op, QAdd)  # `check_graph`
+            layer = _lower_add(graph, op)
         layers.append(replace(layer, first=layer.source == graph.input))
     if not layers:
         raise ResarrayError(f"graph '{graph.name}' has no operators: nothing to compile")

@@ -30,6 +30,21 @@ class Instruction:
         return 0
 
 
+def words_given(instructions: list[Instruction], index: int) -> int:
+    """Words that instruction ``index`` puts into the FIFO behind its engine; those of a drain that
+    pools are what the STORE after it takes."""
+    instruction = instructions[index]
+    if instruction.engine in (Engine.WEIGHTS, Engine.RESIDUAL):
+        return instruction.words
+    if instruction.engine != Engine.DRAIN:
+        return 0
+    fields = instruction.fields
+    if not fields.get("pool"):
+        return fields["px_count"] * fields["n_blocks"]
+    following = instructions[index + 1 : index + 2]
+    return following[0].words if following and following[0].engine == Engine.STORE else 0
+
+
 @dataclass
 class Program:
     """Instructions in program order, counted per engine."""

@@ -18,9 +18,10 @@ class Profiler(wiring.Component):
     """Counts events; at ``mark`` appends the first counters to the profile memory, a word a cycle.
 
     A mark that comes while the record before is being written waits for it, so its record is up to
-    ``RECORD_WORDS`` cycles late. One can wait; that is enough: the first instructions of two layers
-    begin at least 12 cycles apart (they take parameters), so of any three marks the third comes 12
-    cycles or more after the first. Marks beyond ``profile_marks`` are dropped: ``records`` tells.
+    ``RECORD_WORDS`` + 2 cycles late. One can wait, and one is enough: layers' first instructions
+    begin 12 cycles apart or more (they take parameters), a layer ends before the next one's first
+    instruction but one begins, and a record takes 10. Marks beyond ``profile_marks`` are dropped:
+    ``records`` tells.
 
     Members
     -------

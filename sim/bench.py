@@ -3,7 +3,7 @@
 Reads ``jobs.json`` in the working folder, a list of::
 
     {index, load_words, dump: [first, last], registers: {name: value}, hash, settings: {latency,
-     rate, stall, seed}, watchdog_cycles, chunk_cycles, window}
+     rate, stall, seed}, watchdog_cycles, chunk_cycles, window, resets: [[cycle, cycles], ...]}
 
 loads ``job<index>.mem``, runs it to the interrupt, dumps ``job<index>.dump`` and writes
 ``job<index>.json``: ``{registers: {name: value}, profile: [[...]], seconds, violations}`` or
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.triggers import First, RisingEdge, Timer, ValueChange
+from cocotb.triggers import ClockCycles, First, RisingEdge, Timer, ValueChange
 
 from resarray.spec.isa import Engine
 from resarray.spec.registers import (
@@ -143,6 +143,13 @@ async def strobe(dut, signal) -> None:
     await RisingEdge(dut.clk)
 
 
+async def start(registers: Registers, job: dict) -> None:
+    """Settings and start of the program."""
+    for name, value in job["registers"].items():
+        await registers.write(name, value)
+    await registers.write("CTRL", 1)
+
+
 async def run_job(dut, job: dict) -> dict:
     """One program from reset to dump."""
     for name, value in job["settings"].items():
@@ -160,10 +167,15 @@ async def run_job(dut, job: dict) -> dict:
     await RisingEdge(dut.clk)
 
     await identify(registers, job)
-    for name, value in job["registers"].items():
-        await registers.write(name, value)
+    for cycle, cycles in job["resets"]:
+        await start(registers, job)
+        await ClockCycles(dut.clk, cycle)
+        dut.rst.value = 1
+        await ClockCycles(dut.clk, cycles)
+        dut.rst.value = 0
+        registers = Registers(dut)
     started = time.monotonic()
-    await registers.write("CTRL", 1)
+    await start(registers, job)
     await wait_for_interrupt(dut, registers, job)
     seconds = time.monotonic() - started
 

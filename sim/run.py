@@ -21,7 +21,7 @@ from resarray.spec.memory import (
     settings_of,
     stored_span,
 )
-from resarray.spec.registers import COUNTERS
+from resarray.spec.registers import COUNTERS, PROFILE_FIELDS
 
 from . import build, memory_file, simulators
 from .activity import Activity, read_activity
@@ -81,6 +81,7 @@ def run(
     design: str | None = None,
     windows: int | None = None,
     waves: Waves | None = None,
+    resets: Sequence[tuple[int, int]] = (),
     note: Callable[[str], None] = lambda text: None,
     progress: Progress = lambda job, cycles: None,
 ) -> RunResult:
@@ -93,6 +94,7 @@ def run(
         design=design,
         windows=windows,
         waves=waves,
+        resets=resets,
         note=note,
         progress=progress,
     )[0]
@@ -107,6 +109,7 @@ def run_many(
     design: str | None = None,
     windows: int | None = None,
     waves: Waves | None = None,
+    resets: Sequence[tuple[int, int]] = (),
     note: Callable[[str], None] = lambda text: None,
     progress: Progress = lambda job, cycles: None,
     compiled: build.Compiled = lambda files, of: None,
@@ -119,6 +122,8 @@ def run_many(
     design:          Verilog of the accelerator; None: converted from ``hw/``
     windows:         record activity in at most so many windows of time; None: do not
     waves:           write these waveforms of the first program; None: none
+    resets:          (cycle, cycles): so long after its start each program is reset, for so long, and
+                     then started anew; one after the other
     note, progress:  told what is being built, and how far a program is
     compiled:        told how far the simulation's compilation is, where it has to be built
 
@@ -145,6 +150,7 @@ def run_many(
             "watchdog_cycles": watchdog_cycles,
             "chunk_cycles": CHUNK_CYCLES[simulator],
             "window": _window(image, windows),
+            "resets": list(resets),
         }
         for index, (image, _) in enumerate(programs)
     ]
@@ -218,12 +224,15 @@ def _collect(
             f"the log is '{folder / 'sim.log'}'"
         )
     counters = {name: found["registers"][name] for name in COUNTERS}
+    layers = layer_counters(found["profile"], counters, len(image.manifest["layers"]))
+    # The registers wrap at 2**32; the layers' counts do not.
+    counters |= {name: sum(layer[name] for layer in layers) for name in PROFILE_FIELDS}
     first = job["dump"][0] * config.rows
     dump = memory_file.read_dump(folder / f"job{job['index']}.dump", config.rows).view(np.int8)
     return RunResult(
         tensors=read_tensors(image, lambda start, size: dump[start - first : start - first + size]),
         counters=counters,
-        layers=layer_counters(found["profile"], counters, len(image.manifest["layers"])),
+        layers=layers,
         sim_seconds=found["seconds"],
         activity=windows and read_activity(folder / f"job{job['index']}.activity", windows),
     )

@@ -54,7 +54,7 @@ LIMITS: dict[str, Limits] = {
     "burst_words": Limits(2, 256),
     "max_reads": Limits(2, 64),
     "queue_depth": Limits(2, 64),
-    "profile_marks": Limits(1, registers.PROFILE_RECORDS, powers=False),
+    "profile_marks": Limits(16, registers.PROFILE_RECORDS, powers=False),
 }
 MAX_COLUMN_BLOCKS = (1 << isa.BLOCK_BITS) - 1
 

@@ -8,7 +8,7 @@ import numpy as np
 from . import layout
 from .errors import ResarrayError
 from .image import Image
-from .registers import PROFILE_FIELDS
+from .registers import COUNTER_BITS, PROFILE_FIELDS
 
 
 def memory_contents(image: Image, inputs: np.ndarray) -> np.ndarray:
@@ -78,15 +78,21 @@ def read_tensors(
 def layer_counters(
     profile: list[list[int]], counters: dict[str, int], layers: int
 ) -> list[dict[str, int]]:
-    """Differences of the profile records, so that the layers' counts add up to the program's."""
+    """Differences of the profile records, so that the layers' counts add up to the program's.
+
+    The counters wrap; a layer of fewer than 2**32 cycles is counted right all the same.
+    """
     if len(profile) != layers:
         raise ResarrayError(
             f"the accelerator recorded {len(profile)} layers, the program has {layers}: use a "
-            "preset with more profile_marks, or fix the program's marks"
+            "configuration with more profile_marks, or fix the program's marks"
         )
     ends = [*profile[:-1], [counters[name] for name in PROFILE_FIELDS]]
     starts = [[0] * len(PROFILE_FIELDS), *ends[:-1]]
     return [
-        {name: b - a for name, a, b in zip(PROFILE_FIELDS, start, end, strict=True)}
+        {
+            name: (b - a) % (1 << COUNTER_BITS)
+            for name, a, b in zip(PROFILE_FIELDS, start, end, strict=True)
+        }
         for start, end in itertools.zip_longest(starts, ends)
     ]

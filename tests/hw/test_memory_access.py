@@ -387,3 +387,66 @@ def test_store_below_the_write_window_stops():
             assert not ctx.get(dut.bus.awvalid)
 
     simulate(dut, testbench, drive(dut.i, [pattern]), drive(dut.words, [1, 2, 3, 4]))
+
+
+@pytest.mark.parametrize("bad", [0, 2, 3])
+def test_a_bad_read_response_names_its_burst(bad):
+    """Several bursts are on their way when one of them fails: its address, not another's."""
+    dut = ReadArbiter(CONFIG, [Engine.LOAD, Engine.WEIGHTS])
+    starts = [16, 40, 64, 80]
+
+    async def memory(ctx):
+        ctx.set(dut.mem_base, MEM_BASE)
+        ctx.set(dut.mem_words, MEM_WORDS)
+        ctx.set(dut.bus.arready, 1)
+        taken = 0
+        while taken < len(starts):
+            _, _, valid, ready = await ctx.tick().sample(dut.bus.arvalid, dut.bus.arready)
+            taken += valid and ready
+        await ctx.tick().repeat(5)
+        for number in range(bad + 1):
+            ctx.set(dut.bus.rvalid, 1)
+            ctx.set(dut.bus.rresp, 2 * (number == bad))
+            for beat in range(4):
+                ctx.set(dut.bus.rlast, beat == 3)
+                await ctx.tick().until(dut.bus.rready)
+                if number == bad:
+                    ctx.set(dut.bus.rvalid, 0)
+                    (error,) = await ctx.tick().sample(dut.error).until(dut.error_valid)
+                    assert error.cause == ErrorCause.READ_RESPONSE
+                    assert error.engine == Engine.WEIGHTS
+                    assert error.addr == starts[bad] * CONFIG.rows
+                    return
+
+    bursts = [{"addr": a, "beats": 4, "last": 1} for a in starts]
+    simulate(dut, memory, background=[drive(dut.request1, bursts)])
+
+
+@pytest.mark.parametrize("bad", [0, 1, 2])
+def test_a_bad_write_response_names_its_burst(bad):
+    """The next bursts are under way when the response comes."""
+    dut = StoreEngine(CONFIG)
+    starts = [64, 128, 256]
+    patterns = [{"addr": a, "n_blocks": 1, "n_runs": 1, "run_len": 4} for a in starts]
+
+    async def memory(ctx):
+        ctx.set(dut.mem_words, MEM_WORDS)
+        ctx.set(dut.bus.awready, 1)
+        ctx.set(dut.bus.wready, 1)
+        written = 0
+        while written < 4 * len(starts):
+            _, _, valid = await ctx.tick().sample(dut.bus.wvalid)
+            written += valid
+        await ctx.tick().repeat(3)
+        for number in range(bad + 1):
+            ctx.set(dut.bus.bvalid, 1)
+            ctx.set(dut.bus.bresp, 2 * (number == bad))
+            await ctx.tick().until(dut.bus.bready)
+            ctx.set(dut.bus.bvalid, 0)
+        (error,) = await ctx.tick().sample(dut.error).until(dut.error_valid)
+        assert error.cause == ErrorCause.WRITE_RESPONSE
+        assert error.engine == Engine.STORE
+        assert error.addr == starts[bad] * CONFIG.rows
+
+    words = drive(dut.words, range(4 * len(starts)))
+    simulate(dut, memory, background=[drive(dut.i, patterns), words])

@@ -126,6 +126,10 @@ def test_register_file(stall):
         assert await read(ctx, 0x1000) == 0
         ctx.set(dut.profile_data, 77)
         assert await read(ctx, PROFILE_OFFSET + 8) == 77
+        # The lowest two address bits count in neither direction.
+        await write(ctx, REGISTERS["PROG_COUNT"].offset + 3, 1234)
+        assert await read(ctx, REGISTERS["PROG_COUNT"].offset) == 1234
+        assert await read(ctx, REGISTERS["PROG_COUNT"].offset + 2) == 1234
         assert not started
         await write(ctx, REGISTERS["CTRL"].offset, 1)
         # Chosen a cycle after the write, started in the next.

@@ -1,0 +1,212 @@
+"""What lies at the edge of a range: right in RTL, or an error with its cause."""
+
+import dataclasses
+import random
+
+import numpy as np
+import pytest
+
+from resarray.compiler.compile import compile_graph
+from resarray.compiler.liveness import require_ending
+from resarray.golden import fast
+from resarray.golden.graph import QGlobalAvgPool
+from resarray.sim import run as sim_run
+from resarray.sim.run import MEM_BASE, run, run_many
+from resarray.spec import isa
+from resarray.spec.config import preset
+from resarray.spec.errors import ResarrayError
+from resarray.spec.memory import settings_of
+from resarray.spec.numerics import quantise_factor
+from tests.compiler.reference import Builder, random_graph
+from tests.compiler.test_liveness import decoded, ends, reordered
+
+from .rtl import run_and_compare
+from .test_errors import edited
+
+TINY = preset("tiny")
+
+
+def average_graph(size: tuple[int, int], zero_point: int) -> Builder:
+    """A global average alone, scaled so that its largest values fill int8."""
+    b = Builder(1, (3, *size))
+    b.graph.tensors["x"] = dataclasses.replace(b.graph.tensors["x"], zero_point=zero_point)
+    b.average("x")
+    mult, shift = quantise_factor(0.5 / (size[0] * size[1]))
+    op = dataclasses.replace(b.graph.ops[0], mult=mult, shift=shift)
+    assert isinstance(op, QGlobalAvgPool)
+    b.graph.ops[0] = op
+    return b
+
+
+@pytest.mark.parametrize("value, zero_point", [(127, -128), (-128, 127)])
+def test_average_of_a_large_map(value, zero_point):
+    """160,000 equal pixels: their sum needs 26 bits, with its bias 27."""
+    b = average_graph((400, 400), zero_point)
+    x = np.full((1, 3, 400, 400), value, np.int8)
+    config = dataclasses.replace(TINY, acc_depth=512)
+    result = run(compile_graph(b.graph, config), x)
+    expected = fast.run(b.graph, x)[b.graph.output]
+    np.testing.assert_array_equal(result.tensors[b.graph.output], expected)
+    zero = b.graph.tensors[b.graph.output].zero_point
+    assert abs(int(expected[0, 0, 0, 0]) - zero) > 100 or abs(zero) > 20
+
+
+@pytest.fixture(scope="module")
+def program():
+    b = Builder(1, (8, 6, 6))
+    b.conv("x", 8, (3, 3), padding=(1, 1, 1, 1))
+    return compile_graph(b.graph, TINY), b.input()[None]
+
+
+SETTINGS = {
+    "count": {"PROG_COUNT": 1 << 20},
+    "count wrapped": {"PROG_COUNT": (1 << 20) + 3},
+    "base": {"MEM_BASE": MEM_BASE + 64},
+    "end": {"MEM_BASE": 0xFFFF_F000, "MEM_SIZE": 0x1001},
+    "program": {"PROG_ADDR": 2},
+    "window": {"WRITE_BASE": 65},
+}
+
+
+@pytest.mark.parametrize("case", SETTINGS)
+def test_impossible_settings_do_not_start(case, program, monkeypatch):
+    """Not one burst is read, and the error says what is wrong."""
+    changed = SETTINGS[case]
+    monkeypatch.setattr(
+        sim_run, "settings_of", lambda image, base: settings_of(image, base) | changed
+    )
+    image, x = program
+    name, value = next(iter(changed.items()))
+    with pytest.raises(ResarrayError, match=f"refused to start with .*{name} = {value:#x}"):
+        run(image, x, watchdog_cycles=3000)
+
+
+def test_a_read_beyond_the_memory_names_its_address(program, monkeypatch):
+    """The bus answers with an error: where the burst began, not 0."""
+    image, x = program
+    beyond = 1 << 23  # words: the simulated memory's size
+    size = 2 * beyond * TINY.rows
+    monkeypatch.setattr(
+        sim_run, "settings_of", lambda image, base: settings_of(image, base) | {"MEM_SIZE": size}
+    )
+    broken = edited(image, isa.Engine.LOAD, addr=beyond + 8)
+    message = f"read response in engine LOAD at byte offset {(beyond + 8) * TINY.rows:#x}"
+    with pytest.raises(ResarrayError, match=message):
+        run(broken, x, watchdog_cycles=3000)
+
+
+@pytest.mark.parametrize("cycles", [1, 2, 3, 6])
+@pytest.mark.parametrize("stall", [0.0, 0.5])
+def test_a_reset_at_any_time_leaves_nothing_behind(cycles, stall):
+    """However short: no handshake is broken off, no stray response reaches the next program."""
+    b = random_graph(2003)
+    x = b.input()[None]
+    image = compile_graph(b.graph, TINY)
+    resets = [(cycle, cycles) for cycle in (*range(1, 40, 3), 100, 333, 700, 1501)]
+    memory = sim_run.MemoryModel(latency=7, stall_probability=stall, seed=cycles)
+    result = run(image, x, memory=memory, watchdog_cycles=5000, resets=resets)
+    expected = fast.run(b.graph, x)
+    for name, tensor in result.tensors.items():
+        np.testing.assert_array_equal(tensor, expected[name], name)
+
+
+def test_a_load_of_the_whole_input_buffer():
+    """65,536 words: one more than a run's length holds."""
+    config = dataclasses.replace(TINY, input_words=1 << 16, acc_depth=512)
+    b = Builder(3, (4, 256, 256))
+    b.conv("x", 4, (1, 1), (2, 2))
+    image = compile_graph(b.graph, config)
+    program = image.manifest["program"]
+    code = [isa.decode(image.payload[at : at + 32]) for at in range(0, 32 * program["count"], 32)]
+    assert all(f["n_runs"] * f["run_len"] < 1 << 16 for e, f in code if e == isa.Engine.STORE)
+    run_and_compare([b], config, "verilator")
+
+
+def test_long_weight_streams_are_split(monkeypatch):
+    """As where a layer's weights exceed what one WEIGHTS can say; here 2,000 words."""
+    from resarray.compiler import tiles
+
+    b = Builder(4, (24, 9, 9))
+    b.conv(b.conv("x", 40, (3, 3), padding=(1, 1, 1, 1)), 33, (3, 3))
+    whole = compile_graph(b.graph, TINY)
+    monkeypatch.setattr(tiles, "MAX_STREAM", 2000)
+    split = compile_graph(b.graph, TINY)
+    assert split.manifest["program"]["count"] > whole.manifest["program"]["count"]
+    run_and_compare([b], TINY, "verilator")
+
+
+def test_more_channel_blocks_than_one_compute_takes():
+    """A linear layer of 4,100 inputs: 1,025 blocks of four channels, all in the buffer."""
+    b = Builder(5, (4100, 1, 1))
+    b.conv("x", 13, (1, 1), relu=False)
+    config = dataclasses.replace(TINY, input_words=1 << 13)
+    run_and_compare([b], config, "verilator")
+
+
+def test_two_short_layers_end_a_cycle_apart():
+    """Independent layers of one k-tile each, the second of one pixel: both have their profile."""
+    b = Builder(6, (4, 3, 4))
+    b.conv("x", 4, (1, 1))
+    b.conv("x", 4, (1, 1), (4, 4))
+    b.conv("x", 4, (1, 1))
+    b.conv("x", 4, (1, 1), (4, 4))
+    (result,) = run_and_compare([b], TINY, "verilator")
+    assert len(result.layers) == 4
+
+
+def test_extreme_accumulators():
+    """The largest sums that compile: all weights 127, all pixels at the end of their range."""
+    builders, programs = [], []
+    for sign in (1, -1):
+        b = Builder(7, (1024, 5, 5))
+        b.graph.tensors["x"] = dataclasses.replace(b.graph.tensors["x"], zero_point=-128 * sign)
+        b.conv("x", 5, (3, 3), padding=(1, 1, 1, 1))
+        op = b.graph.ops[0]
+        weight = np.full_like(op.weight, 127 * sign)
+        total = 255 * 127 * 9 * 1024
+        bias = np.full(5, (1 << 31) - 1 - total)
+        factor = [quantise_factor(250 / (1 << 31))] * 5
+        b.graph.ops[0] = dataclasses.replace(
+            op, weight=weight, bias=bias.astype(np.int64), lo=-128,
+            mult=np.array([m for m, _ in factor]), shift=np.array([s for _, s in factor]),
+        )  # fmt: skip
+        zero = dataclasses.replace(b.graph.tensors[b.graph.output], zero_point=-128)
+        b.graph.tensors[b.graph.output] = zero
+        x = np.full((1, 1024, 5, 5), 127 if sign > 0 else -128, np.int8)
+        builders.append((b, x))
+        programs.append((compile_graph(b.graph, preset("small")), x))
+    for (b, x), result in zip(builders, run_many(programs), strict=True):
+        expected = fast.run(b.graph, x)[b.graph.output]
+        assert expected.max() == 122  # 250 - 128: not wrapped
+        np.testing.assert_array_equal(result.tensors[b.graph.output], expected)
+
+
+def test_reordered_programs_end_as_counted():
+    """Instructions of different engines may stand in another order as long as counting says that
+    the program ends: it does on every memory, with the same tensors."""
+    config = dataclasses.replace(TINY, queue_depth=2)
+    graphs = [random_graph(seed) for seed in range(8100, 8130)]
+    builders = [b for b in graphs if not any("pool" in op.op for op in b.graph.ops)][:8]
+    programs, expected, changed = [], [], 0
+    for seed, b in enumerate(builders):
+        rng = random.Random(seed)
+        image, x = compile_graph(b.graph, config), b.input()[None]
+        for _ in range(3):
+            order = reordered(decoded(image), rng, 30)
+            if not ends(require_ending, order, config):
+                continue
+            code = b"".join(
+                isa.encode(i.engine, **{k: v for k, v in i.fields.items() if k != "opcode"})
+                for i in order
+            )
+            changed += code != image.payload[: len(code)]
+            payload = code + image.payload[len(code) :]
+            programs.append((dataclasses.replace(image, payload=payload), x))
+            expected.append(fast.run(b.graph, x))
+    assert changed > 10
+    for latency, stall in ((1, 0.0), (60, 0.6)):
+        memory = sim_run.MemoryModel(latency=latency, stall_probability=stall, seed=5)
+        results = run_many(programs, memory=memory, watchdog_cycles=5000)
+        for result, golden in zip(results, expected, strict=True):
+            for name, tensor in result.tensors.items():
+                np.testing.assert_array_equal(tensor, golden[name], name)

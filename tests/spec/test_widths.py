@@ -1,0 +1,54 @@
+"""The widths of `numerics` hold every value that their definitions allow, and not one bit more."""
+
+import numpy as np
+import pytest
+
+from resarray.spec import numerics as n
+
+
+def holds(bits: int, *values: int) -> bool:
+    return all(-(1 << (bits - 1)) <= value < 1 << (bits - 1) for value in values)
+
+
+def test_products():
+    # a0, a1 in [-128, 127], w0, w1 in [-127, 127].
+    factors = (-128 - 127, 127 + 127)
+    assert holds(n.FACTOR_BITS, *factors) and not holds(n.FACTOR_BITS - 1, *factors)
+    products = [a * b for a in factors for b in factors]
+    assert holds(n.PRODUCT_BITS, *products) and not holds(n.PRODUCT_BITS - 1, *products)
+
+
+@pytest.mark.parametrize("rows", [4, 8, 16])
+def test_dot_products(rows):
+    ends = [
+        a0 * w0 + a1 * w1 + w0 * w1
+        for a0 in (-128, 127) for a1 in (-128, 127) for w0 in (-127, 127) for w1 in (-127, 127)
+    ]  # fmt: skip
+    assert max(map(abs, ends)) <= 48_641
+    assert holds(n.dot_bits(rows), *(rows // 2 * end for end in ends))
+    # The plain sums that are subtracted from: every pair product at its largest.
+    assert holds(n.dot_bits(rows) + 1, rows // 2 * 255**2)
+
+
+def test_requantisation():
+    term = (n.INT8_MIN - n.INT8_MAX) * ((1 << n.MULT_BITS) - 1) << n.RESIDUAL_HEADROOM
+    assert holds(n.TERM_BITS, term, -term) and not holds(n.TERM_BITS - 1, term)
+    fixed = -(1 << (n.ACC_BITS - 1)) * ((1 << n.MULT_BITS) - 1)
+    rounding = (1 << (n.GUARD_BITS - 1)) + (n.INT8_MAX << n.GUARD_BITS)
+    assert holds(n.FIXED_BITS, fixed + term - (128 << n.GUARD_BITS), -fixed - term + rounding)
+
+
+def test_average():
+    pixels = n.MAX_AVERAGE_PIXELS
+    assert pixels >= 1023 * 1023
+    assert holds(n.SUM_BITS, -128 * pixels, 128 * pixels)
+    assert not holds(n.SUM_BITS, 128 * (pixels + 1))
+    assert holds(n.TOTAL_BITS, 255 * pixels, -255 * pixels)
+    assert not holds(n.SUM_BITS, 255 * pixels)
+
+
+def test_a_value_too_wide_is_named():
+    n.require_bits(np.array([-128, 127]), 8, "byte")
+    n.require_bits(np.zeros(0), 8, "nothing")
+    with pytest.raises(n.WidthError, match=r"byte in \[-129, 0\] does not fit 8 bits"):
+        n.require_bits(np.array([0, -129]), 8, "byte")
