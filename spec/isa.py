@@ -2,9 +2,10 @@
 
 Every engine takes its instructions from its own queue in program order. An instruction starts when
 the engines named in `WAITS` have *completed* at least as many instructions as its ``wait_a`` and
-``wait_b`` fields say (counted from the start of the program); 0 waits for nothing. Programs list
-instructions in an order in which each waits only for earlier ones, so a program cannot deadlock:
-the oldest unfinished instruction can always run.
+``wait_b`` fields say (counted from the start of the program); 0 waits for nothing. An engine also
+waits for words in the FIFO before it and for room in the one behind it, and the fetch for room in a
+queue. Whether a program ends is a matter of all of these, but not of time: docs/architecture.md has
+the theorem, `resarray.compiler.liveness` counts it for every program.
 
 LOAD, WEIGHTS, RESIDUAL and STORE move a *pattern* of memory words::
 
