@@ -171,9 +171,10 @@ async def run_job(dut, job: dict) -> dict:
         await start(registers, job)
         await ClockCycles(dut.clk, cycle)
         dut.rst.value = 1
+        registers = Registers(dut)  # at once: what it asked for last must not be asked for again
         await ClockCycles(dut.clk, cycles)
         dut.rst.value = 0
-        registers = Registers(dut)
+        await ClockCycles(dut.clk, 2)  # the harness is reset by then, the accelerator not yet
     started = time.monotonic()
     await start(registers, job)
     await wait_for_interrupt(dut, registers, job)
