@@ -130,7 +130,7 @@ def simulate(request: Request, progress: Reporter) -> bool:
         simulator=request.simulator,
         simulator_version=simulator.version,
         command=request.command,
-        preset=request.preset,
+        preset=config.name,
         memory=memory,
         pixels=prepared.pixels,
         expected=prepared.expected,
@@ -186,21 +186,44 @@ def _console() -> Console:
 
 
 def _check_program(program: Image, prepared: "Prepared") -> None:
-    """A compiled image must be of the network that it is compared with."""
+    """A compiled image must be of the integer graph that it is compared with."""
+    from resarray.golden.graph import digest
+
     graph, manifest = prepared.graph, program.manifest
-    shapes = {
-        entry["name"]: tuple(entry["layout"][side] for side in ("channels", "height", "width"))
-        for entry in manifest["tensors"]
-    }
-    known = {name: tuple(tensor.shape) for name, tensor in graph.tensors.items()}
-    wrong = [name for name, shape in shapes.items() if known.get(name) != shape]
-    if wrong or manifest["output"] != graph.output:
-        first = (wrong or [manifest["output"]])[0]
+    there, here = manifest["digest"], digest(graph)
+    if there["graph"] == here["graph"]:
+        return
+    known = {name: list(tensor.shape) for name, tensor in graph.tensors.items()}
+    shapes = {layer["tensor"]: layer["shape"] for layer in manifest["layers"]}
+    found = f"the image holds network '{manifest['model']}'"
+    if there["structure"] == here["structure"]:
+        if there["weights"] != here["weights"]:
+            raise ResarrayError(
+                f"{found} with other weights than '{graph.name}' has here: give --model and "
+                "--weights as when it was compiled, or compile it again"
+            )
         raise ResarrayError(
-            f"the image holds network '{manifest['model']}' with other tensors (first: '{first}') "
-            f"than '{graph.name}' at {prepared.input_size} pixels: give --model and --input-size "
-            "as when it was compiled"
+            f"{found} with these weights, but another calibration: give the images that it was "
+            "calibrated on, or compile it again (another machine may round its ranges otherwise)"
         )
+    wrong = [name for name, shape in shapes.items() if known.get(name) != shape]
+    if wrong and shapes.keys() <= known.keys():
+        layout = manifest["inputs"][0]["layout"]
+        size = [layout[side] for side in ("channels", "height", "width")]
+        if size != known[graph.input]:
+            raise ResarrayError(
+                f"{found} for inputs of {_by(size)}, here they are {_by(known[graph.input])}: give "
+                "--model and --input-size as when it was compiled"
+            )
+    which = f"tensors (first: '{wrong[0]}')" if wrong else "operators"
+    raise ResarrayError(
+        f"{found} with other {which} than '{graph.name}' at {prepared.input_size} pixels: give "
+        "--model and --input-size as when it was compiled"
+    )
+
+
+def _by(shape: list[int]) -> str:
+    return "x".join(map(str, shape))
 
 
 def describe(program: Image) -> dict:

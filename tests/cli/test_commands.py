@@ -141,9 +141,11 @@ def test_compile_then_disassemble_and_run_the_image(rtl, tmp_path, capsys):
     for line, instruction in zip(lines, found, strict=True):
         assert f" {instruction['engine'].lower()}#{instruction['place']} " in line
     assert any("compute#1" in line for line in lines)
-    status, result = simulate(tmp_path, "--image", str(path))
-    assert status == 0
-    assert result["bit_exact"]
+    for count in (1, 2):
+        status, result = simulate(tmp_path, "--image", str(path), "--count", str(count))
+        assert status == 0
+        assert result["bit_exact"]
+        assert result["images"] == count
 
 
 def test_accuracy(tmp_path, capsys):
