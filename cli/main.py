@@ -31,6 +31,9 @@ own weights, the compiler by itself, measurements, and a board.
 A network is --model with --weights, on --images; the accelerator is a --preset, from 'tiny' (quick
 to simulate) to 'default' (256 MACs a cycle). Without options: ResNet-18, trained on the spot on the
 handwritten digits that come along.
+
+No command writes over what it reads, or over a file of another kind; folders for what it writes
+must be there, but for those in build/.
 """
 EXAMPLES = """\b
 Examples:
@@ -98,7 +101,8 @@ Count = Annotated[int, typer.Option(min=1, help="images")]
 Preset = Annotated[
     str,
     typer.Option(
-        help=f"configuration of the accelerator: {', '.join(PRESETS)}",
+        help=f"configuration of the accelerator: {', '.join(PRESETS)}, FILE.toml, or "
+        "changes, as default,columns=16 (see 'presets')",
         autocompletion=complete.presets,
     ),
 ]
@@ -117,8 +121,14 @@ Board = Annotated[
     str,
     typer.Option(help="ulx3s-85f, ulx3s-25f or ecpix5-85f", autocompletion=complete.boards),
 ]
-Json = Annotated[Path | None, typer.Option(help="write the result here", callback=written(JSON))]
-Output = Annotated[Path, typer.Option("-o", "--output", help="image file", callback=written(IMAGE))]
+Json = Annotated[
+    Path | None,
+    typer.Option(help="write the result here, over an older one", callback=written(JSON)),
+]
+Output = Annotated[
+    Path,
+    typer.Option("-o", "--output", help="image file, over an older one", callback=written(IMAGE)),
+]
 
 
 @app.callback()
@@ -145,6 +155,19 @@ def doctor(
         ready = doctor_command.doctor(json, Console())
     if not ready:
         raise typer.Exit(2)
+
+
+@app.command(
+    epilog=_examples("resarray presets", "resarray sim --model resnet8 --preset small,columns=8")
+)
+def presets(
+    json: Json = None,
+) -> None:
+    """List the accelerator's configurations and their fields."""
+    from . import presets as presets_command
+    from .output import wide_console
+
+    presets_command.presets(json, wide_console())
 
 
 @app.command(
@@ -422,7 +445,7 @@ def bitstream(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="configuration of the accelerator; default: the board's",
+            help="configuration of the accelerator, as of 'sim'; default: the board's",
             autocompletion=complete.presets,
         ),
     ] = None,

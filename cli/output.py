@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from typer.core import TyperCommand
@@ -17,6 +18,9 @@ from typer.core import TyperCommand
 from resarray.spec.errors import ResarrayError
 from resarray.spec.files import require_writable, same_file, write_atomic
 from resarray.spec.image import MAGIC
+
+if TYPE_CHECKING:  # slow to import, for each press of the tab key
+    from rich.console import Console
 
 # In a context's `meta`: what a command is to write.
 _OUTPUTS = "resarray.outputs"
@@ -160,3 +164,11 @@ def write_json(path: Path | None, value: object) -> None:
 def json_file(path: Path | None, value: object) -> dict[Path, bytes]:
     """What `write_json` would write, to be written together with other files."""
     return {} if path is None else {path: to_json(value)}
+
+
+def wide_console() -> "Console":
+    """Standard output, wide enough for tables where it is not a terminal."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=max(120, console.width))

@@ -5,8 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from resarray.spec.config import Config
 from resarray.spec.config import preset as find_preset
 from resarray.spec.errors import ResarrayError
@@ -14,6 +12,7 @@ from resarray.spec.files import write_atomic
 from resarray.spec.image import Image, load
 
 from .options import NetworkOptions
+from .output import wide_console
 from .progress import Reporter
 
 # Of time in a recording: a screen has hardly more pixels.
@@ -140,7 +139,7 @@ def simulate(request: Request, progress: Reporter) -> bool:
         class_names=prepared.class_names,
     )
     summary = result.summarise(experiment, program, runs)
-    result.show(summary, prepared.class_names, _console())
+    result.show(summary, prepared.class_names, wide_console())
     if request.json is not None:
         write_atomic(request.json, format.to_json(summary))
     if waves is not None:
@@ -179,12 +178,6 @@ def _layer(name: str, program: Image) -> int:
     return names.index(name)
 
 
-def _console() -> Console:
-    """Standard output, wide enough for the table where it is not a terminal."""
-    console = Console()
-    return console if console.is_terminal else Console(width=max(120, console.width))
-
-
 def _check_program(program: Image, prepared: "Prepared") -> None:
     """A compiled image must be of the integer graph that it is compared with."""
     from resarray.golden.graph import digest
@@ -217,8 +210,8 @@ def _check_program(program: Image, prepared: "Prepared") -> None:
             )
     which = f"tensors (first: '{wrong[0]}')" if wrong else "operators"
     raise ResarrayError(
-        f"{found} with other {which} than '{graph.name}' at {prepared.input_size} pixels: give "
-        "--model and --input-size as when it was compiled"
+        f"{found} with other {which} than '{graph.name}' at {_by(known[graph.input][1:])} pixels: "
+        "give --model and --input-size as when it was compiled"
     )
 
 

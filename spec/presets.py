@@ -94,12 +94,13 @@ def _read_file(path: Path) -> Config:
 
 
 def _changed(base: Config, fields: dict, what: str) -> Config:
-    found = make_config(dataclasses.asdict(base) | fields, what)
-    name = found.name
+    name = fields["name"]
+    _require_kind("name", name, what)
     if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or name != name.strip():
         raise ResarrayError(
             f"{what}: name {name!r} is not possible: give 1 to {MAX_NAME} printable characters"
         )
+    found = make_config(dataclasses.asdict(base) | fields, what)
     if name in PRESETS and found != PRESETS[name]:
         raise ResarrayError(
             f"{what} would be called '{name}' as a preset that comes along, but differs from it: "

@@ -187,7 +187,7 @@ def test_image_of_another_network(folder, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--model", MODEL.replace(":build", ":retrained")], "'build' with other weights than"),
+        (["--model", MODEL.replace(":build", ":retrained")], "' with other weights than"),
         (["--images", "others.npz"], "with these weights, but another calibration: give the imag"),
         (["--input-size", "16"], "for inputs of 3x8x8, here they are 3x16x16: give --model and --"),
         (["--model", MODEL.replace(":build", ":unpadded")], "other tensors (first: '0')"),
@@ -198,7 +198,7 @@ def test_image_of_another_graph(folder, capsys, options, message):
     """Never a mismatch, which would blame the hardware."""
     pixels = np.random.default_rng(1).integers(0, 256, (8, 8, 8, 3)).astype(np.uint8)
     np.savez("others.npz", x=pixels, y=np.zeros(8, np.int64))
-    arguments = ["--model", MODEL, "--preset", "tiny"]
+    arguments = ["--model", MODEL, "--images", "digits", "--preset", "tiny"]
     assert run(["compile", *arguments, "-o", "x.rsa"]) == 0
     capsys.readouterr()
     assert message in refuse(capsys, ["sim", *arguments, "--image", "x.rsa", *options])

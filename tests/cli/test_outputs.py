@@ -15,15 +15,15 @@ from resarray.golden import train as golden_train
 from tests.report.conftest import measured as measured  # a fixture
 
 NETWORK = Path(__file__).parent / "network.py"
-MODEL = ["--model", "net.py:build", "--preset", "tiny"]
-PRESET = ["--model", "net.py:build", "--preset", "mine.toml"]
+MODEL = ["--model", "net.py:build", "--images", "digits", "--preset", "tiny"]
+PRESET = [*MODEL[:-1], "mine.toml"]
 
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory):
     """A program."""
     path = tmp_path_factory.mktemp("compiled") / "x.rsa"
-    options = ["--model", f"{NETWORK}:build", "--preset", "tiny"]
+    options = ["--model", f"{NETWORK}:build", *MODEL[2:]]
     assert run(["compile", *options, "-o", str(path)]) == 0
     return path
 
