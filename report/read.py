@@ -6,8 +6,8 @@ from operator import itemgetter
 from pathlib import Path
 
 from resarray.sim.format import FORMAT, content_digest, top1
-from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
+from resarray.spec.presets import make_config
 from resarray.spec.schema import SchemaError, check, parse_json
 
 from .schema import RESULT, WAITS
@@ -69,8 +69,8 @@ def _equal(what: str, value: float, expected: float) -> None:
 def _check_sums(result: dict) -> None:
     layers, tensors, counters = result["layers"], result["tensors"], result["counters"]
     try:
-        config = Config(**result["config"])
-    except (TypeError, ResarrayError) as error:
+        config = make_config(result["config"])
+    except ResarrayError as error:
         raise SchemaError(f"has an impossible configuration ({error})") from error
     if f"{config.hash:016x}" != result["config_hash"]:
         raise SchemaError("contradicts itself: the configuration has another hash")

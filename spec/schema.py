@@ -13,7 +13,12 @@ LARGEST = 10**18
 
 
 class SchemaError(Exception):
-    """Which field is wrong, what it is and what it must be."""
+    """Which field is wrong, what it is and what it must be; ``field`` is empty where it is not a
+    single one."""
+
+    def __init__(self, what: str, field: str = ""):
+        super().__init__(what)
+        self.field = field
 
 
 @dataclass(frozen=True)
@@ -128,7 +133,7 @@ def check(value: object, schema: object, where: str = "") -> None:
         for name, inner in names.items():
             path = f"{where}.{name}" if where else name
             if name not in value:
-                raise SchemaError(f"has no field '{path}'")
+                raise SchemaError(f"has no field '{path}'", path)
             check(value[name], inner, path)
     elif isinstance(schema, list | Sized):
         _require(value, isinstance(value, list), "a list", where)
@@ -145,4 +150,4 @@ def _require(value: object, good: bool, what: str, where: str) -> None:
     if not good:
         shown = repr(value)
         shown = shown if len(shown) <= 40 else shown[:37] + "..."
-        raise SchemaError(f"has {shown} in field '{where}', which must be {what}")
+        raise SchemaError(f"has {shown} in field '{where}', which must be {what}", where)

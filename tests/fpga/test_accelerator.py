@@ -238,6 +238,13 @@ def test_a_lost_reset_is_repeated():
         ({"memory": {}}, "memory.base"),
         ({"memory": []}, "memory"),
         ({"config_hash": "x"}, "config_hash"),
+        ({"accelerator": -4}, "accelerator"),
+        ({"accelerator": True}, "accelerator"),
+        ({"sys_clk": 1e-9}, "sys_clk"),
+        ({"memory": DESCRIPTION["memory"] | {"registers": {}}}, "memory.registers.control"),
+        ({"memory": DESCRIPTION["memory"] | {"init": [{}]}}, r"memory.init\[0\].address"),
+        ({"memory": DESCRIPTION["memory"] | {"init": [1]}}, r"memory.init\[0\]"),
+        ({"memory": DESCRIPTION["memory"] | {"size": 2**40}}, "memory.size"),
     ],
 )
 def test_description_that_is_none(tmp_path, change, field):
