@@ -58,8 +58,8 @@ WRITE_SECONDS = 10.0
 MARK = 0x5EED_0001
 _WORD = Kind(lambda v: COUNT.test(v) and v < 1 << 32, "a number of 32 bits")
 _ADDRESS = Kind(lambda v: _WORD.test(v) and v % 4 == 0, "the address of a word")
-_HZ = Kind(lambda v: POSITIVE.test(v) and 1e5 <= v <= 1e10, "a frequency in Hz")
-_CYCLES = Kind(lambda v: COUNT.test(v) and v < 1 << 24, "a number of cycles")
+_HZ = Kind(lambda v: POSITIVE.test(v) and 1e6 <= v <= 1e10, "a frequency in Hz")
+_CYCLES = Kind(lambda v: COUNT.test(v) and v < 1 << 20, "a number of cycles")
 _HASH = Kind(lambda v: isinstance(v, str) and re.fullmatch("[0-9a-f]{16}", v), "16 hex digits")
 # What `read_description` wants of a soc.json.
 DESCRIPTION = {

@@ -15,13 +15,10 @@ from resarray.spec.errors import ResarrayError
 from resarray.spec.image import Image, encode, load, save
 from resarray.spec.memory import memory_contents, read_tensors, settings_of, stored_span
 from tests.compiler.reference import Builder
+from tests.edits import edit
 
 SEED = 20
 EDITS = 600
-ODD = (
-    None, True, -1, 0, 1, 3, 7, 64, 255, 2**20, 2**31, 2**40, 2**70, 10**400, 0.5, -0.0, 1e300,
-    float("nan"), float("inf"), "", "x", "\ud800", "\x1b[31m", [], {}, [[]], [1, 2, 3], {"kind": 1},
-)  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=[3, 4], ids=["packed", "blocked"])
@@ -47,31 +44,6 @@ def use(image: Image) -> None:
     assert stored_span(image)[1] <= image.manifest["mem_size"] < 2**20
     read_tensors(image, lambda start, size: np.zeros(size, np.int8))
     sum(layer["predicted_cycles"] for layer in image.manifest["layers"])
-
-
-def edit(manifest: dict, rng: random.Random) -> str:
-    """Change something in ``manifest``; what."""
-    where, path = manifest, "manifest"
-    while True:
-        keys = list(where) if isinstance(where, dict) else list(range(len(where)))
-        key = rng.choice(keys)
-        inner = where[key]
-        path += f"[{key!r}]"
-        if not isinstance(inner, dict | list) or not inner or rng.random() < 0.2:
-            break
-        where = inner
-    kind = rng.choice(["delete", "odd", "odd", "odd", "near", "double", "add"])
-    if kind == "delete":
-        del where[key]
-    elif kind == "near" and isinstance(inner, int):
-        where[key] = inner + rng.choice([-64, -4, -1, 1, 4, 64])
-    elif kind == "double" and isinstance(where, list):
-        where.append(copy.deepcopy(inner))
-    elif kind == "add" and isinstance(where, dict):
-        where["more"] = rng.choice(ODD)
-    else:
-        where[key] = rng.choice(ODD)
-    return f"{kind} {path}"
 
 
 def test_a_good_one(image, tmp_path):
