@@ -64,7 +64,11 @@ def simulate(request: Request, progress: Reporter) -> bool:
     if waves is not None:
         waves.require_writable()
         simulators.require_waves(simulator)
-    program = None if request.image is None else load(request.image, config)
+    program = None
+    if request.image is not None:
+        program = load(request.image, config)
+        # The same configuration may have had another name when the program was compiled.
+        program.manifest["config"]["name"] = config.name
 
     from . import network
 

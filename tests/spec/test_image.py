@@ -3,6 +3,7 @@
 import copy
 import json
 import random
+import re
 
 import numpy as np
 import pytest
@@ -63,8 +64,9 @@ def test_edited_manifests(image, tmp_path):
         try:
             use(load(path))
         except ResarrayError as error:
-            assert "has a damaged manifest: " in str(error), what
-            assert str(error).endswith(": compile it again")
+            # A program that ends elsewhere is still within the payload.
+            damaged = "has a damaged manifest: .*: compile it again|the program is corrupt"
+            assert re.search(damaged, str(error)), what
             refused += 1
         except Exception as error:
             raise AssertionError(f"seed {SEED}, edit {number}: {what}") from error
