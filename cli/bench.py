@@ -5,9 +5,9 @@ from pathlib import Path
 import typer
 
 from resarray.spec.errors import ResarrayError
-from resarray.spec.files import write_atomic
+from resarray.spec.files import write_together
 
-from .output import write_json
+from .output import json_file
 from .progress import Reporter
 
 # Parts of the benchmark beside the cases, as ``--only`` calls them.
@@ -38,8 +38,10 @@ def bench(
     failed = measure.judge(rows, scaling, layers)
     table = measure.markdown(rows, scaling, layers)
     result = {"cases": rows, "scaling": scaling, "layers": layers, "failed": failed}
-    for path in (folder / "bench.json", json_path):
-        write_json(path, result)
-    write_atomic(folder / "bench.md", table.encode())
+    write_together(
+        {folder / "bench.md": table.encode()}
+        | json_file(folder / "bench.json", result)
+        | json_file(json_path, result)
+    )
     typer.echo(table)
     return failed

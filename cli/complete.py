@@ -1,9 +1,10 @@
 """Values that a shell completes; nothing slow is imported, for each press of the tab key."""
 
+import dataclasses
 from collections.abc import Iterable
 
 from resarray.golden.zoo import NAMES
-from resarray.spec.config import PRESETS
+from resarray.spec.config import PRESETS, Config
 
 
 def _starting(names: Iterable[str], incomplete: str) -> list[str]:
@@ -11,8 +12,13 @@ def _starting(names: Iterable[str], incomplete: str) -> list[str]:
 
 
 def presets(incomplete: str) -> list[str]:
-    """Of ``--preset``."""
-    return _starting(PRESETS, incomplete)
+    """Of ``--preset``: presets, and fields after a comma; a shell completes files itself."""
+    before, comma, field = incomplete.rpartition(",")
+    if not comma:
+        return _starting(PRESETS, incomplete)
+    given = {change.partition("=")[0] for change in before.split(",")}
+    fields = [f.name for f in dataclasses.fields(Config) if f.name not in given]
+    return [f"{before},{name}=" for name in _starting(fields, field)]
 
 
 def models(incomplete: str) -> list[str]:

@@ -6,13 +6,16 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from resarray.spec.errors import ResarrayError
 
@@ -210,19 +213,32 @@ def _status(entry: Finding) -> tuple[str, str]:
 
 
 def _print_table(found: list[Finding], console: Console) -> None:
+    """A table; lines where that is wider than the terminal, and would cut words."""
     table = Table(box=box.SIMPLE, pad_edge=False)
     for heading in ("", "tool", "version", "where", "needed by", "how to get it"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, no_wrap=True)
     for entry in found:
         status, style = _status(entry)
         cells = (entry.name, entry.version or "", entry.where, entry.needed_by, entry.get)
         table.add_row(f"[{style}]{status}[/]", *(cell.replace("[", r"\[") for cell in cells))
-    console.print(table)
+    unlimited = console.options.update(width=sys.maxsize)
+    if Measurement.get(console, unlimited, table).maximum <= console.width:
+        console.print(table)
+    else:
+        _print_lines(found, console)
 
 
 def _print_lines(found: list[Finding], console: Console) -> None:
-    """One line each, as one searches them."""
+    """One line each, as one searches them; on a terminal broken between words."""
     for entry in found:
+        status, style = _status(entry)
         facts = [entry.version, entry.where, f"needed by {entry.needed_by}", entry.get]
-        line = f"{_status(entry)[0]}: {entry.name}: {'; '.join(fact for fact in facts if fact)}"
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        line = f"{status}: {entry.name}: {'; '.join(fact for fact in facts if fact)}"
+        if console.is_terminal:
+            line = textwrap.fill(
+                line, console.width, subsequent_indent="    ", break_long_words=False,
+                break_on_hyphens=False,
+            )  # fmt: skip
+        text = Text(line)
+        text.stylize(style if console.is_terminal else "", 0, len(status))
+        console.print(text, soft_wrap=True)

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import typer
 
 from resarray.fpga import tools
 from resarray.fpga.bitstream import SUMMARY, build_bitstream, results_dir
@@ -111,9 +112,21 @@ def classify(
     json_path: Path | None,
     progress: Reporter,
 ) -> list[str]:
-    """Run the pictures, write classes, logits and cycles to ``json_path``; a line per picture."""
+    """Run the pictures, write classes, logits and cycles to ``json_path``; a line per picture.
+
+    A board always runs a whole batch: the last is filled up, which costs nothing. In simulation it
+    would cost as much as pictures that somebody wants, and is refused.
+    """
     chosen = find_board(board)
     image = load(program)
+    batch = image.manifest["batch"]
+    spare = -len(pictures) % batch
+    if spare and port == SIMULATION:
+        raise ResarrayError(
+            f"the program runs batches of {batch:,} pictures, {len(pictures):,} given: the "
+            f"simulation would take as long as for whole batches; give a multiple of {batch:,}, or "
+            "compile it with a smaller --batch"
+        )
     inputs = read_inputs(image, pictures)
     if description is None and port != SIMULATION:
         description = results_dir(chosen) / "soc.json"
@@ -128,7 +141,12 @@ def classify(
         if total:
             update(done)
 
-    batch, classes = image.manifest["batch"], image.manifest["pixels"]["classes"]
+    if spare:
+        typer.echo(
+            f"the last batch of {batch:,} is filled up with {spare:,} copies of '{pictures[-1]}'",
+            err=True,
+        )
+    classes = image.manifest["pixels"]["classes"]
     output = image.manifest["output"]
     found = []
     with Accelerator.open(port, description, progress=report) as accelerator:
@@ -152,8 +170,11 @@ def classify(
                     }
                 )
     progress.close()
-    write_json(json_path, {"batch": batch, "pictures": found})
-    return [f"{entry['picture']}: {entry['name']} ({entry['cycles']:,} cycles)" for entry in found]
+    write_json(json_path, {"batch": batch, "filled_up": spare, "pictures": found})
+    of = f" for {batch:,} pictures" if batch > 1 else ""
+    return [
+        f"{entry['picture']}: {entry['name']} ({entry['cycles']:,} cycles{of})" for entry in found
+    ]
 
 
 def read_inputs(image: Image, pictures: list[Path]) -> np.ndarray:

@@ -4,7 +4,6 @@ Exit status 0: done (for ``sim``: bit-exact); 1: the RTL differs from the golden
 or a missing tool, one line on standard error; 3: a bug in resarray, with its traceback.
 """
 
-import os
 import shlex
 import sys
 import traceback
@@ -18,9 +17,9 @@ from resarray import __version__
 from resarray.golden.zoo import NAMES
 from resarray.spec.config import PRESETS
 from resarray.spec.errors import ResarrayError
-from resarray.spec.files import require_writable
 
-from . import complete
+from . import complete, streams
+from .output import IMAGE, JSON, Command, written, written_folder
 
 HELP = """Residual networks on FPGAs, bit for bit.
 
@@ -32,6 +31,9 @@ own weights, the compiler by itself, measurements, and a board.
 A network is --model with --weights, on --images; the accelerator is a --preset, from 'tiny' (quick
 to simulate) to 'default' (256 MACs a cycle). Without options: ResNet-18, trained on the spot on the
 handwritten digits that come along.
+
+No command writes over what it reads, or over a file of another kind; folders for what it writes
+must be there, but for those in build/.
 """
 EXAMPLES = """\b
 Examples:
@@ -44,7 +46,15 @@ Examples:
 golden model (or a bar of 'bench' is missed), 2 bad input or a missing tool, 3 a bug in resarray.
 """
 
-app = typer.Typer(
+
+class App(typer.Typer):
+    """Every command looks after its outputs, see `Command`."""
+
+    def command(self, name: str | None = None, **options):
+        return super().command(name, cls=Command, **options)
+
+
+app = App(
     help=HELP,
     epilog=EXAMPLES,
     pretty_exceptions_enable=False,
@@ -52,16 +62,14 @@ app = typer.Typer(
 )
 
 
-def _writable(context: typer.Context, path: Path | None) -> Path | None:
-    """What could not be written after long work is refused before it."""
-    if path is not None and not context.resilient_parsing:
-        require_writable(path)
-    return path
+def _waves_files(path: Path) -> list[Path]:
+    """What ``--waves`` writes."""
+    from resarray.sim.waves import NAMES, Waves
 
-
-def _writable_folder(context: typer.Context, folder: Path) -> Path:
-    _writable(context, folder / "file")
-    return folder
+    if not path.name:
+        return [path]
+    waves = Waves(path)
+    return [path, waves.save_file, *map(waves.names_file, NAMES)]
 
 
 def _version(wanted: bool) -> None:
@@ -93,7 +101,8 @@ Count = Annotated[int, typer.Option(min=1, help="images")]
 Preset = Annotated[
     str,
     typer.Option(
-        help=f"configuration of the accelerator: {', '.join(PRESETS)}",
+        help=f"configuration of the accelerator: {', '.join(PRESETS)}, FILE.toml, or "
+        "changes, as default,columns=16 (see 'presets')",
         autocompletion=complete.presets,
     ),
 ]
@@ -112,8 +121,14 @@ Board = Annotated[
     str,
     typer.Option(help="ulx3s-85f, ulx3s-25f or ecpix5-85f", autocompletion=complete.boards),
 ]
-Json = Annotated[Path | None, typer.Option(help="write the result here", callback=_writable)]
-Output = Annotated[Path, typer.Option("-o", "--output", help="image file", callback=_writable)]
+Json = Annotated[
+    Path | None,
+    typer.Option(help="write the result here, over an older one", callback=written(JSON)),
+]
+Output = Annotated[
+    Path,
+    typer.Option("-o", "--output", help="image file, over an older one", callback=written(IMAGE)),
+]
 
 
 @app.callback()
@@ -140,6 +155,19 @@ def doctor(
         ready = doctor_command.doctor(json, Console())
     if not ready:
         raise typer.Exit(2)
+
+
+@app.command(
+    epilog=_examples("resarray presets", "resarray sim --model resnet8 --preset small,columns=8")
+)
+def presets(
+    json: Json = None,
+) -> None:
+    """List the accelerator's configurations and their fields."""
+    from . import presets as presets_command
+    from .output import wide_console
+
+    presets_command.presets(json, wide_console())
 
 
 @app.command(
@@ -173,7 +201,11 @@ def sim(
         bool, typer.Option("--batch", help="all images in one program, sharing the weights")
     ] = False,
     waves: Annotated[
-        Path | None, typer.Option(help="write waveforms (.fst) of --layer or --cycles here")
+        Path | None,
+        typer.Option(
+            help="write waveforms (.fst) of --layer or --cycles here",
+            callback=written(files=_waves_files),
+        ),
     ] = None,
     layer: Annotated[str | None, typer.Option(help="with --waves: this layer")] = None,
     cycles: Annotated[
@@ -224,7 +256,10 @@ def report(
     ] = None,
     out: Annotated[
         Path,
-        typer.Option(help="folder for report.html and report.md", callback=_writable_folder),
+        typer.Option(
+            help="folder for report.html and report.md",
+            callback=written_folder("report.html", "report.md"),
+        ),
     ] = Path("build/report"),
     json: Json = None,
 ) -> None:
@@ -242,7 +277,7 @@ def train(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", help="default: the cache that sim reads", callback=_writable
+            "-o", "--output", help="default: the cache that sim reads", callback=written()
         ),
     ] = None,
     json: Json = None,
@@ -299,11 +334,12 @@ def compile_(
     """Quantise and compile a network to an image file."""
     from resarray.compiler.timing import MemoryTiming
     from resarray.spec.config import preset as find_preset
-    from resarray.spec.image import save
+    from resarray.spec.files import write_together
+    from resarray.spec.image import encode
 
     from . import simulate
     from .options import NetworkOptions
-    from .output import write_json
+    from .output import json_file
     from .progress import reporter
 
     config = find_preset(preset)
@@ -326,11 +362,10 @@ def compile_(
             "std": list(prepared.std),
             "classes": prepared.class_names,
         }
-        save(program, output)
     facts = simulate.describe(program)
-    write_json(json, {"image": str(output)} | facts)
+    write_together({output: encode(program)} | json_file(json, {"image": str(output)} | facts))
     typer.echo(
-        f"{output}: {facts['model']} for preset '{preset}', {facts['instructions']:,} "
+        f"{output}: {facts['model']} for preset '{config.name}', {facts['instructions']:,} "
         f"instructions, {facts['bytes']:,} bytes, {facts['memory_bytes']:,} bytes of memory, "
         f"{facts['predicted_cycles']:,} cycles predicted"
     )
@@ -358,7 +393,10 @@ def bench(
     output: Annotated[
         Path,
         typer.Option(
-            "-o", "--output", help="folder for bench.json and bench.md", callback=_writable_folder
+            "-o",
+            "--output",
+            help="folder for bench.json and bench.md",
+            callback=written_folder("bench.json", "bench.md"),
         ),
     ] = Path("build/bench"),
     only: Annotated[
@@ -407,7 +445,7 @@ def bitstream(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="configuration of the accelerator; default: the board's",
+            help="configuration of the accelerator, as of 'sim'; default: the board's",
             autocompletion=complete.presets,
         ),
     ] = None,
@@ -457,20 +495,22 @@ def run_(
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run the command line; the exit status. Errors are one line on standard error."""
+    """Run the command line; the exit status. Errors are one line on standard error.
+
+    Nobody need read the output: a closed standard output or a reader that goes changes nothing.
+    """
+    if arguments is None:
+        streams.prepare()
     given = sys.argv[1:] if arguments is None else arguments
     command = shlex.join(["resarray", *given])
     try:
         status = app(given or ["--help"], standalone_mode=False, prog_name="resarray", obj=command)
         sys.stdout.flush()
         return status if isinstance(status, int) else 0
-    except BrokenPipeError:  # whoever read the output, as 'head', has seen enough
-        _drop_output()
-        return 141
     except (ResarrayError, TyperException, OSError) as error:
         sentence = error.format_message() if isinstance(error, TyperException) else str(error)
         if isinstance(error, OSError):
-            _drop_output()
+            streams.drop_output()
             sentence = f"{error.filename or 'cannot write the output'}: {error.strerror}"
         if sentence:
             print("error: " + " ".join(sentence.split()), file=sys.stderr)
@@ -482,9 +522,3 @@ def run(arguments: list[str] | None = None) -> int:
         traceback.print_exc()
         print("error: this is a bug in resarray, not in what was given: report it", file=sys.stderr)
         return 3
-
-
-def _drop_output() -> None:
-    """What is still to be written would fail again when Python ends."""
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), sys.stdout.fileno())

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from resarray.golden import accuracy as golden_accuracy
 from resarray.golden import pipeline
-from resarray.spec.files import write_atomic
+from resarray.spec.errors import ResarrayError
+from resarray.spec.files import write_together
 
 from .options import NetworkOptions
-from .output import write_json
+from .output import json_file, write_json
 from .progress import Reporter
 
 
@@ -24,15 +25,22 @@ def train(model: str, output: Path | None, json_path: Path | None, progress: Rep
     import torch
 
     from resarray.golden import train as golden_train
+    from resarray.golden.weights import TORCH_SUFFIXES
 
+    if output is not None and output.suffix not in TORCH_SUFFIXES:
+        raise ResarrayError(
+            f"cannot write weights '{output}', which --weights could not read: the name must end "
+            f"in {', '.join(TORCH_SUFFIXES[:-1])} or {TORCH_SUFFIXES[-1]}"
+        )
     if output is None:
         output = golden_train.cached_weights(model, progress.fraction)
+        files = {}
     else:
         trained = golden_train.train(model, progress=progress.fraction)
         buffer = io.BytesIO()
         torch.save(trained.state_dict(), buffer)
-        write_atomic(output, buffer.getvalue())
-    write_json(json_path, {"model": model, "weights": str(output)})
+        files = {output: buffer.getvalue()}
+    write_together(files | json_file(json_path, {"model": model, "weights": str(output)}))
     return f"weights of {model}: {output}"
 
 

@@ -7,10 +7,9 @@ from resarray.report.numbers import verdict
 from resarray.report.page import page
 from resarray.report.read import read_result, require_comparable
 from resarray.report.synthesis import read_synthesis
-from resarray.spec.errors import ResarrayError
-from resarray.spec.files import write_atomic
+from resarray.spec.files import write_together
 
-from .output import write_json
+from .output import json_file
 
 # Files of the report; together they are replaced or not at all.
 PAGE, SUMMARY = "report.html", "report.md"
@@ -25,11 +24,7 @@ def report(results: list[Path], synth: Path | None, folder: Path, json_path: Pat
     runs = [result for _, result in read]
     html = page(runs, found).encode()
     summary = markdown(runs, found).encode()
-    for name in (PAGE, SUMMARY):
-        if (folder / name).is_dir():
-            raise ResarrayError(f"cannot write '{folder / name}': it is a folder; remove it")
-    write_atomic(folder / SUMMARY, summary)
-    write_atomic(folder / PAGE, html)
     made = {"page": str(folder / PAGE), "summary": str(folder / SUMMARY), "page_bytes": len(html)}
-    write_json(json_path, made | {"verdict": verdict(runs[0]), "bit_exact": runs[0]["bit_exact"]})
+    made |= {"verdict": verdict(runs[0]), "bit_exact": runs[0]["bit_exact"]}
+    write_together({folder / SUMMARY: summary, folder / PAGE: html} | json_file(json_path, made))
     return f"{folder / PAGE}: {len(html) / 1e6:.1f} MB, open it in a browser; {folder / SUMMARY}"

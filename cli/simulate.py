@@ -5,8 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from resarray.spec.config import Config
 from resarray.spec.config import preset as find_preset
 from resarray.spec.errors import ResarrayError
@@ -14,6 +12,7 @@ from resarray.spec.files import write_atomic
 from resarray.spec.image import Image, load
 
 from .options import NetworkOptions
+from .output import wide_console
 from .progress import Reporter
 
 # Of time in a recording: a screen has hardly more pixels.
@@ -65,7 +64,11 @@ def simulate(request: Request, progress: Reporter) -> bool:
     if waves is not None:
         waves.require_writable()
         simulators.require_waves(simulator)
-    program = None if request.image is None else load(request.image, config)
+    program = None
+    if request.image is not None:
+        program = load(request.image, config)
+        # The same configuration may have had another name when the program was compiled.
+        program.manifest["config"]["name"] = config.name
 
     from . import network
 
@@ -130,7 +133,7 @@ def simulate(request: Request, progress: Reporter) -> bool:
         simulator=request.simulator,
         simulator_version=simulator.version,
         command=request.command,
-        preset=request.preset,
+        preset=config.name,
         memory=memory,
         pixels=prepared.pixels,
         expected=prepared.expected,
@@ -140,7 +143,7 @@ def simulate(request: Request, progress: Reporter) -> bool:
         class_names=prepared.class_names,
     )
     summary = result.summarise(experiment, program, runs)
-    result.show(summary, prepared.class_names, _console())
+    result.show(summary, prepared.class_names, wide_console())
     if request.json is not None:
         write_atomic(request.json, format.to_json(summary))
     if waves is not None:
@@ -179,28 +182,45 @@ def _layer(name: str, program: Image) -> int:
     return names.index(name)
 
 
-def _console() -> Console:
-    """Standard output, wide enough for the table where it is not a terminal."""
-    console = Console()
-    return console if console.is_terminal else Console(width=max(120, console.width))
-
-
 def _check_program(program: Image, prepared: "Prepared") -> None:
-    """A compiled image must be of the network that it is compared with."""
+    """A compiled image must be of the integer graph that it is compared with."""
+    from resarray.golden.graph import digest
+
     graph, manifest = prepared.graph, program.manifest
-    shapes = {
-        entry["name"]: tuple(entry["layout"][side] for side in ("channels", "height", "width"))
-        for entry in manifest["tensors"]
-    }
-    known = {name: tuple(tensor.shape) for name, tensor in graph.tensors.items()}
-    wrong = [name for name, shape in shapes.items() if known.get(name) != shape]
-    if wrong or manifest["output"] != graph.output:
-        first = (wrong or [manifest["output"]])[0]
+    there, here = manifest["digest"], digest(graph)
+    if there["graph"] == here["graph"]:
+        return
+    known = {name: list(tensor.shape) for name, tensor in graph.tensors.items()}
+    shapes = {layer["tensor"]: layer["shape"] for layer in manifest["layers"]}
+    found = f"the image holds network '{manifest['model']}'"
+    if there["structure"] == here["structure"]:
+        if there["weights"] != here["weights"]:
+            raise ResarrayError(
+                f"{found} with other weights than '{graph.name}' has here: give --model and "
+                "--weights as when it was compiled, or compile it again"
+            )
         raise ResarrayError(
-            f"the image holds network '{manifest['model']}' with other tensors (first: '{first}') "
-            f"than '{graph.name}' at {prepared.input_size} pixels: give --model and --input-size "
-            "as when it was compiled"
+            f"{found} with these weights, but another calibration: give the images that it was "
+            "calibrated on, or compile it again (another machine may round its ranges otherwise)"
         )
+    wrong = [name for name, shape in shapes.items() if known.get(name) != shape]
+    if wrong and shapes.keys() <= known.keys():
+        layout = manifest["inputs"][0]["layout"]
+        size = [layout[side] for side in ("channels", "height", "width")]
+        if size != known[graph.input]:
+            raise ResarrayError(
+                f"{found} for inputs of {_by(size)}, here they are {_by(known[graph.input])}: give "
+                "--model and --input-size as when it was compiled"
+            )
+    which = f"tensors (first: '{wrong[0]}')" if wrong else "operators"
+    raise ResarrayError(
+        f"{found} with other {which} than '{graph.name}' at {_by(known[graph.input][1:])} pixels: "
+        "give --model and --input-size as when it was compiled"
+    )
+
+
+def _by(shape: list[int]) -> str:
+    return "x".join(map(str, shape))
 
 
 def describe(program: Image) -> dict:

@@ -3,11 +3,9 @@ memory."""
 
 from dataclasses import dataclass
 
-from resarray.spec.layout import ceil_div
+from resarray.spec.layout import ALIGNMENT, ceil_div
 
 from .lowering import Layer
-
-ALIGNMENT = 64  # bytes; a multiple of every word and of common bus widths
 
 
 @dataclass

@@ -2,13 +2,13 @@
 
 import dataclasses
 
-from resarray.golden.graph import QGraph
+from resarray.golden.graph import QGraph, digest
 from resarray.spec import image, layout
 from resarray.spec.config import LIMITS, Config
 from resarray.spec.errors import ResarrayError
 from resarray.spec.isa import ADDR_BITS, INSTRUCTION_BYTES, WAIT_BITS, Engine
 
-from .allocate import ALIGNMENT, Memory, place_kept
+from .allocate import Memory, place_kept
 from .cost import predict
 from .liveness import require_ending
 from .lowering import Layer, lower
@@ -126,6 +126,7 @@ def compile_graph(
 
     manifest = {
         "model": graph.name,
+        "digest": digest(graph),
         "config": dataclasses.asdict(config),
         "batch": batch,
         "program": {"addr": 0, "count": count},
@@ -145,7 +146,7 @@ def compile_graph(
 
 def _memory_limit(config: Config, memory_bytes: int | None) -> int:
     """Bytes that may be used: what there is, what MEM_SIZE can say and what addresses reach."""
-    reachable = min(config.rows << ADDR_BITS, (1 << 32) - ALIGNMENT)
+    reachable = min(config.rows << ADDR_BITS, (1 << 32) - layout.ALIGNMENT)
     return reachable if memory_bytes is None else min(memory_bytes, reachable)
 
 

@@ -6,7 +6,9 @@ their inputs by name and write one output. The list of operators is in execution
 Every operator's arithmetic is defined by `resarray.spec.numerics`.
 """
 
-from dataclasses import dataclass, field
+import hashlib
+import json
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
@@ -112,3 +114,45 @@ class QGraph:
             return 0
         _, height, width = self.tensors[op.output].shape
         return op.weight.size * height * width
+
+
+# What calibration decides; the weights do not depend on it, nor does the rest.
+_WEIGHTS = {"weight"}
+_RANGES = {
+    "scale", "zero_point", "bias", "mult", "shift", "res_mult", "res_shift", "lo", "hi",
+}  # fmt: skip
+
+
+def digest(graph: QGraph) -> dict[str, str]:
+    """SHA-256 in hex of what a graph computes: equal ones give equal tensors for equal inputs.
+
+    "graph" is of every field of every operator and tensor; "weights" of the operators' int8
+    weights; "structure" of all that neither the weights nor the calibration decide. The graph's
+    own name, which is for messages, is in none of them.
+    """
+    parts = [*(graph.tensors[name] for name in sorted(graph.tensors)), *graph.ops]
+    known = {field.name for part in parts for field in fields(part)}
+
+    def of(names: set[str]) -> str:
+        content = [graph.input, graph.output] + [
+            [type(part).__name__, {name: _plain(getattr(part, name)) for name in sorted(names)
+                                   if hasattr(part, name)}]
+            for part in parts
+        ]  # fmt: skip
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    return {
+        "graph": of(known), "structure": of(known - _WEIGHTS - _RANGES), "weights": of(_WEIGHTS),
+    }  # fmt: skip
+
+
+def _plain(value: object) -> object:
+    """A field as JSON, whatever its width and byte order in memory; floats to the last bit."""
+    if isinstance(value, np.ndarray):
+        data = np.ascontiguousarray(value).astype("<i8", casting="safe").tobytes()
+        return {"shape": value.shape, "sha256": hashlib.sha256(data).hexdigest()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return value.hex() if isinstance(value, float) else value

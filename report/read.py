@@ -1,16 +1,16 @@
 """Reading and checking result files."""
 
 import base64
-import json
 import math
 from operator import itemgetter
 from pathlib import Path
 
 from resarray.sim.format import FORMAT, content_digest, top1
-from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
+from resarray.spec.presets import make_config
+from resarray.spec.schema import SchemaError, check, parse_json
 
-from .schema import LARGEST, RESULT, WAITS, SchemaError, check
+from .schema import RESULT, WAITS
 
 AGAIN = "make it again with 'resarray sim --json'"
 
@@ -24,33 +24,14 @@ def read_json(path: Path, what: str, again: str) -> dict:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise ResarrayError(f"cannot read {what} '{path}': {reason}; {again}") from error
     try:
-        found = json.loads(
-            text, parse_constant=_no_constant, parse_float=_finite, parse_int=_bounded
-        )
-        json.dumps(found, ensure_ascii=False).encode()  # half a character cannot be shown
-    except (ValueError, RecursionError) as error:
+        found = parse_json(text)
+    except ValueError as error:
         raise ResarrayError(
             f"{what} '{path}' is not JSON ({error}): it is truncated or another file; {again}"
         ) from error
     if not isinstance(found, dict):
         raise ResarrayError(f"{what} '{path}' is JSON, but not an object; {again}")
     return found
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a number")
-
-
-def _finite(text: str) -> float:
-    if abs(float(text)) > LARGEST:
-        raise ValueError(f"{text} is too large a number")
-    return float(text)
-
-
-def _bounded(text: str) -> int:
-    if len(text) > 19 or abs(int(text)) > LARGEST:
-        raise ValueError(f"{text[:40]} is too large a number")
-    return int(text)
 
 
 def read_result(path: Path) -> dict:
@@ -88,8 +69,8 @@ def _equal(what: str, value: float, expected: float) -> None:
 def _check_sums(result: dict) -> None:
     layers, tensors, counters = result["layers"], result["tensors"], result["counters"]
     try:
-        config = Config(**result["config"])
-    except (TypeError, ResarrayError) as error:
+        config = make_config(result["config"])
+    except ResarrayError as error:
         raise SchemaError(f"has an impossible configuration ({error})") from error
     if f"{config.hash:016x}" != result["config_hash"]:
         raise SchemaError("contradicts itself: the configuration has another hash")

@@ -4,11 +4,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resarray.spec.errors import ResarrayError
+from resarray.spec.schema import (
+    AMOUNT,
+    COUNT,
+    FLAG,
+    POSITIVE,
+    SIZE,
+    TEXT,
+    Each,
+    SchemaError,
+    check,
+)
 
 from .figure import Figure, bars, color, rows_layout
 from .performance import bandwidth
 from .read import read_json
-from .schema import AMOUNT, COUNT, FLAG, POSITIVE, SIZE, TEXT, Each, SchemaError, check
 from .text import NOTHING, Table, count, decimal, percent
 
 AGAIN = "make it with 'resarray synth --json' or 'resarray bitstream'"

@@ -122,8 +122,8 @@ def run_many(
     design:          Verilog of the accelerator; None: converted from ``hw/``
     windows:         record activity in at most so many windows of time; None: do not
     waves:           write these waveforms of the first program; None: none
-    resets:          (cycle, cycles): so long after its start each program is reset, for so long, and
-                     then started anew; one after the other
+    resets:          (cycle, cycles): each program is started, reset after ``cycle`` cycles for so
+                     many, and started anew; one after the other
     note, progress:  told what is being built, and how far a program is
     compiled:        told how far the simulation's compilation is, where it has to be built
 

@@ -231,8 +231,8 @@ PRESETS = {
 }
 
 
-def preset(name: str) -> Config:
-    """The preset called ``name``; `ResarrayError` names the known ones."""
-    if name not in PRESETS:
-        raise ResarrayError(f"unknown preset '{name}': choose one of {', '.join(PRESETS)}")
-    return PRESETS[name]
+def preset(text: str) -> Config:
+    """The configuration that ``--preset text`` means, see `presets.parse`."""
+    from .presets import parse  # it needs what is above
+
+    return parse(text)

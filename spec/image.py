@@ -16,6 +16,7 @@
 Manifest (byte offsets are relative to MEM_BASE)::
 
     model, config {...}, batch
+    digest       {graph, structure, weights}: SHA-256 of the integer graph that it was compiled from
     program      {addr, count}
     mem_size     bytes of memory that a run needs
     write_base   first byte that a run writes: everything below is the payload and the inputs
@@ -25,6 +26,8 @@ Manifest (byte offsets are relative to MEM_BASE)::
     layers       [{name, op, shape [C, H, W], macs, bytes_read, bytes_written, predicted_cycles,
                    tensor}]                                    in the order of the profile marks
     pixels       {mean [C], std [C], classes [name]}              optional: from pictures to inputs
+
+`resarray.spec.manifest` checks it.
 """
 
 import json
@@ -36,9 +39,12 @@ from pathlib import Path
 from .config import Config
 from .errors import ResarrayError
 from .files import write_atomic
+from .manifest import check_manifest
+from .schema import SchemaError, parse_json
 
 MAGIC = b"RESARRAY"
-VERSION = 1
+# 2: the manifest has the graph's digest.
+VERSION = 2
 _HEADER = struct.Struct("<8sIIQIIQ")
 
 
@@ -55,8 +61,8 @@ class Image:
         return Config(**self.manifest["config"])
 
 
-def save(image: Image, path: Path) -> None:
-    """Write ``image`` to ``path``, whole or not at all."""
+def encode(image: Image) -> bytes:
+    """The file of ``image``."""
     manifest = json.dumps(image.manifest).encode()
     body = manifest + image.payload
     sizes = struct.pack("<QIIQ", image.config_hash, len(manifest), 0, len(image.payload))
@@ -64,14 +70,19 @@ def save(image: Image, path: Path) -> None:
     header = _HEADER.pack(
         MAGIC, VERSION, crc, image.config_hash, len(manifest), 0, len(image.payload)
     )
-    write_atomic(path, header + body)
+    return header + body
+
+
+def save(image: Image, path: Path) -> None:
+    """Write ``image`` to ``path``, whole or not at all."""
+    write_atomic(path, encode(image))
 
 
 def load(path: Path, config: Config | None = None) -> Image:
     """Read and check an image; ``config``: the accelerator that is to run it.
 
     `ResarrayError` for an unreadable, foreign, truncated or corrupt file, another format version,
-    or another configuration.
+    another configuration, or a manifest that the compiler does not write.
     """
     try:
         data = Path(path).read_bytes()
@@ -104,5 +115,11 @@ def load(path: Path, config: Config | None = None) -> Image:
             f"is '{config.name}' ({config.hash:016x}): compile it for that preset"
         )
     start = _HEADER.size
-    manifest = json.loads(data[start : start + manifest_len])
+    try:
+        manifest = parse_json(data[start : start + manifest_len])
+        check_manifest(manifest, config_hash, payload_len)
+    except (ValueError, SchemaError) as error:
+        raise ResarrayError(
+            f"image '{path}' has a damaged manifest: {error}: compile it again"
+        ) from error
     return Image(config_hash, manifest, data[start + manifest_len :])

@@ -10,6 +10,10 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+# Bytes, of each tensor's place and of the memory's size; a multiple of every word and of common
+# bus widths.
+ALIGNMENT = 64
+
 
 def ceil_div(a: int, b: int) -> int:
     return -(-a // b)

@@ -11,7 +11,6 @@
 
 import abc
 import contextlib
-import json
 import re
 import time
 from collections.abc import Callable
@@ -33,6 +32,17 @@ from resarray.spec.registers import (
     VERSION,
     describe_error,
 )
+from resarray.spec.schema import (
+    COUNT,
+    FLAG,
+    POSITIVE,
+    SIZE,
+    TEXT,
+    Kind,
+    SchemaError,
+    check,
+    parse_json,
+)
 
 from . import memory
 from .link import ATTEMPTS, Link
@@ -46,12 +56,25 @@ POLL_SECONDS = 0.001
 WRITE_SECONDS = 10.0
 # Written to the scratch register, which a reset clears.
 MARK = 0x5EED_0001
+_WORD = Kind(lambda v: COUNT.test(v) and v < 1 << 32, "a number of 32 bits")
+_ADDRESS = Kind(lambda v: _WORD.test(v) and v % 4 == 0, "the address of a word")
+_HZ = Kind(lambda v: POSITIVE.test(v) and 1e6 <= v <= 1e10, "a frequency in Hz")
+_CYCLES = Kind(lambda v: COUNT.test(v) and v < 1 << 20, "a number of cycles")
+_HASH = Kind(lambda v: isinstance(v, str) and re.fullmatch("[0-9a-f]{16}", v), "16 hex digits")
 # What `read_description` wants of a soc.json.
-DESCRIPTION: dict = {
-    "board": str, "baud": float, "sys_clk": float, "core_clk": float, "preset": str,
-    "config_hash": str, "accelerator": int, "reset": int, "scratch": int, "interrupt": int,
-    "memory": {"base": int, "size": int, "leveling": bool, "registers": dict, "init": list,
-               "ready": int},
+DESCRIPTION = {
+    "board": TEXT, "baud": POSITIVE, "sys_clk": _HZ, "core_clk": _HZ, "preset": TEXT,
+    "config_hash": _HASH, "accelerator": _ADDRESS, "reset": _ADDRESS, "scratch": _ADDRESS,
+    "interrupt": _ADDRESS,
+    "memory": {
+        "base": _ADDRESS,
+        "size": Kind(lambda v: SIZE.test(v) and v % 4 == 0 and v <= 1 << 32, "bytes of memory"),
+        "leveling": FLAG,
+        "registers": dict.fromkeys(memory.REGISTERS, _ADDRESS),
+        "init": [{"address": _WORD, "bank": _WORD, "register": TEXT, "value": _WORD,
+                  "cycles": _CYCLES}],
+        "ready": _WORD,
+    },
 }  # fmt: skip
 
 
@@ -132,33 +155,16 @@ def read_description(path: Path) -> dict:
     """A SoC's ``soc.json``; `ResarrayError` where it is none."""
     again = "make the board's bitstream with 'make bitstream BOARD=...'"
     try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        found = parse_json(Path(path).read_text(encoding="utf-8"))
+        check(found, DESCRIPTION)
+    except (OSError, ValueError) as error:
         raise ResarrayError(f"cannot read '{path}' ({error}): {again}") from error
-    wrong = _wrong_field(found, DESCRIPTION)
-    if wrong is None:
-        bad = [name for name in ("baud", "sys_clk") if found[name] <= 0]
-        bad += [] if re.fullmatch("[0-9a-f]{16}", found["config_hash"]) else ["config_hash"]
-        wrong = bad[0] if bad else None
-    if wrong is not None:
+    except SchemaError as error:
         raise ResarrayError(
-            f"'{path}' does not describe a board's SoC of this version (field '{wrong}'): {again}"
-        )
+            f"'{path}' does not describe a board's SoC of this version (field "
+            f"'{error.field or 'everything'}'): {again}"
+        ) from error
     return found
-
-
-def _wrong_field(found: object, fields: dict, where: str = "") -> str | None:
-    """The first of ``fields`` that is missing in ``found`` or of another type."""
-    if not isinstance(found, dict):
-        return where or "everything"
-    for name, kind in fields.items():
-        path, value = f"{where}.{name}" if where else name, found.get(name)
-        if isinstance(kind, dict):
-            if (wrong := _wrong_field(value, kind, path)) is not None:
-                return wrong
-        elif not isinstance(value, (int, float) if kind is float else kind):
-            return path
-    return None
 
 
 def open_port(port: str, baud: float):

@@ -7,6 +7,8 @@ from resarray.spec.errors import ResarrayError
 
 from .link import MAX_BYTES, Link
 
+# Of the SoC, that the start sequence is written to.
+REGISTERS = ("control", "pi0_command", "pi0_command_issue", "pi0_address", "pi0_baddress")
 # Written to far apart addresses: every data and every address bit is 0 once and 1 once.
 PATTERNS = (0x55AA_33CC, 0xAA55_CC33)
 ADVICE = "the bitstream does not suit the memory chip or its clock; build it for this board"

@@ -23,6 +23,21 @@ def wider() -> nn.Module:
     return build(8)
 
 
+def retrained() -> nn.Module:
+    """Other weights in the same shapes."""
+    model = build()
+    with torch.no_grad():
+        model[0].weight.copy_(-model[0].weight)
+    return model
+
+
+def unpadded() -> nn.Module:
+    """Another convolution under the same name."""
+    model = build()
+    model[0].padding = (0, 0)
+    return model
+
+
 def unsupported() -> nn.Module:
     """An operator that the accelerator does not have."""
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Softplus(), nn.Flatten(), nn.Linear(144, 10))

@@ -129,7 +129,8 @@ def test_mismatch_is_status_1_and_still_written(rtl, tmp_path, capsys):
 
 def test_compile_then_disassemble_and_run_the_image(rtl, tmp_path, capsys):
     path, json_path = tmp_path / "net.rsa", tmp_path / "net.json"
-    options = ["--model", MODEL, "--preset", "tiny", "--json", str(json_path)]
+    options = ["--model", MODEL, "--images", "digits", "--preset", "tiny"]
+    options += ["--json", str(json_path)]
     assert run(["compile", *options, "-o", str(path)]) == 0
     facts = json.loads(json_path.read_text())
     assert f"{facts['instructions']:,} instructions" in capsys.readouterr().out
@@ -141,9 +142,14 @@ def test_compile_then_disassemble_and_run_the_image(rtl, tmp_path, capsys):
     for line, instruction in zip(lines, found, strict=True):
         assert f" {instruction['engine'].lower()}#{instruction['place']} " in line
     assert any("compute#1" in line for line in lines)
-    status, result = simulate(tmp_path, "--image", str(path))
+    for count in (1, 2):
+        status, result = simulate(tmp_path, "--image", str(path), "--count", str(count))
+        assert status == 0
+        assert result["bit_exact"]
+        assert result["images"] == count
+    status, result = simulate(tmp_path, "--image", str(path), "--preset", "tiny,name=mine")
     assert status == 0
-    assert result["bit_exact"]
+    assert result["preset"] == result["config"]["name"] == "mine"
 
 
 def test_accuracy(tmp_path, capsys):

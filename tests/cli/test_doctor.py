@@ -98,11 +98,22 @@ def test_table_on_a_terminal(monkeypatch, no_colour):
     if no_colour:
         monkeypatch.setenv("NO_COLOR", "1")
     file = io.StringIO()
-    assert doctor.doctor(None, Console(file=file, force_terminal=True, width=200)) is False
+    assert doctor.doctor(None, Console(file=file, force_terminal=True, width=300)) is False
     text = file.getvalue()
     assert "how to get it" in text
     assert "apt install g++" in text
     assert ("\x1b[31m" in text) is not no_colour
+
+
+@pytest.mark.parametrize("width", [40, 80, 100])
+def test_words_stay_whole_on_a_narrow_terminal(width):
+    wide, narrow = io.StringIO(), io.StringIO()
+    doctor.doctor(None, Console(file=wide, width=100))
+    console = Console(file=narrow, force_terminal=True, color_system=None, width=width)
+    doctor.doctor(None, console)
+    assert narrow.getvalue().split() == wide.getvalue().split()
+    for line in narrow.getvalue().splitlines():
+        assert len(line) <= width or len(line.split()) == 1
 
 
 def test_a_file_that_cannot_be_written(tmp_path, capsys):

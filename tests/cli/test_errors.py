@@ -4,6 +4,7 @@ import dataclasses
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from resarray.cli.main import run
@@ -110,7 +111,10 @@ def flip(data: bytes, at: int) -> bytes:
     [
         (lambda data: b"", "is not a resarray image"),
         (lambda data: b"PK\3\4" + data[4:], "is not a resarray image"),
-        (lambda data: flip(data, 8), "has format version 65, this resarray reads 1"),
+        (
+            lambda data: flip(data, 8),
+            "has format version 66, this resarray reads 2: compile it again",
+        ),
         (lambda data: flip(data, 60), "is corrupt (CRC mismatch)"),
         (lambda data: flip(data, len(data) - 1), "is corrupt (CRC mismatch)"),
         (lambda data: data[:-5], "it is truncated or extended"),
@@ -178,3 +182,23 @@ def test_image_of_another_network(folder, capsys):
     capsys.readouterr()
     sentence = refuse(capsys, [*SIM, "--preset", "tiny", "--image", "x.rsa"])
     assert "the image holds network 'wider' with other tensors" in sentence
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--model", MODEL.replace(":build", ":retrained")], "' with other weights than"),
+        (["--images", "others.npz"], "with these weights, but another calibration: give the imag"),
+        (["--input-size", "16"], "for inputs of 3x8x8, here they are 3x16x16: give --model and --"),
+        (["--model", MODEL.replace(":build", ":unpadded")], "other tensors (first: '0')"),
+    ],
+    ids=["weights", "calibration", "size", "structure"],
+)
+def test_image_of_another_graph(folder, capsys, options, message):
+    """Never a mismatch, which would blame the hardware."""
+    pixels = np.random.default_rng(1).integers(0, 256, (8, 8, 8, 3)).astype(np.uint8)
+    np.savez("others.npz", x=pixels, y=np.zeros(8, np.int64))
+    arguments = ["--model", MODEL, "--images", "digits", "--preset", "tiny"]
+    assert run(["compile", *arguments, "-o", "x.rsa"]) == 0
+    capsys.readouterr()
+    assert message in refuse(capsys, ["sim", *arguments, "--image", "x.rsa", *options])

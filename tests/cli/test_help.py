@@ -9,8 +9,8 @@ from resarray.golden.models import ZOO
 from resarray.golden.zoo import NAMES
 
 ORDER = (
-    "doctor", "sim", "report", "train", "accuracy", "compile", "disasm", "bench", "synth",
-    "bitstream", "program", "run",
+    "doctor", "presets", "sim", "report", "train", "accuracy", "compile", "disasm", "bench",
+    "synth", "bitstream", "program", "run",
 )  # fmt: skip
 
 
@@ -39,6 +39,7 @@ def test_the_zoo_has_the_names_that_are_completed():
     ("line", "values"),
     [
         ("resarray sim --preset ", ["tiny", "25f", "small", "default"]),
+        ("resarray compile --preset small,columns=8,wei", ["small,columns=8,weight_words="]),
         ("resarray sim --model resnet3", ["resnet34", "resnet32"]),
         ("resarray sim --sim i", ["icarus"]),
         ("resarray bitstream --board ulx3s", ["ulx3s-85f", "ulx3s-25f"]),

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from resarray.cli.main import run
+from resarray.fpga.host.accelerator import Accelerator
 from resarray.golden.pipeline import prepare
 from resarray.spec.image import load, save
 from tests.fpga.test_accelerator import DESCRIPTION
@@ -39,6 +40,66 @@ def test_pictures_on_the_simulator(tmp_path, capsys):
     assert [row["picture"] for row in rows] == files
     assert [row["class"] for row in rows] == expected.tolist()
     assert [int(np.argmax(row["logits"])) for row in rows] == expected.tolist()
+
+
+class Board:
+    """Stands in for a board: class number 1 + how often the program ran."""
+
+    def __init__(self, batch: int):
+        self.batch, self.runs = batch, []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        return
+
+    def load(self, image):
+        self.image = image
+
+    def write_inputs(self, inputs):
+        assert len(inputs) == self.batch
+        self.inputs = inputs
+
+    def run(self, timeout):
+        self.runs.append(self.inputs)
+
+    def tensors(self, names):
+        logits = np.zeros((self.batch, 10, 1, 1), np.int8)
+        logits[:, len(self.runs)] = 1
+        return dict.fromkeys(names, logits)
+
+    def counters(self):
+        return {"CYCLES": 1234}
+
+
+def test_a_batch_is_filled_up_on_a_board_only(tmp_path, capsys, monkeypatch):
+    program, result = tmp_path / "x.rsa", tmp_path / "out.json"
+    options = ["--model", MODEL, "--images", "digits", "--preset", "tiny", "--batch", "4"]
+    assert run(["compile", *options, "-o", str(program)]) == 0
+    pictures = [str(tmp_path / f"{number}.png") for number in range(5)]
+    for number, path in enumerate(pictures):
+        Image.fromarray(np.full((8, 8, 3), 50 * number, np.uint8)).save(path)
+    capsys.readouterr()
+    assert run(["run", "--port", "sim", str(program), *pictures]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "error: the program runs batches of 4 pictures, 5 given: the simulation would" in err
+    assert "give a multiple of 4" in err
+
+    board = Board(4)
+    monkeypatch.setattr(Accelerator, "open", lambda *arguments, **options: board)
+    assert run(["run", "--port", "x", "--json", str(result), str(program), *pictures]) == 0
+    out, err = capsys.readouterr()
+    assert f"the last batch of 4 is filled up with 3 copies of '{pictures[-1]}'" in err
+    assert out.splitlines() == [
+        f"{path}: {1 if number < 4 else 2} (1,234 cycles for 4 pictures)"
+        for number, path in enumerate(pictures)
+    ]
+    assert len(board.runs) == 2
+    assert all((image == board.runs[1][0]).all() for image in board.runs[1])
+    found = json.loads(result.read_text())
+    assert (found["batch"], found["filled_up"], len(found["pictures"])) == (4, 3, 5)
 
 
 def test_what_cannot_be_run(tmp_path, capsys, monkeypatch):

@@ -20,9 +20,14 @@ from resarray.spec.image import load
 from tests.report.conftest import measured as measured  # a fixture
 from tests.report.test_report import SYNTH
 
-from .extract import PAGES, ROOT, commands, mentions, snippets
+from .extract import PAGES, ROOT, blocks, commands, mentions, snippets
 
 QUICK = {
+    "resarray presets",
+    "resarray presets --json presets.json",
+    "resarray compile --preset small,columns=8,name=narrow --model resnet8 -o narrow.rsa",
+    "resarray compile --preset mine.toml --model resnet8 -o mine.rsa",
+    "resarray compile --preset mine.toml,lanes=8 --model resnet8 -o mine8.rsa",
     "resarray compile --preset 25f --model resnet8 -o resnet8.rsa",
     "resarray report a.json --out build/report",
     "resarray report a.json b.json c.json --synth synth.json",
@@ -75,6 +80,9 @@ def desk(measured, tmp_path) -> Path:
     config_hash = json.loads(measured.read_text())["config_hash"]
     (tmp_path / "synth.json").write_text(json.dumps(SYNTH | {"config_hash": config_hash}))
     shutil.copy(ROOT / "tests" / "cli" / "network.py", tmp_path / "my_model.py")
+    page = (ROOT / "docs" / "presets.md").read_text()
+    preset_file = next(lines for language, lines in blocks(page) if language == "toml")
+    (tmp_path / "mine.toml").write_text("\n".join(preset_file))
     rng = np.random.default_rng(5)
     pixels = rng.integers(0, 256, (12, 16, 16, 3)).astype(np.uint8)
     np.savez(tmp_path / "data.npz", x=pixels, y=np.arange(12) % 10)

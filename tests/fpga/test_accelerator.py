@@ -1,7 +1,9 @@
 """The host interface: on a stand-in for the board, and on the simulator."""
 
+import copy
 import dataclasses
 import json
+import random
 import subprocess
 import sys
 
@@ -14,6 +16,7 @@ from resarray.fpga.host.link import Link
 from resarray.spec.config import preset
 from resarray.spec.errors import ResarrayError
 from resarray.spec.registers import ID, REGISTERS, VERSION, ErrorCause
+from tests.edits import edit
 from tests.sim import stub
 
 from .fake import FakeBoard
@@ -238,6 +241,13 @@ def test_a_lost_reset_is_repeated():
         ({"memory": {}}, "memory.base"),
         ({"memory": []}, "memory"),
         ({"config_hash": "x"}, "config_hash"),
+        ({"accelerator": -4}, "accelerator"),
+        ({"accelerator": True}, "accelerator"),
+        ({"sys_clk": 1e-9}, "sys_clk"),
+        ({"memory": DESCRIPTION["memory"] | {"registers": {}}}, "memory.registers.control"),
+        ({"memory": DESCRIPTION["memory"] | {"init": [{}]}}, r"memory.init\[0\].address"),
+        ({"memory": DESCRIPTION["memory"] | {"init": [1]}}, r"memory.init\[0\]"),
+        ({"memory": DESCRIPTION["memory"] | {"size": 2**40}}, "memory.size"),
     ],
 )
 def test_description_that_is_none(tmp_path, change, field):
@@ -247,6 +257,24 @@ def test_description_that_is_none(tmp_path, change, field):
     path.write_text(json.dumps(DESCRIPTION | change))
     with pytest.raises(ResarrayError, match=rf"does not describe .* \(field '{field}'\)"):
         Accelerator.open("/dev/ttyNONE", path)
+
+
+def test_edited_descriptions(tmp_path, monkeypatch):
+    """One sentence, or a board that answers as described or does not."""
+    seed = 9
+    rng, path, refused = random.Random(seed), tmp_path / "soc.json", 0
+    monkeypatch.setattr(memory.time, "sleep", lambda seconds: None)
+    for number in range(300):
+        description = copy.deepcopy(DESCRIPTION)
+        what = [edit(description, rng) for _ in range(rng.choice([1, 1, 2]))]
+        path.write_text(json.dumps(description))
+        try:
+            opened(FakeAccelerator(), read_description(path))
+        except ResarrayError:
+            refused += 1
+        except Exception as error:
+            raise AssertionError(f"seed {seed}, edit {number}: {what}") from error
+    assert refused > 100
 
 
 @pytest.mark.parametrize("text", ["[]", "null", "1"])

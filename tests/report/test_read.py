@@ -1,16 +1,23 @@
 """Results that are refused, and why."""
 
+import contextlib
 import copy
 import json
+import random
 from pathlib import Path
 
 import pytest
 
+from resarray.report.markdown import markdown
+from resarray.report.page import page
 from resarray.report.read import read_result, require_comparable
 from resarray.sim.format import FORMAT, content_digest, to_json
 from resarray.spec.errors import ResarrayError
+from tests.edits import edit
 
 from .conftest import falsify
+
+SEED = 12
 
 
 def test_measured_result_is_complete(measured, result):
@@ -144,6 +151,26 @@ def test_damaged_file(measured, tmp_path, text, message):
     path.write_text(text(measured.read_text()))
     with pytest.raises(ResarrayError, match=message):
         read_result(path)
+
+
+def test_random_edits(result, tmp_path):
+    """Sealed again with a right digest: one sentence, or a page."""
+    rng, path, refused = random.Random(SEED), tmp_path / "edited.json", 0
+    for number in range(300):
+        edited = copy.deepcopy(result)
+        what = [edit(edited, rng) for _ in range(rng.choice([1, 1, 2]))]
+        with contextlib.suppress(ValueError):  # not a number
+            edited["digest"] = content_digest(edited)
+        path.write_text(json.dumps(edited))
+        try:
+            found = read_result(path)
+            page([found], None)
+            markdown([found], None)
+        except ResarrayError:
+            refused += 1
+        except Exception as error:
+            raise AssertionError(f"seed {SEED}, edit {number}: {what}") from error
+    assert refused > 100
 
 
 def test_unreadable_file(tmp_path):
