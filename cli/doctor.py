@@ -14,6 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from resarray.sim import children
 from resarray.spec.errors import ResarrayError
 
 from .output import write_json
@@ -193,9 +194,7 @@ def _viewer(names: tuple[str, ...], option: str, needed_by: str, get: str) -> Fi
 def _first_line(command: list[str]) -> str:
     """First line with a version number that a tool prints; empty where there is none."""
     try:
-        result = subprocess.run(
-            command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-        )
+        result = children.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     except OSError:
         return ""
     lines = result.stdout.splitlines()

@@ -1,9 +1,11 @@
 """The ``resarray`` command: reads options, calls the other packages, prints.
 
 Exit status 0: done (for ``sim``: bit-exact); 1: the RTL differs from the golden model; 2: bad input
-or a missing tool, one line on standard error; 3: a bug in resarray, with its traceback.
+or a missing tool, one line on standard error; 3: a bug in resarray, with its traceback; 129, 130,
+143: ended by SIGHUP, SIGINT (Ctrl-C), SIGTERM.
 """
 
+import contextlib
 import os
 import shlex
 import sys
@@ -20,7 +22,7 @@ from resarray.spec.config import PRESETS
 from resarray.spec.errors import ResarrayError
 from resarray.spec.files import require_writable
 
-from . import complete
+from . import complete, signals
 
 HELP = """Residual networks on FPGAs, bit for bit.
 
@@ -461,7 +463,10 @@ def run(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     command = shlex.join(["resarray", *given])
     try:
-        status = app(given or ["--help"], standalone_mode=False, prog_name="resarray", obj=command)
+        with signals.raised():
+            status = app(
+                given or ["--help"], standalone_mode=False, prog_name="resarray", obj=command
+            )
         sys.stdout.flush()
         return status if isinstance(status, int) else 0
     except BrokenPipeError:  # whoever read the output, as 'head', has seen enough
@@ -478,6 +483,10 @@ def run(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         print("error: interrupted", file=sys.stderr)
         return 130
+    except signals.Ended as ended:
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            print(f"error: {ended}", file=sys.stderr)
+        return ended.status
     except Exception:
         traceback.print_exc()
         print("error: this is a bug in resarray, not in what was given: report it", file=sys.stderr)

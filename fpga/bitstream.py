@@ -10,7 +10,7 @@ import shutil
 import time
 from pathlib import Path
 
-from resarray.sim.build import build_dir, locked, writing
+from resarray.sim.cache import locked
 from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
 from resarray.spec.files import write_atomic
@@ -33,8 +33,8 @@ SHOWN_RESOURCES = {
 
 
 def results_dir(board: Board) -> Path:
-    """Folder of a board's results."""
-    return build_dir() / board.name
+    """Folder of a board's results, in the current folder."""
+    return Path("build") / board.name
 
 
 def device_of(board: Board) -> Device:
@@ -76,10 +76,9 @@ def _build(
     started = time.monotonic()
     soc = elaborate(board, config, target, note=lambda text: progress(None, text))
     work = folder / "work"
-    with writing(work):
-        if work.exists():
-            shutil.rmtree(work)
-        shutil.copytree(soc, work)
+    if work.exists():
+        shutil.rmtree(work)
+    shutil.copytree(soc, work)
 
     def run(
         step: str, tool: tools.Tool, arguments: list[str], log: str, makes: str, meter: Meter
@@ -88,6 +87,7 @@ def _build(
         run_tool(
             tool, arguments, work, log, makes, meter,
             lambda fraction, doing: progress(fraction, f"{step}: {doing}"),
+            keep=lambda log: log,
         )  # fmt: skip
 
     run(

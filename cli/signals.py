@@ -1,0 +1,40 @@
+"""SIGTERM and SIGHUP as exceptions: what runs is ended and cleaned up as after Ctrl-C."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+
+SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+
+
+class Ended(BaseException):
+    """A signal asked the command to end."""
+
+    def __init__(self, number: int):
+        self.signal = signal.Signals(number)
+        # As shells report it.
+        self.status = 128 + number
+        super().__init__(f"ended by {self.signal.name}")
+
+
+@contextlib.contextmanager
+def raised() -> Iterator[None]:
+    """Within the block, the signals raise `Ended`; those that are ignored (``nohup``) stay so."""
+    if threading.current_thread() is not threading.main_thread():  # only that one gets signals
+        yield
+        return
+
+    def end(number: int, frame: object) -> None:
+        raise Ended(number)
+
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number, handler in before.items():
+        if handler == signal.SIG_DFL:
+            signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler == signal.SIG_DFL:
+                signal.signal(number, handler)
