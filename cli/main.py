@@ -44,6 +44,13 @@ Examples:
 
 'resarray COMMAND --help' shows a command's options. Status: 0 done, 1 the RTL differs from the
 golden model (or a bar of 'bench' is missed), 2 bad input or a missing tool, 3 a bug in resarray.
+
+\b
+Environment:
+  RESARRAY_CACHE      folder of trained weights and builds; default: ~/.cache/resarray
+  RESARRAY_BUILD      folder of builds; default: build in RESARRAY_CACHE
+  RESARRAY_BUILD_GIB  what they may take; default: 2
+'resarray doctor' shows where builds are and their size, 'resarray doctor --clear-cache' removes them.
 """
 
 app = typer.Typer(
@@ -127,9 +134,12 @@ def main(
     pass
 
 
-@app.command(epilog=_examples("resarray doctor --json tools.json"))
+@app.command(epilog=_examples("resarray doctor --json tools.json", "resarray doctor --clear-cache"))
 def doctor(
     json: Json = None,
+    clear_cache: Annotated[
+        bool, typer.Option("--clear-cache", help="remove what was built and is not in use")
+    ] = False,
 ) -> None:
     """Show which tools are there, what is missing and how to get it."""
     from rich.console import Console
@@ -139,7 +149,7 @@ def doctor(
 
     with reporter() as progress:
         progress.note("looking for tools")
-        ready = doctor_command.doctor(json, Console())
+        ready = doctor_command.doctor(json, Console(), clear_cache)
     if not ready:
         raise typer.Exit(2)
 

@@ -14,7 +14,9 @@ from resarray.sim import children
 # A process with a child and a grandchild, all of which ignore SIGHUP; the last one says its number.
 FAMILY = ["sh", "-c", "trap '' HUP; (sh -c 'echo $$ > number; exec sleep 1000'; true) & wait; true"]
 PARENT = f"""
+import signal
 from resarray.sim import children
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run under nohup
 with children.start({FAMILY!r}) as process:
     process.wait()
 """
