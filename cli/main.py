@@ -50,7 +50,7 @@ Environment:
   RESARRAY_CACHE      folder of trained weights and builds; default: ~/.cache/resarray
   RESARRAY_BUILD      folder of builds; default: build in RESARRAY_CACHE
   RESARRAY_BUILD_GIB  what they may take; default: 2
-'resarray doctor' shows where builds are and their size, 'resarray doctor --clear-cache' removes them.
+'resarray doctor' shows where builds are and what they take, with --clear-cache it removes them.
 """
 
 app = typer.Typer(

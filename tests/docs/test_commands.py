@@ -23,6 +23,7 @@ from tests.report.test_report import SYNTH
 from .extract import PAGES, ROOT, commands, mentions, snippets
 
 QUICK = {
+    "resarray doctor",
     "resarray compile --preset 25f --model resnet8 -o resnet8.rsa",
     "resarray report a.json --out build/report",
     "resarray report a.json b.json c.json --synth synth.json",
@@ -49,6 +50,8 @@ FIRST = {
 }
 NOT_RUN = {
     "make test": "is what runs this",
+    "resarray doctor --clear-cache": "would build everything again for the tests that follow",
+    'make sim PIP_OPTIONS="--extra-index-url ADDRESS"': "needs an address",
     "make bitstream": "places and routes for ten minutes",
     "make bitstream BOARD=ulx3s-25f": "places and routes for six minutes",
     "make program BOARD=ulx3s-25f": "needs a board",
@@ -87,12 +90,11 @@ def desk(measured, tmp_path) -> Path:
 def execute(command: str, folder: Path) -> None:
     """Run a command in a shell whose PATH has the project's tools; it must succeed."""
     tools = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    build = os.environ.get("RESARRAY_BUILD", str(ROOT / "build"))
     result = subprocess.run(
         command,
         shell=True,
         cwd=folder,
-        env=os.environ | {"PATH": tools, "RESARRAY_BUILD": build},
+        env=os.environ | {"PATH": tools},
         capture_output=True,
         text=True,
         check=False,
