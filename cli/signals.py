@@ -1,11 +1,12 @@
-"""SIGTERM and SIGHUP as exceptions: what runs is ended and cleaned up as after Ctrl-C."""
+"""Signals that ask a command to end, as an exception: what runs is ended and cleaned up."""
 
 import contextlib
 import signal
 import threading
 from collections.abc import Iterator
 
-SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
 
 
 class Ended(BaseException):
@@ -15,7 +16,8 @@ class Ended(BaseException):
         self.signal = signal.Signals(number)
         # As shells report it.
         self.status = 128 + number
-        super().__init__(f"ended by {self.signal.name}")
+        interrupted = self.signal is signal.SIGINT  # Ctrl-C
+        super().__init__("interrupted" if interrupted else f"ended by {self.signal.name}")
 
 
 @contextlib.contextmanager
@@ -29,12 +31,11 @@ def raised() -> Iterator[None]:
         raise Ended(number)
 
     before = {number: signal.getsignal(number) for number in SIGNALS}
-    for number, handler in before.items():
-        if handler == signal.SIG_DFL:
-            signal.signal(number, end)
+    ours = [number for number, handler in before.items() if handler in DEFAULTS]
+    for number in ours:
+        signal.signal(number, end)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            if handler == signal.SIG_DFL:
-                signal.signal(number, handler)
+        for number in ours:
+            signal.signal(number, before[number])

@@ -10,7 +10,7 @@ import shutil
 import time
 from pathlib import Path
 
-from resarray.sim.cache import locked
+from resarray.sim.cache import locked, writing
 from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
 from resarray.spec.files import write_atomic
@@ -76,9 +76,10 @@ def _build(
     started = time.monotonic()
     soc = elaborate(board, config, target, note=lambda text: progress(None, text))
     work = folder / "work"
-    if work.exists():
-        shutil.rmtree(work)
-    shutil.copytree(soc, work)
+    with writing(work):
+        if work.exists():
+            shutil.rmtree(work)
+        shutil.copytree(soc, work)
 
     def run(
         step: str, tool: tools.Tool, arguments: list[str], log: str, makes: str, meter: Meter

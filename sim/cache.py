@@ -50,9 +50,10 @@ def writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        ours = folder.is_relative_to(build_folder())
+        remedy = f"set {BUILD} to a folder" if ours else "go to a folder"
         raise ResarrayError(
-            f"cannot write '{folder}': {error.strerror}; set {BUILD} to a folder that can "
-            "be written"
+            f"cannot write '{folder}': {error.strerror}; {remedy} that can be written"
         ) from error
 
 
