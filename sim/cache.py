@@ -104,11 +104,15 @@ def made(
     note: Note = lambda text: None,
 ) -> Path:
     """``folder`` with files ``names``, which ``make(folder)`` writes: once, and anew where one is
-    not as it was written, which ``note`` is told. Nothing else that ``make`` leaves is kept.
+    not as it was written. Nothing else that ``make`` leaves is kept. ``note`` is told of damage,
+    and of waiting for another process.
 
     It stays until this process ends. `ResarrayError` where the folder cannot be written.
     """
-    with locked(folder):
+    with contextlib.ExitStack() as stack:
+        if not stack.enter_context(_lock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)):
+            note("waiting for another command that makes the same")
+            stack.enter_context(locked(folder))
         there = intact(folder, names)
         if not there:
             limit = build_limit()

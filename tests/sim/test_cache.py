@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -233,6 +234,17 @@ def test_old_logs_go(own, tmp_path):
         kept = cache.keep_log(log)
     assert kept.read_text() == str(count)
     assert len(list((own / "logs").iterdir())) == cache.KEPT_LOGS
+
+
+def test_waiting_for_another_process_is_told(own):
+    notes = []
+    with ThreadPoolExecutor() as pool:
+        with cache.locked(own / "sim" / "a"):
+            waiting = pool.submit(make, "a", "whole", notes.append)
+            assert until(lambda: notes)
+            assert not waiting.done()
+        assert waiting.result().exists()
+    assert notes == ["waiting for another command that makes the same"]
 
 
 def test_one_lock_for_many_processes(own):
