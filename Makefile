@@ -2,30 +2,44 @@
 #
 # make sim MODEL=... WEIGHTS=... IMAGES=... INPUT_SIZE=... COUNT=... SIM=verilator|icarus
 #          PRESET=... JSON=... WAVES=1|FILE.fst LAYER=... CYCLES=FROM:TO
+#          MEAN=... STD=... CLASSES=... CALIBRATION=... NAME=...
 # make report RESULTS="A.json B.json" SYNTH=...
+#
+# PIP_OPTIONS=... goes to every 'pip install'. PyTorch is the large part of the set-up: from pip's
+# default index it comes with GPU libraries, gigabytes of them, which nothing here uses. PyTorch's
+# installation page has the option for an index with its CPU builds (docs/cache.md).
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: anew help sim report bench bitstream program test lint clean venv icarus headers chromium
+.PHONY: anew help sim report bench bitstream program test lint clean venv lock icarus headers \
+	chromium
 
 PYTHON ?= python3
 VENV := .venv
-# Set up again when the pinned dependencies change.
-STAMP := $(VENV)/.stamp-$(shell cksum < pyproject.toml | cut -d ' ' -f 1)
+# Exact versions, within the bounds of pyproject.toml.
+LOCK := requirements.lock
+# Set up again when the dependencies change.
+STAMP := $(VENV)/.stamp-$(shell cat pyproject.toml $(LOCK) | cksum | cut -d ' ' -f 1)
 # LiteX and the FPGA tools come on top: 'make sim' does without them.
 FPGA_STAMP := $(subst .stamp-,.stamp-fpga-,$(STAMP))
+INSTALL = install -qq --disable-pip-version-check $(PIP_OPTIONS)
 
+# NAME counts only where make is given it: some systems have an environment variable NAME.
 OPTIONS := $(if $(MODEL),--model '$(MODEL)') $(if $(WEIGHTS),--weights '$(WEIGHTS)') \
 	$(if $(IMAGES),--images '$(IMAGES)') $(if $(INPUT_SIZE),--input-size '$(INPUT_SIZE)') \
 	$(if $(COUNT),--count '$(COUNT)') $(if $(SIM),--sim '$(SIM)') \
 	$(if $(PRESET),--preset '$(PRESET)') $(if $(JSON),--json '$(JSON)') \
 	$(if $(WAVES),--waves '$(patsubst 1,build/waves.fst,$(WAVES))') \
-	$(if $(LAYER),--layer '$(LAYER)') $(if $(CYCLES),--cycles '$(CYCLES)')
+	$(if $(LAYER),--layer '$(LAYER)') $(if $(CYCLES),--cycles '$(CYCLES)') \
+	$(if $(MEAN),--mean '$(MEAN)') $(if $(STD),--std '$(STD)') \
+	$(if $(CLASSES),--classes '$(CLASSES)') $(if $(CALIBRATION),--calibration '$(CALIBRATION)') \
+	$(if $(filter command,$(origin NAME)),--name '$(NAME)')
 BOARD_OPTION := $(if $(BOARD),--board '$(BOARD)')
 
 help:
 	@echo "make sim    run ResNet-18 on the RTL and compare it with the golden model"
-	@echo "            (MODEL= WEIGHTS= IMAGES= INPUT_SIZE= COUNT= SIM= PRESET= JSON=)"
+	@echo "            (MODEL= WEIGHTS= IMAGES= INPUT_SIZE= COUNT= SIM= PRESET= JSON= MEAN= STD="
+	@echo "            CLASSES= CALIBRATION= NAME=)"
 	@echo "            WAVES=1 LAYER=name: its waveforms, build/waves.fst (or CYCLES=from:to)"
 	@echo "make report  page of a result: build/report/report.html (RESULTS= SYNTH=, or sim's options)"
 	@echo "make bench  measure whole networks on the RTL (7 to 20 minutes)"
@@ -33,7 +47,9 @@ help:
 	@echo "make program    load it into the board (BOARD=)"
 	@echo "make test   run all tests"
 	@echo "make lint   check style and formatting"
-	@echo "make clean  delete what was built (not .venv)"
+	@echo "make clean  delete results (not .venv; builds: resarray doctor --clear-cache)"
+	@echo "make lock   renew the exact versions of all packages, requirements.lock"
+	@echo "PIP_OPTIONS= for the set-up: options of pip, as for PyTorch's CPU builds (docs/cache.md)"
 
 sim: $(STAMP) $(if $(WAVES),headers)
 	@$(VENV)/bin/resarray sim $(OPTIONS)
@@ -76,8 +92,7 @@ apt = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
 LIBPYTHON = $(VENV)/bin/python -c 'import find_libpython, sys; sys.exit(find_libpython.find_libpython() is None)'
 MINOR = $$($(PYTHON) -c 'import sys; print("3.%d" % sys.version_info.minor)')
 
-# torch is pinned: an unpinned one can bring gigabytes of GPU libraries.
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml $(LOCK)
 	@command -v $(PYTHON) > /dev/null || { \
 		echo "error: no '$(PYTHON)' on PATH: install Python 3.11 (Debian: apt install python3 python3-venv)" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -85,9 +100,9 @@ $(STAMP): pyproject.toml
 	@[ -x $(VENV)/bin/pip ] || $(PYTHON) -c 'import ensurepip' 2> /dev/null || { $(call apt,python3-venv); }
 	@[ -x $(VENV)/bin/pip ] || $(PYTHON) -c 'import ensurepip' 2> /dev/null || { \
 		echo "error: this Python cannot make virtual environments: apt install python3-venv" >&2; exit 2; }
-	@echo "setting up $(VENV) (about two minutes) ..."
+	@echo "setting up $(VENV) (about two minutes; PyTorch may be a large download) ..."
 	@[ -x $(VENV)/bin/pip ] || $(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/pip install -qq --disable-pip-version-check -e '.[dev]'
+	@$(VENV)/bin/pip $(INSTALL) -c $(LOCK) -e '.[dev]'
 	@$(LIBPYTHON) || { $(call apt,libpython$(MINOR)); }
 	@$(LIBPYTHON) || { \
 		echo "error: no shared libpython, which the simulator needs: apt install libpython$(MINOR)" >&2; exit 2; }
@@ -96,7 +111,7 @@ $(STAMP): pyproject.toml
 
 $(FPGA_STAMP): $(STAMP)
 	@echo "adding the FPGA tools to $(VENV) ..."
-	@$(VENV)/bin/pip install -qq --disable-pip-version-check -e '.[dev,fpga]'
+	@$(VENV)/bin/pip $(INSTALL) -c $(LOCK) -e '.[dev,fpga]'
 	@touch $@
 
 # Half of the end-to-end tests run on Icarus Verilog as well.
@@ -115,6 +130,20 @@ chromium:
 	@command -v chromium > /dev/null || { $(call apt,chromium); }
 	@command -v chromium > /dev/null || echo \
 		"note: no Chromium, so the report's page will not be tested: apt install chromium" >&2
+
+# The newest versions within the bounds, in an environment of their own. "2.13.0+cpu" is a build of
+# 2.13.0 that the default index does not have; without the mark, either will do. Of the packages that
+# PyTorch brings for GPUs it wants exact versions itself.
+lock:
+	@rm -rf build/lock
+	@$(PYTHON) -m venv build/lock
+	@echo "installing the newest versions in build/lock ..."
+	@build/lock/bin/pip $(INSTALL) -e '.[dev,fpga]'
+	@{ sed -n '/^#/p' $(LOCK); build/lock/bin/pip freeze --all --exclude-editable \
+		| grep -Ev '^(pip|nvidia-[^=]*|triton)==' | sed 's/+.*//'; } > build/$(LOCK)
+	@mv build/$(LOCK) $(LOCK)
+	@rm -rf build/lock
+	@git diff --stat -- $(LOCK)
 
 clean:
 	@rm -rf build .pytest_cache .ruff_cache .hypothesis

@@ -11,20 +11,25 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from rich import box
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+import resarray
+from resarray.sim import cache, children
+from resarray.spec.cache import build_folder, build_limit
 from resarray.spec.errors import ResarrayError
 
 from .output import write_json
 
 LEAST_PYTHON = (3, 11)
 PIP = f"{sys.executable} -m pip install"
-# A line of pyproject.toml: name, version, group.
-REQUIREMENT = re.compile(r"([\w.-]+)==([\w.]+)(?: *; *extra == \"(\w+)\")?")
+# Exact versions of the packages, where resarray runs from its repository.
+LOCK = Path(resarray.__file__).parents[1] / "requirements.lock"
 # Who needs the packages of pyproject.toml, by their group there ("" is the project itself).
 GROUPS = {"": "everything", "dev": "make test", "fpga": "bitstream"}
 # Packages of a group that its most important command does without, and what they are for.
@@ -68,12 +73,25 @@ class Finding:
     essential: bool
 
 
-def doctor(json_path: Path | None, console: Console) -> bool:
-    """Print what was found and write it to ``json_path``; whether ``sim`` and ``test`` can run."""
+def doctor(json_path: Path | None, console: Console, clear_cache: bool = False) -> bool:
+    """Print what was found and write it to ``json_path``; whether ``sim`` and ``test`` can run.
+
+    clear_cache: first remove everything built that is not in use
+    """
+    kept = {"folder": str(build_folder()), "limit_bytes": build_limit()}
+    if clear_cache:
+        cache.clear()
+    kept["bytes"] = cache.size()
     found = list(findings())
     missing = [entry for entry in found if entry.essential and entry.version is None]
-    write_json(json_path, {"ready": not missing, "tools": [asdict(entry) for entry in found]})
+    tools = [asdict(entry) for entry in found]
+    write_json(json_path, {"ready": not missing, "cache": kept, "tools": tools})
     (_print_table if console.is_terminal else _print_lines)(found, console)
+    console.print(
+        f"cache of builds: {kept['folder']}, {kept['bytes'] / 2**20:,.0f} MiB of at most "
+        f"{kept['limit_bytes'] / 2**20:,.0f} MiB",
+        markup=False, highlight=False, soft_wrap=True,
+    )  # fmt: skip
     verdict = (
         f"'resarray sim' and 'make test' cannot run: {', '.join(e.name for e in missing)} missing"
         if missing
@@ -95,20 +113,31 @@ def findings() -> Iterator[Finding]:
 
 
 def packages(requirements: list[str]) -> Iterator[Finding]:
-    """The pinned packages, from lines like ``ruff==0.17.6; extra == "dev"``."""
+    """The packages, from lines like ``ruff<0.18,>=0.17.6; extra == "dev"``."""
     for line in requirements:
-        match = REQUIREMENT.fullmatch(line)
-        name, wanted, group = match[1], match[2], match[3] or ""
+        requirement = Requirement(line)
+        name = requirement.name
+        marker = requirement.marker
+        group = next(group for group in GROUPS if not marker or marker.evaluate({"extra": group}))
         try:
-            # "2.13.0+cpu" is 2.13.0, built for something.
-            version = importlib.metadata.version(name).partition("+")[0]
+            version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             version = None
+        serves = version is not None and requirement.specifier.contains(version, prereleases=True)
         needed_by = SPARE.get(name, GROUPS[group])
         essential = name not in SPARE and group != "fpga"
-        get = "" if version == wanted else f"{PIP} {name}=={wanted}"
+        get = "" if serves else f"{PIP} {_wanted(requirement)}"
         where = "" if version is None else "Python package"
         yield Finding(name, version, where, needed_by, get, essential)
+
+
+def _wanted(requirement: Requirement) -> str:
+    """What to ask pip for: the exact version where it is known, else one within the bounds."""
+    for line in LOCK.read_text().splitlines() if LOCK.exists() else ():
+        name, _, version = line.partition("==")
+        if version and canonicalize_name(name) == canonicalize_name(requirement.name):
+            return f"{requirement.name}=={version}"
+    return f"'{requirement.name}{requirement.specifier}'"
 
 
 def _python() -> Finding:
@@ -175,15 +204,15 @@ def _found(
 
 
 def _command_in(sentence: str) -> str:
-    """The installation command in an error's sentence, with the package at its pinned version."""
+    """The installation command in an error's sentence, with the package's version."""
     match = re.search(r"'(?:(pip)|apt) install ([^']*)'", sentence)
     if match is None:
         return sentence
     if match[1] is None:
         return match[0].strip("'")
-    pins = [line.partition(";")[0] for line in importlib.metadata.requires("resarray") or []]
-    pinned = [pin for pin in pins if pin.startswith(f"{match[2]}==")]
-    return f"{PIP} {(pinned or [match[2]])[0]}"
+    known = map(Requirement, importlib.metadata.requires("resarray") or [])
+    wanted = [_wanted(requirement) for requirement in known if requirement.name == match[2]]
+    return f"{PIP} {(wanted or [match[2]])[0]}"
 
 
 def _viewer(names: tuple[str, ...], option: str, needed_by: str, get: str) -> Finding:
@@ -196,9 +225,7 @@ def _viewer(names: tuple[str, ...], option: str, needed_by: str, get: str) -> Fi
 def _first_line(command: list[str]) -> str:
     """First line with a version number that a tool prints; empty where there is none."""
     try:
-        result = subprocess.run(
-            command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-        )
+        result = children.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     except OSError:
         return ""
     lines = result.stdout.splitlines()

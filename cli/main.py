@@ -1,9 +1,11 @@
 """The ``resarray`` command: reads options, calls the other packages, prints.
 
 Exit status 0: done (for ``sim``: bit-exact); 1: the RTL differs from the golden model; 2: bad input
-or a missing tool, one line on standard error; 3: a bug in resarray, with its traceback.
+or a missing tool, one line on standard error; 3: a bug in resarray, with its traceback; 129, 130,
+143: ended by SIGHUP, SIGINT (Ctrl-C), SIGTERM.
 """
 
+import contextlib
 import shlex
 import sys
 import traceback
@@ -18,7 +20,7 @@ from resarray.golden.zoo import NAMES
 from resarray.spec.config import PRESETS
 from resarray.spec.errors import ResarrayError
 
-from . import complete, streams
+from . import complete, signals, streams
 from .output import IMAGE, JSON, Command, written, written_folder
 
 HELP = """Residual networks on FPGAs, bit for bit.
@@ -44,6 +46,13 @@ Examples:
 
 'resarray COMMAND --help' shows a command's options. Status: 0 done, 1 the RTL differs from the
 golden model (or a bar of 'bench' is missed), 2 bad input or a missing tool, 3 a bug in resarray.
+
+\b
+Environment:
+  RESARRAY_CACHE      folder of trained weights and builds; default: ~/.cache/resarray
+  RESARRAY_BUILD      folder of builds; default: build in RESARRAY_CACHE
+  RESARRAY_BUILD_GIB  what they may take; default: 2
+'resarray doctor' shows where builds are and what they take, with --clear-cache it removes them.
 """
 
 
@@ -140,9 +149,12 @@ def main(
     pass
 
 
-@app.command(epilog=_examples("resarray doctor --json tools.json"))
+@app.command(epilog=_examples("resarray doctor --json tools.json", "resarray doctor --clear-cache"))
 def doctor(
     json: Json = None,
+    clear_cache: Annotated[
+        bool, typer.Option("--clear-cache", help="remove what was built and is not in use")
+    ] = False,
 ) -> None:
     """Show which tools are there, what is missing and how to get it."""
     from rich.console import Console
@@ -152,7 +164,7 @@ def doctor(
 
     with reporter() as progress:
         progress.note("looking for tools")
-        ready = doctor_command.doctor(json, Console())
+        ready = doctor_command.doctor(json, Console(), clear_cache)
     if not ready:
         raise typer.Exit(2)
 
@@ -504,7 +516,10 @@ def run(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     command = shlex.join(["resarray", *given])
     try:
-        status = app(given or ["--help"], standalone_mode=False, prog_name="resarray", obj=command)
+        with signals.raised():
+            status = app(
+                given or ["--help"], standalone_mode=False, prog_name="resarray", obj=command
+            )
         sys.stdout.flush()
         return status if isinstance(status, int) else 0
     except (ResarrayError, TyperException, OSError) as error:
@@ -518,6 +533,10 @@ def run(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         print("error: interrupted", file=sys.stderr)
         return 130
+    except signals.Ended as ended:
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            print(f"error: {ended}", file=sys.stderr)
+        return ended.status
     except Exception:
         traceback.print_exc()
         print("error: this is a bug in resarray, not in what was given: report it", file=sys.stderr)

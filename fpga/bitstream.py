@@ -10,7 +10,7 @@ import shutil
 import time
 from pathlib import Path
 
-from resarray.sim.build import build_dir, locked, writing
+from resarray.sim.cache import locked, writing
 from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
 from resarray.spec.files import write_atomic
@@ -33,8 +33,8 @@ SHOWN_RESOURCES = {
 
 
 def results_dir(board: Board) -> Path:
-    """Folder of a board's results."""
-    return build_dir() / board.name
+    """Folder of a board's results, in the current folder."""
+    return Path("build") / board.name
 
 
 def device_of(board: Board) -> Device:
@@ -88,6 +88,7 @@ def _build(
         run_tool(
             tool, arguments, work, log, makes, meter,
             lambda fraction, doing: progress(fraction, f"{step}: {doing}"),
+            keep=lambda log: log,
         )  # fmt: skip
 
     run(

@@ -6,23 +6,21 @@ import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
 
-from amaranth.back import verilog
-
-from resarray.hw.top import Accelerator
-from resarray.hw.verilog import platform_of
-from resarray.sim.build import build_dir, digest, locked
+from resarray.sim import cache, children
+from resarray.sim.cache import digest
+from resarray.sim.convert import convert
+from resarray.spec.cache import build_folder
 from resarray.spec.config import Config
-from resarray.spec.files import write_atomic
 from resarray.spec.progress import Progress, silent
 
 from . import floorplan, tools
 from .devices import PACKAGE, Device, luts_of, require_fit
-from .harness import Harness
+from .harness import TOP
 from .process import NextpnrMeter, YosysMeter, run_tool
 
-TOP = "harness"
 SPEED_GRADE = 6
 TARGET_MHZ = 160  # what the placer aims for
 # Columns of the table of units, with the cells that they count.
@@ -88,33 +86,31 @@ def synthesise(
     """Synthesise the accelerator for ``config`` and route it with seeds 1 to ``seeds``, as many at
     a time as there are processors.
 
-    Everything is kept under `build_dir`, by the Verilog, the tools and their options.
+    Everything is kept under `build_folder`, by the Verilog, the tools and their options.
     `ResarrayError` where a tool is missing or fails, or the design does not fit.
     """
     yosys, nextpnr = tools.find_yosys(), tools.find_nextpnr()
-    source = verilog.convert(
-        Harness(Accelerator(config)), name=TOP, platform=platform_of("ecp5"),
-        strip_internal_attrs=True,
-    )  # fmt: skip
+    source = convert("resarray.fpga.harness:generate", config)
     script = f"read_verilog design.v; synth_ecp5 -top {TOP} -json netlist.json"
-    netlist = build_dir() / "fpga" / digest(source, script, yosys.version)
+    netlist = build_folder() / "fpga" / digest(source, script, yosys.version)
     cells = netlist / "cells.json"
-    with locked(netlist):
-        if not cells.exists():
-            step = f"synthesising preset '{config.name}'"
-            progress(0, step)
-            netlist.mkdir(parents=True, exist_ok=True)
-            (netlist / "design.v").write_text(source)
-            run_tool(
-                yosys, ["-p", script], netlist, "yosys.log", "netlist.json", YosysMeter(),
-                lambda fraction, doing: progress(fraction, f"{step}: {doing}"),
-            )  # fmt: skip
-            design = json.loads((netlist / "netlist.json").read_text())
-            counted = _units(design["modules"][TOP]["cells"])
-            write_atomic(cells, json.dumps(counted).encode())
-        units = json.loads(cells.read_text())
-        total = _total(units)
-        require_fit(device, config.name, luts_of(total), total["MULT18X18D"], total["DP16KD"])
+
+    def make(folder: Path) -> None:
+        step = f"synthesising preset '{config.name}'"
+        progress(0, step)
+        (folder / "design.v").write_text(source)
+        run_tool(
+            yosys, ["-p", script], folder, "yosys.log", "netlist.json", YosysMeter(),
+            lambda fraction, doing: progress(fraction, f"{step}: {doing}"),
+        )  # fmt: skip
+        design = json.loads((folder / "netlist.json").read_text())
+        cells.write_text(json.dumps(_units(design["modules"][TOP]["cells"])))
+
+    cache.made(netlist, ["netlist.json", cells.name], make, lambda text: progress(None, text))
+    units = json.loads(cells.read_text())
+    total = _total(units)
+    require_fit(device, config.name, luts_of(total), total["MULT18X18D"], total["DP16KD"])
+    with cache.locked(netlist):
         places = floorplan.place_file(
             netlist / "netlist.json", netlist / "placed.json", TOP, device
         )
@@ -133,20 +129,24 @@ def synthesise(
                 "--timing-allow-fail", "--json", "placed.json",
             ]  # fmt: skip
             name = f"route-{digest(nextpnr.version, *options, json.dumps(places))}"
-            report = netlist / f"{name}.json"
-            if not report.exists():
-                part = netlist / f"{name}.part"
+            report, stamp = netlist / f"{name}.json", f"{name}.{cache.STAMP}"
+            if not cache.intact(netlist, [report.name], stamp):
                 run_tool(
-                    nextpnr, [*options, "--report", part.name], netlist, f"{name}.log",
-                    part.name, NextpnrMeter(), functools.partial(told, seed),
+                    nextpnr, [*options, "--report", report.name], netlist, f"{name}.log",
+                    report.name, NextpnrMeter(), functools.partial(told, seed),
                 )  # fmt: skip
-                part.rename(report)
+                cache.seal(netlist, [report.name], stamp)
             told(seed, 1.0, "done")
             return _route(seed, json.loads(report.read_text()))
 
         progress(0, step)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            routes = list(pool.map(route, range(1, seeds + 1)))
+            try:
+                routes = list(pool.map(route, range(1, seeds + 1)))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                children.end_all()
+                raise
     routes.sort(key=lambda route: -route.mhz)
     versions = {"yosys": yosys.version, "nextpnr": nextpnr.version}
     return Synthesis(config.name, device, versions, units, routes)

@@ -1,9 +1,15 @@
 """Harness for out-of-context synthesis: every pin of a unit behind registers, none outside."""
 
+from amaranth.back import verilog
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from resarray.hw.top import Accelerator
+from resarray.hw.verilog import platform_of
+from resarray.spec.config import Config
+
+TOP = "harness"
 FAN_IN = 4  # one LUT
 
 
@@ -49,3 +55,13 @@ class Harness(wiring.Component):
             level, bits = level + 1, register
         m.d.comb += self.serial_out.eq(bits)
         return m
+
+
+def generate(config: Config) -> str:
+    """Verilog of the accelerator for ``config`` in a harness; the top module is called `TOP`."""
+    return verilog.convert(
+        Harness(Accelerator(config)),
+        name=TOP,
+        platform=platform_of("ecp5"),
+        strip_internal_attrs=True,
+    )

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import resarray.hw
-from resarray.hw.verilog import TOP, generate
-from resarray.sim.build import build_dir, digest, locked
+from resarray.hw.verilog import TOP
+from resarray.sim import build, cache
+from resarray.spec.cache import build_folder
 from resarray.spec.config import Config
 
 from . import tools
@@ -18,19 +19,18 @@ SCRIPT = f"read_verilog design.v; synth_ecp5 -top {TOP}; write_verilog -noattr n
 
 def netlist(config: Config, note: Callable[[str], None] = lambda text: None) -> str:
     """Verilog of the accelerator for ``config`` as ECP5 cells, with the cells' simulation models:
-    takes the place of `sim.build.verilog`. Kept under `build_dir`; `ResarrayError` where Yosys is
-    missing or fails."""
+    takes the place of `sim.build.verilog`. Kept under `build_folder`; `ResarrayError` where Yosys
+    is missing or fails."""
     yosys = tools.find_yosys()
-    source = generate(config, "ecp5")
-    folder = build_dir() / "fpga" / digest(source, SCRIPT, yosys.version)
+    source = build.verilog(config, note, "ecp5", models=False)
+    folder = build_folder() / "fpga" / cache.digest(source, SCRIPT, yosys.version)
     result = folder / "netlist.v"
-    done = folder / "complete"
-    with locked(folder):
-        if not done.exists():
-            note(f"synthesising preset '{config.name}'")
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / "design.v").write_text(source)
-            run_tool(yosys, ["-q", "-p", SCRIPT], folder, "yosys.log", result.name)
-            done.touch()
+
+    def make(folder: Path) -> None:
+        note(f"synthesising preset '{config.name}'")
+        (folder / "design.v").write_text(source)
+        run_tool(yosys, ["-q", "-p", SCRIPT], folder, "yosys.log", result.name)
+
+    cache.made(folder, [result.name], make, note)
     hw = Path(resarray.hw.__path__[0])
     return result.read_text() + "".join((hw / name).read_text() for name in MODELS)

@@ -1,10 +1,13 @@
 """Running the FPGA tools: what they say is kept, tells how far they are, names what went wrong."""
 
+import contextlib
 import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from resarray.sim import children
+from resarray.sim.cache import keep_log
 from resarray.spec.errors import ResarrayError
 
 from .tools import Tool
@@ -100,51 +103,51 @@ def run_tool(
     makes: str | None,
     meter: Meter | None = None,
     told: Told = lambda fraction, doing: None,
+    keep: Callable[[Path], Path] = keep_log,
 ) -> None:
     """Run a tool in ``folder`` (YoWASP sees nothing outside it), all that it says going to ``log``.
 
     makes:       file that it must write, if any
     meter, told: reads the output, and is told what it finds
+    keep:        where the log is after a failure; default: where ``folder`` may go
 
     `ResarrayError` with the tool's first error.
     """
     meter, name = meter or Meter(), Path(tool.command[0]).name
     if makes is not None:
         (folder / makes).unlink(missing_ok=True)
-    with open(folder / log, "w") as file:
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(open(folder / log, "w"))
         try:
-            process = subprocess.Popen(
-                [*tool.command, *arguments],
-                cwd=folder,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                text=True,
-                errors="replace",
+            process = stack.enter_context(
+                children.start(
+                    [*tool.command, *arguments],
+                    cwd=folder,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    errors="replace",
+                )
             )
         except OSError as error:
             raise ResarrayError(
                 f"cannot run '{tool.command[0]}' ({error.strerror}): install it again"
             ) from error
-        with process:
-            try:
-                for line in process.stdout:
-                    file.write(line)
-                    if meter.read(line.rstrip()):
-                        told(meter.fraction, meter.doing)
-            except BaseException:
-                process.kill()
-                raise
+        for line in process.stdout:
+            file.write(line)
+            if meter.read(line.rstrip()):
+                told(meter.fraction, meter.doing)
+        process.wait()
     if process.returncode:
         lines = (folder / log).read_text(errors="replace").splitlines()
         errors = [line for line in lines if line.startswith("ERROR")] or lines[-1:]
         raise ResarrayError(
             f"{name} failed with status {process.returncode}: "
             f"{errors[0].strip() if errors else 'it said nothing'}; the whole output is in "
-            f"'{folder / log}'"
+            f"'{keep(folder / log)}'"
         )
     if makes is not None and not (folder / makes).exists():
         raise ResarrayError(
             f"{name} ended well, but did not write '{makes}': its version may not suit; the whole "
-            f"output is in '{folder / log}'"
+            f"output is in '{keep(folder / log)}'"
         )

@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from resarray.sim import children
 from resarray.spec.errors import ResarrayError
 
 MIN_YOSYS = (0, 40)  # older ones do not know the ECP5's registers
@@ -86,8 +87,12 @@ def find_loader() -> Tool:
 def _version(command: tuple[str, ...], option: str) -> str | None:
     """What a tool prints about itself; None where it does not run."""
     try:
-        result = subprocess.run(
-            [*command, option], capture_output=True, text=True, errors="replace", check=False
+        result = children.run(
+            [*command, option],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
         )
     except OSError:
         return None

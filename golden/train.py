@@ -9,7 +9,6 @@ import dataclasses
 import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from resarray.spec.cache import cache_folder
 from resarray.spec.errors import ResarrayError
 from resarray.spec.files import write_atomic
 from resarray.spec.progress import Progress, silent
@@ -194,12 +194,6 @@ def evaluate(model: nn.Module, spec: ModelSpec, source: str = "digits", size: in
     """Float top-1 of ``model`` on all images of ``source``."""
     images = load_images(source, size, spec.channels)
     return top1(float_logits(model, normalise(images.pixels, spec.mean, spec.std)), images.labels)
-
-
-def cache_folder() -> Path:
-    """``$RESARRAY_CACHE`` or ``~/.cache/resarray``."""
-    folder = os.environ.get("RESARRAY_CACHE")
-    return Path(folder) if folder else Path.home() / ".cache" / "resarray"
 
 
 def cached_weights(model_name: str, progress: Progress = silent) -> Path:

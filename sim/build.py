@@ -1,18 +1,14 @@
 """Verilog from the configuration and simulation binaries from the Verilog, both cached.
 
-Everything lies in ``$RESARRAY_BUILD``, else ``build/`` in the current folder, under the hash of
-what it was made from, so nothing is made twice and nothing stale is used.
+Each under the hash of what it was made from, see `resarray.sim.cache`.
 """
 
 import contextlib
-import fcntl
-import hashlib
 import importlib.metadata
 import os
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,11 +16,12 @@ import cocotb_tools.config
 
 import resarray.hw
 import resarray.spec
+from resarray.spec.cache import build_folder
 from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
-from resarray.spec.files import write_atomic
 
-from . import simulators
+from . import cache, children, convert, simulators
+from .cache import digest
 from .simulators import Simulator
 
 HERE = Path(__file__).parent
@@ -76,43 +73,6 @@ class Build:
     depth_bits: int
 
 
-def build_dir() -> Path:
-    """Folder of everything cached."""
-    return Path(os.environ.get("RESARRAY_BUILD", "build")).absolute()
-
-
-def digest(*parts: str | bytes) -> str:
-    """Name of what is made from ``parts``."""
-    hasher = hashlib.sha256()
-    for part in parts:
-        data = part.encode() if isinstance(part, str) else part
-        hasher.update(len(data).to_bytes(8, "little") + data)
-    return hasher.hexdigest()[:20]
-
-
-@contextlib.contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """What fails inside is that ``folder`` cannot be written: `ResarrayError`."""
-    try:
-        yield
-    except OSError as error:
-        raise ResarrayError(
-            f"cannot write '{folder}': {error.strerror}; set RESARRAY_BUILD to a folder that can "
-            "be written"
-        ) from error
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Only one process at a time makes ``folder``."""
-    with writing(folder.parent):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = open(folder.parent / f".{folder.name}.lock", "w")  # noqa: SIM115
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def verilog(
     config: Config,
     note: Callable[[str], None] = lambda text: None,
@@ -133,14 +93,14 @@ def verilog(
     versions = importlib.metadata.version("amaranth")
     fields = asdict(config)
     del fields["name"]
-    folder = build_dir() / "rtl" / digest(repr(sorted(fields.items())), target, versions, *sources)
-    path = folder / "resarray.v"
-    with locked(folder):
-        if not path.exists():
-            note(f"converting the '{config.name}' accelerator to Verilog")
-            from resarray.hw.verilog import generate
+    key = digest(repr(sorted(fields.items())), target, versions, *sources)
+    path = build_folder() / "rtl" / key / "resarray.v"
 
-            write_atomic(path, generate(config, target).encode())
+    def make(folder: Path) -> None:
+        note(f"converting the '{config.name}' accelerator to Verilog")
+        path.write_text(convert.convert("resarray.hw.verilog:generate", config, target))
+
+    cache.made(path.parent, [path.name], make, note)
     names = MODELS[target] if models else ()
     return path.read_text() + "".join((HW / name).read_text() for name in names)
 
@@ -170,14 +130,9 @@ def build(
     def compile_into(folder: Path) -> None:
         _compile(simulator, design, rows, depth_bits, waves, folder, compiled)
 
-    folder = _cached(
-        simulator,
-        (design, repr((ICARUS_FLAGS, CORE)), f"{rows} {depth_bits} {waves}", *harness),
-        compile_into,
-        note,
-    )
-    binary = folder / (TOP if simulator.name == "verilator" else "sim.vvp")
-    return Build(simulator, binary, depth_bits)
+    parts = (design, repr((ICARUS_FLAGS, CORE)), f"{rows} {depth_bits} {waves}", *harness)
+    name = TOP if simulator.name == "verilator" else "sim.vvp"
+    return Build(simulator, _cached(simulator, parts, name, compile_into, note), depth_bits)
 
 
 def build_timed(
@@ -192,29 +147,28 @@ def build_timed(
         _verilate(simulator, {}, [str(path) for path in sources], folder, top, TIMED_FLAGS)
 
     parts = (top, repr(TIMED_FLAGS), *(path.read_bytes() for path in sources))
-    return Build(simulator, _cached(simulator, parts, compile_into, note) / top, 0)
+    return Build(simulator, _cached(simulator, parts, top, compile_into, note), 0)
 
 
 def _cached(
     simulator: Simulator,
     parts: tuple[str | bytes, ...],
+    name: str,
     compile_into: Callable[[Path], None],
     note: Callable[[str], None],
 ) -> Path:
-    """The folder that ``compile_into`` fills, made once for each ``parts`` and tool versions."""
+    """The file ``name`` that ``compile_into(folder)`` makes, once for each ``parts`` and tool
+    versions."""
     flags = (*VERILATOR_FLAGS, *VERILATOR_MAKE, *simulator.make)
     libraries = importlib.metadata.version("cocotb") + str(cocotb_tools.config.libs_dir)
     tools = (simulator.name, simulator.version, simulator.executable, repr(flags), libraries)
-    folder = build_dir() / "sim" / digest(*parts, *tools)
-    stamp = folder / "complete"
-    with locked(folder):
-        if not stamp.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            note(f"building the {simulator.name} simulation")
-            compile_into(folder)
-            stamp.touch()
-    return folder
+
+    def make(folder: Path) -> None:
+        note(f"building the {simulator.name} simulation")
+        compile_into(folder)
+
+    folder = build_folder() / "sim" / digest(*parts, *tools)
+    return cache.made(folder, [name], make, note) / name
 
 
 def _compile(
@@ -304,8 +258,9 @@ def _verilate(
     key = digest(simulator.version, simulator.executable, repr((flags, make[6:])))
     runtime = folder.parent / f"runtime-{key}"
     run_commands([verilate], simulator, folder)
-    with locked(runtime):
-        for path in runtime.glob("*.o"):
+    with cache.locked(runtime):
+        made = cache.intact(runtime)
+        for path in runtime.glob("*.o") if made else ():
             shutil.copyfile(path, folder / path.name)
         written = list(folder.glob("*.cpp"))
 
@@ -314,13 +269,14 @@ def _verilate(
             compiled(objects, len(written))
 
         run_commands([make], simulator, folder, watch)
-        if not runtime.exists():
-            fresh = Path(tempfile.mkdtemp(dir=runtime.parent))
-            for path in folder.glob("verilated*.o"):
-                shutil.copyfile(path, fresh / path.name)
-            fresh.rename(runtime)
-    for path in folder.glob("*.o"):
-        path.unlink()
+        if not made:
+            cache.remove(runtime)
+            runtime.mkdir()
+            objects = list(folder.glob("verilated*.o"))
+            for path in objects:
+                shutil.copyfile(path, runtime / path.name)
+            cache.seal(runtime, [path.name for path in objects])
+        cache.use(runtime)
 
 
 def run_commands(
@@ -329,34 +285,31 @@ def run_commands(
     folder: Path,
     watch: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run build steps, output to ``folder``/build.log; `ResarrayError` with its first error.
+    """Run build steps, output to ``folder``/build.log; `ResarrayError` with its first error, and
+    where the log is kept.
 
     watch: called now and then meanwhile
     """
     log = folder / "build.log"
     with open(log, "a") as file:
         for command in commands:
-            with subprocess.Popen(
+            with children.start(
                 command,
                 cwd=folder,
                 env={**os.environ, **simulator.env},
                 stdout=file,
                 stderr=subprocess.STDOUT,
             ) as process:
-                try:
-                    while True:
-                        with contextlib.suppress(subprocess.TimeoutExpired):
-                            process.wait(POLL_SECONDS)
-                            break
-                        watch()
-                except BaseException:
-                    process.kill()
-                    raise
+                while True:
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(POLL_SECONDS)
+                        break
+                    watch()
             if process.returncode:
                 file.flush()
                 lines = log.read_text(errors="replace").splitlines()
                 errors = [line for line in lines if "rror" in line] or lines[-1:] or ["no output"]
                 raise ResarrayError(
                     f"building the {simulator.name} simulation failed: {errors[0].strip()}; the "
-                    f"whole output is in '{log}'"
+                    f"whole output is in '{cache.keep_log(log)}'"
                 )

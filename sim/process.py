@@ -12,7 +12,7 @@ import find_libpython
 
 from resarray.spec.errors import ResarrayError
 
-from . import build, simulators
+from . import build, cache, children, simulators
 
 POLL_SECONDS = 0.1
 ICARUS_DUMP = "-fst"  # format of waveforms
@@ -25,9 +25,8 @@ def environment(simulator: simulators.Simulator, module: str, top: str) -> dict[
     """What cocotb reads inside the simulator."""
     libraries = str(cocotb_tools.config.libs_dir)
     return {
-        **os.environ,
+        **children.python_environment(),
         "PATH": os.environ.get("PATH", "") + os.pathsep + libraries,
-        "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
         "PYGPI_PYTHON_BIN": sys.executable,
         "GPI_USERS": f"{find_libpython.find_libpython()};{cocotb_tools.config.pygpi_entry_point()}",
         "COCOTB_TEST_MODULES": module,
@@ -52,7 +51,7 @@ def simulate(
 
     waves: the plusargs of waves.v; None: no waveforms
 
-    `ResarrayError` naming the log when the simulator or a test fails.
+    `ResarrayError` naming the log, which is kept, when the simulator or a test fails.
     """
     if binary.simulator.name == "icarus":
         vpi = cocotb_tools.config.lib_entry("vpi", "icarus")
@@ -62,32 +61,28 @@ def simulate(
         command = [str(binary.binary)]
     command += waves or ()
     log = folder / "sim.log"
-    with open(log, "w") as file:
-        process = subprocess.Popen(
+    with (
+        open(log, "w") as file,
+        children.start(
             command,
             cwd=folder,
             env=environment(binary.simulator, module, top),
             stdout=file,
             stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-        )
-        try:
-            while True:
-                try:
-                    process.wait(POLL_SECONDS)
-                    break
-                except subprocess.TimeoutExpired:
-                    if (folder / "progress.json").exists():
-                        at = json.loads((folder / "progress.json").read_text())
-                        progress(at["job"], at["cycles"])
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+        ) as process,
+    ):
+        while True:
+            try:
+                process.wait(POLL_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                if (folder / "progress.json").exists():
+                    at = json.loads((folder / "progress.json").read_text())
+                    progress(at["job"], at["cycles"])
     results = folder / "results.xml"
     text = results.read_text() if results.exists() else ""
     if process.returncode or "<testcase" not in text or "<failure" in text or "<error" in text:
         raise ResarrayError(
             f"the {binary.simulator.name} simulation failed with status {process.returncode}: see "
-            f"its log '{log}'"
+            f"its log '{cache.keep_log(log)}'"
         )

@@ -1,9 +1,6 @@
 """Programs and inputs in, tensors and counters out: runs the RTL in a simulator process."""
 
 import json
-import shutil
-import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +20,7 @@ from resarray.spec.memory import (
 )
 from resarray.spec.registers import COUNTERS, PROFILE_FIELDS
 
-from . import build, memory_file, simulators
+from . import build, cache, memory_file, simulators
 from .activity import Activity, read_activity
 from .memory_model import MemoryModel
 from .process import Progress, simulate
@@ -140,34 +137,30 @@ def run_many(
     binary = build.build(found, design, config.rows, words, note, waves is not None, compiled)
 
     contents = [memory_contents(image, inputs) for image, inputs in programs]
-    scratch = build.build_dir() / "run"
-    scratch.mkdir(parents=True, exist_ok=True)
-    # The folder stays where something failed: its log is named in the message.
-    folder = Path(tempfile.mkdtemp(dir=scratch, prefix=f"{time.strftime('%Y%m%d-%H%M%S')}-"))
-    jobs = [
-        _job(index, image, len(contents[index]), settings[index])
-        | {
-            "watchdog_cycles": watchdog_cycles,
-            "chunk_cycles": CHUNK_CYCLES[simulator],
-            "window": _window(image, windows),
-            "resets": list(resets),
-        }
-        for index, (image, _) in enumerate(programs)
-    ]
-    for index, data in enumerate(contents):
-        path = folder / f"job{index}.mem"
-        path.write_bytes(memory_file.format_words(data, config.rows))
-    (folder / "jobs.json").write_text(json.dumps(jobs))
-    progress(0, 0)
-    plusargs = None if waves is None else waves.plusargs()
-    simulate(binary, "resarray.sim.bench", build.TOP, folder, progress, plusargs)
-    results = [
-        _collect(job, image, config, folder, windows)
-        for job, (image, _) in zip(jobs, programs, strict=True)
-    ]
-    if waves is not None:
-        waves.keep(folder, design, results[0].cycles)
-    shutil.rmtree(folder)
+    with cache.scratch() as folder:
+        jobs = [
+            _job(index, image, len(contents[index]), settings[index])
+            | {
+                "watchdog_cycles": watchdog_cycles,
+                "chunk_cycles": CHUNK_CYCLES[simulator],
+                "window": _window(image, windows),
+                "resets": list(resets),
+            }
+            for index, (image, _) in enumerate(programs)
+        ]
+        for index, data in enumerate(contents):
+            path = folder / f"job{index}.mem"
+            path.write_bytes(memory_file.format_words(data, config.rows))
+        (folder / "jobs.json").write_text(json.dumps(jobs))
+        progress(0, 0)
+        plusargs = None if waves is None else waves.plusargs()
+        simulate(binary, "resarray.sim.bench", build.TOP, folder, progress, plusargs)
+        results = [
+            _collect(job, image, config, folder, windows)
+            for job, (image, _) in zip(jobs, programs, strict=True)
+        ]
+        if waves is not None:
+            waves.keep(folder, design, results[0].cycles)
     return results
 
 
@@ -209,19 +202,19 @@ def _job(index: int, image: Image, load_bytes: int, settings: dict[str, int]) ->
 def _collect(
     job: dict, image: Image, config: Config, folder: Path, windows: int | None
 ) -> RunResult:
-    path = folder / f"job{job['index']}.json"
+    path, log = folder / f"job{job['index']}.json", folder / "sim.log"
     if not path.exists():
         raise ResarrayError(
-            f"program {job['index']} did not run: see the simulation's log '{folder / 'sim.log'}'"
+            f"program {job['index']} did not run: see the simulation's log '{cache.keep_log(log)}'"
         )
     found = json.loads(path.read_text())
     if "error" in found:
-        raise ResarrayError(f"{found['error']}; the log is '{folder / 'sim.log'}'")
+        raise ResarrayError(f"{found['error']}; the log is '{cache.keep_log(log)}'")
     if found["violations"]:
         broken = [what for bit, what in enumerate(VIOLATIONS) if found["violations"] >> bit & 1]
         raise ResarrayError(
             f"the accelerator broke the AXI protocol: {', '.join(broken)}; this is a bug in hw/, "
-            f"the log is '{folder / 'sim.log'}'"
+            f"the log is '{cache.keep_log(log)}'"
         )
     counters = {name: found["registers"][name] for name in COUNTERS}
     layers = layer_counters(found["profile"], counters, len(image.manifest["layers"]))

@@ -14,6 +14,8 @@ import find_libpython
 
 from resarray.spec.errors import ResarrayError
 
+from . import children
+
 SIMULATORS = ("verilator", "icarus")
 MIN_VERILATOR = (5, 36)  # cocotb 2 needs it
 # What Verilator needs beside it: tool, Debian package, what the tool is for.
@@ -89,7 +91,8 @@ def has_header(name: str) -> bool:
     """Whether the compiler finds a C header."""
     command = ["g++", "-E", "-x", "c++", "-include", name, "/dev/null"]
     try:
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return children.run(command, **silent).returncode == 0
     except OSError:  # no compiler
         return False
 
@@ -97,8 +100,12 @@ def has_header(name: str) -> bool:
 def _version(command: list[str], env: dict[str, str]) -> str:
     """First line that a tool prints about itself; empty where it does not run."""
     try:
-        result = subprocess.run(
-            command, env={**os.environ, **env}, capture_output=True, text=True, check=False
+        result = children.run(
+            command,
+            env={**os.environ, **env},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
     except OSError:
         return ""

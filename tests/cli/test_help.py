@@ -7,6 +7,7 @@ import pytest
 from resarray.cli.main import app, run
 from resarray.golden.models import ZOO
 from resarray.golden.zoo import NAMES
+from resarray.spec.cache import BUILD, CACHE, LIMIT
 
 ORDER = (
     "doctor", "presets", "sim", "report", "train", "accuracy", "compile", "disasm", "bench",
@@ -23,6 +24,12 @@ def test_help_lists_the_commands_in_order_and_shows_examples(capsys, monkeypatch
     assert "..." not in commands, "a sentence is cut"
     assert out.count("\n    resarray ") == 2
     assert "\x1b" not in out
+
+
+def test_help_names_the_environment_variables(capsys):
+    assert run(["--help"]) == 0
+    out = capsys.readouterr().out.partition("Environment:")[2]
+    assert all(re.search(rf"^ +{name}  ", out, re.M) for name in (CACHE, BUILD, LIMIT))
 
 
 @pytest.mark.parametrize("command", ORDER)

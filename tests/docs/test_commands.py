@@ -23,6 +23,7 @@ from tests.report.test_report import SYNTH
 from .extract import PAGES, ROOT, blocks, commands, mentions, snippets
 
 QUICK = {
+    "resarray doctor",
     "resarray presets",
     "resarray presets --json presets.json",
     "resarray compile --preset small,columns=8,name=narrow --model resnet8 -o narrow.rsa",
@@ -54,6 +55,8 @@ FIRST = {
 }
 NOT_RUN = {
     "make test": "is what runs this",
+    "resarray doctor --clear-cache": "would build everything again for the tests that follow",
+    'make sim PIP_OPTIONS="--extra-index-url ADDRESS"': "needs an address",
     "make bitstream": "places and routes for ten minutes",
     "make bitstream BOARD=ulx3s-25f": "places and routes for six minutes",
     "make program BOARD=ulx3s-25f": "needs a board",
@@ -95,12 +98,11 @@ def desk(measured, tmp_path) -> Path:
 def execute(command: str, folder: Path) -> None:
     """Run a command in a shell whose PATH has the project's tools; it must succeed."""
     tools = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    build = os.environ.get("RESARRAY_BUILD", str(ROOT / "build"))
     result = subprocess.run(
         command,
         shell=True,
         cwd=folder,
-        env=os.environ | {"PATH": tools, "RESARRAY_BUILD": build},
+        env=os.environ | {"PATH": tools},
         capture_output=True,
         text=True,
         check=False,

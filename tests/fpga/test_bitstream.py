@@ -2,11 +2,12 @@
 
 import importlib.util
 import json
+from pathlib import Path
 
 import pytest
 
 from resarray.cli.main import run
-from resarray.fpga.bitstream import build_bitstream, summarise
+from resarray.fpga.bitstream import build_bitstream, results_dir, summarise
 from resarray.fpga.boards import BOARDS, board
 from resarray.fpga.devices import DEVICES
 from resarray.fpga.projection import describe
@@ -214,3 +215,8 @@ def _without(prefix: str):
         return None if name.startswith(prefix) else real(name, *rest)
 
     return find_spec
+
+
+def test_results_lie_in_the_current_folder(monkeypatch):
+    monkeypatch.setenv("RESARRAY_BUILD", "/elsewhere")
+    assert results_dir(board("ulx3s-25f")) == Path("build/ulx3s-25f")

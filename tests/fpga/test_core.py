@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,33 @@ def test_too_large_a_preset_is_refused():
         "preset or a larger device"
     )
     devices.require_fit(small, "25f", luts=24_288, multipliers=28, rams=56)
+
+
+# Seed 1 fails once the others run, which would take long.
+TOOLS = """#!/bin/sh
+case "$*" in
+    -V) echo "Yosys 0.70" ;;
+    --version) echo "nextpnr-0.11" ;;
+    *synth_ecp5*) echo '{"modules": {"harness": {"cells": {}}}}' > netlist.json ;;
+    *"--seed 1"*) while [ ! -e other ]; do sleep 0.1; done; echo "ERROR: no way"; exit 1 ;;
+    *) echo $$ > other; exec sleep 1000 ;;
+esac
+"""
+
+
+def test_where_one_seed_fails_the_others_end(tmp_path, monkeypatch):
+    for name in ("yosys", "nextpnr-ecp5"):
+        executable(tmp_path, name, "").write_text(TOOLS)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("RESARRAY_BUILD", str(tmp_path / "build"))
+    monkeypatch.setattr(core, "convert", lambda *_: "")
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    started = time.monotonic()
+    with pytest.raises(ResarrayError, match="ERROR: no way"):
+        core.synthesise(preset("tiny"), devices.device("25f"), seeds=2)
+    assert time.monotonic() - started < 60
+    (other,) = tmp_path.glob("build/fpga/*/other")
+    assert not Path(f"/proc/{int(other.read_text())}").exists()
 
 
 @pytest.mark.skipif(not os.environ.get("RESARRAY_SLOW"), reason="minutes: set RESARRAY_SLOW=1")

@@ -6,6 +6,7 @@ import pytest
 
 from resarray.fpga.process import LoaderMeter, Meter, NextpnrMeter, YosysMeter, run_tool
 from resarray.fpga.tools import Tool
+from resarray.spec.cache import build_folder
 from resarray.spec.errors import ResarrayError
 
 PYTHON = Tool((sys.executable,), "")
@@ -101,11 +102,13 @@ def test_output_is_kept_and_read(tmp_path):
         (r"import sys; sys.stdout.buffer.write(b'\xff\n'); exit(1)", "status 1: \ufffd;"),
     ],
 )
-def test_failure_is_named(tmp_path, script, message):
+def test_failure_is_named(tmp_path, monkeypatch, script, message):
+    monkeypatch.setenv("RESARRAY_BUILD", str(tmp_path / "build"))
     with pytest.raises(ResarrayError) as caught:
         run_tool(PYTHON, ["-c", script], tmp_path, "log", "made", Meter())
     assert message in str(caught.value)
-    assert f"the whole output is in '{tmp_path / 'log'}'" in str(caught.value)
+    (log,) = build_folder().joinpath("logs").iterdir()
+    assert f"the whole output is in '{log}'" in str(caught.value)
 
 
 def test_what_an_earlier_run_left_is_not_taken(tmp_path):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from resarray.sim import build, simulators
-from resarray.sim import run as sim_run
 from resarray.sim.run import MemoryModel, run
+from resarray.spec.cache import build_folder
 from resarray.spec.config import preset
 from resarray.spec.errors import ResarrayError
 from resarray.spec.memory import layer_counters
@@ -54,21 +54,39 @@ def test_progress_and_result():
     assert result.cycles_per_second > 0
 
 
-def test_run_folder_is_removed_unless_something_failed(tmp_path, monkeypatch):
+def test_run_folder_is_removed_and_the_log_of_a_failure_kept(own_cache):
     design = stub.design(TINY)
-    run_stub(stub.COPY)
-    monkeypatch.setattr(sim_run.tempfile, "mkdtemp", lambda **_: str(_made(tmp_path / "run")))
     run(stub.program(TINY, SHAPE), DATA, design=design)
-    assert not (tmp_path / "run").exists()
+    assert not list((own_cache / "run").iterdir())
+    assert not (own_cache / "logs").exists()
     with pytest.raises(ResarrayError) as caught:
         run(stub.program(TINY, SHAPE, stub.ERROR), DATA, design=design)
-    assert str(tmp_path / "run" / "sim.log") in str(caught.value)
-    assert (tmp_path / "run" / "sim.log").exists()
+    assert not list((own_cache / "run").iterdir())
+    (log,) = (own_cache / "logs").iterdir()
+    assert f"the log is '{log}'" in str(caught.value)
+    assert log.read_text()
 
 
-def _made(path):
-    path.mkdir()
-    return path
+def test_run_folder_is_removed_when_interrupted(own_cache):
+    def interrupt(job: int, cycles: int) -> None:
+        assert list((own_cache / "run").glob("*/job0.mem"))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(stub.program(TINY, SHAPE), DATA, design=stub.design(TINY), progress=interrupt)
+    assert not list((own_cache / "run").iterdir())
+    assert not (own_cache / "logs").exists()
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    """A build folder of its own, with what all tests built in it."""
+    build.build(simulators.find("verilator"), stub.design(TINY), TINY.rows, 1)
+    shared, own = build_folder(), tmp_path / "build"
+    own.mkdir()
+    (own / "sim").symlink_to(shared / "sim")
+    monkeypatch.setenv("RESARRAY_BUILD", str(own))
+    return own
 
 
 @pytest.mark.parametrize(
@@ -108,10 +126,15 @@ def test_layers_add_up():
         layer_counters([[1] * fields], counters, 2)
 
 
-def test_rejected_design_names_the_log():
+def test_rejected_design_names_the_log(tmp_path, monkeypatch):
+    monkeypatch.setenv("RESARRAY_BUILD", str(tmp_path))
     broken = stub.design(TINY).replace("endmodule", "nonsense")
-    with pytest.raises(ResarrayError, match=r"building the verilator .*build\.log"):
+    with pytest.raises(ResarrayError, match=r"building the verilator .*build\.log") as caught:
         run(stub.program(TINY, SHAPE), DATA, design=broken)
+    (log,) = (tmp_path / "logs").iterdir()
+    assert str(caught.value).endswith(f"'{log}'")
+    assert "nonsense" in log.read_text()
+    assert not list((tmp_path / "sim").iterdir()), "half a build left behind"
 
 
 def test_a_build_is_watched_and_its_error_named(tmp_path):

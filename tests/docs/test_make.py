@@ -1,0 +1,54 @@
+"""What the Makefile hands on, by what it would run."""
+
+import os
+import shlex
+import shutil
+import subprocess
+
+import pytest
+
+from .extract import ROOT
+
+MAKE = shutil.which("make")
+pytestmark = pytest.mark.skipif(MAKE is None, reason="no make on PATH: apt install make")
+
+
+def would_run(*arguments: str, **environment: str) -> list[list[str]]:
+    """Commands of ``make arguments`` as words, without those that are whole scripts."""
+    result = subprocess.run(
+        [MAKE, "-n", *arguments],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **environment},  # without what an outer make hands on
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = [line for line in result.stdout.splitlines() if line.startswith((".venv", "none/bin"))]
+    return [shlex.split(line) for line in lines if "||" not in line]
+
+
+def test_options_of_sim():
+    *_, command = would_run(
+        "sim", "MEAN=0.5,0.5,0.5", "STD=0.2", "CLASSES=a,b", "CALIBRATION=my pictures/", "NAME=net"
+    )
+    assert command[1:] == [
+        "sim", "--mean", "0.5,0.5,0.5", "--std", "0.2", "--classes", "a,b", "--calibration",
+        "my pictures/", "--name", "net",
+    ]  # fmt: skip
+
+
+def test_a_name_in_the_environment_names_no_network():
+    *_, command = would_run("sim", NAME="laptop")
+    assert command[1:] == ["sim"]
+
+
+def test_packages_are_installed_as_locked_with_the_options_for_pip():
+    installs = [
+        command
+        for command in would_run("bitstream", "VENV=none", "PIP_OPTIONS=--extra-index-url ADDRESS")
+        if command[:2] == ["none/bin/pip", "install"]
+    ]
+    for command, what in zip(installs, (".[dev]", ".[dev,fpga]"), strict=True):
+        assert command[4:] == [
+            "--extra-index-url", "ADDRESS", "-c", "requirements.lock", "-e", what,
+        ]  # fmt: skip
