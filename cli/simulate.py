@@ -12,6 +12,7 @@ from resarray.spec.config import preset as find_preset
 from resarray.spec.errors import ResarrayError
 from resarray.spec.files import write_atomic
 from resarray.spec.image import Image, load
+from resarray.spec.pixels import size_text
 
 from .options import NetworkOptions
 from .progress import Reporter
@@ -55,6 +56,7 @@ def simulate(request: Request, progress: Reporter) -> bool:
     from resarray.sim.run import MemoryModel, run_many
 
     # What can be wrong without computing anything comes first.
+    request.options.arguments()
     config = find_preset(request.preset)
     memory = MemoryModel(
         request.latency, request.bytes_per_cycle, request.stall_probability, request.seed
@@ -123,10 +125,10 @@ def simulate(request: Request, progress: Reporter) -> bool:
     )
     progress.close()
     experiment = result.Experiment(
-        model=request.options.model,
+        model=prepared.name,
         weights=None if request.options.weights is None else str(request.options.weights),
-        input_size=int(prepared.inputs_int8.shape[-1]),
-        source=request.options.images,
+        input_size=prepared.input_size,
+        source=prepared.source,
         simulator=request.simulator,
         simulator_version=simulator.version,
         command=request.command,
@@ -198,8 +200,8 @@ def _check_program(program: Image, prepared: "Prepared") -> None:
         first = (wrong or [manifest["output"]])[0]
         raise ResarrayError(
             f"the image holds network '{manifest['model']}' with other tensors (first: '{first}') "
-            f"than '{graph.name}' at {prepared.input_size} pixels: give --model and --input-size "
-            "as when it was compiled"
+            f"than '{graph.name}' at {size_text(prepared.input_size)} pixels: give --model and "
+            "--input-size as when it was compiled"
         )
 
 

@@ -96,7 +96,7 @@ def test_result_and_table(rtl, tmp_path, capsys):
     assert all(layer.keys() >= LAYER_FIELDS for layer in result["layers"])
     assert result["bit_exact"] is True
     assert result["images"] == 2
-    assert result["input_size"] == 8
+    assert result["input_size"] == [8, 8]
     assert set(result["top1"]) == {"float", "int8", "rtl"}
     # 4x4 outputs of 3x3x3x4 weights, and 4x10, twice
     assert result["macs"] == 2 * (4 * 4 * 27 * 4 + 40)
@@ -130,6 +130,7 @@ def test_mismatch_is_status_1_and_still_written(rtl, tmp_path, capsys):
 def test_compile_then_disassemble_and_run_the_image(rtl, tmp_path, capsys):
     path, json_path = tmp_path / "net.rsa", tmp_path / "net.json"
     options = ["--model", MODEL, "--preset", "tiny", "--json", str(json_path)]
+    options += ["--images", "digits"]
     assert run(["compile", *options, "-o", str(path)]) == 0
     facts = json.loads(json_path.read_text())
     assert f"{facts['instructions']:,} instructions" in capsys.readouterr().out

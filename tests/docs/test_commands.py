@@ -147,7 +147,7 @@ def test_python(snippet, tmp_path, monkeypatch):
     """On a simulated board, with inputs of the program's shape."""
     monkeypatch.chdir(tmp_path)
     model = ROOT / "tests" / "cli" / "network.py"
-    options = ["--model", f"{model}:build", "--preset", "tiny"]
+    options = ["--model", f"{model}:build", "--images", "digits", "--preset", "tiny"]
     assert run(["compile", *options, "-o", "resnet8.rsa"]) == 0
     layout = load(Path("resnet8.rsa")).manifest["inputs"][0]["layout"]
     shape = [layout[side] for side in ("channels", "height", "width")]
