@@ -1,6 +1,9 @@
 """PyTorch model to float graph, through `torch.export`: batch norms folded into the convolutions
 before them, ReLUs fused, zero-padded shortcuts turned into 1x1 selection convolutions."""
 
+import contextlib
+import io
+import logging
 import math
 import warnings
 from dataclasses import dataclass, replace
@@ -42,15 +45,20 @@ def import_model(model: nn.Module, shape: tuple[int, int, int], name: str = "mod
     `ResarrayError` names the node and the operator that is not supported, and what is.
     """
     model = model.eval()
+    logged = logging.root.manager.disable
     try:
-        with warnings.catch_warnings():
+        # PyTorch prints and logs much about what it cannot export.
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
+            logging.disable(logging.CRITICAL)
             program = torch.export.export(model, (torch.zeros(1, *shape),))
     except (Exception, SystemExit) as error:  # whatever the user's forward() raises
         raise ResarrayError(
             f"model '{name}' cannot be exported with input {list(shape)}: {reason(error)}; its "
             "forward() must take one image tensor [N, C, H, W] without data-dependent control flow"
         ) from error
+    finally:
+        logging.disable(logged)
     # The names of layers are those in the user's network.
     return _Importer(program, shape, name, "inner" if isinstance(model, OneOutput) else "").run()
 
@@ -141,6 +149,8 @@ class _Importer:
             if "dropout" in str(node.target) and node.args[2]:
                 raise self.refuse(node, "dropout in training mode; give it training=False")
             return self.values[node.args[0]]
+        if node.target is aten._assert_tensor_metadata.default:
+            return None
         if node.target is aten.to.dtype and _dtype(node) == _dtype(node.args[0]) == torch.float32:
             return self.values[node.args[0]]
         if node.target not in self.handlers:

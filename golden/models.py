@@ -195,7 +195,7 @@ def _user_model(path: Path, function: str) -> ModelSpec:
     return ModelSpec(
         name=name,
         build=lambda _: model,
-        input_size=None if size is None else as_size(size, f"input_size of model '{name}',"),
+        input_size=None if size is None else as_size(size, f"input_size of model '{name}':"),
         channels=channels if type(channels) is int and channels > 0 else None,
         mean=user_model.per_channel(attribute("mean"), "mean"),
         std=user_model.per_channel(attribute("std"), "std"),

@@ -341,16 +341,17 @@ def _normalisation(
         )
     if mean is None or std is None:
         missing = " and ".join(n for n, v in (("mean", mean), ("std", std)) if v is None)
+        missing_is = f"{missing} {'are' if ' ' in missing else 'is'}"
         if channels not in (1, 3):
             raise ResarrayError(
-                f"model '{spec.name}' takes {channels} channels, and the {missing} of its pixels "
-                "are not known: give --mean and --std, one number or one per channel, or set the "
+                f"model '{spec.name}' takes {channels} channels, and {missing_is} not known for "
+                "its pixels: give --mean and --std, one number or one per channel, or set the "
                 "module's attributes mean and std"
             )
         mean = IMAGENET_MEAN[:channels] if mean is None else mean
         std = IMAGENET_STD[:channels] if std is None else std
         warnings.append(
-            f"the {missing} of the pixels that model '{spec.name}' was trained with are not known: "
+            f"{missing_is} not known for the pixels that model '{spec.name}' was trained with: "
             f"ImageNet's are assumed (mean {_listed(mean)}, std {_listed(std)}); give --mean and "
             "--std, or set the module's attributes mean and std"
         )
@@ -421,6 +422,8 @@ def _logits(model: nn.Module, x: Tensor, name: str) -> np.ndarray:
     found = []
     for part in x.split(batch_size(x.shape[2:])):
         answer = user_model.forward(model, part, name)
+        if len(part) == 1 and answer.shape[:1] != (1,):  # squeeze() takes the N of one image too
+            answer = user_model.forward(model, torch.cat([part, part]), name)[:1]
         if not isinstance(answer, Tensor) or answer.shape[:1] != part.shape[:1]:
             raise ResarrayError(
                 f"forward() of model '{name}' returns something else for {len(part)} images than "

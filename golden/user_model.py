@@ -184,6 +184,13 @@ def plain(model: nn.Module, name: str) -> nn.Module:
     `ResarrayError` names the first parameter or buffer that cannot be taken.
     """
     hint = "build() must return a network of plain float tensors on the CPU"
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ResarrayError(
+            f"model '{name}' is a TorchScript module: build() must return the nn.Module itself"
+        )
+    for label, module in model.named_modules():
+        if ".quantized" in type(module).__module__:
+            raise ResarrayError(f"model '{name}': module '{label}' is quantised already: {hint}")
     for label, value in [*model.named_parameters(), *model.named_buffers()]:
         if isinstance(value, nn.parameter.UninitializedTensorMixin):
             raise ResarrayError(
@@ -263,7 +270,7 @@ def forward(model: nn.Module, x: Tensor, name: str) -> object:
     except FAILURES as error:
         raise ResarrayError(
             f"forward() of model '{name}' fails on images {list(x.shape)} [N, C, H, W]: "
-            f"{_what(error)}; it must take one float tensor of images"
+            f"{_what(error)}; it must take float images, any number of them, and nothing else"
         ) from error
 
 

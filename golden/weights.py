@@ -194,9 +194,9 @@ def _unreadable(text: str, path: Path) -> str:
             "cannot be read as weights: it is a TorchScript archive, a program; load it with "
             f"torch.jit.load and {_SAVE.replace('them', 'its weights')}"
         )
-    match = re.search(r"GLOBAL ([\w.]+)|[Uu]nsupported (?:class|global)\S* ([\w.]+)", text)
+    match = re.search(r"GLOBAL (\S+) was not", text)
     if match is not None or "Unsupported" in text:
-        kind = f", of type {match[1] or match[2]}," if match else ""
+        kind = f", of type {match[1]}," if match else ""
         return (
             "cannot be read as a PyTorch checkpoint of plain tensors: it holds Python objects"
             f"{kind} beside them, and loading these could run their code; {_SAVE}"

@@ -33,8 +33,8 @@ def as_size(value: object, what: str = "input size") -> Size:
                 sides = None
     if isinstance(value, bool) or sides is None or len(sides) != 2:
         raise ResarrayError(
-            f"{what} {value!r} is none: give the pixels of a square, as 48, or height and width, "
-            "as 48x80 (in Python: 48 or (48, 80))"
+            f"{what} {value!r} is no size: give the pixels of a square, as 48, or height and "
+            "width, as 48x80 (in Python: 48 or (48, 80))"
         )
     return sides
 
