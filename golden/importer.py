@@ -117,6 +117,8 @@ class _Importer:
         }
 
     def run(self) -> FloatGraph:
+        # What does not reach the logits, as features that are answered beside them.
+        self.program.graph.eliminate_dead_code()
         constants = self._constants()
         inputs = 0
         for node in self.program.graph.nodes:
