@@ -188,7 +188,7 @@ def _user_model(path: Path, function: str) -> ModelSpec:
     name = type(model).__name__
 
     def attribute(*names: str) -> object:
-        found = [getattr(model, name, None) for name in names]
+        found = [user_model.attribute(model, name) for name in names]
         return next((f for f in found if f is not None and not callable(f)), None)
 
     size, channels = attribute("input_size"), attribute("channels", "in_channels")

@@ -23,6 +23,8 @@ from .train import cached_weights, digits_size, top1
 from .weights import build_with_weights
 
 CALIBRATION_COUNT = 64
+# Of all calibration images together: values, each a float of 4 bytes.
+MAX_SAMPLES = 1 << 28
 # Images per call of the networks.
 BATCH = 32
 # Of the largest logit: rounding in another order differs by much less, another network by more.
@@ -373,7 +375,8 @@ def _samples(source: Source, count: int, size: Size, channels: int) -> Images:
     """The images that the ranges are measured on; they do not depend on those that are run."""
     if source.name == "digits":
         source = open_source("digits-train")
-    return source.read(size, channels, spread(source.count, count))
+    most = max(1, MAX_SAMPLES // (channels * size[0] * size[1]))
+    return source.read(size, channels, spread(source.count, min(count, most)))
 
 
 def _check_classes(

@@ -106,6 +106,16 @@ def _what(error: BaseException) -> str:
 # -- what it says about its input ------------------------------------------------------------
 
 
+def attribute(model: nn.Module, name: str) -> object:
+    """An attribute of the module; None where it has none."""
+    try:
+        return getattr(model, name, None)
+    except FAILURES as error:  # of a property
+        raise ResarrayError(
+            f"attribute '{name}' of model '{type(model).__name__}' fails: {_what(error)}"
+        ) from error
+
+
 def per_channel(value: object, what: str) -> tuple[float, ...] | None:
     """One number per channel (or one for all) from a number, a sequence, an array or a tensor of
     any shape; None of None. ``what``, "mean" or "std", is what it is called."""

@@ -302,6 +302,7 @@ REFUSED = {
     "m.to('meta')": "'conv.weight' is on device 'meta'",
     "m.conv = nn.LazyConv2d(4, 3)": "'conv.weight' of a lazy module has no shape yet",
     "m = torch.jit.trace(m, torch.zeros(1, 3, 8, 8))": "is a TorchScript module",
+    "Net.mean = property(lambda m: 1 / 0)": "attribute 'mean' of model 'Net' fails: ZeroDivision",
     "m = [m]": "returned list: it must return an nn.Module",
     "sys.exit(3)": r"build\(\) of .* failed: it ends the program \(sys.exit\)",
     "m.input_size = 1024": "input size 1024: model 'Net' takes 1 to 1023 pixels",
