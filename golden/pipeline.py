@@ -318,6 +318,9 @@ def _channels(spec: ModelSpec, model: nn.Module, size: Size, source: Source) -> 
     found = user_model.input_channels(model, size) or spec.channels
     if found is None and source.shape is not None:
         found = source.shape[0]
+    if found is None:  # pictures: grey or colour, where only one of these works
+        taken = [c for c in (1, 3) if user_model.takes(model, (c, *size))]
+        found = taken[0] if len(taken) == 1 else None
     if found is None:
         raise ResarrayError(
             f"how many channels the input of model '{spec.name}' has cannot be seen from its "

@@ -272,6 +272,15 @@ def logits_of(answer: object) -> object:
     return tensors[0] if len(tensors) == 1 else None
 
 
+def takes(model: nn.Module, shape: tuple[int, int, int]) -> bool:
+    """Whether forward() works on images of ``shape`` [C, H, W]."""
+    try:
+        forward(model, torch.zeros(2, *shape), "")
+    except ResarrayError:
+        return False
+    return True
+
+
 @torch.no_grad()
 def forward(model: nn.Module, x: Tensor, name: str) -> object:
     """``model(x)``; where the user's forward() fails, the user's sentence."""

@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from resarray.golden.models import find_model
 from resarray.golden.pipeline import build_network, prepare
@@ -222,6 +223,13 @@ class Bare(nn.Module):
     def forward(self, x):
         return nn.functional.linear(nn.functional.adaptive_avg_pool2d(x, 1).flatten(1), self.w)
 CHANNELS = 3
+class Any(nn.Module):
+    def forward(self, x):
+        return x.mean((2, 3))
+def told():
+    m = Any()
+    m.channels = 2
+    return m
 """
 
 
@@ -236,14 +244,15 @@ def test_a_network_without_a_convolution(tmp_path):
     np.save(tmp_path / "x.npy", rng.normal(size=(4, 3, 6, 6)))
     network = build_network(f"{file}:Bare", images=str(tmp_path / "x.npy"))
     assert network.graph.tensors[network.graph.input].shape == (3, 6, 6)
-    from PIL import Image
-
     (tmp_path / "pictures").mkdir()
     Image.fromarray(np.zeros((6, 6), np.uint8)).save(tmp_path / "pictures" / "a.png")
+    # Of grey and colour, only one works.
+    network = build_network(f"{file}:Bare", images=str(tmp_path / "pictures"))
+    assert network.graph.tensors[network.graph.input].shape == (3, 6, 6)
     with pytest.raises(ResarrayError, match="set the module's attribute channels"):
-        build_network(f"{file}:Bare", images=str(tmp_path / "pictures"))
-    file.write_text(MLP + "def told():\n    m = Bare()\n    m.channels = 3\n    return m\n")
-    build_network(f"{file}:told", images=str(tmp_path / "pictures"))
+        build_network(f"{file}:Any", images=str(tmp_path / "pictures"))
+    with pytest.raises(ResarrayError, match="have 1 or 3 channels, the network takes 2 channels"):
+        build_network(f"{file}:told", images=str(tmp_path / "pictures"), mean=0.5, std=0.5)
 
 
 def test_one_channel_and_view(tmp_path):
