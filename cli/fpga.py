@@ -186,12 +186,12 @@ def read_inputs(image: Image, pictures: list[Path]) -> np.ndarray:
         )
     pixels, entry = image.manifest["pixels"], image.manifest["inputs"][0]
     shape = from_dict(entry["layout"])
-    if shape.height != shape.width:
+    if shape.channels not in (1, 3):
         raise ResarrayError(
-            f"the program takes {shape.height}x{shape.width} pixels: only square inputs are read "
-            "from pictures"
+            f"the program takes {shape.channels} channels, pictures have 1 or 3: write such inputs "
+            "from Python, with resarray.fpga.host"
         )
-    read = open_files(pictures).read(shape.height, shape.channels)
+    read = open_files(pictures).read((shape.height, shape.width), shape.channels)
     return quantise_pixels(
         read.pixels, pixels["mean"], pixels["std"], entry["scale"], entry["zero_point"]
     )

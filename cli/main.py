@@ -102,10 +102,29 @@ Weights = Annotated[
     Path | None,
     typer.Option(help=".pth, .th or .safetensors; default: trained on the digits and cached"),
 ]
-Images = Annotated[str, typer.Option(help="folder of images by class, .npz, or 'digits'")]
-InputSize = Annotated[
-    int | None, typer.Option(min=1, help="pixels; default: 64 for the digits, else the model's")
+Images = Annotated[
+    str | None,
+    typer.Option(help="folder of pictures by class, .npz, .npy or 'digits'; default: the digits"),
 ]
+InputSize = Annotated[
+    str | None,
+    typer.Option(
+        help="pixels, as 48 or 48x80 (height x width); default: the model's, or the images'"
+    ),
+]
+Calibration = Annotated[
+    str | None,
+    typer.Option(help="images that the ranges are measured on; default: of --images"),
+]
+Mean = Annotated[
+    str | None,
+    typer.Option(help="of pixels scaled to 0..1: one number or one per channel, as 0.4,0.5,0.6"),
+]
+Std = Annotated[str | None, typer.Option(help="their standard deviation, likewise")]
+Classes = Annotated[
+    str | None, typer.Option(help="class names: a file with one a line, or separated by commas")
+]
+Name = Annotated[str | None, typer.Option(help="of the network; default: its class")]
 Count = Annotated[int, typer.Option(min=1, help="images")]
 Preset = Annotated[
     str,
@@ -194,8 +213,13 @@ def sim(
     context: typer.Context,
     model: Model = "resnet18",
     weights: Weights = None,
-    images: Images = "digits",
+    images: Images = None,
     input_size: InputSize = None,
+    calibration: Calibration = None,
+    mean: Mean = None,
+    std: Std = None,
+    classes: Classes = None,
+    name: Name = None,
     count: Count = 1,
     sim: Annotated[
         str, typer.Option(help="verilator or icarus", autocompletion=complete.simulators)
@@ -230,7 +254,9 @@ def sim(
     from .progress import reporter
 
     request = simulate.Request(
-        options=NetworkOptions(model, weights, images, input_size, count),
+        options=NetworkOptions(
+            model, weights, images, input_size, count, calibration, mean, std, classes, name
+        ),
         simulator=sim,
         preset=preset,
         latency=latency,
@@ -309,32 +335,49 @@ def train(
 def accuracy(
     model: Model = "resnet18",
     weights: Weights = None,
-    images: Images = "digits",
+    images: Images = None,
     input_size: InputSize = None,
+    calibration: Calibration = None,
+    mean: Mean = None,
+    std: Std = None,
+    classes: Classes = None,
+    name: Name = None,
     count: Annotated[int | None, typer.Option(min=1, help="images; default: all")] = None,
     json: Json = None,
 ) -> None:
     """Top-1 of the float and the integer model."""
-    from . import network
     from .options import NetworkOptions
     from .progress import reporter
 
+    options = NetworkOptions(
+        model, weights, images, input_size, count, calibration, mean, std, classes, name
+    )
+    options.arguments()  # what is wrong with them is said before PyTorch is imported
+    from . import network
+
     with reporter() as progress:
-        message = network.accuracy(
-            NetworkOptions(model, weights, images, input_size, count), json, progress
-        )
+        message = network.accuracy(options, json, progress)
     typer.echo(message)
 
 
 @app.command(
-    "compile", epilog=_examples("resarray compile --model resnet8 --preset 25f -o net.rsa")
+    "compile",
+    epilog=_examples(
+        "resarray compile --model resnet8 --preset 25f -o net.rsa",
+        "resarray compile --model net.py:build --calibration pictures/ -o net.rsa",
+    ),
 )
 def compile_(
     output: Output,
     model: Model = "resnet18",
     weights: Weights = None,
-    images: Images = "digits",
+    images: Images = None,
     input_size: InputSize = None,
+    calibration: Calibration = None,
+    mean: Mean = None,
+    std: Std = None,
+    classes: Classes = None,
+    name: Name = None,
     preset: Preset = "default",
     latency: Latency = 32,
     bytes_per_cycle: BytesPerCycle = None,
@@ -356,10 +399,15 @@ def compile_(
 
     config = find_preset(preset)
     timing = MemoryTiming(latency, bytes_per_cycle)
-    from . import network  # imports PyTorch
+    options = NetworkOptions(
+        model, weights, images, input_size, 1, calibration, mean, std, classes, name
+    )
+    options.require_calibration()
+    options.arguments()  # what is wrong with them is said before PyTorch is imported
+    from . import network
 
     with reporter() as progress:
-        prepared = network.prepare(NetworkOptions(model, weights, images, input_size, 1), progress)
+        prepared = network.prepare(options, progress)
         program = simulate.compile_network(
             prepared.graph,
             config,
@@ -369,11 +417,12 @@ def compile_(
             timing=timing,
             memory_bytes=memory_bytes,
         )
-        program.manifest["pixels"] = {
-            "mean": list(prepared.mean),
-            "std": list(prepared.std),
-            "classes": prepared.class_names,
-        }
+        if prepared.mean is not None:
+            program.manifest["pixels"] = {
+                "mean": list(prepared.mean),
+                "std": list(prepared.std),
+                "classes": prepared.class_names,
+            }
     facts = simulate.describe(program)
     write_together({output: encode(program)} | json_file(json, {"image": str(output)} | facts))
     typer.echo(

@@ -2,12 +2,14 @@
 
 import dataclasses
 import io
+import sys
 from pathlib import Path
 
 from resarray.golden import accuracy as golden_accuracy
 from resarray.golden import pipeline
 from resarray.spec.errors import ResarrayError
 from resarray.spec.files import write_together
+from resarray.spec.pixels import size_text
 
 from .options import NetworkOptions
 from .output import json_file, write_json
@@ -15,8 +17,16 @@ from .progress import Reporter
 
 
 def prepare(options: NetworkOptions, progress: Reporter) -> pipeline.Prepared:
-    """The quantised network with its images and golden tensors."""
-    return pipeline.prepare(**options.arguments(), progress=progress.fraction)
+    """The quantised network with its images and golden tensors; says what a user should know."""
+    prepared = pipeline.prepare(**options.arguments(), progress=progress.fraction)
+    _warn(prepared.warnings, progress)
+    return prepared
+
+
+def _warn(warnings: list[str], progress: Reporter) -> None:
+    progress.close()
+    for sentence in warnings:
+        print(f"warning: {sentence}", file=sys.stderr)
 
 
 def train(model: str, output: Path | None, json_path: Path | None, progress: Reporter) -> str:
@@ -47,10 +57,10 @@ def train(model: str, output: Path | None, json_path: Path | None, progress: Rep
 def accuracy(options: NetworkOptions, json_path: Path | None, progress: Reporter) -> str:
     """Top-1 of the float and the integer network over the images; lines for the user."""
     found = golden_accuracy.accuracy(**options.arguments(), progress=progress.fraction)
-    progress.close()
+    _warn(found.warnings, progress)
     write_json(json_path, dataclasses.asdict(found))
     return (
-        f"{found.model} at {found.input_size}x{found.input_size} on {found.count} images of "
+        f"{found.model} at {size_text(found.input_size)} on {found.count} images of "
         f"{found.images}: float {100 * found.float_top1:.2f} %, integer "
         f"{100 * found.int8_top1:.2f} % (the same class on {100 * found.agreement:.2f} %), integer "
         f"reference {found.seconds:.1f} s"

@@ -54,6 +54,7 @@ def simulate(request: Request, progress: Reporter) -> bool:
     from resarray.sim.run import MemoryModel, run_many
 
     # What can be wrong without computing anything comes first.
+    request.options.arguments()
     config = find_preset(request.preset)
     memory = MemoryModel(
         request.latency, request.bytes_per_cycle, request.stall_probability, request.seed
@@ -126,10 +127,10 @@ def simulate(request: Request, progress: Reporter) -> bool:
     )
     progress.close()
     experiment = result.Experiment(
-        model=request.options.model,
+        model=prepared.name,
         weights=None if request.options.weights is None else str(request.options.weights),
-        input_size=int(prepared.inputs_int8.shape[-1]),
-        source=request.options.images,
+        input_size=prepared.input_size,
+        source=prepared.source,
         simulator=request.simulator,
         simulator_version=simulator.version,
         command=request.command,

@@ -4,54 +4,53 @@ import time
 from dataclasses import dataclass
 
 from resarray.spec.errors import ResarrayError
+from resarray.spec.pixels import Size
 from resarray.spec.progress import Progress, silent
 
 from . import fast
-from .pipeline import BATCH, CALIBRATION_COUNT, build_network
+from .pipeline import batch_size, build_network
 
 
 @dataclass(frozen=True)
 class Accuracy:
     """Top-1 fractions over ``count`` images; ``agreement``: images on which both networks choose
-    the same class; ``seconds``: time that the integer reference took."""
+    the same class; ``seconds``: time that the integer reference took; ``warnings``: what a user
+    should know."""
 
     model: str
     images: str
-    input_size: int
+    input_size: Size
     float_top1: float
     int8_top1: float
     agreement: float
     count: int
     seconds: float
+    warnings: list[str]
 
 
 def accuracy(
     model: str,
     weights: str | None = None,
-    images: str = "digits",
-    input_size: int | None = None,
-    count: int | None = None,
-    calibration_count: int = CALIBRATION_COUNT,
-    calibration_images: str | None = None,
+    images: str | None = None,
+    *,
     progress: Progress = silent,
+    **options,
 ) -> Accuracy:
     """Top-1 of the float and of the integer network; the arguments of `pipeline.build_network`."""
-    network = build_network(
-        model, weights, images, input_size, count, calibration_count, calibration_images, progress
-    )
+    network = build_network(model, weights, images, progress=progress, **options)
     if network.source.labels is None:
         raise ResarrayError(
-            f"images '{images}' have no labels: put them in one sub-folder per class, or give an "
-            ".npz file with y"
+            f"images '{network.source.name}' have no labels: put them in one sub-folder per class, "
+            "or give an .npz file with y"
         )
-    total = len(network.indices)
+    total, batch = len(network.indices), batch_size(network.input_size)
     float_right = int8_right = same = 0
     seconds = 0.0
-    for first in range(0, total, BATCH):
-        part = network.images(network.indices[first : first + BATCH])
-        float_class = network.float_logits(part.pixels).argmax(1)
+    for first in range(0, total, batch):
+        part = network.images(network.indices[first : first + batch])
+        float_class = network.float_logits(part).argmax(1)
         start = time.monotonic()
-        result = fast.run(network.graph, network.quantise(part.pixels), keep_all=False)
+        result = fast.run(network.graph, network.quantise(part), keep_all=False)
         seconds += time.monotonic() - start
         int8_class = result[network.graph.output][:, :, 0, 0].argmax(1)
         float_right += int((float_class == part.labels).sum())
@@ -60,12 +59,13 @@ def accuracy(
         done = first + len(part)
         progress(done / total, f"classifying: {done} of {total} images")
     return Accuracy(
-        model=model,
-        images=images,
+        model=network.name,
+        images=network.source.name,
         input_size=network.input_size,
         float_top1=float_right / total,
         int8_top1=int8_right / total,
         agreement=same / total,
         count=total,
         seconds=seconds,
+        warnings=network.warnings,
     )

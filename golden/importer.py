@@ -1,6 +1,9 @@
 """PyTorch model to float graph, through `torch.export`: batch norms folded into the convolutions
 before them, ReLUs fused, zero-padded shortcuts turned into 1x1 selection convolutions."""
 
+import contextlib
+import io
+import logging
 import math
 import warnings
 from dataclasses import dataclass, replace
@@ -10,9 +13,10 @@ from torch import Tensor, nn
 from torch.fx import Node
 
 from resarray.spec.config import MAX_DOT_LENGTH
-from resarray.spec.errors import ResarrayError
+from resarray.spec.errors import ResarrayError, reason
 
 from .float_graph import FloatAdd, FloatConv, FloatGlobalAvgPool, FloatGraph, FloatMaxPool, FloatOp
+from .user_model import OneOutput
 
 MAX_KERNEL = 31
 MAX_PADDING = 15
@@ -41,17 +45,22 @@ def import_model(model: nn.Module, shape: tuple[int, int, int], name: str = "mod
     `ResarrayError` names the node and the operator that is not supported, and what is.
     """
     model = model.eval()
+    logged = logging.root.manager.disable
     try:
-        with warnings.catch_warnings():
+        # PyTorch prints and logs much about what it cannot export.
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
+            logging.disable(logging.CRITICAL)
             program = torch.export.export(model, (torch.zeros(1, *shape),))
-    except Exception as error:  # whatever the user's forward() raises
-        reason = str(error).strip().splitlines() or [type(error).__name__]
+    except (Exception, SystemExit) as error:  # whatever the user's forward() raises
         raise ResarrayError(
-            f"model '{name}' cannot be exported with input {list(shape)}: {reason[0]}; its "
+            f"model '{name}' cannot be exported with input {list(shape)}: {reason(error)}; its "
             "forward() must take one image tensor [N, C, H, W] without data-dependent control flow"
         ) from error
-    return _Importer(program, shape, name).run()
+    finally:
+        logging.disable(logged)
+    # The names of layers are those in the user's network.
+    return _Importer(program, shape, name, "inner" if isinstance(model, OneOutput) else "").run()
 
 
 @dataclass(frozen=True)
@@ -76,9 +85,10 @@ class _Importer:
     """Walks the exported nodes in order; `values` holds what each node stands for: a tensor's
     name, a `_Selection`, a `_Flat`, a parameter or None."""
 
-    def __init__(self, program: torch.export.ExportedProgram, shape, name: str):
+    def __init__(self, program: torch.export.ExportedProgram, shape, name: str, prefix: str):
         self.program = program
         self.graph = FloatGraph(name, "input", "", {"input": tuple(shape)})
+        self.prefix = prefix
         self.values: dict[Node, object] = {}
         self.producers: dict[str, FloatOp] = {}
         self.handlers = {
@@ -107,6 +117,8 @@ class _Importer:
         }
 
     def run(self) -> FloatGraph:
+        # What does not reach the logits, as features that are answered beside them.
+        self.program.graph.eliminate_dead_code()
         constants = self._constants()
         inputs = 0
         for node in self.program.graph.nodes:
@@ -139,9 +151,17 @@ class _Importer:
             if "dropout" in str(node.target) and node.args[2]:
                 raise self.refuse(node, "dropout in training mode; give it training=False")
             return self.values[node.args[0]]
+        if node.target is aten._assert_tensor_metadata.default:
+            return None
+        if node.target is aten.to.dtype and _dtype(node) == _dtype(node.args[0]) == torch.float32:
+            return self.values[node.args[0]]
         if node.target not in self.handlers:
-            raise self.refuse(node, f"supported are: {SUPPORTED}")
-        return self.handlers[node.target](node)
+            raise self.refuse(node, f"not supported; supported are: {SUPPORTED}")
+        try:
+            return self.handlers[node.target](node)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            # With operands of another kind than a network of feature maps has.
+            raise self.refuse(node, "its arguments are not supported in this form") from error
 
     def refuse(self, node: Node, why: str) -> ResarrayError:
         scope = self.scope(node)
@@ -155,7 +175,8 @@ class _Importer:
     def scope(self, node: Node) -> str:
         """Path of the module that the node belongs to."""
         stack = list(node.meta.get("nn_module_stack", {}).values())
-        return stack[-1][0].removeprefix("L['self'].") if stack else ""
+        path = stack[-1][0].removeprefix("L['self'].") if stack else ""
+        return path.removeprefix(self.prefix).removeprefix(".")
 
     def tensor(self, node: Node, index: int = 0) -> str:
         """The tensor that argument ``index`` names; emits the convolution of a selection."""
@@ -208,7 +229,7 @@ class _Importer:
         stride, dilation = _pair(stride), _pair(dilation)
         weight = self.constant(node, weight)
         if groups != 1:
-            raise self.refuse(node, f"groups = {groups}: only ungrouped (1) is supported")
+            raise self.refuse(node, f"groups = {groups}: only 1 is supported")
         if dilation != (1, 1):
             raise self.refuse(node, f"dilation = {dilation}: only 1 is supported")
         if not {*stride} <= {1, 2}:
@@ -307,17 +328,21 @@ class _Importer:
         )
         kernel, padding = _pair(kernel), _pair(padding)
         stride = _pair(stride) if stride else kernel
-        plain = _pair(dilation) == (1, 1) and not ceil and stride == (2, 2)
-        if not plain or (kernel, padding) not in (
-            ((2, 2), (0, 0)),
-            ((3, 3), (0, 0)),
-            ((3, 3), (1, 1)),
-        ):
+        if kernel not in ((2, 2), (3, 3)):
+            raise self.refuse(node, f"kernel {_by(kernel)}: 2x2 and 3x3 are supported")
+        if stride != (2, 2):
+            raise self.refuse(node, f"stride {_by(stride)}: only 2 is supported")
+        allowed = ((0, 0), (1, 1)) if kernel == (3, 3) else ((0, 0),)
+        if padding not in allowed:
             raise self.refuse(
                 node,
-                f"kernel {kernel}, stride {stride}, padding {padding}: supported are 2x2 without "
-                "and 3x3 with padding 0 or 1, of stride 2, without dilation and ceil_mode",
+                f"padding {_by(padding)}: with kernel {_by(kernel)}, "
+                f"{' and '.join(map(_by, allowed))} are supported",
             )
+        if _pair(dilation) != (1, 1):
+            raise self.refuse(node, f"dilation = {_pair(dilation)}: only 1 is supported")
+        if ceil:
+            raise self.refuse(node, "ceil_mode = True is not supported")
         x = self.tensor(node)
         channels, height, width = self.graph.shapes[x]
         grow = 2 * padding[0] - kernel[0]
@@ -331,9 +356,19 @@ class _Importer:
         return self.global_avg_pool(node)
 
     def avg_pool(self, node: Node) -> str:
-        _, kernel, _, padding = _arguments(node, (None, None, [], [0, 0]))[:4]
-        if _pair(kernel) != self.graph.shapes[self.tensor(node)][1:] or _pair(padding) != (0, 0):
-            raise self.refuse(node, f"kernel {kernel}: only the whole map (global) is supported")
+        _, kernel, _, padding, _, _, divisor = _arguments(
+            node, (None, None, [], [0, 0], False, True, None)
+        )
+        whole = self.graph.shapes[self.tensor(node)][1:]
+        if _pair(kernel) != whole:
+            raise self.refuse(
+                node,
+                f"kernel {_by(_pair(kernel))}: only the whole map ({_by(whole)}) is supported",
+            )
+        if _pair(padding) != (0, 0):
+            raise self.refuse(node, f"padding {_by(_pair(padding))}: only 0 is supported")
+        if divisor is not None:
+            raise self.refuse(node, f"divisor_override = {divisor} is not supported")
         return self.global_avg_pool(node)
 
     def mean(self, node: Node) -> object:
@@ -359,6 +394,8 @@ class _Importer:
         if result == (1, channels, height, width):
             return source
         if result[:1] == (1,) and len(result) < 4:
+            return _Flat(source)
+        if node.target is aten.squeeze.default and len(result) == 1:  # one image loses its N too
             return _Flat(source)
         raise self.refuse(
             node, f"result {list(result)}: only flattening to [N, {channels * height * width}]"
@@ -401,8 +438,16 @@ class _Importer:
         if node.target is aten.pad.default and values:
             mode, values = values[0], values[1:]
         constant = next((v for v in [*values, node.kwargs.get("value")] if v is not None), 0)
-        if mode != "constant" or constant != 0 or any(padding[:4] + padding[6:]):
-            raise self.refuse(node, "only zero padding of channels is supported")
+        if mode != "constant":
+            raise self.refuse(node, f"padding mode '{mode}': only zeros are supported")
+        if constant != 0:
+            raise self.refuse(node, f"padding with {constant}: only zeros are supported")
+        if any(padding[:4] + padding[6:]):
+            raise self.refuse(
+                node,
+                "padding of height and width by itself is not supported: give it to the "
+                "convolution behind it (only channels may be padded so)",
+            )
         before, after = padding[4:6]
         if min(before, after) < 0:
             raise self.refuse(node, "negative padding is not supported")
@@ -443,6 +488,14 @@ def _padding(value: object, kernel: tuple[int, int]) -> tuple[int, int, int, int
         return ((kh - 1) // 2, kh // 2, (kw - 1) // 2, kw // 2)
     top, left = _pair(value)
     return (top, top, left, left)
+
+
+def _by(pair: tuple[int, ...]) -> str:
+    return "x".join(map(str, pair))
+
+
+def _dtype(node: Node) -> torch.dtype | None:
+    return getattr(node.meta.get("val"), "dtype", None)
 
 
 def _pair(value) -> tuple[int, int]:

@@ -4,7 +4,6 @@
 zero-padded (option A) shortcuts.
 """
 
-import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from resarray.spec.errors import ResarrayError
+from resarray.spec.pixels import Size, as_size
 
-from . import zoo
+from . import user_model, zoo
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -127,31 +127,32 @@ class ModelSpec:
 
     Parameters
     ----------
-    name:         zoo name, or the function's name for a user's model
+    name:         zoo name, or the class of a user's model
     build:        num_classes (None: the model's own) -> nn.Module
-    input_size:   default height and width in pixels; None: the caller must choose
-    channels:     input channels, 1 or 3
-    mean, std:    per channel, of pixels scaled to [0, 1]
+    input_size:   default height and width in pixels; None: not known
+    channels:     input channels; None: a user's model, see `user_model.input_channels`
+    mean, std:    of pixels scaled to [0, 1], one number per channel or one for all; None: not known
     min_size:     smallest input size
     zoo:          False for a user's model
     """
 
     name: str
     build: Callable[[int | None], nn.Module]
-    input_size: int | None
-    channels: int = 3
-    mean: tuple[float, ...] = IMAGENET_MEAN
-    std: tuple[float, ...] = IMAGENET_STD
+    input_size: Size | None
+    channels: int | None = 3
+    mean: tuple[float, ...] | None = IMAGENET_MEAN
+    std: tuple[float, ...] | None = IMAGENET_STD
     min_size: int = 1
     zoo: bool = True
 
 
 def _imagenet(name: str, blocks: tuple[int, int, int, int]) -> ModelSpec:
-    return ModelSpec(name, lambda n: ImageNetResNet(blocks, n or 1000), 224, min_size=32)
+    return ModelSpec(name, lambda n: ImageNetResNet(blocks, n or 1000), (224, 224), min_size=32)
 
 
-def _cifar(name: str, blocks: int, widths: tuple[int, int, int], input_size: int) -> ModelSpec:
-    return ModelSpec(name, lambda n: CifarResNet(blocks, widths, n or 10), input_size, min_size=8)
+def _cifar(name: str, blocks: int, widths: tuple[int, int, int], pixels: int) -> ModelSpec:
+    size = pixels, pixels
+    return ModelSpec(name, lambda n: CifarResNet(blocks, widths, n or 10), size, min_size=8)
 
 
 ZOO: dict[str, ModelSpec] = {
@@ -163,8 +164,9 @@ ZOO: dict[str, ModelSpec] = {
 def find_model(spec: str) -> ModelSpec:
     """The model called ``spec``: a zoo name, or ``file.py:function``.
 
-    The function takes no arguments and returns an `nn.Module`, which may set ``input_size`` (int),
-    ``mean`` and ``std`` (one float per channel). `ResarrayError` for anything else.
+    The function takes no arguments and returns an `nn.Module`, which may set ``input_size`` (a
+    number, or height and width), ``mean`` and ``std`` (one number, or one per channel) and, where
+    its layers do not tell, ``channels``. `ResarrayError` for anything else.
     """
     if spec in ZOO:
         return ZOO[spec]
@@ -182,49 +184,20 @@ def load_model(spec: str, num_classes: int | None = None) -> nn.Module:
 
 
 def _user_model(path: Path, function: str) -> ModelSpec:
-    if not path.is_file():
-        raise ResarrayError(f"model file '{path}' does not exist: give file.py:function")
-    loader = importlib.util.spec_from_file_location(path.stem, path)
-    source = importlib.util.module_from_spec(loader)
-    try:
-        loader.loader.exec_module(source)
-    except Exception as error:
-        raise ResarrayError(
-            f"model file '{path}' cannot be imported: {type(error).__name__}: {error}"
-        ) from error
-    build = getattr(source, function, None)
-    if not callable(build):
-        raise ResarrayError(
-            f"model file '{path}' has no function '{function}': define one that returns an "
-            "nn.Module"
-        )
-    try:
-        model = build()
-    except Exception as error:
-        raise ResarrayError(
-            f"{function}() of '{path}' failed: {type(error).__name__}: {error}"
-        ) from error
-    if not isinstance(model, nn.Module):
-        raise ResarrayError(
-            f"{function}() of '{path}' returned {type(model).__name__}: it must return an nn.Module"
-        )
-    channels = next((m.in_channels for m in model.modules() if isinstance(m, nn.Conv2d)), 3)
-    if channels not in (1, 3):
-        raise ResarrayError(
-            f"{function}() of '{path}' takes {channels} input channels: 1 or 3 are allowed"
-        )
-    mean = tuple(float(v) for v in getattr(model, "mean", IMAGENET_MEAN[:channels]))
-    std = tuple(float(v) for v in getattr(model, "std", IMAGENET_STD[:channels]))
-    if len(mean) != channels or len(std) != channels:
-        raise ResarrayError(
-            f"{function}() of '{path}': mean and std must have {channels} values, one per channel"
-        )
+    model = user_model.unwrap(user_model.load_module(path, function))
+    name = type(model).__name__
+
+    def attribute(*names: str) -> object:
+        found = [user_model.attribute(model, name) for name in names]
+        return next((f for f in found if f is not None and not callable(f)), None)
+
+    size, channels = attribute("input_size"), attribute("channels", "in_channels")
     return ModelSpec(
-        name=function,
+        name=name,
         build=lambda _: model,
-        input_size=getattr(model, "input_size", None),
-        channels=channels,
-        mean=mean,
-        std=std,
+        input_size=None if size is None else as_size(size, f"input_size of model '{name}':"),
+        channels=channels if type(channels) is int and channels > 0 else None,
+        mean=user_model.per_channel(attribute("mean"), "mean"),
+        std=user_model.per_channel(attribute("std"), "std"),
         zoo=False,
     )

@@ -1,26 +1,35 @@
 """From a model's name and images to everything that a run on the accelerator is compared with."""
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from resarray.spec.errors import ResarrayError
+from resarray.spec.pixels import MAX_SIDE, Size, as_size, quantise_values, size_text
 from resarray.spec.progress import Progress, silent
 
-from . import fast
+from . import fast, user_model
 from .data import Images, Source, open_source, spread
 from .float_graph import FloatGraph, run_float
 from .graph import QGraph
 from .importer import import_model
-from .models import ModelSpec, find_model
+from .models import IMAGENET_MEAN, IMAGENET_STD, ModelSpec, find_model
 from .quantise import normalise, quantise, quantise_input
-from .train import cached_weights, digits_size, float_logits, top1
+from .train import cached_weights, digits_size, top1
 from .weights import build_with_weights
 
 CALIBRATION_COUNT = 64
-# Images per call of the integer reference.
+# Of all calibration images together: values, each a float of 4 bytes.
+MAX_SAMPLES = 1 << 28
+# Images per call of the networks.
 BATCH = 32
+# Of the largest logit: rounding in another order differs by much less, another network by more.
+SAME_LOGITS = 0.01
+CHECKED_IMAGES = 4
 
 
 @dataclass(frozen=True)
@@ -29,35 +38,52 @@ class Network:
 
     Attributes
     ----------
-    spec:         the model and its input's mean and standard deviation
+    name:         of the model
     float_model:  the float network, in evaluation mode
     float_graph:  the same as operators, before quantisation
     graph:        the integer graph
-    input_size:   height and width of its input in pixels
+    mean, std:    of pixels scaled to [0, 1], per channel; None: only images that are ready for it
     source:       the images to run
     indices:      which of them
+    class_names:  names of the labels
+    warnings:     what a user should know, a sentence each
     """
 
-    spec: ModelSpec
+    name: str
     float_model: nn.Module
     float_graph: FloatGraph
     graph: QGraph
-    input_size: int
+    mean: tuple[float, ...] | None
+    std: tuple[float, ...] | None
     source: Source
     indices: np.ndarray
+    class_names: list[str]
+    warnings: list[str]
+
+    @property
+    def input_size(self) -> Size:
+        """Height and width of its input in pixels."""
+        return self.float_graph.shapes[self.float_graph.input][1:]
 
     def images(self, indices: np.ndarray) -> Images:
         """Those images of the source, fitted to the network's input."""
-        return self.source.read(self.input_size, self.spec.channels, indices)
+        channels = self.float_graph.shapes[self.float_graph.input][0]
+        return self.source.read(self.input_size, channels, indices)
 
-    def float_logits(self, pixels: np.ndarray) -> np.ndarray:
-        """float32 [N][classes] of the float network for uint8 [N][H][W][C]."""
-        return float_logits(self.float_model, normalise(pixels, self.spec.mean, self.spec.std))
+    def inputs(self, images: Images) -> Tensor:
+        """float [N][C][H][W], normalised."""
+        return _normalised(images, self.mean, self.std)
 
-    def quantise(self, pixels: np.ndarray) -> np.ndarray:
-        """int8 [N][C][H][W], the integer graph's input, for uint8 [N][H][W][C]."""
+    def float_logits(self, images: Images) -> np.ndarray:
+        """float32 [N][classes] of the float network."""
+        return _logits(self.float_model, self.inputs(images), self.name)
+
+    def quantise(self, images: Images) -> np.ndarray:
+        """int8 [N][C][H][W], the integer graph's input."""
         tensor = self.graph.tensors[self.graph.input]
-        return quantise_input(tensor, pixels, self.spec.mean, self.spec.std)
+        if self.source.ready:
+            return quantise_values(images.pixels, tensor.scale, tensor.zero_point)
+        return quantise_input(tensor, images.pixels, self.mean, self.std)
 
 
 @dataclass(frozen=True)
@@ -66,12 +92,15 @@ class Prepared:
 
     Attributes
     ----------
+    name:          of the model
     graph:         the integer graph
     float_model:   the float network
     float_graph:   the same as operators, with the integer graph's tensor names
     input_size:    height and width of the input in pixels
-    mean, std:     of the pixels, per channel, that the model was trained with
-    pixels:        uint8 [N][H][W][C], the images
+    mean, std:     of the pixels, per channel, that the model was trained with; None: not known
+    source:        name of the images
+    pixels:        uint8 [N][H][W][1 or 3], the images to look at
+    inputs:        float [N][C][H][W], the images as the float network takes them
     inputs_int8:   int8 [N][C][H][W], the graph's input
     labels:        int64 [N], or None where unknown
     class_names:   names of the labels
@@ -79,15 +108,19 @@ class Prepared:
     expected:      tensor name -> int8 [N][C][H][W] of the integer graph
     float_top1:    fraction that the float network gets right; None without labels
     int8_top1:     the integer graph's
+    warnings:      what a user should know, a sentence each
     """
 
+    name: str
     graph: QGraph
     float_model: nn.Module
     float_graph: FloatGraph
-    input_size: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    input_size: Size
+    mean: tuple[float, ...] | None
+    std: tuple[float, ...] | None
+    source: str
     pixels: np.ndarray
+    inputs: Tensor
     inputs_int8: np.ndarray
     labels: np.ndarray | None
     class_names: list[str]
@@ -95,6 +128,7 @@ class Prepared:
     expected: dict[str, np.ndarray]
     float_top1: float | None
     int8_top1: float | None
+    warnings: list[str]
 
     def float_tensors(self, count: int) -> dict[str, np.ndarray]:
         """Every tensor of the integer graph as the float network has it: tensor name -> float32
@@ -105,60 +139,66 @@ class Prepared:
             if name in self.graph.tensors:
                 found[name] = value.numpy()
 
-        run_float(self.float_graph, normalise(self.pixels[:count], self.mean, self.std), keep)
+        run_float(self.float_graph, self.inputs[:count], keep)
         return found
 
 
 def prepare(
     model: str,
     weights: str | None = None,
-    images: str = "digits",
-    input_size: int | None = None,
+    images: str | None = None,
+    *,
     count: int = 1,
-    calibration_count: int = CALIBRATION_COUNT,
-    calibration_images: str | None = None,
     progress: Progress = silent,
+    **options,
 ) -> Prepared:
     """Everything about ``count`` images (evenly spread over the source) on ``model``.
 
     The arguments are those of `build_network`.
     """
-    network = build_network(
-        model, weights, images, input_size, count, calibration_count, calibration_images, progress
-    )
+    network = build_network(model, weights, images, count=count, progress=progress, **options)
     chosen = network.images(network.indices)
-    inputs = network.quantise(chosen.pixels)
+    inputs = network.quantise(chosen)
     progress(None, f"computing {len(inputs)} golden images")
-    logits = network.float_logits(chosen.pixels)
+    logits = network.float_logits(chosen)
     expected = fast.run(network.graph, inputs)
     labels = chosen.labels
     int8_logits = expected[network.graph.output][:, :, 0, 0]
     return Prepared(
+        name=network.name,
         graph=network.graph,
         float_model=network.float_model,
         float_graph=network.float_graph,
         input_size=network.input_size,
-        mean=network.spec.mean,
-        std=network.spec.std,
-        pixels=chosen.pixels,
+        mean=network.mean,
+        std=network.std,
+        source=network.source.name,
+        pixels=chosen.visible(),
+        inputs=network.inputs(chosen),
         inputs_int8=inputs,
         labels=labels,
-        class_names=chosen.classes,
+        class_names=network.class_names,
         float_logits=logits,
         expected=expected,
         float_top1=None if labels is None else top1(logits, labels),
         int8_top1=None if labels is None else top1(int8_logits, labels),
+        warnings=network.warnings,
     )
 
 
 def build_network(
     model: str,
     weights: str | None = None,
-    images: str = "digits",
-    input_size: int | None = None,
+    images: str | None = None,
+    *,
+    input_size: int | Size | str | None = None,
     count: int | None = None,
     calibration_count: int = CALIBRATION_COUNT,
     calibration_images: str | None = None,
+    mean: Sequence[float] | float | None = None,
+    std: Sequence[float] | float | None = None,
+    classes: Sequence[str] | None = None,
+    name: str | None = None,
     progress: Progress = silent,
 ) -> Network:
     """The quantised network.
@@ -168,27 +208,185 @@ def build_network(
     model:               zoo name or ``file.py:function``
     weights:             file of weights; None: those trained on the digits for a zoo model, the
                          model's own for a user's
-    images:              source of images, see `data`
-    input_size:          height and width in pixels; None: the model's (for digits: as trained)
+    images:              source of images, see `data`; None: the digits, but the calibration's for a
+                         user's model where those are given
+    input_size:          height and width in pixels; None: the model's (for digits: as trained), or
+                         that of the images where all have one
     count:               images to run; None: all
-    calibration_count:   images that the ranges are measured on
-    calibration_images:  their source; None: the digits' training split for digits, otherwise the
-                         source's images that are not run, or all where there are no others
+    calibration_count:   images that the ranges are measured on, evenly spread over their source
+    calibration_images:  that source; None: ``images``. Of the digits, the training split
+    mean, std:           of pixels scaled to [0, 1], per channel or one for all; None: the model's
+    classes:             names of the network's classes; None: those of the images
+    name:                of the network; None: the zoo's, or the class of a user's model
     """
     spec = find_model(model)
-    size = _input_size(spec, weights, input_size)
-    source = open_source(images)
+    if name is not None:
+        spec = dataclasses.replace(spec, name=_checked_name(name))
+    source = _source(spec, images, calibration_images)
+    calibration = open_source(calibration_images) if calibration_images else source
+    size = input_size
+    if size is None and spec.zoo and weights is None:
+        size = digits_size(model)
+    size = _input_size(spec, size, source)
     indices = spread(source.count, count)
     if calibration_count < 1:
         raise ResarrayError(f"{calibration_count} calibration images: at least 1 is needed")
+    if source.ready != calibration.ready:
+        raise ResarrayError(
+            f"images '{source.name}' and '{calibration.name}' are of two kinds, pixels and float "
+            "tensors: give both as pixels, or both as tensors that are ready for the network"
+        )
 
-    float_model = _float_model(spec, weights, progress)
+    if spec.zoo and weights is None:
+        weights = cached_weights(model, progress)
+    float_model = _float_model(spec, weights)
     progress(None, f"importing {spec.name}")
-    calibration = _calibration(
-        source, indices, calibration_images, calibration_count, size, spec.channels
+    channels = _channels(spec, float_model, size, source)
+    mean, std, warnings = _normalisation(spec, mean, std, channels, source)
+    samples = _samples(calibration, calibration_count, size, channels)
+    inputs = _normalised(samples, mean, std)
+    float_model = user_model.one_output(float_model, (channels, *size), spec.name)
+    float_graph = import_model(float_model, (channels, *size), spec.name)
+    class_names = _check_classes(spec, float_graph, source, classes)
+    _check_same(spec, float_model, float_graph, inputs[:CHECKED_IMAGES])
+    graph = quantise(float_graph, inputs, progress)
+    return Network(
+        spec.name,
+        float_model,
+        float_graph,
+        graph,
+        mean,
+        std,
+        source,
+        indices,
+        class_names,
+        warnings,
     )
-    float_graph = import_model(float_model, (spec.channels, size, size), spec.name)
-    classes, *rest = float_graph.shapes[float_graph.output]
+
+
+# -- what was given --------------------------------------------------------------------------
+
+
+def _checked_name(name: str) -> str:
+    if not name.strip() or not name.isprintable() or len(name) > 80:
+        raise ResarrayError(f"name {name!r} is none: give 1 to 80 characters that can be printed")
+    return name
+
+
+def _source(spec: ModelSpec, images: str | None, calibration_images: str | None) -> Source:
+    if images is None and calibration_images is not None and not spec.zoo:
+        # Whoever only calibrates need not have images of the network's classes.
+        source = open_source(calibration_images)
+        return dataclasses.replace(source, labels=None, classes=[])
+    return open_source("digits" if images is None else images)
+
+
+def _input_size(spec: ModelSpec, given: object, source: Source) -> Size:
+    size = spec.input_size if given is None else as_size(given)
+    if size is None and source.name not in ("digits", "digits-train"):
+        size = source.own_size()
+        if size is None:
+            raise ResarrayError(
+                f"model '{spec.name}' has no default input size, and the pictures of "
+                f"'{source.name}' are of several: give --input-size 48 or 48x80 (height x width), "
+                "or set the module's attribute input_size"
+            )
+    if size is None:
+        raise ResarrayError(
+            f"model '{spec.name}' has no default input size: give --input-size 48 or 48x80 "
+            "(height x width), or set the module's attribute input_size"
+        )
+    if not all(spec.min_size <= side <= MAX_SIDE for side in size):
+        shown = size[0] if size[0] == size[1] else size_text(size)
+        raise ResarrayError(
+            f"input size {shown}: model '{spec.name}' takes {spec.min_size} to {MAX_SIDE} pixels"
+        )
+    return size
+
+
+def _float_model(spec: ModelSpec, weights: str | None) -> nn.Module:
+    model = user_model.plain(spec.build(None), spec.name)
+    if weights is not None:
+        model = build_with_weights(spec, weights)
+    user_model.require_finite(model, spec.name)
+    return model
+
+
+def _channels(spec: ModelSpec, model: nn.Module, size: Size, source: Source) -> int:
+    if spec.zoo:
+        return spec.channels
+    found = user_model.input_channels(model, size) or spec.channels
+    if found is None and source.shape is not None:
+        found = source.shape[0]
+    if found is None:  # pictures: grey or colour, where only one of these works
+        taken = [c for c in (1, 3) if user_model.takes(model, (c, *size))]
+        found = taken[0] if len(taken) == 1 else None
+    if found is None:
+        raise ResarrayError(
+            f"how many channels the input of model '{spec.name}' has cannot be seen from its "
+            "layers: set the module's attribute channels"
+        )
+    return found
+
+
+def _normalisation(
+    spec: ModelSpec, mean: object, std: object, channels: int, source: Source
+) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None, list[str]]:
+    """Mean and standard deviation per channel, and what a user should know about them."""
+    given = mean is not None or std is not None
+    warnings = []
+    mean = spec.mean if mean is None else user_model.per_channel(mean, "mean")
+    std = spec.std if std is None else user_model.per_channel(std, "std")
+    if source.ready and mean is None and std is None:
+        return None, None, []
+    if source.ready and given:
+        warnings.append(
+            f"images '{source.name}' are float tensors and used as they are: mean and std hold for "
+            "pictures alone"
+        )
+    if mean is None or std is None:
+        missing = " and ".join(n for n, v in (("mean", mean), ("std", std)) if v is None)
+        missing_is = f"{missing} {'are' if ' ' in missing else 'is'}"
+        if channels not in (1, 3):
+            raise ResarrayError(
+                f"model '{spec.name}' takes {channels} channels, and {missing_is} not known for "
+                "its pixels: give --mean and --std, one number or one per channel, or set the "
+                "module's attributes mean and std"
+            )
+        mean = IMAGENET_MEAN[:channels] if mean is None else mean
+        std = IMAGENET_STD[:channels] if std is None else std
+        warnings.append(
+            f"{missing_is} not known for the pixels that model '{spec.name}' was trained with: "
+            f"ImageNet's are assumed (mean {_listed(mean)}, std {_listed(std)}); give --mean and "
+            "--std, or set the module's attributes mean and std"
+        )
+    for what, values in (("mean", mean), ("std", std)):
+        if len(values) not in (1, channels):
+            raise ResarrayError(
+                f"{what} has {len(values)} values, model '{spec.name}' takes {channels} channels: "
+                "give one number, or one per channel"
+            )
+    mean, std = (values * channels if len(values) == 1 else values for values in (mean, std))
+    return mean, std, warnings
+
+
+def _listed(values: tuple[float, ...]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
+
+
+def _samples(source: Source, count: int, size: Size, channels: int) -> Images:
+    """The images that the ranges are measured on; they do not depend on those that are run."""
+    if source.name == "digits":
+        source = open_source("digits-train")
+    most = max(1, MAX_SAMPLES // (channels * size[0] * size[1]))
+    return source.read(size, channels, spread(source.count, min(count, most)))
+
+
+def _check_classes(
+    spec: ModelSpec, graph: FloatGraph, source: Source, names: Sequence[str] | None
+) -> list[str]:
+    """The names of the classes, where logits, labels and names fit each other."""
+    classes, *rest = graph.shapes[graph.output]
     if rest != [1, 1]:
         raise ResarrayError(
             f"model '{spec.name}' returns {[classes, *rest]}: it must return the logits "
@@ -197,48 +395,63 @@ def build_network(
     if source.labels is not None and source.labels.max() >= classes:
         raise ResarrayError(
             f"images '{source.name}' have labels up to {source.labels.max()}, model '{spec.name}' "
-            f"has {classes} classes: give weights trained for these images"
+            f"has {classes} classes: give weights trained for these images, or other --images"
         )
-    graph = quantise(float_graph, normalise(calibration.pixels, spec.mean, spec.std), progress)
-    return Network(spec, float_model, float_graph, graph, size, source, indices)
-
-
-def _input_size(spec: ModelSpec, weights: str | None, input_size: int | None) -> int:
-    if input_size is None:
-        input_size = digits_size(spec.name) if spec.zoo and weights is None else spec.input_size
-    if input_size is None:
+    if names is None:
+        return source.classes
+    if len(names) != classes:
         raise ResarrayError(
-            f"model '{spec.name}' has no default input size: give one, or set the module's "
-            "attribute input_size"
+            f"{len(names)} class names are given, model '{spec.name}' has {classes} classes: give "
+            "one name per class"
         )
-    if not spec.min_size <= input_size <= 1023:
+    return list(names)
+
+
+# -- computing -------------------------------------------------------------------------------
+
+
+def _normalised(
+    images: Images, mean: Sequence[float] | None, std: Sequence[float] | None
+) -> Tensor:
+    if images.pixels.dtype != np.uint8:
+        return torch.from_numpy(np.ascontiguousarray(images.pixels))
+    return normalise(images.pixels, mean, std)
+
+
+def batch_size(size: Size) -> int:
+    """Images per call: fewer of large ones, whose feature maps take gigabytes."""
+    return max(1, min(BATCH, BATCH * 256 * 256 // (size[0] * size[1])))
+
+
+def _logits(model: nn.Module, x: Tensor, name: str) -> np.ndarray:
+    """float32 [N][classes]."""
+    found = []
+    for part in x.split(batch_size(x.shape[2:])):
+        answer = user_model.forward(model, part, name)
+        if len(part) == 1 and answer.shape[:1] != (1,):  # squeeze() takes the N of one image too
+            answer = user_model.forward(model, torch.cat([part, part]), name)[:1]
+        if not isinstance(answer, Tensor) or answer.shape[:1] != part.shape[:1]:
+            raise ResarrayError(
+                f"forward() of model '{name}' returns something else for {len(part)} images than "
+                "for 2: it must return the logits [N, classes] of any number of images"
+            )
+        found.append(answer.reshape(len(part), -1).float())
+    return torch.cat(found).numpy()
+
+
+def _check_same(spec: ModelSpec, model: nn.Module, graph: FloatGraph, x: Tensor) -> None:
+    """`ResarrayError` where the operators that were imported are not what forward() computes."""
+    own = _logits(model, x, spec.name)
+    imported = run_float(graph, x).numpy().reshape(len(x), -1)
+    if not (np.isfinite(own).all() and np.isfinite(imported).all()):
         raise ResarrayError(
-            f"input size {input_size}: model '{spec.name}' takes {spec.min_size} to 1023 pixels"
+            f"model '{spec.name}' answers numbers that are not finite on the calibration images: "
+            "check its weights, and mean and std"
         )
-    return input_size
-
-
-def _float_model(spec: ModelSpec, weights: str | None, progress: Progress) -> nn.Module:
-    if weights is not None:
-        return build_with_weights(spec, weights)
-    if not spec.zoo:
-        return spec.build(None).eval()
-    return build_with_weights(spec, cached_weights(spec.name, progress))
-
-
-def _calibration(
-    source: Source,
-    indices: np.ndarray,
-    calibration_images: str | None,
-    count: int,
-    size: int,
-    channels: int,
-) -> Images:
-    if calibration_images is None and source.name == "digits":
-        calibration_images = "digits-train"
-    if calibration_images is not None:
-        other = open_source(calibration_images)
-        return other.read(size, channels, spread(other.count, count))
-    others = np.setdiff1d(np.arange(source.count), indices)
-    candidates = others if len(others) else indices
-    return source.read(size, channels, candidates[spread(len(candidates), count)])
+    largest = max(np.abs(own).max(), 1e-30)
+    if own.shape != imported.shape or np.abs(own - imported).max() > SAME_LOGITS * largest:
+        raise ResarrayError(
+            f"model '{spec.name}' computes something else than the operators that torch.export "
+            "finds in it: its forward() must not depend on chance, on the number of images or on "
+            "what it was called with before"
+        )

@@ -27,6 +27,8 @@ from .float_graph import (
 from .graph import QAdd, QConv, QGlobalAvgPool, QGraph, QMaxPool, QTensor
 
 CALIBRATION_BATCH = 16
+# Of a calibration batch: 16 images of 512x512.
+MAX_BATCH_PIXELS = 1 << 22
 SAMPLES_PER_BATCH = 8192
 # Largest factors in use, a little below what `quantise_factor` takes.
 MAX_FACTOR = 1.999
@@ -50,8 +52,12 @@ def quantise_input(
 
 def normalise(pixels: np.ndarray, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
     """uint8 [N][H][W][C] pixels to the float input [N][C][H][W]."""
-    x = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))).float() / 255
-    return (x - torch.tensor(mean).view(1, -1, 1, 1)) / torch.tensor(std).view(1, -1, 1, 1)
+    count, height, width, channels = pixels.shape
+    # Made by PyTorch: numpy's strides of a single channel could be read as channels last, in which
+    # every convolution behind it would then answer.
+    x = torch.empty(count, channels, height, width)
+    x.copy_(torch.from_numpy(pixels).permute(0, 3, 1, 2)).div_(255)
+    return x.sub_(torch.tensor(mean).view(1, -1, 1, 1)).div_(torch.tensor(std).view(1, -1, 1, 1))
 
 
 # -- calibration -----------------------------------------------------------------------------
@@ -77,9 +83,10 @@ def calibrate(
             flat = flat[torch.randint(len(flat), (SAMPLES_PER_BATCH,), generator=generator)]
         samples.setdefault(name, []).append(flat)
 
-    batches = images.split(CALIBRATION_BATCH)
-    for number, batch in enumerate(batches):
-        done = number * CALIBRATION_BATCH
+    height, width = images.shape[2:]
+    size = max(1, min(CALIBRATION_BATCH, MAX_BATCH_PIXELS // (height * width)))
+    for number, batch in enumerate(images.split(size)):
+        done = number * size
         progress(done / len(images), f"quantising: {done} of {len(images)} images seen")
         run_float(graph, batch, observe)
     for name, (lo, hi) in limits.items():

@@ -1,22 +1,49 @@
-"""Reading trained weights: PyTorch checkpoints (.pth, .pt, .th) and .safetensors."""
+"""Reading trained weights: PyTorch checkpoints and .safetensors.
 
+A checkpoint is a state dictionary, alone or beside other things under one of `KEYS`. Its names may
+have prefixes that wrappers leave behind (`PREFIXES`, stacked as they come).
+"""
+
+import argparse
+import itertools
+import pathlib
+import re
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from resarray.spec.errors import ResarrayError
+from resarray.spec.errors import ResarrayError, reason
 
 from .models import ModelSpec
+from .user_model import odd_kind
 
-TORCH_SUFFIXES = (".pth", ".pt", ".th")
+TORCH_SUFFIXES = (".pth", ".pt", ".th", ".ckpt", ".bin")
+KEYS = ("state_dict", "model_state_dict", "model", "net")
+PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
+# Prefixes stacked at most.
+DEPTH = 3
 _CLASSIFIERS = ("fc.weight", "linear.weight")
+_SAVE = "save them with torch.save(model.state_dict(), path)"
+# Harmless things that training scripts keep beside the weights.
+_SAFE = [
+    argparse.Namespace,
+    pathlib.PosixPath,
+    np.dtype,
+    type(np.dtype(np.float64)),
+    type(np.dtype(np.float32)),
+    type(np.dtype(np.int64)),
+    (np._core.multiarray.scalar, "numpy.core.multiarray.scalar"),
+    (np._core.multiarray.scalar, "numpy._core.multiarray.scalar"),
+]
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """Name -> float32 tensor. Unwraps ``state_dict`` and a ``module.`` prefix, leaves out the
-    batch counters of batch norms.
+    """Name -> float32 tensor, of the state dictionary in the file, without the batch counters of
+    batch norms.
 
     Pickled checkpoints are read with PyTorch's restricted unpickler, which runs no code from the
     file. `ResarrayError` for an unreadable file or one that holds no weights.
@@ -28,46 +55,75 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         )
     if not path.is_file():
         raise ResarrayError(f"weights '{path}' do not exist: give a file of trained weights")
-    state = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
-    if not isinstance(state, dict) or not any(isinstance(v, Tensor) for v in state.values()):
-        raise ResarrayError(
-            f"weights '{path}' hold no state dictionary: save one with "
-            "torch.save(model.state_dict(), path)"
-        )
-    return {
-        name.removeprefix("module."): value.float()
-        for name, value in state.items()
-        if isinstance(value, Tensor) and not name.endswith("num_batches_tracked")
+    found = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    state = {
+        name: value
+        for name, value in _state_dict(path, found).items()
+        if isinstance(name, str)
+        and isinstance(value, Tensor)
+        and not name.endswith("num_batches_tracked")
     }
+    for name, value in state.items():
+        kind = odd_kind(value)
+        if kind is not None:
+            raise ResarrayError(
+                f"weights '{path}': '{name}' is {kind}: give the float weights of the network"
+            )
+    return {name: value.detach().float() for name, value in state.items()}
 
 
 def load_weights(model: nn.Module, path: str | Path) -> None:
     """Load ``path`` into ``model``; `ResarrayError` names a missing, unexpected or misshaped
     weight, and then nothing has been loaded."""
-    _assign(model, read_weights(path), path)
+    _assign(model, _named_for(model, read_weights(path), path), path)
 
 
 def build_with_weights(spec: ModelSpec, path: str | Path) -> nn.Module:
     """The model in evaluation mode with the weights of ``path``; a zoo model gets as many classes
     as the classifier in the file has."""
-    state = read_weights(path)
+    model = spec.build(None)
+    state = _named_for(model, read_weights(path), path)
     classifier = next((state[name] for name in _CLASSIFIERS if name in state), None)
-    num_classes = None
-    if spec.zoo and classifier is not None and classifier.ndim == 2:
-        num_classes = classifier.shape[0]
-    model = spec.build(num_classes)
+    if spec.zoo and classifier is not None and classifier.ndim == 2 and len(classifier):
+        model = spec.build(classifier.shape[0])
     _assign(model, state, path)
     return model.eval()
 
 
-def _assign(model: nn.Module, state: dict[str, Tensor], path: str | Path) -> None:
-    expected = {
+def _expected(model: nn.Module) -> dict[str, Tensor]:
+    return {
         name: value
         for name, value in model.state_dict().items()
-        if not name.endswith("num_batches_tracked")
+        if isinstance(value, Tensor) and not name.endswith("num_batches_tracked")
     }
+
+
+def _named_for(model: nn.Module, state: dict[str, Tensor], path: str | Path) -> dict[str, Tensor]:
+    """``state`` without the prefix under which it holds all that ``model`` has; where there is
+    none, without what all its names begin with."""
+    expected = _expected(model)
+    chains = [
+        "".join(chain)
+        for depth in range(DEPTH + 1)
+        for chain in itertools.product(PREFIXES, repeat=depth)
+    ]
+    # The wrapper of training beside the network holds other things: losses, measures.
+    whole = [chain for chain in chains if all(chain + name in state for name in expected)]
+    if len(whole) > 1 and "" not in whole:
+        raise ResarrayError(
+            f"weights '{path}' hold the network more than once, under "
+            f"{', '.join(repr(chain) for chain in whole)}: save the one to be used by itself"
+        )
+    if not whole:
+        whole = [c for c in chains if all(name.startswith(c) for name in state)][-1:]
+    prefix = "" if "" in whole else whole[0]
+    return {
+        name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)
+    }
+
+
+def _assign(model: nn.Module, state: dict[str, Tensor], path: str | Path) -> None:
+    expected = _expected(model)
     hint = "choose the model that these weights belong to"
     for name, value in expected.items():
         if name not in state:
@@ -82,20 +138,73 @@ def _assign(model: nn.Module, state: dict[str, Tensor], path: str | Path) -> Non
             raise ResarrayError(f"weights '{path}' hold '{name}', unknown to the model: {hint}")
         if not torch.isfinite(state[name]).all():
             raise ResarrayError(f"weights '{path}': '{name}' holds values that are not finite")
-    model.load_state_dict(state, strict=False)
+    try:
+        model.load_state_dict(state, strict=False)
+    except Exception as error:  # a user's module may have its own idea of loading
+        raise ResarrayError(
+            f"weights '{path}' cannot be loaded into the model ({reason(error)}): {hint}"
+        ) from error
+
+
+def _state_dict(path: Path, found: object) -> Mapping:
+    """The state dictionary in what a file holds."""
+    if isinstance(found, nn.Module):
+        raise ResarrayError(f"weights '{path}' hold a whole module, not its weights: {_SAVE}")
+    if not isinstance(found, Mapping):
+        raise ResarrayError(
+            f"weights '{path}' hold no state dictionary but a {type(found).__name__}: {_SAVE}"
+        )
+    inner = [key for key in KEYS if _has_tensors(found.get(key))]
+    if len(inner) > 1:
+        raise ResarrayError(
+            f"weights '{path}' hold several state dictionaries, "
+            f"{' and '.join(repr(key) for key in inner)}: save the one to be used by itself"
+        )
+    if inner:
+        return found[inner[0]]
+    if not _has_tensors(found):
+        keys = ", ".join(repr(str(key)) for key in list(found)[:8]) or "nothing"
+        raise ResarrayError(
+            f"weights '{path}' hold no state dictionary, only {keys}: {_SAVE}, or as one of "
+            f"{', '.join(map(repr, KEYS))} in a dict"
+        )
+    return found
+
+
+def _has_tensors(value: object) -> bool:
+    return isinstance(value, Mapping) and any(isinstance(v, Tensor) for v in value.values())
 
 
 def _read_torch(path: Path) -> object:
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.serialization.safe_globals(_SAFE):
             warnings.simplefilter("ignore")  # about pickles that then fail
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a broken pickle can raise anything
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ResarrayError(
-            f"weights '{path}' cannot be read as a PyTorch checkpoint of plain tensors ({reason}): "
-            "save them again with torch.save(model.state_dict(), path)"
-        ) from error
+        raise ResarrayError(f"weights '{path}' {_unreadable(str(error), path)}") from error
+
+
+def _unreadable(text: str, path: Path) -> str:
+    """What is wrong with a checkpoint, in other words than PyTorch's, which advise to run the code
+    in it."""
+    if path.stat().st_size == 0:
+        return "cannot be read as a PyTorch checkpoint: the file is empty"
+    if "TorchScript" in text:
+        return (
+            "cannot be read as weights: it is a TorchScript archive, a program; load it with "
+            f"torch.jit.load and {_SAVE.replace('them', 'its weights')}"
+        )
+    match = re.search(r"GLOBAL (\S+) was not", text)
+    if match is not None or "Unsupported" in text:
+        kind = f", of type {match[1]}," if match else ""
+        return (
+            "cannot be read as a PyTorch checkpoint of plain tensors: it holds Python objects"
+            f"{kind} beside them, and loading these could run their code; {_SAVE}"
+        )
+    return (
+        "cannot be read as a PyTorch checkpoint: the file is damaged, or of another kind; "
+        "write it again, with torch.save(model.state_dict(), path)"
+    )
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -106,5 +215,6 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (OSError, SafetensorError) as error:
         raise ResarrayError(
-            f"weights '{path}' cannot be read as safetensors ({error}): write the file again"
+            f"weights '{path}' cannot be read as safetensors ({reason(error)}): write the file "
+            "again"
         ) from error

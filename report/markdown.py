@@ -8,8 +8,8 @@ from .text import count, percent
 
 def title(result: dict) -> str:
     """What ran: the model without the folder that it lies in, its input, the configuration."""
-    size = result["input_size"]
-    return f"{model_name(result)} at {size}×{size}, preset {result['preset']}"
+    height, width = result["input_size"]
+    return f"{model_name(result)} at {height}×{width}, preset {result['preset']}"
 
 
 def facts(result: dict, found: Synthesis | None) -> list[tuple[str, str, str]]:

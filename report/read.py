@@ -2,11 +2,11 @@
 
 import base64
 import math
-from operator import itemgetter
 from pathlib import Path
 
 from resarray.sim.format import FORMAT, content_digest, top1
 from resarray.spec.errors import ResarrayError
+from resarray.spec.pixels import size_text
 from resarray.spec.presets import make_config
 from resarray.spec.schema import SchemaError, check, parse_json
 
@@ -43,7 +43,7 @@ def read_result(path: Path) -> dict:
     result = read_json(path, "result", AGAIN)
     if "format" not in result:
         raise ResarrayError(f"'{path}' is not a result of 'resarray sim' (no 'format'); {AGAIN}")
-    if result["format"] != FORMAT:
+    if result["format"] not in (FORMAT - 1, FORMAT):
         raise ResarrayError(
             f"result '{path}' has format {result['format']!r}, this resarray reads {FORMAT}; "
             f"{AGAIN}"
@@ -53,6 +53,8 @@ def read_result(path: Path) -> dict:
             f"result '{path}' was changed after it was written (its digest does not fit its "
             f"content); {AGAIN}"
         )
+    if result["format"] == FORMAT - 1:  # its input_size was one number, of a square
+        result |= {"format": FORMAT, "input_size": [result.get("input_size")] * 2}
     try:
         check(result, RESULT)
         _check_sums(result)
@@ -194,7 +196,7 @@ def require_comparable(results: list[tuple[Path, dict]]) -> None:
     """`ResarrayError` where two results are not of one network at one input size."""
     first_path, first = results[0]
     for path, other in results[1:]:
-        for what, key in (("model", model_name), ("input size", itemgetter("input_size"))):
+        for what, key in (("model", model_name), ("input size", _size)):
             if key(first) != key(other):
                 raise ResarrayError(
                     f"'{first_path}' and '{path}' cannot be compared: their {what}s are "
@@ -205,6 +207,10 @@ def require_comparable(results: list[tuple[Path, dict]]) -> None:
                 f"'{first_path}' and '{path}' cannot be compared: '{first['model']}' has other "
                 "layers in one than in the other; give results of one network"
             )
+
+
+def _size(result: dict) -> str:
+    return size_text(result["input_size"])
 
 
 def _work(result: dict) -> list:

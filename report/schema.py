@@ -28,12 +28,12 @@ _NAMED_CLASSES = {"float": COUNT, "int8": COUNT, "rtl": COUNT}
 _TOP1 = dict.fromkeys(_NAMED_CLASSES, RATIO.or_none())
 
 RESULT = {
-    "format": SIZE, "model": TEXT, "weights": TEXT.or_none(), "input_size": SIZE, "images": SIZE,
-    "batch": SIZE, "image_source": TEXT, "simulator": TEXT, "preset": TEXT, "config": Each(ANY),
-    "config_hash": TEXT, "bit_exact": FLAG, "tensors_compared": COUNT, "values_compared": COUNT,
-    "mismatches": COUNT, "macs": COUNT, "cycles": SIZE, "utilization": RATIO,
-    "macs_per_cycle": SIZE, "multipliers": SIZE, "macs_per_multiplier_cycle": AMOUNT,
-    "sim_seconds": AMOUNT, "cycles_per_second": AMOUNT,
+    "format": SIZE, "model": TEXT, "weights": TEXT.or_none(), "input_size": Sized(SIZE, 2),
+    "images": SIZE, "batch": SIZE, "image_source": TEXT, "simulator": TEXT, "preset": TEXT,
+    "config": Each(ANY), "config_hash": TEXT, "bit_exact": FLAG, "tensors_compared": COUNT,
+    "values_compared": COUNT, "mismatches": COUNT, "macs": COUNT, "cycles": SIZE,
+    "utilization": RATIO, "macs_per_cycle": SIZE, "multipliers": SIZE,
+    "macs_per_multiplier_cycle": AMOUNT, "sim_seconds": AMOUNT, "cycles_per_second": AMOUNT,
     "memory": {
         "latency": SIZE, "bytes_per_cycle": POSITIVE.or_none(), "stall_probability": RATIO,
         "seed": COUNT,

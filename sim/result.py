@@ -10,6 +10,7 @@ from rich.table import Table
 
 from resarray.spec.config import Config
 from resarray.spec.image import Image
+from resarray.spec.pixels import Size, size_text
 
 from . import record
 from .compare import Check, compare
@@ -24,6 +25,7 @@ WIDE = 100
 class Experiment:
     """What was run, beside the image.
 
+    model: its name; input_size: height and width
     weights: their file; None: the model's own, or those trained on the digits
     pixels: uint8 [images][H][W][C]; float_logits: [images, classes]; labels: [images] or None
     expected: golden tensors by name; floats: those of the float network, of the first images, or
@@ -33,7 +35,7 @@ class Experiment:
 
     model: str
     weights: str | None
-    input_size: int
+    input_size: Size
     source: str
     simulator: str
     simulator_version: str
@@ -74,7 +76,7 @@ def summarise(experiment: Experiment, image: Image, runs: Sequence[RunResult]) -
         "format": FORMAT,
         "model": experiment.model,
         "weights": experiment.weights,
-        "input_size": experiment.input_size,
+        "input_size": list(experiment.input_size),
         "images": len(predictions),
         "batch": manifest["batch"],
         "image_source": experiment.source,
@@ -208,8 +210,8 @@ def _table(result: dict, title: str, wide: bool) -> Table:
 
 def show(result: dict, class_names: Sequence[str], console: Console) -> None:
     """Print the table, the predictions and the verdict."""
-    size = result["input_size"]
-    title = f"{result['model']} at {size}x{size}, preset '{result['preset']}'"
+    size = size_text(result["input_size"])
+    title = f"{result['model']} at {size}, preset '{result['preset']}'"
     console.print(_table(result, title, console.width >= WIDE))
 
     for prediction in result["predictions"][:10]:

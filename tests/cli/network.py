@@ -15,6 +15,7 @@ def build(channels: int = 4) -> nn.Module:
         nn.Linear(channels, 10),
     )
     model.input_size = 8
+    model.mean, model.std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     return model
 
 

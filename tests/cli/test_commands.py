@@ -96,7 +96,7 @@ def test_result_and_table(rtl, tmp_path, capsys):
     assert all(layer.keys() >= LAYER_FIELDS for layer in result["layers"])
     assert result["bit_exact"] is True
     assert result["images"] == 2
-    assert result["input_size"] == 8
+    assert result["input_size"] == [8, 8]
     assert set(result["top1"]) == {"float", "int8", "rtl"}
     # 4x4 outputs of 3x3x3x4 weights, and 4x10, twice
     assert result["macs"] == 2 * (4 * 4 * 27 * 4 + 40)

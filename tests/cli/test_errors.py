@@ -38,6 +38,7 @@ def refuse(capsys, arguments: list[str]) -> str:
 
 
 SIM = ["sim", "--model", MODEL, "--json", "out.json"]
+USER = ["--model", MODEL, "--images", "digits", "-o", "x.rsa"]
 WAVES = [*SIM, "--waves", "a.fst", "--cycles", "0:9"]
 
 
@@ -66,7 +67,7 @@ WAVES = [*SIM, "--waves", "a.fst", "--cycles", "0:9"]
         (["compile", "--model", MODEL], "--output"),
         (["compile", "--model", MODEL, "-o", "x.rsa", "--preset", "huge"], "unknown preset"),
         (
-            ["compile", "--model", MODEL, "-o", "x.rsa", "--batch", "9", "--memory-bytes", "2000"],
+            ["compile", *USER, "--batch", "9", "--memory-bytes", "2000"],
             "a batch of 9 needs at least 4968 bytes of memory, 2000 are there",
         ),
         (
@@ -178,10 +179,11 @@ def test_waves_of_an_unknown_layer(folder, capsys, monkeypatch):
 
 def test_image_of_another_network(folder, capsys):
     other = MODEL.replace(":build", ":wider")
-    assert run(["compile", "--model", other, "--preset", "tiny", "-o", "x.rsa"]) == 0
+    options = ["--images", "digits", "--preset", "tiny", "-o", "x.rsa"]
+    assert run(["compile", "--model", other, *options]) == 0
     capsys.readouterr()
     sentence = refuse(capsys, [*SIM, "--preset", "tiny", "--image", "x.rsa"])
-    assert "the image holds network 'wider' with other tensors" in sentence
+    assert "the image holds network 'Sequential' with other tensors" in sentence
 
 
 @pytest.mark.parametrize(

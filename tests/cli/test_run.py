@@ -14,6 +14,7 @@ from resarray.golden.pipeline import prepare
 from resarray.spec.image import load, save
 from tests.fpga.test_accelerator import DESCRIPTION
 
+TINY = ["--preset", "tiny"]
 MODEL = f"{Path(__file__).parent / 'network.py'}:build"
 
 
@@ -104,7 +105,7 @@ def test_a_batch_is_filled_up_on_a_board_only(tmp_path, capsys, monkeypatch):
 
 def test_what_cannot_be_run(tmp_path, capsys, monkeypatch):
     program = tmp_path / "x.rsa"
-    assert run(["compile", "--model", MODEL, "--preset", "tiny", "-o", str(program)]) == 0
+    assert run(["compile", "--model", MODEL, "--images", "digits", *TINY, "-o", str(program)]) == 0
     picture = tmp_path / "a.png"
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(picture)
 

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from resarray.cli.main import run
 from resarray.fpga.host.accelerator import Accelerator
+from resarray.golden.user_model import load_module
 from resarray.hw.verilog import generate
 from resarray.spec.config import preset
 from resarray.spec.image import load
@@ -30,8 +32,11 @@ QUICK = {
     "resarray compile --preset mine.toml --model resnet8 -o mine.rsa",
     "resarray compile --preset mine.toml,lanes=8 --model resnet8 -o mine8.rsa",
     "resarray compile --preset 25f --model resnet8 -o resnet8.rsa",
+    "resarray accuracy --model my_model.py:build --images data.npz --mean 0.5 --std 0.25",
+    "resarray compile --model my_model.py:build --calibration pictures --input-size 24x32 -o a.rsa",
     "resarray report a.json --out build/report",
     "resarray report a.json b.json c.json --synth synth.json",
+    "resarray sim --model my_model.py:build --weights w.pth --images pictures/ --preset tiny",
 }
 # Minutes each: with RESARRAY_SLOW=1.
 SLOW = {
@@ -89,6 +94,8 @@ def desk(measured, tmp_path) -> Path:
     rng = np.random.default_rng(5)
     pixels = rng.integers(0, 256, (12, 16, 16, 3)).astype(np.uint8)
     np.savez(tmp_path / "data.npz", x=pixels, y=np.arange(12) % 10)
+    weights = load_module(tmp_path / "my_model.py", "build").state_dict()
+    torch.save({"model_state_dict": weights}, tmp_path / "w.pth")
     (tmp_path / "pictures" / "cat").mkdir(parents=True)
     for name in ("cat.png", "dog.png", "pictures/cat/0.png", "pictures/cat/1.png"):
         Image.fromarray(pixels[0]).save(tmp_path / name)
@@ -157,7 +164,7 @@ def test_python(snippet, tmp_path, monkeypatch):
     """On a simulated board, with inputs of the program's shape."""
     monkeypatch.chdir(tmp_path)
     model = ROOT / "tests" / "cli" / "network.py"
-    options = ["--model", f"{model}:build", "--preset", "tiny"]
+    options = ["--model", f"{model}:build", "--images", "digits", "--preset", "tiny"]
     assert run(["compile", *options, "-o", "resnet8.rsa"]) == 0
     layout = load(Path("resnet8.rsa")).manifest["inputs"][0]["layout"]
     shape = [layout[side] for side in ("channels", "height", "width")]

@@ -121,8 +121,11 @@ REFUSED = {
     "padding": (lambda m, x: m.padded(x), "at most 15"),
     "sigmoid": (lambda m, x: torch.sigmoid(x), "sigmoid.*supported are"),
     "average pool": (lambda m, x: functional.avg_pool2d(x, 2), "only the whole map"),
-    "max pool stride 1": (lambda m, x: functional.max_pool2d(x, 3, 1), "supported are 2x2"),
-    "max pool padding": (lambda m, x: functional.max_pool2d(x, 2, 2, 1), "supported are 2x2"),
+    "max pool stride 1": (lambda m, x: functional.max_pool2d(x, 3, 1), "stride 1x1: only 2 "),
+    "max pool padding": (
+        lambda m, x: functional.max_pool2d(x, 2, 2, 1),
+        "padding 1x1: with kernel 2x2, 0x0",
+    ),
     "adaptive 2x2": (lambda m, x: functional.adaptive_avg_pool2d(x, 2), "only 1x1"),
     "relu of a shared value": (lambda m, x: x.relu() + x, "ReLU is supported only"),
     "relu behind dropout": (

@@ -5,6 +5,7 @@ import torch
 
 from resarray.golden.importer import import_model
 from resarray.golden.models import ZOO, find_model, load_model
+from resarray.golden.user_model import input_channels
 from resarray.spec.errors import ResarrayError
 
 
@@ -61,17 +62,20 @@ def test_user_model(tmp_path):
         "    return 3\n"
         "def fails():\n"
         "    return 1 / 0\n"
-        "def channels():\n"
-        "    return nn.Conv2d(2, 2, 3)\n"
     )
     spec = find_model(f"{file}:build")
-    assert (spec.input_size, spec.channels, spec.mean, spec.zoo) == (8, 1, (0.5,), False)
+    assert (spec.name, spec.input_size, spec.mean, spec.zoo) == (
+        "Sequential",
+        (8, 8),
+        (0.5,),
+        False,
+    )
+    assert input_channels(spec.build(None), (8, 8)) == 1
     assert import_model(spec.build(None), (1, 8, 8)).ops
     for function, message in {
         "number": "must return an nn.Module",
         "fails": "failed: ZeroDivisionError",
         "missing": "no function 'missing'",
-        "channels": "2 input channels",
     }.items():
         with pytest.raises(ResarrayError, match=message):
             find_model(f"{file}:{function}")
@@ -94,7 +98,7 @@ def test_broken_file(tmp_path):
 
 
 def test_default_sizes():
-    assert {name: spec.input_size for name, spec in ZOO.items() if name != "resnet34"} == {
+    assert {name: spec.input_size[0] for name, spec in ZOO.items() if name != "resnet34"} == {
         "resnet18": 224, "resnet20": 32, "resnet32": 32, "resnet44": 32, "resnet56": 32,
         "resnet8": 16,
     }  # fmt: skip

@@ -26,7 +26,7 @@ def cache(tmp_path_factory):
 
 def test_int8_is_as_good_as_float_on_digits():
     result = accuracy("resnet8")
-    assert result.count == 359 and result.input_size == 16
+    assert result.count == 359 and result.input_size == (16, 16)
     assert result.float_top1 >= 0.96
     assert abs(result.int8_top1 - result.float_top1) <= 0.005
     assert result.agreement >= 0.98
@@ -35,7 +35,7 @@ def test_int8_is_as_good_as_float_on_digits():
 def test_prepare_holds_everything_about_its_images():
     p = prepare("resnet8", count=3, input_size=9)
     assert p.inputs_int8.shape == (3, 3, 9, 9) and p.inputs_int8.dtype == np.int8
-    assert p.pixels.shape == (3, 9, 9, 3) and p.labels.shape == (3,) and p.input_size == 9
+    assert p.pixels.shape == (3, 9, 9, 3) and p.labels.shape == (3,) and p.input_size == (9, 9)
     assert p.float_logits.shape == (3, 10) and len(p.class_names) == 10
     assert p.expected.keys() == p.graph.tensors.keys()
     for name, value in p.expected.items():
@@ -58,7 +58,7 @@ def test_other_images_and_weights(tmp_path):
     np.savez(tmp_path / "a.npz", x=x, y=np.arange(10) % 4)
     torch.save(load_model("resnet8", 4).state_dict(), tmp_path / "a.pth")
     p = prepare("resnet8", str(tmp_path / "a.pth"), str(tmp_path / "a.npz"), count=2)
-    assert p.expected[p.graph.output].shape == (2, 4, 1, 1) and p.input_size == 16
+    assert p.expected[p.graph.output].shape == (2, 4, 1, 1) and p.input_size == (16, 16)
     every = prepare("resnet8", str(tmp_path / "a.pth"), str(tmp_path / "a.npz"), count=99)
     assert len(every.pixels) == 10
     np.savez(tmp_path / "b.npz", x=x, y=np.arange(10) + 4)

@@ -1,7 +1,10 @@
 """Reading weights, and what is said about files that do not fit."""
 
+import argparse
 import pickle
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -37,6 +40,60 @@ def test_wrapped_checkpoint_of_a_parallel_model(tmp_path, state):
     reads_back(tmp_path / "a.th", state)
 
 
+def prefixed(prefix, state):
+    return {prefix + name: value for name, value in state.items()}
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["module.", "_orig_mod.", "model.", "net.", "_orig_mod.module.", "model._orig_mod.",
+     "model.net.", "net.module._orig_mod."],
+)  # fmt: skip
+def test_prefixes_of_wrappers(tmp_path, state, prefix):
+    torch.save(prefixed(prefix, state), tmp_path / "a.pth")
+    reads_back(tmp_path / "a.pth", state)
+
+
+@pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "model", "net"])
+def test_checkpoints_with_other_things(tmp_path, state, key):
+    found = {
+        key: state,
+        "epoch": 7,
+        "best": torch.tensor(0.9),
+        "loss": np.float64(0.25),
+        "args": argparse.Namespace(lr=0.1, out=Path("runs")),
+        "optimizer": {"state": {0: {"momentum_buffer": torch.zeros(2)}}},
+    }
+    torch.save(found, tmp_path / "a.pt")
+    reads_back(tmp_path / "a.pt", state)
+
+
+def test_lightning_checkpoint(tmp_path, state):
+    inner = prefixed("model.", state) | {
+        "loss.weight": torch.ones(3),
+        "measure.total": torch.ones(1),
+    }
+    found = {"state_dict": inner, "hyper_parameters": {"lr": 0.1}, "loops": {}, "epoch": 2}
+    torch.save(found, tmp_path / "a.ckpt")
+    reads_back(tmp_path / "a.ckpt", state)
+
+
+def test_weights_that_are_not_clear(tmp_path, state):
+    torch.save({"model": state, "state_dict": state}, tmp_path / "a.pth")
+    with pytest.raises(ResarrayError, match="several state dictionaries, 'state_dict' and 'model'"):
+        read_weights(tmp_path / "a.pth")
+    torch.save(prefixed("model.", state) | prefixed("net.", state), tmp_path / "b.pth")
+    with pytest.raises(ResarrayError, match=r"more than once, under 'model\.', 'net\.'"):
+        build_with_weights(find_model("resnet8"), tmp_path / "b.pth")
+
+
+def test_misfits_under_a_prefix_are_named_without_it(tmp_path, state):
+    del state["bn1.bias"]
+    torch.save({"state_dict": prefixed("model.", state)}, tmp_path / "a.ckpt")
+    with pytest.raises(ResarrayError, match=r"lack 'bn1\.bias' of the model"):
+        build_with_weights(find_model("resnet8"), tmp_path / "a.ckpt")
+
+
 def test_half_precision(tmp_path, state):
     torch.save({k: v.half() if v.is_floating_point() else v for k, v in state.items()},
                tmp_path / "a.pth")  # fmt: skip
@@ -67,7 +124,10 @@ def change(state, name, value):
         ),
         (lambda s: change(s, "extra.weight", torch.zeros(1)), "hold 'extra.weight', unknown"),
         (lambda s: change(s, "bn1.bias", torch.full((8,), torch.nan)), "not finite"),
-        (lambda s: {"epoch": 3}, "hold no state dictionary"),
+        (lambda s: change(s, "bn1.bias", torch.zeros(8) + 1j), "'bn1.bias' is complex"),
+        (lambda s: change(s, "bn1.bias", torch.ones(8).to_sparse()), "'bn1.bias' is sparse"),
+        (lambda s: {"epoch": 3}, "hold no state dictionary, only 'epoch'"),
+        (lambda s: [1, 2], "hold no state dictionary but a list"),
     ],
 )
 def test_misfits_are_named_and_nothing_is_loaded(tmp_path, state, edit, message):
@@ -93,6 +153,26 @@ def test_unreadable_files(tmp_path, suffix, capsys):
         with pytest.raises(ResarrayError, match="cannot be read as"):
             read_weights(path)
     assert "ran" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda m: m, lambda m: {"model": m}, lambda m: {"net": 1, "m": m}]
+)
+def test_whole_modules_are_refused_in_our_words(tmp_path, wrap):
+    """PyTorch's advice is to let the file run its code."""
+    torch.save(wrap(load_model("resnet8", 7)), tmp_path / "a.pth")
+    with pytest.raises(ResarrayError, match=r"Python objects, of type \S*CifarResNet,") as error:
+        read_weights(tmp_path / "a.pth")
+    assert "torch.save(model.state_dict(), path)" in str(error.value)
+    for advice in ("weights_only", "safe_globals", "trust", "\x1b", "\n"):
+        assert advice not in str(error.value)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_torchscript_archive(tmp_path):
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), tmp_path / "a.pt")
+    with pytest.raises(ResarrayError, match="it is a TorchScript archive"):
+        read_weights(tmp_path / "a.pt")
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])

@@ -37,6 +37,15 @@ def test_digest_is_of_the_content_alone(result):
     assert content_digest(result) != result["digest"]
 
 
+def test_results_of_the_last_format_are_read(measured, result, tmp_path):
+    old = {**result, "format": 1, "input_size": 8}
+    del old["digest"]
+    (tmp_path / "old.json").write_bytes(to_json(old))
+    read = read_result(tmp_path / "old.json")
+    assert read["input_size"] == result["input_size"] == [8, 8]
+    assert read["layers"] == result["layers"]
+
+
 def set_layer(**fields):
     return lambda r: r["layers"][0].update(fields)
 
@@ -136,8 +145,8 @@ def test_recorded_activity_is_that_of_the_counters(altered):
         (lambda t: "", "is not JSON"),
         (lambda t: "[1, 2]", "is JSON, but not an object"),
         (lambda t: "{}", "is not a result of 'resarray sim'"),
-        (lambda t: t.replace('"format": 1', '"format": 2'), "has format 2, this resarray reads 1"),
-        (lambda t: t.replace('"format": 1', '"format": "new"'), "has format 'new'"),
+        (lambda t: t.replace('"format": 2', '"format": 3'), "has format 3, this resarray reads 2"),
+        (lambda t: t.replace('"format": 2', '"format": "new"'), "has format 'new'"),
         (lambda t: t.replace('"images": 2', '"images": 3', 1), "was changed after it was written"),
         (lambda t: t.replace('"images": 2', '"images": NaN', 1), "NaN is not a number"),
         (lambda t: "[" * 100_000, "is not JSON"),
@@ -187,9 +196,9 @@ def test_comparable(result):
     a, b = Path("a.json"), Path("b.json")
     other = copy.deepcopy(result)
     require_comparable([(a, result), (b, other)])
-    other["input_size"] = 16
+    other["input_size"] = [16, 8]
     with pytest.raises(
-        ResarrayError, match=r"'a.json' and 'b.json' .*input sizes are '8' and '16'"
+        ResarrayError, match=r"'a.json' and 'b.json' .*input sizes are '8x8' and '16x8'"
     ):
         require_comparable([(a, result), (b, other)])
     other = copy.deepcopy(result)

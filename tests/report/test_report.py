@@ -347,14 +347,14 @@ def refuse(capsys, arguments: list[str], folder: Path) -> str:
 
 def test_bad_results(measured, altered, tmp_path, capsys):
     def other_size(result):
-        result["input_size"] = 16
+        result["input_size"] = [16, 8]
 
     assert "results" in refuse(capsys, [], tmp_path)
     assert "cannot read result 'none.json'" in refuse(capsys, ["none.json"], tmp_path)
     (tmp_path / "cut.json").write_text(measured.read_text()[:500])
     assert "truncated" in refuse(capsys, [str(tmp_path / "cut.json")], tmp_path)
     sentence = refuse(capsys, [str(measured), str(altered(other_size))], tmp_path)
-    assert "cannot be compared: their input sizes are '8' and '16'" in sentence
+    assert "cannot be compared: their input sizes are '8x8' and '16x8'" in sentence
     assert "has neither" in refuse(
         capsys, [str(measured), "--synth", str(write(tmp_path / "s.json", {}))], tmp_path
     )

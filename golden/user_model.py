@@ -1,0 +1,330 @@
+"""A user's network: its file, what it says about its input, and whether it can be taken at all.
+
+Whatever a user's code does wrong ends in a `ResarrayError` that says where.
+"""
+
+import contextlib
+import hashlib
+import importlib.util
+import math
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from resarray.spec.errors import ResarrayError, reason
+from resarray.spec.pixels import Size
+
+# What a user's code may raise: SystemExit is no Exception.
+FAILURES = (Exception, SystemExit)
+
+# Modules that the last model file brought in from its folder: another file's folder may have
+# modules of the same names.
+_brought: list[str] = []
+
+
+# -- the file --------------------------------------------------------------------------------
+
+
+def load_module(path: Path, function: str) -> nn.Module:
+    """What ``function`` of the Python file ``path`` returns (or the module of that name).
+
+    The file's folder can be imported from while this runs.
+    """
+    if not path.is_file():
+        raise ResarrayError(f"model file '{path}' does not exist: give file.py:function")
+    with _importable(path):
+        source = _execute(path)
+        build = getattr(source, function, None)
+        if isinstance(build, nn.Module):
+            return build
+        if not callable(build):
+            raise ResarrayError(
+                f"model file '{path}' has no function '{function}': define one that returns an "
+                "nn.Module"
+            )
+        try:
+            model = build()
+        except FAILURES as error:
+            raise ResarrayError(f"{function}() of '{path}' failed: {_what(error)}") from error
+    if not isinstance(model, nn.Module):
+        raise ResarrayError(
+            f"{function}() of '{path}' returned {type(model).__name__}: it must return an nn.Module"
+        )
+    return model
+
+
+def _execute(path: Path) -> object:
+    # A name of its own for each file, under which dataclasses and the like look it up.
+    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
+    loader = importlib.util.spec_from_file_location(f"{path.stem}_{digest}", path)
+    module = importlib.util.module_from_spec(loader)
+    sys.modules[loader.name] = module
+    try:
+        loader.loader.exec_module(module)
+    except FAILURES as error:
+        del sys.modules[loader.name]
+        raise ResarrayError(f"model file '{path}' cannot be imported: {_what(error)}") from error
+    return module
+
+
+@contextlib.contextmanager
+def _importable(path: Path) -> Iterator[None]:
+    """The file's folder first on the path; nothing written there, PyTorch's default kept."""
+    folder = str(path.resolve().parent)
+    for name in _brought:
+        sys.modules.pop(name, None)
+    before = set(sys.modules)
+    dtype, bytecode = torch.get_default_dtype(), sys.dont_write_bytecode
+    sys.path.insert(0, folder)
+    sys.dont_write_bytecode = True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = bytecode
+        torch.set_default_dtype(dtype)
+        if folder in sys.path:
+            sys.path.remove(folder)
+        _brought[:] = [name for name in set(sys.modules) - before if _lies_in(name, folder)]
+
+
+def _lies_in(name: str, folder: str) -> bool:
+    file = getattr(sys.modules[name], "__file__", None)
+    return isinstance(file, str) and Path(file).is_relative_to(folder)
+
+
+def _what(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return "it ends the program (sys.exit)"
+    text = reason(error)
+    name = type(error).__name__
+    return text if text == name else f"{name}: {text}"
+
+
+# -- what it says about its input ------------------------------------------------------------
+
+
+def attribute(model: nn.Module, name: str) -> object:
+    """An attribute of the module; None where it has none."""
+    try:
+        return getattr(model, name, None)
+    except FAILURES as error:  # of a property
+        raise ResarrayError(
+            f"attribute '{name}' of model '{type(model).__name__}' fails: {_what(error)}"
+        ) from error
+
+
+def per_channel(value: object, what: str) -> tuple[float, ...] | None:
+    """One number per channel (or one for all) from a number, a sequence, an array or a tensor of
+    any shape; None of None. ``what``, "mean" or "std", is what it is called."""
+    if value is None:
+        return None
+    numbers: tuple[float, ...] | None = None
+    try:
+        if not isinstance(value, str | bytes | bool):
+            tensor = value if isinstance(value, Tensor) else torch.tensor(value)
+            if tensor.numel() and not tensor.is_complex():
+                exact = torch.as_tensor(value, dtype=torch.float64)
+                numbers = tuple(exact.flatten().tolist())
+    except (TypeError, ValueError, RuntimeError):
+        pass
+    if not numbers:
+        raise ResarrayError(
+            f"{what} {_short(value)} is not one number, or one per channel: give them as 0.5 or "
+            "0.4,0.5,0.6 (in Python: (0.4, 0.5, 0.6))"
+        )
+    for number in numbers:
+        if not math.isfinite(number):
+            raise ResarrayError(f"{what} {number}: it must be a finite number")
+        if what == "mean" and not -1 <= number <= 1:
+            raise ResarrayError(
+                f"mean {number:g} is not of pixels scaled to 0..1: divide it, and std, by 255"
+            )
+        if what == "std" and not 1e-6 <= number <= 1e6:
+            raise ResarrayError(f"std {number:g}: it must be above 0 (0.000001 to 1000000)")
+    return numbers
+
+
+def input_channels(model: nn.Module, size: Size) -> int | None:
+    """Channels of the input by the first convolution, batch norm or linear layer that an image
+    reaches; None where that does not tell."""
+    found: list[int] = []
+
+    def look(module: nn.Module, inputs: tuple) -> None:
+        if isinstance(module, nn.Conv2d):
+            found.append(module.in_channels)
+        elif isinstance(module, nn.BatchNorm2d):
+            found.append(module.num_features)
+        elif module.in_features % math.prod(size) == 0:
+            found.append(module.in_features // math.prod(size))
+        raise _Reached
+
+    layers = [m for m in model.modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d | nn.Linear)]
+    hooks = [layer.register_forward_pre_hook(look) for layer in layers]
+    with torch.no_grad(), contextlib.suppress(*FAILURES, _Reached):
+        model(torch.zeros(1, 1, *size))
+    for hook in hooks:
+        hook.remove()
+    return found[0] if found else None
+
+
+class _Reached(BaseException):
+    """Ends a forward(); no Exception, which it might catch."""
+
+
+# -- whether it can be taken -----------------------------------------------------------------
+
+
+def unwrap(model: nn.Module) -> nn.Module:
+    """The network within `torch.compile`, `nn.DataParallel` and the like."""
+    while True:
+        inner = getattr(model, "_orig_mod", None)  # torch.compile
+        if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            inner = model.module
+        if not isinstance(inner, nn.Module):
+            return model
+        model = inner
+
+
+def plain(model: nn.Module, name: str) -> nn.Module:
+    """``model`` in float32 and evaluation mode.
+
+    `ResarrayError` names the first parameter or buffer that cannot be taken.
+    """
+    hint = "build() must return a network of plain float tensors on the CPU"
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ResarrayError(
+            f"model '{name}' is a TorchScript module: build() must return the nn.Module itself"
+        )
+    for label, module in model.named_modules():
+        if ".quantized" in type(module).__module__:
+            raise ResarrayError(f"model '{name}': module '{label}' is quantised already: {hint}")
+    for label, value in [*model.named_parameters(), *model.named_buffers()]:
+        if isinstance(value, nn.parameter.UninitializedTensorMixin):
+            raise ResarrayError(
+                f"model '{name}': '{label}' of a lazy module has no shape yet: call the network "
+                "once on an example before it is returned"
+            )
+        kind = odd_kind(value)
+        if kind is not None:
+            raise ResarrayError(f"model '{name}': '{label}' is {kind}: {hint}")
+        if value.device.type != "cpu":
+            raise ResarrayError(f"model '{name}': '{label}' is on device '{value.device}': {hint}")
+    try:
+        return model.float().eval()
+    except FAILURES as error:
+        raise ResarrayError(
+            f"model '{name}' cannot be made a float32 network ({_what(error)}): {hint}"
+        ) from error
+
+
+def require_finite(model: nn.Module, name: str) -> None:
+    """`ResarrayError` names the first parameter or buffer with NaN or infinity in it."""
+    for label, value in [*model.named_parameters(), *model.named_buffers()]:
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise ResarrayError(
+                f"model '{name}': '{label}' holds values that are not finite (NaN or infinity): "
+                "train it again, or give other --weights"
+            )
+
+
+def odd_kind(value: Tensor) -> str | None:
+    """What makes a tensor one that cannot be taken as float32; None: nothing."""
+    if value.is_quantized or value.dtype in _QUANTISED:
+        return f"quantised ({str(value.dtype).removeprefix('torch.')})"
+    if value.layout != torch.strided:
+        return f"sparse ({str(value.layout).removeprefix('torch.')})"
+    if value.is_complex():
+        return "complex"
+    return None
+
+
+_QUANTISED = (torch.quint8, torch.qint8, torch.qint32, torch.quint4x2, torch.quint2x4)
+
+
+class OneOutput(nn.Module):
+    """A network whose answer is the logits among what ``inner`` answers."""
+
+    def __init__(self, inner: nn.Module):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        return logits_of(self.inner(x))
+
+
+def logits_of(answer: object) -> object:
+    """The logits: ``answer`` itself; of a mapping, tuple or object what is called ``logits``, or
+    its only tensor; None where that is not clear."""
+    if isinstance(answer, Tensor):
+        return answer
+    if isinstance(answer, Mapping):
+        if isinstance(answer.get("logits"), Tensor):
+            return answer["logits"]
+        values = list(answer.values())
+    else:
+        if isinstance(getattr(answer, "logits", None), Tensor):
+            return answer.logits
+        values = list(answer) if isinstance(answer, tuple | list) else []
+    tensors = [value for value in values if isinstance(value, Tensor)]
+    return tensors[0] if len(tensors) == 1 else None
+
+
+def takes(model: nn.Module, shape: tuple[int, int, int]) -> bool:
+    """Whether forward() works on images of ``shape`` [C, H, W]."""
+    try:
+        forward(model, torch.zeros(2, *shape), "")
+    except ResarrayError:
+        return False
+    return True
+
+
+@torch.no_grad()
+def forward(model: nn.Module, x: Tensor, name: str) -> object:
+    """``model(x)``; where the user's forward() fails, the user's sentence."""
+    try:
+        return model(x)
+    except FAILURES as error:
+        raise ResarrayError(
+            f"forward() of model '{name}' fails on images {list(x.shape)} [N, C, H, W]: "
+            f"{_what(error)}; it must take float images, any number of them, and nothing else"
+        ) from error
+
+
+def one_output(model: nn.Module, shape: tuple[int, int, int], name: str) -> nn.Module:
+    """``model``, or a network that answers its logits, where it is tried on two images of ``shape``
+    [C, H, W]. `ResarrayError` where the logits [N, classes] are not among its answer."""
+    answer = forward(model, torch.zeros(2, *shape), name)
+    logits = logits_of(answer)
+    if logits is None:
+        raise ResarrayError(
+            f"forward() of model '{name}' returns {_kinds(answer)}: it must return one tensor, the "
+            "logits [N, classes], or a dict with that under 'logits'"
+        )
+    sizes = list(logits.shape)
+    if not sizes or sizes[0] != 2:
+        raise ResarrayError(
+            f"forward() of model '{name}' returns {sizes} for 2 images: it must return the logits "
+            "[N, classes] of any number of images"
+        )
+    return model if logits is answer else OneOutput(model)
+
+
+def _kinds(answer: object) -> str:
+    if isinstance(answer, Mapping):
+        return "a dict of " + _listed(f"'{key}'" for key in answer)
+    if isinstance(answer, tuple | list):
+        return f"a {type(answer).__name__} of " + _listed(type(value).__name__ for value in answer)
+    return "a value of type " + type(answer).__name__
+
+
+def _listed(words: Iterator[str]) -> str:
+    found = list(words)
+    return ", ".join(found[:6]) + (", ..." if len(found) > 6 else "") if found else "nothing"
+
+
+def _short(value: object) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,372 @@
+"""A user's network: its file, what it says about its input, and what is refused, and why."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from resarray.golden.models import find_model
+from resarray.golden.pipeline import build_network, prepare
+from resarray.golden.user_model import input_channels, load_module, per_channel
+from resarray.spec.errors import ResarrayError
+
+# A network of 3 channels, any size and 5 classes; cases change it before it is returned.
+FILE = """
+import sys
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, channels=3, change=None):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, 4, 3, padding=1)
+        self.bn = nn.BatchNorm2d(4)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(4, 5)
+        self.change = change or (lambda y: y)
+
+    def forward(self, x):
+        return self.change(self.fc(self.pool(self.bn(self.conv(x)).relu()).flatten(1)))
+
+def build():
+    torch.manual_seed(1)
+    m = Net()
+    {}
+    return m
+"""
+
+
+@pytest.fixture
+def images(tmp_path) -> str:
+    pixels = np.random.default_rng(3).integers(0, 256, (6, 8, 10, 3)).astype(np.uint8)
+    np.savez(tmp_path / "x.npz", x=pixels, y=np.arange(6) % 5)
+    return str(tmp_path / "x.npz")
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Writes a model file in which ``change`` is done to the network."""
+
+    def write(change: str = "") -> str:
+        (tmp_path / "net.py").write_text(FILE.format(change or "pass"))
+        return f"{tmp_path / 'net.py'}:build"
+
+    return write
+
+
+# -- the file --------------------------------------------------------------------------------
+
+
+def test_the_folder_is_importable_and_the_module_registered(tmp_path):
+    (tmp_path / "widths.py").write_text("WIDTH = 6\n")
+    file = tmp_path / "net.py"
+    file.write_text(
+        "from __future__ import annotations\n"
+        "from dataclasses import dataclass\n"
+        "from torch import nn\n"
+        "from widths import WIDTH\n"
+        "@dataclass\n"
+        "class Shape:\n"
+        "    width: int = WIDTH\n"
+        "def build():\n"
+        "    from widths import WIDTH\n"
+        "    return nn.Conv2d(3, Shape().width, 3)\n"
+    )
+    before = list(sys.path)
+    assert load_module(file, "build").out_channels == 6
+    assert sys.path == before
+    assert not list(tmp_path.glob("**/*.pyc"))
+
+
+def test_files_of_one_name_do_not_disturb_each_other(tmp_path):
+    found = []
+    for number in (1, 2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "widths.py").write_text(f"WIDTH = {number}\n")
+        (folder / "net.py").write_text(
+            "from torch import nn\nfrom widths import WIDTH\n"
+            "class Net(nn.Conv2d): pass\ndef build(): return Net(3, WIDTH, 3)\n"
+        )
+        found.append(load_module(folder / "net.py", "build"))
+    assert [model.out_channels for model in found] == [1, 2]
+    assert type(found[0]) is not type(found[1])
+    assert sys.modules[type(found[1]).__module__].Net is type(found[1])
+
+
+def test_the_defaults_of_pytorch_come_back(tmp_path):
+    file = tmp_path / "net.py"
+    file.write_text(
+        "import torch\ntorch.set_default_dtype(torch.float64)\n"
+        "def build(): return torch.nn.Conv2d(3, 2, 3)\n"
+    )
+    load_module(file, "build")
+    assert torch.get_default_dtype() == torch.float32
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch.compile
+def test_name_of_the_network(written, images):
+    assert find_model(written()).name == "Net"
+    assert build_network(written(), images=images).graph.name == "Net"
+    named = build_network(written(), images=images, name="my net")
+    assert named.graph.name == named.name == "my net"
+    assert find_model(written("m = torch.compile(m)")).name == "Net"
+    assert find_model(written("m = nn.DataParallel(m)")).name == "Net"
+    for name in ("", "a\x1b[1m", "x" * 99):
+        with pytest.raises(ResarrayError, match="1 to 80 characters"):
+            build_network(written(), images=images, name=name)
+
+
+# -- what it says about its input ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "value",
+    [0.5, (0.5,), [0.5], np.float32(0.5), np.array([[0.5]]), torch.tensor(0.5),
+     torch.full((1, 1, 1, 1), 0.5)],
+)  # fmt: skip
+def test_one_number_for_all_channels(value):
+    assert per_channel(value, "mean") == (0.5,)
+
+
+def test_numbers_per_channel():
+    assert per_channel((0.485, 0.456, 0.406), "mean") == (0.485, 0.456, 0.406)
+    exact = torch.tensor([0.25, 0.5, 0.75]).view(1, 3, 1, 1)
+    assert per_channel(exact, "std") == (0.25, 0.5, 0.75)
+    assert per_channel(None, "std") is None
+
+
+@pytest.mark.parametrize(
+    ("what", "value", "message"),
+    [
+        ("mean", "0.5", "not one number, or one per channel"),
+        ("mean", [], "not one number"),
+        ("mean", True, "not one number"),
+        ("mean", 1j, "not one number"),
+        ("mean", ["a"], "not one number"),
+        ("mean", float("inf"), "must be a finite number"),
+        ("mean", 123.7, "not of pixels scaled to 0..1"),
+        ("std", float("nan"), "must be a finite number"),
+        ("std", 0.0, "must be above 0"),
+        ("std", (0.2, -0.2, 0.2), "std -0.2: it must be above 0"),
+    ],
+)
+def test_numbers_that_are_none(what, value, message):
+    with pytest.raises(ResarrayError, match=message):
+        per_channel(value, what)
+
+
+@pytest.mark.parametrize("value", ["12", "(12, 12)", "[12, 12]", "torch.Size([12, 12])"])
+def test_input_size(written, value):
+    assert find_model(written(f"m.input_size = {value}")).input_size == (12, 12)
+
+
+@pytest.mark.parametrize("value", ["'big'", "8.5", "(8,)", "(3, 8, 8)", "True", "[8, None]"])
+def test_input_size_that_is_none(written, value):
+    with pytest.raises(ResarrayError, match=r"input_size of model 'Net': .* is no size: give"):
+        find_model(written(f"m.input_size = {value}"))
+
+
+def test_size_is_that_of_the_pictures(written, images):
+    network = build_network(written(), images=images)
+    assert network.input_size == (8, 10)
+    assert build_network(written("m.input_size = 9"), images=images).input_size == (9, 9)
+    given = build_network(written("m.input_size = 9"), images=images, input_size=(7, 20))
+    assert given.input_size == (7, 20)
+
+
+def test_normalisation_that_is_assumed_is_said(written, images):
+    (warning,) = build_network(written(), images=images).warnings
+    assert "mean and std are not known" in warning
+    assert "ImageNet's are assumed (mean 0.485, 0.456, 0.406, std" in warning
+    (warning,) = build_network(written("m.std = 0.2"), images=images).warnings
+    assert warning.startswith("mean is not known")
+    assert not build_network(written("m.mean, m.std = 0, 1"), images=images).warnings
+    options = {"images": images, "mean": 0.5, "std": (0.1, 0.2, 0.3)}
+    network = build_network(written("m.mean, m.std = 0, 1"), **options)
+    assert (network.mean, network.std) == ((0.5,) * 3, (0.1, 0.2, 0.3))
+    with pytest.raises(ResarrayError, match="mean has 2 values, model 'Net' takes 3 channels"):
+        build_network(written(), images=images, mean=(0.1, 0.2))
+
+
+def test_channels_of_the_input(tmp_path):
+    from torch import nn
+
+    assert input_channels(nn.Sequential(nn.Conv2d(7, 4, 3)), (8, 8)) == 7
+    assert input_channels(nn.Sequential(nn.BatchNorm2d(5), nn.Conv2d(5, 4, 3)), (8, 8)) == 5
+    assert input_channels(nn.Sequential(nn.Flatten(), nn.Linear(84, 4)), (4, 7)) == 3
+    assert input_channels(nn.Sequential(nn.Flatten(), nn.Linear(85, 4)), (4, 7)) is None
+
+    class Backwards(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.last, self.first = nn.Conv2d(6, 3, 3), nn.Conv2d(2, 6, 3)
+
+        def forward(self, x):
+            return self.last(self.first(x))
+
+    assert input_channels(Backwards(), (8, 8)) == 2
+
+
+MLP = """
+import torch
+from torch import nn
+def build():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 16), nn.ReLU(), nn.Linear(16, 5))
+class Bare(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.w = nn.Parameter(torch.ones(4, CHANNELS))
+    def forward(self, x):
+        return nn.functional.linear(nn.functional.adaptive_avg_pool2d(x, 1).flatten(1), self.w)
+CHANNELS = 3
+class Any(nn.Module):
+    def forward(self, x):
+        return x.mean((2, 3))
+def told():
+    m = Any()
+    m.channels = 2
+    return m
+"""
+
+
+def test_a_network_without_a_convolution(tmp_path):
+    file = tmp_path / "mlp.py"
+    file.write_text(MLP)
+    rng = np.random.default_rng(1)
+    np.savez(tmp_path / "x.npz", x=rng.integers(0, 256, (3, 28, 28, 1)).astype(np.uint8))
+    network = build_network(f"{file}:build", images=str(tmp_path / "x.npz"))
+    assert network.graph.tensors[network.graph.input].shape == (1, 28, 28)
+    # Nothing but its images or itself can tell.
+    np.save(tmp_path / "x.npy", rng.normal(size=(4, 3, 6, 6)))
+    network = build_network(f"{file}:Bare", images=str(tmp_path / "x.npy"))
+    assert network.graph.tensors[network.graph.input].shape == (3, 6, 6)
+    (tmp_path / "pictures").mkdir()
+    Image.fromarray(np.zeros((6, 6), np.uint8)).save(tmp_path / "pictures" / "a.png")
+    # Of grey and colour, only one works.
+    network = build_network(f"{file}:Bare", images=str(tmp_path / "pictures"))
+    assert network.graph.tensors[network.graph.input].shape == (3, 6, 6)
+    with pytest.raises(ResarrayError, match="set the module's attribute channels"):
+        build_network(f"{file}:Any", images=str(tmp_path / "pictures"))
+    with pytest.raises(ResarrayError, match="have 1 or 3 channels, the network takes 2 channels"):
+        build_network(f"{file}:told", images=str(tmp_path / "pictures"), mean=0.5, std=0.5)
+
+
+def test_one_channel_and_view(tmp_path):
+    """PyTorch must not take the strides of a single channel for channels last."""
+    file = tmp_path / "net.py"
+    file.write_text(
+        "import torch\nfrom torch import nn\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.conv, self.fc = nn.Conv2d(1, 4, 3), nn.Linear(4 * 36, 10)\n"
+        "    def forward(self, x):\n"
+        "        x = torch.relu(self.conv(x))\n"
+        "        return self.fc(x.view(x.size(0), -1))\n"
+    )
+    assert prepare(f"{file}:Net", input_size=8, count=2).float_logits.shape == (2, 10)
+
+
+# -- whether it can be taken -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("change", ["m.half()", "m.double()", "m.bfloat16()", "m.train()"])
+def test_other_precisions(written, images, change):
+    network = build_network(written(change), images=images)
+    assert all(p.dtype == torch.float32 for p in network.float_model.parameters())
+    assert not network.float_model.training
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["{'logits': y, 'features': y + 1}", "{'out': y}", "(y,)", "[y, None]", "y.float()",
+     "__import__('types').SimpleNamespace(logits=y)"],
+)  # fmt: skip
+def test_answers_that_hold_the_logits(written, images, change):
+    plain = prepare(written(), images=images)
+    found = prepare(written(f"m.change = lambda y: {change}"), images=images)
+    np.testing.assert_array_equal(found.float_logits, plain.float_logits)
+    assert [op.name for op in found.graph.ops] == [op.name for op in plain.graph.ops]
+
+
+REFUSED = {
+    "m.change = lambda y: {'a': y, 'b': y}": "returns a dict of 'a', 'b': it must return one",
+    "m.change = lambda y: (y, y)": "returns a tuple of Tensor, Tensor",
+    "m.change = lambda y: None": "returns a value of type NoneType",
+    "m.change = lambda y: y.sum()": r"returns \[\] for 2 images",
+    "m.change = lambda y: y[:1]": r"returns \[1, 5\] for 2 images",
+    "m.change = lambda y: 1 / 0": "forward.. of model 'Net' fails .*ZeroDivisionError",
+    "m.change = lambda y: sys.exit()": "forward.. of model 'Net' fails .*it ends the program",
+    "m.change = lambda y: y if y.sum() > 0 else -y": "without data-dependent control flow",
+    "m.change = lambda y: y + torch.rand(1)": "aten.rand",
+    "m.forward = lambda x, y: x": "missing 1 required positional argument: 'y'",
+    "m.conv.weight.data[0] = float('nan')": "'conv.weight' holds values that are not finite",
+    "m.bn.running_var[1] = float('inf')": "'bn.running_var' holds values that are not finite",
+    "m.fc.weight = nn.Parameter(m.fc.weight.data.to_sparse())": "'fc.weight' is sparse",
+    "m.register_buffer('c', torch.ones(1, dtype=torch.complex64))": "'c' is complex",
+    "m.to('meta')": "'conv.weight' is on device 'meta'",
+    "m.conv = nn.LazyConv2d(4, 3)": "'conv.weight' of a lazy module has no shape yet",
+    "m = torch.jit.trace(m, torch.zeros(1, 3, 8, 8))": "is a TorchScript module",
+    "Net.mean = property(lambda m: 1 / 0)": "attribute 'mean' of model 'Net' fails: ZeroDivision",
+    "m = [m]": "returned list: it must return an nn.Module",
+    "sys.exit(3)": r"build\(\) of .* failed: it ends the program \(sys.exit\)",
+    "m.input_size = 1024": "input size 1024: model 'Net' takes 1 to 1023 pixels",
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("change", REFUSED)
+def test_refused_by_what_is_wrong(written, images, change, capfd):
+    with pytest.raises(ResarrayError, match=REFUSED[change]) as error:
+        build_network(written(change), images=images)
+    assert "\n" not in str(error.value)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_quantised_buffer_is_refused(written, images):
+    buffer = "torch._empty_affine_quantized([2], scale=1, zero_point=0, dtype=torch.qint8)"
+    with pytest.raises(ResarrayError, match="'q' is quantised"):
+        build_network(written(f"m.register_buffer('q', {buffer})"), images=images)
+
+
+def test_what_export_does_not_see_is_found(written, images):
+    """A network that computes something else for more images."""
+    change = "m.register_forward_hook(lambda m, i, y: y[:, [1, 0, 2, 3, 4]] if len(y) > 3 else y)"
+    with pytest.raises(ResarrayError, match="computes something else than the operators"):
+        build_network(written(change), images=images)
+
+
+def test_sys_exit_in_the_file(tmp_path):
+    (tmp_path / "net.py").write_text("import sys\nsys.exit()\n")
+    with pytest.raises(ResarrayError, match=r"cannot be imported: it ends the program"):
+        find_model(f"{tmp_path / 'net.py'}:build")
+
+
+def test_ranges_do_not_depend_on_the_images_that_run(written, images):
+    graphs = [build_network(written(), images=images, count=count).graph for count in (1, 3, 6)]
+    for graph in graphs[1:]:
+        assert graph.tensors == graphs[0].tensors
+    few = build_network(written(), images=images, calibration_count=2).graph
+    assert few.tensors != graphs[0].tensors
+
+
+def test_calibration_by_other_images(written, images, tmp_path):
+    dark = np.random.default_rng(0).integers(0, 9, (4, 8, 10, 3)).astype(np.uint8)
+    np.savez(tmp_path / "dark.npz", x=dark, y=np.full(4, 900))
+    other = build_network(written(), images=images, calibration_images=str(tmp_path / "dark.npz"))
+    assert other.graph.tensors != build_network(written(), images=images).graph.tensors
+    alone = build_network(written(), calibration_images=str(tmp_path / "dark.npz"))
+    assert alone.graph.tensors == other.graph.tensors
+    assert alone.source.labels is None
+
+
+def test_class_names(written, images):
+    named = build_network(written(), images=images, classes=list("abcde"))
+    assert named.class_names == list("abcde")
+    with pytest.raises(ResarrayError, match="4 class names are given, model 'Net' has 5 classes"):
+        build_network(written(), images=images, classes=list("abcd"))
