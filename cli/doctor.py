@@ -87,11 +87,11 @@ def doctor(json_path: Path | None, console: Console, clear_cache: bool = False) 
     tools = [asdict(entry) for entry in found]
     write_json(json_path, {"ready": not missing, "cache": kept, "tools": tools})
     (_print_table if console.is_terminal else _print_lines)(found, console)
-    console.print(
+    place = (
         f"cache of builds: {kept['folder']}, {kept['bytes'] / 2**20:,.0f} MiB of at most "
-        f"{kept['limit_bytes'] / 2**20:,.0f} MiB",
-        markup=False, highlight=False, soft_wrap=True,
-    )  # fmt: skip
+        f"{kept['limit_bytes'] / 2**20:,.0f} MiB"
+    )
+    console.print(Text(_broken(place, console)), soft_wrap=True)
     verdict = (
         f"'resarray sim' and 'make test' cannot run: {', '.join(e.name for e in missing)} missing"
         if missing
@@ -261,11 +261,16 @@ def _print_lines(found: list[Finding], console: Console) -> None:
         status, style = _status(entry)
         facts = [entry.version, entry.where, f"needed by {entry.needed_by}", entry.get]
         line = f"{status}: {entry.name}: {'; '.join(fact for fact in facts if fact)}"
-        if console.is_terminal:
-            line = textwrap.fill(
-                line, console.width, subsequent_indent="    ", break_long_words=False,
-                break_on_hyphens=False,
-            )  # fmt: skip
-        text = Text(line)
+        text = Text(_broken(line, console))
         text.stylize(style if console.is_terminal else "", 0, len(status))
         console.print(text, soft_wrap=True)
+
+
+def _broken(line: str, console: Console) -> str:
+    """``line`` as it is, or on a terminal in as many as it takes, broken between words."""
+    if not console.is_terminal:
+        return line
+    return textwrap.fill(
+        line, console.width, subsequent_indent="    ", break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip

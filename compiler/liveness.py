@@ -18,12 +18,10 @@ from resarray.spec.isa import WAITS, Engine
 
 from .program import Instruction, words_given
 
+LOAD, WEIGHTS, RESIDUAL, COMPUTE, DRAIN, STORE = (int(engine) for engine in Engine)
 # Who puts words into the FIFO that an engine takes from.
-WRITERS = {
-    Engine.COMPUTE: Engine.WEIGHTS,
-    Engine.DRAIN: Engine.RESIDUAL,
-    Engine.STORE: Engine.DRAIN,
-}
+WRITERS = {COMPUTE: WEIGHTS, DRAIN: RESIDUAL, STORE: DRAIN}
+_AWAITED = [tuple(None if a is None else int(a) for a in WAITS[engine]) for engine in Engine]
 
 
 class Deadlock(AssertionError):
@@ -64,18 +62,18 @@ class _Run:
         self.config = config
         self.program = instructions
         self.fetched = 0
-        self.queues: dict[Engine, deque[tuple[Instruction, int]]] = {e: deque() for e in Engine}
-        self.jobs: dict[Engine, _Job | None] = dict.fromkeys(Engine)
-        self.done = dict.fromkeys(Engine, 0)
+        # By engine; lists, since an enumeration's members are slow as keys.
+        self.queues: list[deque[tuple[Instruction, int]]] = [deque() for _ in Engine]
+        self.jobs: list[_Job | None] = [None for _ in Engine]
+        self.done = [0 for _ in Engine]
         # A reader asks for a burst only when there is room for all of it: the last words of its
         # FIFO may stay free. The output FIFO holds its writer back up to two words early.
         unused = config.burst_words - 1
         weights = _Fifo(config.weight_words - unused)
         residual = _Fifo(config.residual_words - unused)
         output = _Fifo(config.output_words - 2)
-        fifos = {Engine.COMPUTE: weights, Engine.DRAIN: residual, Engine.STORE: output}
-        self.inputs = fifos
-        self.outputs = {WRITERS[reader]: fifo for reader, fifo in fifos.items()}
+        self.inputs: list[_Fifo | None] = [None, None, None, weights, residual, output]
+        self.outputs: list[_Fifo | None] = [None, weights, residual, None, output, None]
 
     def run(self) -> None:
         # Until no engine and no fetch can take a step. Each pass but the last makes progress, and
@@ -83,11 +81,10 @@ class _Run:
         moved = True
         while moved:
             moved = self._fetch()
-            for engine in Engine:
+            for engine in range(len(Engine)):
                 while self._step(engine):
                     moved = True
-        left = {e: self.queues[e] for e in Engine if self.queues[e] or self.jobs[e]}
-        if self.fetched < len(self.program) or left:
+        if self.fetched < len(self.program) or any(self.queues) or any(self.jobs):
             states = ", ".join(
                 f"{e.name} {self.done[e]} done, {len(self.queues[e])} queued" for e in Engine
             )
@@ -95,7 +92,7 @@ class _Run:
                 f"no engine can go on after {self.fetched} of {len(self.program)} instructions: "
                 f"{states}"
             )
-        for name, fifo in zip(("weight", "residual", "output"), self.inputs.values(), strict=True):
+        for name, fifo in zip(("weight", "residual", "output"), self.inputs[COMPUTE:], strict=True):
             if fifo.words:
                 raise Deadlock(f"{fifo.words} words are left in the {name} FIFO")
 
@@ -110,7 +107,7 @@ class _Run:
             queue.append((instruction, words_given(self.program, self.fetched - 1)))
         return self.fetched > start
 
-    def _step(self, engine: Engine) -> bool:
+    def _step(self, engine: int) -> bool:
         """Begin an instruction, move what words can be moved, or complete it."""
         job = self.jobs[engine]
         if job is None:
@@ -126,25 +123,25 @@ class _Run:
         self.done[engine] += 1
         return True
 
-    def _may_start(self, engine: Engine, fields: dict[str, int]) -> bool:
-        return all(
-            awaited is None or self.done[awaited] >= fields.get(wait, 0)
-            for wait, awaited in zip(("wait_a", "wait_b"), WAITS[engine], strict=True)
+    def _may_start(self, engine: int, fields: dict[str, int]) -> bool:
+        a, b = _AWAITED[engine]
+        return (a is None or self.done[a] >= fields.get("wait_a", 0)) and (
+            b is None or self.done[b] >= fields.get("wait_b", 0)
         )
 
     def _taken(self, instruction: Instruction) -> int:
         fields, config = instruction.fields, self.config
-        if instruction.engine == Engine.COMPUTE:
+        if instruction.engine == COMPUTE:
             params = config.columns * config.param_words if fields["params"] else 0
             return params + fields["k_tiles"] * config.columns
-        if instruction.engine == Engine.DRAIN:
+        if instruction.engine == DRAIN:
             return _residual_words(instruction)
-        return instruction.words if instruction.engine == Engine.STORE else 0
+        return instruction.words if instruction.engine == STORE else 0
 
-    def _move(self, engine: Engine, job: _Job) -> bool:
+    def _move(self, engine: int, job: _Job) -> bool:
         """Words, as many as can move one after the other; whether any moved."""
         before = job.takes, job.gives
-        if engine == Engine.DRAIN:
+        if engine == DRAIN:
             self._move_drain(job)
         elif job.takes:
             job.takes -= self._take(engine, job.takes)
@@ -155,11 +152,11 @@ class _Run:
             job.gives -= given
         return before != (job.takes, job.gives)
 
-    def _take(self, engine: Engine, wanted: int) -> int:
+    def _take(self, engine: int, wanted: int) -> int:
         """Takes at most ``wanted`` words: of the FIFO, and those that pass through it where its
         writer is at work."""
         fifo, writer = self.inputs[engine], self.jobs[WRITERS[engine]]
-        if writer is not None and WRITERS[engine] != Engine.DRAIN:
+        if writer is not None and WRITERS[engine] != DRAIN:
             passing = min(max(0, wanted - fifo.words), writer.gives)
             fifo.put += passing
             writer.gives -= passing
@@ -170,10 +167,10 @@ class _Run:
     def _move_drain(self, job: _Job) -> None:
         """A drain takes a residual word where it has room for the word that this gives. That a pool
         gives it later harms nobody: see `_require_residuals`."""
-        fifo, store = self.outputs[Engine.DRAIN], self.jobs[Engine.STORE]
+        fifo, store = self.outputs[DRAIN], self.jobs[STORE]
         room = fifo.room + (0 if store is None else store.takes)
         if job.takes:
-            words = self._take(Engine.DRAIN, min(job.takes, room) if job.gives else job.takes)
+            words = self._take(DRAIN, min(job.takes, room) if job.gives else job.takes)
             job.takes -= words
             words = min(words, job.gives) if job.takes else min(job.gives, room)
         else:
@@ -194,7 +191,7 @@ def _require_residuals(instructions: list[Instruction]) -> None:
     for index, instruction in enumerate(instructions):
         if instruction.engine == Engine.RESIDUAL:
             brought += instruction.words
-        elif instruction.engine == Engine.DRAIN:
+        elif instruction.engine == DRAIN:
             taken += _residual_words(instruction)
             if taken > brought and instruction.fields.get("pool"):
                 raise Deadlock(f"instruction {index} takes residuals that only later ones bring")

@@ -146,7 +146,7 @@ def test_table_on_a_terminal(monkeypatch, no_colour):
     if no_colour:
         monkeypatch.setenv("NO_COLOR", "1")
     file = io.StringIO()
-    assert doctor.doctor(None, Console(file=file, force_terminal=True, width=300)) is False
+    assert doctor.doctor(None, Console(file=file, force_terminal=True, width=500)) is False
     text = file.getvalue()
     assert "how to get it" in text
     assert "apt install g++" in text

@@ -127,8 +127,14 @@ def test_two_outputs_that_are_one_file(desk, capsys, arguments, message):
         (["doctor", "--json", "no/such/x.json"], "there is no folder 'no/such'; make it first"),
         (["compile", *MODEL, "-o", "no/x.rsa"], "there is no folder 'no'; make it first"),
         (["report", "result.json", "--out", "no/such"], "there is no folder 'no'; make it first"),
-        (["train", "resnet8", "-o", "r8.txt"], "the name must end in .pth, .pt or .th"),
-        (["train", "resnet8", "-o", "r8.safetensors"], "the name must end in .pth, .pt or .th"),
+        (
+            ["train", "resnet8", "-o", "r8.txt"],
+            "the name must end in .pth, .pt, .th, .ckpt or .bin",
+        ),
+        (
+            ["train", "resnet8", "-o", "r8.safetensors"],
+            "the name must end in .pth, .pt, .th, .ckpt or .bin",
+        ),
     ],
 )
 def test_what_is_not_replaced_or_made(desk, capsys, arguments, message):
