@@ -94,12 +94,17 @@ def place_kept(
         last, length = readers.get(layer.output, index), words[layer.output]
         if last == index:
             continue
+        # All that is still needed here meets whatever this layer makes: the first gap is the place.
+        taken = sorted((k.start, k.stop) for k in kept.values() if k.last_layer >= index)
+        start = at = 0
         for image in range(batch):
-            for start in sorted({0, *(k.stop for k in kept.values())}):
-                place = Kept(start, start + length, index, last)
-                if place.stop <= size and not any(map(place.meets, kept.values())):
-                    kept[layer.output, image] = place
-                    break
+            while at < len(taken) and taken[at][0] < start + length:
+                start = max(start, taken[at][1])
+                at += 1
+            if start + length > size:
+                break
+            kept[layer.output, image] = Kept(start, start + length, index, last)
+            start += length
     return kept
 
 

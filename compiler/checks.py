@@ -22,8 +22,11 @@ MAX_POOLS = ((2, 0), (3, 0), (3, 1))  # kernel, padding
 def check_graph(graph: QGraph) -> None:
     """`ResarrayError` for a value, shape or size that hardware cannot compute, and for an operator
     whose operands nothing before it makes."""
-    made = {graph.input}
+    made, names = {graph.input}, set()
     for op in graph.ops:
+        if op.name in names:
+            raise _refuse(op, "another operator has the same name", "give it one of its own")
+        names.add(op.name)
         for name in (op.input, getattr(op, "residual", None)):
             if name is not None:
                 _check_tensor(graph, op, name)
@@ -34,10 +37,10 @@ def check_graph(graph: QGraph) -> None:
             raise _refuse(op, f"its output '{op.output}' is there already")
         made.add(op.output)
         _check_op(graph, op)
-    if graph.output not in made:
+    if graph.output not in made - {graph.input}:
         raise ResarrayError(
-            f"graph '{graph.name}': nothing makes its output '{graph.output}'; quantise the model "
-            "again"
+            f"graph '{graph.name}': no operator makes its output '{graph.output}': quantise the "
+            "model again"
         )
 
 
@@ -88,6 +91,8 @@ def _check_conv(graph: QGraph, op: QConv) -> None:
         raise _refuse(op, f"weights are {op.weight.dtype} of {op.weight.ndim} dimensions, int8 "
                       "[Cout][Cin][kh][kw] is needed")  # fmt: skip
     cout, cin, kh, kw = op.weight.shape
+    if not op.weight.size:
+        raise _refuse(op, f"weights of {list(op.weight.shape)} are empty")
     if (cin, cout) != (source.shape[0], output.shape[0]):
         raise _refuse(
             op,
@@ -111,6 +116,8 @@ def _check_conv(graph: QGraph, op: QConv) -> None:
         if np.shape(getattr(op, name)) != (cout,):
             raise _refuse(op, f"{name} has shape {list(np.shape(getattr(op, name)))}, [{cout}] is "
                           "needed")  # fmt: skip
+    if np.asarray(op.bias).dtype.kind not in "iu":
+        raise _refuse(op, f"bias is {np.asarray(op.bias).dtype}, integers are needed")
     _check_clamp(op)
     _check_factors(op, op.mult, op.shift)
     _check_residual(graph, op)
@@ -155,6 +162,8 @@ def _check_factors(op: QOp, mult, shift, what: str = "factor") -> None:
 
 def _check_residual(graph: QGraph, op: QConv | QAdd) -> None:
     if op.residual is None:
+        if isinstance(op, QAdd):
+            raise _refuse(op, "an addition has no second operand")
         return
     _check_factors(op, op.res_mult, op.res_shift, "residual factor")
     shape, expected = graph.tensors[op.residual].shape, graph.tensors[op.output].shape

@@ -15,11 +15,13 @@ _STATUS = [
     if r.access == "ro" and r.name not in ("ID", "VERSION", "HASH_LO", "HASH_HI")
 ]  # fmt: skip
 RECORD_WORDS = len(registers.PROFILE_FIELDS)
+# To the response: a start has taken effect by then, so a read behind it finds no stale STATUS.
+WRITE_CYCLES = 6
 
 
 class RegisterFile(wiring.Component):
-    """One access at a time: a write takes 2 cycles, a read 6. Unknown
-    addresses read as 0 and ignore writes.
+    """One access at a time: a write takes WRITE_CYCLES, a read 6. Unknown addresses read as 0 and
+    ignore writes.
 
     Members
     -------
@@ -50,16 +52,18 @@ class RegisterFile(wiring.Component):
 
         # Writes: address and data are taken together. A cycle later the register is chosen, byte by
         # byte; they act in the next.
-        write = Signal()
+        write, writing = Signal(), Signal()
         m.d.comb += [
-            write.eq(bus.awvalid & bus.wvalid & ~bus.bvalid),
+            write.eq(bus.awvalid & bus.wvalid & ~writing),
             bus.awready.eq(write),
             bus.wready.eq(write),
         ]
-        with m.If(write):
+        with m.If(delay(m, write, WRITE_CYCLES - 1, "answered")):
             m.d.sync += bus.bvalid.eq(1)
-        with m.Elif(bus.bready):
-            m.d.sync += bus.bvalid.eq(0)
+        with m.Elif(bus.bvalid & bus.bready):
+            m.d.sync += [bus.bvalid.eq(0), writing.eq(0)]
+        with m.If(write):
+            m.d.sync += writing.eq(1)
         written = delay(m, write, 1, "written")
         at, value, strobe = (
             delay(m, signal, 1, name, reset_less=True)

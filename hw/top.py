@@ -337,7 +337,7 @@ class Accelerator(wiring.Component):
         # goes the same way, and through a register to the register file.
         done, failed, active = Signal(), Signal(), Signal()
         start, starting = Signal(), Signal(3)
-        m.d.comb += start.eq(regs.start & core.quiet & ~active)
+        m.d.comb += start.eq(regs.start & core.quiet & ~active & ~settling.any())
         m.d.sync += starting.eq(Cat(start, starting))
         reset = Signal(init=1)
         m.d.sync += reset.eq(start)
@@ -348,7 +348,8 @@ class Accelerator(wiring.Component):
         for name, rst in (("core", own), ("registers", cleared)):
             m.domains += (domain := ClockDomain(name, local=True))
             m.d.comb += [domain.clk.eq(ClockSignal()), domain.rst.eq(rst)]
-        m.d.comb += failed.eq(core.error_cause != ErrorCause.NONE)
+        # The error of the program before is there until the core's reset has reached it.
+        m.d.comb += failed.eq((core.error_cause != ErrorCause.NONE) & ~(start | starting.any()))
         # Settings do not change between their write and the start that follows it.
         word = exact_log2(self._config.rows)
         mem_end = Signal(33, reset_less=True)
@@ -368,6 +369,8 @@ class Accelerator(wiring.Component):
             m.d.sync += active.eq(0)
         with m.If(start | starting.any()):
             m.d.sync += [done.eq(0), active.eq(1)]
+        with m.If(settling.any()):  # of what the units still hand on
+            m.d.sync += [done.eq(0), active.eq(0)]
         m.d.comb += [
             regs.status.eq(Cat(active, done, failed)),
             self.irq.eq((done | (failed & ~active)) & regs.irq_enable[0]),

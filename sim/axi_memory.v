@@ -113,6 +113,7 @@ module axi_memory #(
         if (load) begin
             $sformat(file_name, "job%0d.mem", job);
             $readmemh(file_name, mem, 0, load_words - 1);
+            violations <= 0;  // not by a reset, which must not hide them
         end
         if (dump) begin
             $sformat(file_name, "job%0d.dump", job);
@@ -123,7 +124,6 @@ module axi_memory #(
             {awready, wready, bvalid, arready, rvalid} <= 0;
             {bresp, rresp, rlast} <= 0;
             rdata <= 0;
-            violations <= 0;
             {ar_head, ar_tail, ar_beat, r_head, r_tail} = 0;
             {aw_head, aw_tail, aw_beat, w_head, w_tail, b_head, b_tail, w_bad} = 0;
             {now, credit, writes_turn, pause} = 0;

@@ -3,7 +3,8 @@
 Reads ``jobs.json`` in the working folder, a list of::
 
     {index, load_words, dump: [first, last], registers: {name: value}, hash, settings: {latency,
-     rate, stall, seed}, watchdog_cycles, chunk_cycles, window, resets: [[cycle, cycles], ...]}
+     rate, stall, seed}, watchdog_cycles, chunk_cycles, window, resets: [[cycle, cycles], ...],
+     earlier: [{register: value}, ...]}
 
 loads ``job<index>.mem``, runs it to the interrupt, dumps ``job<index>.dump`` and writes
 ``job<index>.json``: ``{registers: {name: value}, profile: [[...]], seconds, violations}`` or
@@ -27,6 +28,7 @@ from resarray.spec.registers import (
     PROFILE_OFFSET,
     PROFILE_RECORD_BYTES,
     REGISTERS,
+    STATUS_BUSY,
     STATUS_DONE,
     STATUS_ERROR,
     VERSION,
@@ -143,11 +145,14 @@ async def strobe(dut, signal) -> None:
     await RisingEdge(dut.clk)
 
 
-async def start(registers: Registers, job: dict) -> None:
-    """Settings and start of the program."""
-    for name, value in job["registers"].items():
+async def start(registers: Registers, job: dict, changes: dict[str, int] | None = None) -> None:
+    """Settings, with ``changes``, and start of the program."""
+    for name, value in (job["registers"] | (changes or {})).items():
         await registers.write(name, value)
     await registers.write("CTRL", 1)
+    status = await registers.read("STATUS")
+    if status & STATUS_BUSY and status != STATUS_BUSY:
+        raise Failure(f"STATUS is {status:#x} after a start: what the program before left")
 
 
 async def run_job(dut, job: dict) -> dict:
@@ -167,7 +172,7 @@ async def run_job(dut, job: dict) -> dict:
     await RisingEdge(dut.clk)
 
     await identify(registers, job)
-    for cycle, cycles in job["resets"]:
+    for index, (cycle, cycles) in enumerate(job["resets"]):
         await start(registers, job)
         await ClockCycles(dut.clk, cycle)
         dut.rst.value = 1
@@ -175,6 +180,14 @@ async def run_job(dut, job: dict) -> dict:
         await ClockCycles(dut.clk, cycles)
         dut.rst.value = 0
         await ClockCycles(dut.clk, 2)  # the harness is reset by then, the accelerator not yet
+        # Now and then the next start comes at once instead.
+        if index % 3 and (status := await registers.read("STATUS")):
+            raise Failure(f"STATUS is {status:#x} after a reset")
+    for settings in job["earlier"]:
+        await start(registers, job, settings)
+        await wait_for_interrupt(dut, registers, job)
+        while await registers.read("STATUS") & STATUS_BUSY:
+            pass
     started = time.monotonic()
     await start(registers, job)
     await wait_for_interrupt(dut, registers, job)

@@ -79,6 +79,7 @@ def run(
     windows: int | None = None,
     waves: Waves | None = None,
     resets: Sequence[tuple[int, int]] = (),
+    earlier: Sequence[dict[str, int]] = (),
     note: Callable[[str], None] = lambda text: None,
     progress: Progress = lambda job, cycles: None,
 ) -> RunResult:
@@ -92,6 +93,7 @@ def run(
         windows=windows,
         waves=waves,
         resets=resets,
+        earlier=earlier,
         note=note,
         progress=progress,
     )[0]
@@ -107,6 +109,7 @@ def run_many(
     windows: int | None = None,
     waves: Waves | None = None,
     resets: Sequence[tuple[int, int]] = (),
+    earlier: Sequence[dict[str, int]] = (),
     note: Callable[[str], None] = lambda text: None,
     progress: Progress = lambda job, cycles: None,
     compiled: build.Compiled = lambda files, of: None,
@@ -121,6 +124,8 @@ def run_many(
     waves:           write these waveforms of the first program; None: none
     resets:          (cycle, cycles): each program is started, reset after ``cycle`` cycles for so
                      many, and started anew; one after the other
+    earlier:         each program runs with these settings changed before, without a reset between;
+                     how that ends does not matter
     note, progress:  told what is being built, and how far a program is
     compiled:        told how far the simulation's compilation is, where it has to be built
 
@@ -145,6 +150,7 @@ def run_many(
                 "chunk_cycles": CHUNK_CYCLES[simulator],
                 "window": _window(image, windows),
                 "resets": list(resets),
+                "earlier": list(earlier),
             }
             for index, (image, _) in enumerate(programs)
         ]

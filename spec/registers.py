@@ -47,7 +47,7 @@ _REGISTERS = [
     Register("IRQ_ENABLE", 0x18, "rw", "bit 0: interrupt while done or error"),
     Register("ERROR_CAUSE", 0x20, "ro", "see ErrorCause"),
     Register("ERROR_ENGINE", 0x24, "ro", "engine at fault; 6: instruction fetch"),
-    Register("ERROR_ADDR", 0x28, "ro", "byte offset of the burst at fault"),
+    Register("ERROR_ADDR", 0x28, "ro", "byte offset of the burst at fault, modulo 2**32"),
     Register("MEM_BASE", 0x30, "rw", "bus address of offset 0, a multiple of 4 KiB"),
     Register("MEM_SIZE", 0x34, "rw", "bytes that may be read, from MEM_BASE on"),
     Register("WRITE_BASE", 0x38, "rw", "first byte offset that may be written, in whole words"),

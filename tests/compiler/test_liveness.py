@@ -58,6 +58,12 @@ STUCK = {
     "weights come later": [*[compute()] * 6, weights(24)],
     # The queue fills up with WEIGHTS, so the fetch never comes to the computes.
     "weights too far ahead": [*[weights(40)] * 8, *[compute(10)] * 8],
+    # A reader of 64 words in bursts of 8 holds 57 for sure.
+    "weights that a burst may not find room for": [
+        weights(60),
+        *[weights(1)] * 8,
+        compute(17),
+    ],
     "nobody takes the output": [drain(1000), moved(Engine.STORE, 10)],
     "stores too far behind": [*[drain(20)] * 8, *[moved(Engine.STORE, 20)] * 8],
     "residuals come later": [

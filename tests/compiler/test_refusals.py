@@ -74,6 +74,8 @@ def test_accumulator_plus_bias(zero_point, weight, bias, message, element):
         ({"residual": "x", "res_mult": 1 << 17}, "a residual factor's mantissa is 131072"),
         ({"residual": "x", "res_shift": 64}, "a residual factor's shift is 64"),
         ({"residual": "y"}, "tensor 'y' is not in the graph"),
+        ({"bias": np.full(4, np.nan)}, "bias is float64, integers are needed"),
+        ({"weight": np.ones((4, 4, 0, 1), np.int8)}, r"weights of \[4, 4, 0, 1\] are empty"),
     ],
 )
 def test_values_that_no_field_holds(fields, message):
@@ -115,4 +117,25 @@ def test_more_layers_than_profile_records():
     compile_graph(b.graph, CONFIG)
     b.conv(x, 4, (1, 1))
     with pytest.raises(ResarrayError, match=r"has 65 layers, configuration 'tiny' profiles 64"):
+        compile_graph(b.graph, CONFIG)
+
+
+def test_graphs_that_do_not_hang_together():
+    b = Builder(6, (4, 8, 8))
+    b.conv(b.max_pool(b.conv("x", 4, (3, 3)), 2, 0), 4, (1, 1))
+    ops = b.graph.ops
+    same = dataclasses.replace(b.graph, ops=[*ops[:2], dataclasses.replace(ops[2], name="pool1")])
+    for graph, message in (
+        (same, "layer 'pool1': another operator has the same name"),
+        (dataclasses.replace(b.graph, output="x"), "no operator makes its output 'x'"),
+        (dataclasses.replace(b.graph, ops=ops[::-1]), "nothing before it makes its operand"),
+        (dataclasses.replace(b.graph, ops=[*ops, dataclasses.replace(ops[0], name="again")]),
+         "is there already"),
+    ):  # fmt: skip
+        with pytest.raises(ResarrayError, match=message):
+            compile_graph(graph, CONFIG)
+    b = Builder(7, (4, 3, 3))
+    b.add("x", "x")
+    b.graph.ops[0] = dataclasses.replace(b.graph.ops[0], residual=None)
+    with pytest.raises(ResarrayError, match="an addition has no second operand"):
         compile_graph(b.graph, CONFIG)

@@ -112,6 +112,32 @@ def test_a_reset_at_any_time_leaves_nothing_behind(cycles, stall):
         np.testing.assert_array_equal(tensor, expected[name], name)
 
 
+EARLIER = {
+    "itself": {},
+    "impossible settings": {"PROG_COUNT": 1 << 20},
+    "a window that ends in the middle": {"MEM_SIZE": 1024},
+    "no place to write": {"WRITE_BASE": 1 << 20},
+    "only its beginning": {"PROG_COUNT": 1},
+}
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.6])
+def test_a_start_leaves_nothing_of_the_run_before(stall):
+    """Runs that end well, in an error with bursts on their way, or at once; no reset between."""
+    b = random_graph(2003)
+    x = b.input()[None]
+    image = compile_graph(b.graph, TINY)
+    memory = sim_run.MemoryModel(latency=40, stall_probability=stall, seed=3)
+    fresh = run(image, x, memory=memory, watchdog_cycles=5000)
+    expected = fast.run(b.graph, x)
+    for name, settings in EARLIER.items():
+        result = run(image, x, memory=memory, watchdog_cycles=5000, earlier=[settings, settings])
+        for tensor, values in result.tensors.items():
+            np.testing.assert_array_equal(values, expected[tensor], f"{name}: {tensor}")
+        if not stall:
+            assert result.counters == fresh.counters, name
+
+
 def test_a_load_of_the_whole_input_buffer(monkeypatch):
     """65,536 words: one more than a run's length holds. The chooser is made to take it."""
 
@@ -149,12 +175,13 @@ def test_more_channel_blocks_than_one_compute_takes():
 
 
 def test_two_short_layers_end_a_cycle_apart():
-    """Independent layers of one k-tile each, the second of one pixel: both have their profile."""
-    b = Builder(6, (4, 3, 4))
+    """Independent layers of one k-tile each, of a whole bank and of one pixel, whose weights come
+    while the bank fills: both have their profile."""
+    b = Builder(6, (4, 8, 8))
     b.conv("x", 4, (1, 1))
-    b.conv("x", 4, (1, 1), (4, 4))
+    b.conv("x", 4, (1, 1), (8, 8))
     b.conv("x", 4, (1, 1))
-    b.conv("x", 4, (1, 1), (4, 4))
+    b.conv("x", 4, (1, 1), (8, 8))
     (result,) = run_and_compare([b], TINY, "verilator")
     assert len(result.layers) == 4
 
@@ -181,7 +208,7 @@ def test_extreme_accumulators():
         b.graph.tensors[b.graph.output] = zero
         x = np.full((1, 1024, 5, 5), 127 if sign > 0 else -128, np.int8)
         builders.append((b, x))
-        programs.append((compile_graph(b.graph, preset("small")), x))
+        programs.append((compile_graph(b.graph, ROOMY), x))
     for (b, x), result in zip(builders, run_many(programs), strict=True):
         expected = fast.run(b.graph, x)[b.graph.output]
         assert expected.max() == 122  # 250 - 128: not wrapped
