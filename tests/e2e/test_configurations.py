@@ -1,8 +1,8 @@
 """Random configurations over the whole range of every field: each is refused with its reason, or
 runs a small residual network in RTL under stalls, bit for bit.
 
-``RESARRAY_CONFIGURATIONS`` says how many are drawn (200: about an hour), ``RESARRAY_SEED`` where
-their numbers begin; with ``-rP`` pytest shows each configuration and what became of it.
+``RESARRAY_CONFIGURATIONS`` says how many are drawn (200: half an hour), ``RESARRAY_SEED`` where
+their numbers begin, ``RESARRAY_LARGEST_ARRAY`` which arrays are simulated; with ``-rP`` pytest shows each configuration and what became of it.
 """
 
 import os
@@ -24,10 +24,10 @@ from .rtl import WATCHDOG_CYCLES, check_counters
 
 COUNT = int(os.environ.get("RESARRAY_CONFIGURATIONS", "10"))
 FIRST_SEED = int(os.environ.get("RESARRAY_SEED", "0"))
-# MACs a cycle. Icarus needs no build but is slow: the smallest arrays. Verilator takes minutes to
-# build the largest, which run on the functional model alone; in a short run all that need it do.
+# MACs a cycle. Icarus needs no build but is slow: the smallest arrays. Verilator takes a minute or
+# more to build each of the others: up to so many, the rest run on the functional model alone.
 ON_ICARUS = 64
-ON_VERILATOR = 256 if COUNT > 10 else ON_ICARUS
+ON_VERILATOR = int(os.environ.get("RESARRAY_LARGEST_ARRAY", "64"))
 
 
 def network(seed: int) -> Builder:
