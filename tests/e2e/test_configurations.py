@@ -2,7 +2,8 @@
 runs a small residual network in RTL under stalls, bit for bit.
 
 ``RESARRAY_CONFIGURATIONS`` says how many are drawn (200: half an hour), ``RESARRAY_SEED`` where
-their numbers begin, ``RESARRAY_LARGEST_ARRAY`` which arrays are simulated; with ``-rP`` pytest shows each configuration and what became of it.
+their numbers begin, ``RESARRAY_LARGEST_ARRAY`` which arrays are simulated; with ``-rP`` pytest
+shows each configuration and what became of it.
 """
 
 import os
