@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.fx import Node
 
 from resarray.spec.config import MAX_DOT_LENGTH
-from resarray.spec.errors import ResarrayError, reason
+from resarray.spec.errors import ResarrayError
 
 from .float_graph import FloatAdd, FloatConv, FloatGlobalAvgPool, FloatGraph, FloatMaxPool, FloatOp
-from .user_model import OneOutput
+from .user_model import OneOutput, users_code
 
 MAX_KERNEL = 31
 MAX_PADDING = 15
@@ -44,19 +44,21 @@ def import_model(model: nn.Module, shape: tuple[int, int, int], name: str = "mod
 
     `ResarrayError` names the node and the operator that is not supported, and what is.
     """
-    model = model.eval()
     logged = logging.root.manager.disable
     try:
         # PyTorch prints and logs much about what it cannot export.
-        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+        with (
+            users_code(
+                f"model '{name}' cannot be exported with input {list(shape)}",
+                "its forward() must take one image tensor [N, C, H, W] without data-dependent "
+                "control flow",
+            ),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
             warnings.simplefilter("ignore")
             logging.disable(logging.CRITICAL)
+            model.eval()
             program = torch.export.export(model, (torch.zeros(1, *shape),))
-    except (Exception, SystemExit) as error:  # whatever the user's forward() raises
-        raise ResarrayError(
-            f"model '{name}' cannot be exported with input {list(shape)}: {reason(error)}; its "
-            "forward() must take one image tensor [N, C, H, W] without data-dependent control flow"
-        ) from error
     finally:
         logging.disable(logged)
     # The names of layers are those in the user's network.

@@ -306,9 +306,11 @@ def _input_size(spec: ModelSpec, given: object, source: Source) -> Size:
 
 def _float_model(spec: ModelSpec, weights: str | None) -> nn.Module:
     model = user_model.plain(spec.build(None), spec.name)
-    if weights is not None:
-        model = build_with_weights(spec, weights)
-    user_model.require_finite(model, spec.name)
+    # Whatever asks a user's network for its parameters runs its code.
+    with user_model.users_code(f"the parameters of model '{spec.name}' cannot be read or set"):
+        if weights is not None:
+            model = build_with_weights(spec, weights)
+        user_model.require_finite(model, spec.name)
     return model
 
 

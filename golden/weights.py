@@ -87,7 +87,8 @@ def build_with_weights(spec: ModelSpec, path: str | Path) -> nn.Module:
     if spec.zoo and classifier is not None and classifier.ndim == 2 and len(classifier):
         model = spec.build(classifier.shape[0])
     _assign(model, state, path)
-    return model.eval()
+    model.eval()
+    return model
 
 
 def _expected(model: nn.Module) -> dict[str, Tensor]:

@@ -1,12 +1,16 @@
 """A user's network: its file, what it says about its input, and what is refused, and why."""
 
+import os
 import sys
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from resarray.cli.signals import Ended
 from resarray.golden.models import find_model
 from resarray.golden.pipeline import build_network, prepare
 from resarray.golden.user_model import input_channels, load_module, per_channel
@@ -370,3 +374,112 @@ def test_class_names(written, images):
     assert named.class_names == list("abcde")
     with pytest.raises(ResarrayError, match="4 class names are given, model 'Net' has 5 classes"):
         build_network(written(), images=images, classes=list("abcd"))
+
+
+# -- what its code does to the process -------------------------------------------------------
+
+DISTURBING = (
+    "os.chdir('/')",
+    "sys.stdout = None",
+    "sys.stderr = None",
+    "sys.path.clear()",
+    "os.umask(0o777)",
+    "torch.set_grad_enabled(False)",
+    "np.seterr(all='raise')",
+    "torch.set_default_dtype(torch.float64)",
+    "torch.set_default_device('meta')",
+    "warnings.simplefilter('error')",
+)
+
+
+def process() -> list:
+    """What `DISTURBING` changes."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return [
+        os.getcwd(), sys.stdout, sys.stderr, list(sys.path), mask, torch.is_grad_enabled(),
+        np.geterr(), torch.get_default_dtype(), torch.get_default_device(), list(warnings.filters),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("where", "lines", "sentence"),
+    [
+        ("disturb()", DISTURBING, "'conv.weight' is on device 'meta'"),  # as the file is read
+        ("build", DISTURBING, None),
+        ("forward", DISTURBING[:7], None),
+    ],
+)
+def test_the_process_stays_as_it_was(written, images, where, lines, sentence):
+    change = {"build": "disturb()", "forward": "m.change = disturb"}.get(where, "")
+    model = written(change)
+    file = Path(model.removesuffix(":build"))
+    disturb = "".join(f"    {line}\n" for line in lines)
+    head = f"import os, warnings\nimport numpy as np\ndef disturb(y=None):\n{disturb}    return y\n"
+    file.write_text(head + file.read_text() + (where if sentence else ""))
+    before = process()
+    if sentence:
+        with pytest.raises(ResarrayError, match=sentence):
+            build_network(model, images=images)
+    else:
+        build_network(model, images=images)
+    assert process() == before
+
+
+def test_outputs_stay_where_they_were_asked_for(written, images, tmp_path, monkeypatch):
+    from resarray.cli.main import run
+
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    model = written("import os; os.chdir('..')")
+    options = ["--images", images, "--preset", "tiny", "-o", "out.rsa"]
+    assert run(["compile", "--model", model, *options]) == 0
+    assert Path("out.rsa").is_file() and not Path("../out.rsa").exists()
+
+
+OWN = {
+    "Net.eval = lambda self: (nn.Module.eval(self), None)[1]": "an eval() that returns nothing",
+    "Net.train = lambda self, on=True: (nn.Module.train(self, on), None)[1]": "a train() that returns nothing",
+    "Net.float = lambda self: (nn.Module.float(self), None)[1]": "a float() that returns nothing",
+    "with torch.inference_mode(): m = Net()": "parameters made in inference mode",
+    "object.__setattr__(m, '_orig_mod', m)": "a network within itself",
+    "with torch.inference_mode(): m.register_buffer('b', torch.ones(1))": "and buffers",
+}
+
+
+@pytest.mark.parametrize("change", OWN, ids=OWN.values())
+def test_networks_of_their_own_way(written, images, change):
+    build_network(written(change), images=images)
+
+
+def test_a_file_whose_name_is_no_text(written, images, tmp_path):
+    model = written()
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/n\xff.py")
+    os.rename(model.removesuffix(":build"), path)
+    assert find_model(f"{path}:build").name == "Net"
+
+
+@pytest.mark.parametrize("name", ["named_parameters", "named_buffers", "state_dict", "__getattr__"])
+def test_its_own_ways_that_fail(written, images, name, tmp_path):
+    model = written(f"Net.{name} = lambda *a, **k: 1 / 0")
+    torch.save(find_model(written()).build(None).state_dict(), tmp_path / "w.pth")
+    model = written(f"Net.{name} = lambda *a, **k: 1 / 0")
+    with pytest.raises(ResarrayError, match="ZeroDivisionError"):
+        build_network(model, str(tmp_path / "w.pth"), images=images)
+
+
+@pytest.mark.parametrize("raised", ["GeneratorExit()", "type('Own', (BaseException,), {})()"])
+@pytest.mark.parametrize(
+    "change", ["(_ for _ in ()).throw({})", "m.change = lambda y: (_ for _ in ()).throw({})"]
+)
+def test_exceptions_that_are_none(written, images, raised, change):
+    with pytest.raises(ResarrayError, match="GeneratorExit|Own"):
+        build_network(written(change.format(raised)), images=images)
+
+
+@pytest.mark.parametrize("ending", [KeyboardInterrupt, Ended])
+def test_a_signal_is_not_the_networks(written, images, monkeypatch, ending):
+    """Whoever asks the command to end, ends it."""
+    monkeypatch.setattr(sys, "asked", lambda: (_ for _ in ()).throw(ending(2)), raising=False)
+    with pytest.raises(ending):
+        build_network(written("m.change = lambda y: sys.asked()"), images=images)
