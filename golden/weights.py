@@ -42,8 +42,8 @@ _SAFE = [
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """Name -> float32 tensor, of the state dictionary in the file, without the batch counters of
-    batch norms.
+    """Name -> tensor, of the state dictionary in the file, without the batch counters of batch
+    norms. Floats are made float32; integers, which buffers may be, stay.
 
     Pickled checkpoints are read with PyTorch's restricted unpickler, which runs no code from the
     file. `ResarrayError` for an unreadable file or one that holds no weights.
@@ -69,7 +69,10 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
             raise ResarrayError(
                 f"weights '{path}': '{name}' is {kind}: give the float weights of the network"
             )
-    return {name: value.detach().float() for name, value in state.items()}
+    return {
+        name: value.detach().float() if value.is_floating_point() else value.detach()
+        for name, value in state.items()
+    }
 
 
 def load_weights(model: nn.Module, path: str | Path) -> None:
@@ -129,6 +132,12 @@ def _assign(model: nn.Module, state: dict[str, Tensor], path: str | Path) -> Non
     for name, value in expected.items():
         if name not in state:
             raise ResarrayError(f"weights '{path}' lack '{name}' of the model: {hint}")
+        if value.is_floating_point() and not state[name].is_floating_point():
+            kind = str(state[name].dtype).removeprefix("torch.")
+            raise ResarrayError(
+                f"weights '{path}': '{name}' is of integers ({kind}): give the float weights of "
+                "the network"
+            )
         if state[name].shape != value.shape:
             raise ResarrayError(
                 f"weights '{path}': '{name}' has shape {list(state[name].shape)}, the model "

@@ -98,9 +98,10 @@ def same_file(first: Path, second: Path) -> bool:
 
 
 def _target(path: Path) -> Path:
-    """The file that ``path`` leads to."""
+    """The file that ``path`` leads to; of a device or a pipe ``path`` itself, since a pipe that
+    `/dev/stdout` leads to has no path of its own."""
     try:
-        return Path(path).resolve()
+        return Path(path) if _takes_bytes(Path(path)) else Path(path).resolve()
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
         raise _refused(path, error) from error
 

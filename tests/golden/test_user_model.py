@@ -376,6 +376,52 @@ def test_class_names(written, images):
         build_network(written(), images=images, classes=list("abcd"))
 
 
+def test_class_folders(written, images, tmp_path):
+    """Labels are the places of the names among the classes, never of the folders among those that
+    happen to be there."""
+    for name in ("dog", "ant"):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        Image.fromarray(np.zeros((8, 10), np.uint8)).save(tmp_path / "pictures" / name / "0.png")
+    folder = str(tmp_path / "pictures")
+    with pytest.raises(
+        ResarrayError, match=r"2 class folders, model 'Net' has 5 classes.*give --cl"
+    ):
+        build_network(written(), images=folder)
+    names = ["dog", "cat", "bee", "ant", "cow"]
+    network = build_network(written(), images=folder, classes=names)
+    assert network.source.labels.tolist() == [3, 0] and network.class_names == names
+    with pytest.raises(ResarrayError, match=r"'dog' of .* is called as none of the classes given"):
+        build_network(written(), images=folder, classes=["Dog", *names[1:]])
+    two = written("m.fc = nn.Linear(4, 2)")
+    network = build_network(two, images=folder)
+    assert network.source.labels.tolist() == [0, 1] and network.class_names == ["ant", "dog"]
+
+
+def test_class_names_that_do_not_fit(written, images, tmp_path):
+    with pytest.raises(ResarrayError, match="class name 'a' is given twice"):
+        build_network(written(), images=images, classes=list("abcda"))
+    x = np.zeros((2, 8, 10, 3), np.uint8)
+    np.savez(tmp_path / "six.npz", x=x, y=np.arange(2), classes=np.array(list("abcdef")))
+    with pytest.raises(ResarrayError, match="name 6 classes, model 'Net' has 5"):
+        build_network(written(), images=str(tmp_path / "six.npz"))
+
+
+@pytest.mark.parametrize("name", ["", "N\\n\\x1b[31m", "N" * 99])
+def test_a_class_whose_name_is_none(written, images, name):
+    with pytest.raises(ResarrayError, match="give --name of 1 to 80 characters"):
+        build_network(written(f"Net.__name__ = '{name}'"), images=images)
+    assert build_network(written(f"Net.__name__ = '{name}'"), images=images, name="n").name == "n"
+
+
+@pytest.mark.parametrize("scale", [1e-34, 1e-30, 1e-10, 1e10, 1e28])
+def test_weights_of_any_scale(written, images, scale):
+    """Until float32 itself ends."""
+    change = f"m.fc.weight.data.mul_({scale}); m.fc.bias.data.mul_({scale})"
+    logits = [prepare(written(c), images=images, count=6) for c in ("pass", change)]
+    plain, scaled = (p.expected[p.graph.output] for p in logits)
+    assert np.abs(plain.astype(int) - scaled).max() <= 1
+
+
 # -- what its code does to the process -------------------------------------------------------
 
 DISTURBING = (
@@ -439,7 +485,7 @@ def test_outputs_stay_where_they_were_asked_for(written, images, tmp_path, monke
 
 OWN = {
     "Net.eval = lambda self: (nn.Module.eval(self), None)[1]": "an eval() that returns nothing",
-    "Net.train = lambda self, on=True: (nn.Module.train(self, on), None)[1]": "a train() that returns nothing",
+    "Net.train = lambda self, on=True: (nn.Module.train(self, on), 0)[1]": "a train() of that kind",
     "Net.float = lambda self: (nn.Module.float(self), None)[1]": "a float() that returns nothing",
     "with torch.inference_mode(): m = Net()": "parameters made in inference mode",
     "object.__setattr__(m, '_orig_mod', m)": "a network within itself",
@@ -473,7 +519,7 @@ def test_its_own_ways_that_fail(written, images, name, tmp_path):
     "change", ["(_ for _ in ()).throw({})", "m.change = lambda y: (_ for _ in ()).throw({})"]
 )
 def test_exceptions_that_are_none(written, images, raised, change):
-    with pytest.raises(ResarrayError, match="GeneratorExit|Own"):
+    with pytest.raises(ResarrayError, match=r"GeneratorExit|Own"):
         build_network(written(change.format(raised)), images=images)
 
 
