@@ -45,7 +45,8 @@ Examples:
       an image file; then: resarray disasm net.rsa
 
 'resarray COMMAND --help' shows a command's options. Status: 0 done, 1 the RTL differs from the
-golden model (or a bar of 'bench' is missed), 2 bad input or a missing tool, 3 a bug in resarray.
+golden model (or a bar of 'bench' is missed), 2 bad input or a missing tool, 3 a bug in resarray,
+129, 130, 143 ended by SIGHUP, Ctrl-C, SIGTERM.
 
 \b
 Environment:
@@ -575,7 +576,10 @@ def run(arguments: list[str] | None = None) -> int:
         sentence = error.format_message() if isinstance(error, TyperException) else str(error)
         if isinstance(error, OSError):
             streams.drop_output()
-            sentence = f"{error.filename or 'cannot write the output'}: {error.strerror}"
+            what = (
+                f"cannot read '{error.filename}'" if error.filename else "cannot write the output"
+            )
+            sentence = f"{what}: {error.strerror}"
         if sentence:
             print("error: " + " ".join(sentence.split()), file=sys.stderr)
         return 2

@@ -15,6 +15,7 @@ An array is uint8 [N][H][W][C], [N][C][H][W] or [N][H][W] (pixels), or float [N]
 """
 
 import io
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from resarray.spec.errors import ResarrayError, reason
 from resarray.spec.pixels import Size, as_size, size_text
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
+# In numpy's sentences about what it does not load.
+_OBJECTS = re.compile("pickle|Python objects")
 # Labels are below this.
 MAX_CLASSES = 65_536
 # A picture may have so many pixels, and as many once it is resized.
@@ -147,6 +150,10 @@ def open_source(source: str) -> Source:
     """The image source called ``source`` (see the module); `ResarrayError` where there is none."""
     if source in ("digits", "digits-train"):
         return _digits(train=source == "digits-train")
+    if not source:
+        raise ResarrayError(
+            "--images '' names nothing: give 'digits', an .npz or .npy file or a folder of pictures"
+        )
     path = Path(source)
     if path.is_dir():
         return _folder(path)
@@ -219,9 +226,14 @@ def _npz(path: Path) -> Source:
         return archive[name] if name in archive.files else None
 
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        archive = np.load(path, allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            raise ResarrayError(f"images '{path}' are a single array: name the file .npy")
+        with archive:
             x, blob, offset, labels, names = map(read, ("x", "blob", "offset", "y", "classes"))
             members = archive.files
+    except ResarrayError:
+        raise
     except Exception as error:  # zipfile, zlib, numpy and the system each raise their own
         raise ResarrayError(
             f"images '{path}' cannot be read as .npz ({_why(error)}): save arrays x and y with "
@@ -266,7 +278,7 @@ def _npy(path: Path) -> Source:
 def _why(error: Exception) -> str:
     """What numpy says, without its advice to unpickle."""
     text = reason(error)
-    return "it holds Python objects, not numbers" if "pickle" in text else text
+    return "it holds Python objects, not numbers" if _OBJECTS.search(text) else text
 
 
 def _labels(path: Path, labels: np.ndarray, count: int) -> np.ndarray:

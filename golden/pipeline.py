@@ -199,6 +199,7 @@ def build_network(
     std: Sequence[float] | float | None = None,
     classes: Sequence[str] | None = None,
     name: str | None = None,
+    labelled: bool = False,
     progress: Progress = silent,
 ) -> Network:
     """The quantised network.
@@ -219,10 +220,16 @@ def build_network(
     classes:             names of the network's classes, in the order of its logits; None: those of
                          the images
     name:                of the network; None: the zoo's, or the class of a user's model
+    labelled:            whether images without labels are refused
     """
     spec = find_model(model)
     spec = dataclasses.replace(spec, name=_checked_name(spec.name if name is None else name))
     source = _source(spec, images, calibration_images)
+    if labelled and source.labels is None:
+        raise ResarrayError(
+            f"images '{source.name}' have no labels: put them in one sub-folder per class, or give "
+            "--images with them, as an .npz file with y"
+        )
     calibration = open_source(calibration_images) if calibration_images else source
     size = input_size
     if size is None and spec.zoo and weights is None:
@@ -398,9 +405,10 @@ def _with_classes(
             "[N, classes]; a larger input_size does not change that"
         )
     if names is not None and len(names) != classes:
+        given = _counted(len(names), "class name is", "class names are")
         raise ResarrayError(
-            f"{_counted(len(names), 'class name is', 'class names are')} given, model '{spec.name}' has "
-            f"{_counted(classes, 'class', 'classes')}: give one name per class"
+            f"{given} given, model '{spec.name}' has {_counted(classes, 'class', 'classes')}: give "
+            "one name per class"
         )
     known = source.classes if names is None else list(names)
     for name in known:

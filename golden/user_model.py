@@ -76,8 +76,7 @@ def _restored() -> Iterator[None]:
         sys.path[:] = path
         sys.stdout, sys.stderr = map(_open, streams, (1, 2))
         torch.set_default_dtype(dtype)
-        if torch.get_default_device() != device:
-            torch.set_default_device(None if device.type == "cpu" else device)
+        torch.set_default_device(None if device.type == "cpu" else device)
 
 
 def _open(stream: TextIO | None, number: int) -> TextIO | None:
@@ -94,7 +93,8 @@ def load_module(path: Path, function: str) -> nn.Module:
     The file's folder can be imported from while this runs.
     """
     if not path.is_file():
-        raise ResarrayError(f"model file '{path}' does not exist: give file.py:function")
+        wrong = "is a folder" if path.is_dir() else "does not exist"
+        raise ResarrayError(f"model file '{path}' {wrong}: give file.py:function")
     with _importable(path):
         source = _execute(path)
         build = getattr(source, function, None)

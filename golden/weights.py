@@ -54,7 +54,8 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
             f"weights '{path}': the name must end in {', '.join(TORCH_SUFFIXES)} or .safetensors"
         )
     if not path.is_file():
-        raise ResarrayError(f"weights '{path}' do not exist: give a file of trained weights")
+        wrong = "are a folder" if path.is_dir() else "do not exist"
+        raise ResarrayError(f"weights '{path}' {wrong}: give a file of trained weights")
     found = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
     state = {
         name: value
@@ -162,7 +163,8 @@ def _state_dict(path: Path, found: object) -> Mapping:
         raise ResarrayError(f"weights '{path}' hold a whole module, not its weights: {_SAVE}")
     if not isinstance(found, Mapping):
         raise ResarrayError(
-            f"weights '{path}' hold no state dictionary but a {type(found).__name__}: {_SAVE}"
+            f"weights '{path}' hold no state dictionary but {_article(type(found).__name__)}: "
+            f"{_SAVE}"
         )
     inner = [key for key in KEYS if _has_tensors(found.get(key))]
     if len(inner) > 1:
@@ -228,3 +230,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
             f"weights '{path}' cannot be read as safetensors ({reason(error)}): write the file "
             "again"
         ) from error
+
+
+def _article(name: str) -> str:
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"

@@ -94,7 +94,9 @@ def same_file(first: Path, second: Path) -> bool:
     try:
         return os.path.samefile(first, second)
     except OSError:  # one is not there
-        return str(_target(first)).casefold() == str(_target(second)).casefold()
+        # Not `_target`: neither need be written, and either may be a link that leads nowhere.
+        first, second = map(os.path.realpath, (first, second))
+        return first.casefold() == second.casefold()
 
 
 def _target(path: Path) -> Path:

@@ -245,7 +245,7 @@ def test_tensors_that_are_not_finite(tmp_path, value):
     [
         (b"", "cannot be read as .npy"),
         (b"not an array", "cannot be read as .npy"),
-        (np.array([None]), "cannot be read as .npy"),
+        (np.array([None]), r"cannot be read as .npy .it holds Python objects, not numbers"),
         (np.zeros((2, 3)), r"it is float64 \[2, 3\], it must be uint8 pixels"),
         (np.zeros((2, 3, 3, 3), np.uint16), "it is uint16"),
         (np.zeros((0, 3, 3, 3)), "it must be uint8 pixels"),
@@ -317,3 +317,12 @@ def test_unknown_kind(tmp_path):
     (tmp_path / "a.mat").write_bytes(b"")
     with pytest.raises(ResarrayError, match="are of an unknown kind"):
         open_source(str(tmp_path / "a.mat"))
+
+
+def test_names_that_mislead(tmp_path):
+    np.save(tmp_path / "a.npy", X)
+    (tmp_path / "a.npy").rename(tmp_path / "a.npz")
+    with pytest.raises(ResarrayError, match=r"are a single array: name the file .npy"):
+        open_source(str(tmp_path / "a.npz"))
+    with pytest.raises(ResarrayError, match="--images '' names nothing"):
+        open_source("")

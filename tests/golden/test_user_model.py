@@ -318,6 +318,14 @@ REFUSED = {
     "Net.mean = property(lambda m: 1 / 0)": "attribute 'mean' of model 'Net' fails: ZeroDivision",
     "m = [m]": "returned list: it must return an nn.Module",
     "sys.exit(3)": r"build\(\) of .* failed: it ends the program \(sys.exit\)",
+    "m.change = lambda y: y.softmax(1)": "aten.softmax.int: return the logits: what follows",
+    "m.change = lambda y: y.argmax(1)": "aten.argmax.default: return the logits",
+    "Net.forward = torch.autocast('cpu')(Net.forward)": "remove torch.autocast from forward",
+    "nn.utils.parametrizations.weight_norm(m.conv)": "'conv' computes its weights .* call .*remove_p",
+    "nn.utils.spectral_norm(m.conv)": "'conv' computes its weights .*.SpectralNorm.: call",
+    "Net.forward = lambda self, x: x": "returns its input: it must return the logits",
+    "m.bn = nn.MaxPool2d(2)": "node 'relu'.*put the ReLU before the max pool: the result is the",
+    "m.bn = nn.AdaptiveAvgPool2d(1)": "after a convolution, linear layer or addition",
     "m.input_size = 1024": "input size 1024: model 'Net' takes 1 to 1023 pixels",
 }
 
@@ -484,6 +492,10 @@ def test_outputs_stay_where_they_were_asked_for(written, images, tmp_path, monke
 
 
 OWN = {
+    "Net.forward = torch.no_grad()(Net.forward)": "a forward() without gradients",
+    "Net.forward = torch.inference_mode()(Net.forward)": "a forward() in inference mode",
+    "m.bn.register_forward_hook(lambda m, i, y: sum([y, y, y]) + 0)": "sum() of Python",
+    "m.fc = nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5))": "a batch norm after a linear layer",
     "Net.eval = lambda self: (nn.Module.eval(self), None)[1]": "an eval() that returns nothing",
     "Net.train = lambda self, on=True: (nn.Module.train(self, on), 0)[1]": "a train() of that kind",
     "Net.float = lambda self: (nn.Module.float(self), None)[1]": "a float() that returns nothing",

@@ -143,6 +143,7 @@ def change(state, name, value):
         ),
         (lambda s: {"epoch": 3}, "hold no state dictionary, only 'epoch'"),
         (lambda s: [1, 2], "hold no state dictionary but a list"),
+        (lambda s: 1, "hold no state dictionary but an int"),
     ],
 )
 def test_misfits_are_named_and_nothing_is_loaded(tmp_path, state, edit, message):
@@ -200,6 +201,9 @@ def test_truncated_file(tmp_path, state, suffix):
 
 
 def test_missing_and_unknown_files(tmp_path):
+    (tmp_path / "folder.pth").mkdir()
+    with pytest.raises(ResarrayError, match=r"folder.pth' are a folder"):
+        read_weights(tmp_path / "folder.pth")
     with pytest.raises(ResarrayError, match="do not exist"):
         read_weights(tmp_path / "none.pth")
     with pytest.raises(ResarrayError, match=r"must end in .pth"):
