@@ -286,7 +286,7 @@ def _source(spec: ModelSpec, images: str | None, calibration_images: str | None)
     if images is None and calibration_images is not None and not spec.zoo:
         # Whoever only calibrates need not have images of the network's classes.
         source = open_source(calibration_images)
-        return dataclasses.replace(source, labels=None, classes=[])
+        return dataclasses.replace(source, labels=None, classes=[], by_folder=False)
     return open_source("digits" if images is None else images)
 
 

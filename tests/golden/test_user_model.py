@@ -321,7 +321,7 @@ REFUSED = {
     "m.change = lambda y: y.softmax(1)": "aten.softmax.int: return the logits: what follows",
     "m.change = lambda y: y.argmax(1)": "aten.argmax.default: return the logits",
     "Net.forward = torch.autocast('cpu')(Net.forward)": "remove torch.autocast from forward",
-    "nn.utils.parametrizations.weight_norm(m.conv)": "'conv' computes its weights .* call .*remove_p",
+    "nn.utils.parametrizations.weight_norm(m.conv)": "'conv' computes its weights .*remove_p",
     "nn.utils.spectral_norm(m.conv)": "'conv' computes its weights .*.SpectralNorm.: call",
     "Net.forward = lambda self, x: x": "returns its input: it must return the logits",
     "m.bn = nn.MaxPool2d(2)": "node 'relu'.*put the ReLU before the max pool: the result is the",
