@@ -400,6 +400,8 @@ def test_class_folders(written, images, tmp_path):
     assert network.source.labels.tolist() == [3, 0] and network.class_names == names
     with pytest.raises(ResarrayError, match=r"'dog' of .* is called as none of the classes given"):
         build_network(written(), images=folder, classes=["Dog", *names[1:]])
+    # What only calibrates need not be of the network's classes.
+    assert build_network(written(), calibration_images=folder).source.labels is None
     two = written("m.fc = nn.Linear(4, 2)")
     network = build_network(two, images=folder)
     assert network.source.labels.tolist() == [0, 1] and network.class_names == ["ant", "dog"]
