@@ -46,6 +46,7 @@ SLOW = {
     "make report",
     "make report MODEL=resnet20 PRESET=small INPUT_SIZE=32 COUNT=4",
     ".venv/bin/resarray sim --model my_model.py:build --images data.npz --json out.json",
+    ".venv/bin/resarray sim --preset default,columns=16",
     "resarray sim --model resnet18 --input-size 224 --json a.json",
     "resarray run --port sim resnet8.rsa cat.png",
 }
