@@ -490,7 +490,7 @@ def test_outputs_stay_where_they_were_asked_for(written, images, tmp_path, monke
     model = written("import os; os.chdir('..')")
     options = ["--images", images, "--preset", "tiny", "-o", "out.rsa"]
     assert run(["compile", "--model", model, *options]) == 0
-    assert Path("out.rsa").is_file() and not Path("../out.rsa").exists()
+    assert (tmp_path / "here" / "out.rsa").is_file() and not (tmp_path / "out.rsa").exists()
 
 
 OWN = {
