@@ -21,7 +21,7 @@ from rich.text import Text
 
 import resarray
 from resarray.sim import cache, children
-from resarray.spec.cache import build_folder, build_limit
+from resarray.spec.cache import build_folder, build_limit, require_writable_cache
 from resarray.spec.errors import ResarrayError
 
 from .output import write_json
@@ -92,6 +92,10 @@ def doctor(json_path: Path | None, console: Console, clear_cache: bool = False) 
         f"{kept['limit_bytes'] / 2**20:,.0f} MiB"
     )
     console.print(Text(_broken(place, console)), soft_wrap=True)
+    try:
+        require_writable_cache()
+    except ResarrayError as error:
+        console.print(Text(_broken(str(error), console)), style="bold red", soft_wrap=True)
     verdict = (
         f"'resarray sim' and 'make test' cannot run: {', '.join(e.name for e in missing)} missing"
         if missing

@@ -45,7 +45,8 @@ Examples:
       an image file; then: resarray disasm net.rsa
 
 'resarray COMMAND --help' shows a command's options. Status: 0 done, 1 the RTL differs from the
-golden model (or a bar of 'bench' is missed), 2 bad input or a missing tool, 3 a bug in resarray.
+golden model (or a bar of 'bench' is missed), 2 bad input or a missing tool, 3 a bug in resarray,
+129, 130, 143 ended by SIGHUP, Ctrl-C, SIGTERM.
 
 \b
 Environment:
@@ -100,11 +101,17 @@ Model = Annotated[
 ]
 Weights = Annotated[
     Path | None,
-    typer.Option(help=".pth, .th or .safetensors; default: trained on the digits and cached"),
+    typer.Option(
+        help=".pth, .pt, .th, .ckpt, .bin or .safetensors; default: those in a file.py's network; "
+        "of the zoo: trained on the digits and cached"
+    ),
 ]
 Images = Annotated[
     str | None,
-    typer.Option(help="folder of pictures by class, .npz, .npy or 'digits'; default: the digits"),
+    typer.Option(
+        help="folder of pictures, in one sub-folder per class or alone, a picture, .npz, .npy or "
+        "'digits'; default: the digits"
+    ),
 ]
 InputSize = Annotated[
     str | None,
@@ -122,7 +129,11 @@ Mean = Annotated[
 ]
 Std = Annotated[str | None, typer.Option(help="their standard deviation, likewise")]
 Classes = Annotated[
-    str | None, typer.Option(help="class names: a file with one a line, or separated by commas")
+    str | None,
+    typer.Option(
+        help="class names in the order of the logits: a file with one a line, or separated by "
+        "commas; class folders are matched by name"
+    ),
 ]
 Name = Annotated[str | None, typer.Option(help="of the network; default: its class")]
 Count = Annotated[int, typer.Option(min=1, help="images")]
@@ -143,7 +154,12 @@ BytesPerCycle = Annotated[
     ),
 ]
 MemoryBytes = Annotated[
-    int | None, typer.Option(min=1, help="bytes of memory; default: as many as addresses reach")
+    int | None,
+    typer.Option(
+        min=1,
+        help="bytes of memory that program, weights and feature maps must fit; default: as many as "
+        "addresses reach",
+    ),
 ]
 Board = Annotated[
     str,
@@ -575,7 +591,10 @@ def run(arguments: list[str] | None = None) -> int:
         sentence = error.format_message() if isinstance(error, TyperException) else str(error)
         if isinstance(error, OSError):
             streams.drop_output()
-            sentence = f"{error.filename or 'cannot write the output'}: {error.strerror}"
+            what = (
+                f"cannot read '{error.filename}'" if error.filename else "cannot write the output"
+            )
+            sentence = f"{what}: {error.strerror}"
         if sentence:
             print("error: " + " ".join(sentence.split()), file=sys.stderr)
         return 2

@@ -76,8 +76,9 @@ def _class_names(text: str) -> list[str]:
     elif "," in text:
         names = [name.strip() for name in text.split(",")]
     else:
+        kind = "a folder" if path.is_dir() else "no file"
         raise ResarrayError(
-            f"--classes '{text}' is no file: give a text file with one name a line, or the names "
+            f"--classes '{text}' is {kind}: give a text file with one name a line, or the names "
             "separated by commas"
         )
     if not names or not all(names):

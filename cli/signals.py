@@ -5,11 +5,13 @@ import signal
 import threading
 from collections.abc import Iterator
 
+from resarray.spec.errors import Stop
+
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
 
 
-class Ended(BaseException):
+class Ended(Stop):
     """A signal asked the command to end."""
 
     def __init__(self, number: int):

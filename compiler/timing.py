@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from resarray.spec.errors import ResarrayError
+from resarray.spec.memory import MIN_BYTES_PER_CYCLE
 
 
 @dataclass(frozen=True)
@@ -18,10 +19,10 @@ class MemoryTiming:
             raise ResarrayError(
                 f"a memory latency of {self.latency} cycles is not possible: choose 1 or more"
             )
-        if self.bytes_per_cycle is not None and not self.bytes_per_cycle > 0:
+        if self.bytes_per_cycle is not None and not self.bytes_per_cycle >= MIN_BYTES_PER_CYCLE:
             raise ResarrayError(
                 f"a memory bandwidth of {self.bytes_per_cycle:g} bytes per cycle is not possible: "
-                "choose more than 0, or no limit"
+                "choose 1/16 or more, or no limit"
             )
 
     def words_per_cycle(self, rows: int) -> float | None:

@@ -3,7 +3,6 @@
 import time
 from dataclasses import dataclass
 
-from resarray.spec.errors import ResarrayError
 from resarray.spec.pixels import Size
 from resarray.spec.progress import Progress, silent
 
@@ -37,12 +36,7 @@ def accuracy(
     **options,
 ) -> Accuracy:
     """Top-1 of the float and of the integer network; the arguments of `pipeline.build_network`."""
-    network = build_network(model, weights, images, progress=progress, **options)
-    if network.source.labels is None:
-        raise ResarrayError(
-            f"images '{network.source.name}' have no labels: put them in one sub-folder per class, "
-            "or give an .npz file with y"
-        )
+    network = build_network(model, weights, images, labelled=True, progress=progress, **options)
     total, batch = len(network.indices), batch_size(network.input_size)
     float_right = int8_right = same = 0
     seconds = 0.0

@@ -15,6 +15,7 @@ An array is uint8 [N][H][W][C], [N][C][H][W] or [N][H][W] (pixels), or float [N]
 """
 
 import io
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from resarray.spec.errors import ResarrayError, reason
 from resarray.spec.pixels import Size, as_size, size_text
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
+# In numpy's sentences about what it does not load.
+_OBJECTS = re.compile("pickle|Python objects")
 # Labels are below this.
 MAX_CLASSES = 65_536
 # A picture may have so many pixels, and as many once it is resized.
@@ -65,6 +68,8 @@ class Source:
 
     image(index): a picture, or of an array uint8 [H][W][C]; where ``ready`` float32 [C][H][W]
     shape:        (C, H, W) of an array's images; None: pictures, each of its own
+    by_folder:    whether the labels are the places of sub-folders in alphabetical order, and
+                  ``classes`` their names
     """
 
     name: str
@@ -74,6 +79,7 @@ class Source:
     classes: list[str]
     shape: tuple[int, int, int] | None = None
     ready: bool = False
+    by_folder: bool = False
 
     def read(self, size: int | Size, channels: int, indices: np.ndarray | None = None) -> Images:
         """The images ``indices`` (None: all) of height and width ``size``: resized bilinearly until
@@ -144,6 +150,10 @@ def open_source(source: str) -> Source:
     """The image source called ``source`` (see the module); `ResarrayError` where there is none."""
     if source in ("digits", "digits-train"):
         return _digits(train=source == "digits-train")
+    if not source:
+        raise ResarrayError(
+            "--images '' names nothing: give 'digits', an .npz or .npy file or a folder of pictures"
+        )
     path = Path(source)
     if path.is_dir():
         return _folder(path)
@@ -216,9 +226,14 @@ def _npz(path: Path) -> Source:
         return archive[name] if name in archive.files else None
 
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        archive = np.load(path, allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            raise ResarrayError(f"images '{path}' are a single array: name the file .npy")
+        with archive:
             x, blob, offset, labels, names = map(read, ("x", "blob", "offset", "y", "classes"))
             members = archive.files
+    except ResarrayError:
+        raise
     except Exception as error:  # zipfile, zlib, numpy and the system each raise their own
         raise ResarrayError(
             f"images '{path}' cannot be read as .npz ({_why(error)}): save arrays x and y with "
@@ -263,7 +278,7 @@ def _npy(path: Path) -> Source:
 def _why(error: Exception) -> str:
     """What numpy says, without its advice to unpickle."""
     text = reason(error)
-    return "it holds Python objects, not numbers" if "pickle" in text else text
+    return "it holds Python objects, not numbers" if _OBJECTS.search(text) else text
 
 
 def _labels(path: Path, labels: np.ndarray, count: int) -> np.ndarray:
@@ -380,26 +395,45 @@ def open_files(paths: list[Path], name: str = "files") -> Source:
 
 
 def _folder(path: Path) -> Source:
-    classes = sorted(entry.name for entry in path.iterdir() if entry.is_dir())
-    classes = [name for name in classes if _pictures(path / name)]
-    if classes:
-        files = [(file, i) for i, name in enumerate(classes) for file in _pictures(path / name)]
-        paths = [file for file, _ in files]
-        labels = np.array([label for _, label in files], np.int64)
-    else:
-        paths, labels = _pictures(path), None
+    folders = sorted(entry for entry in path.iterdir() if entry.is_dir() and _shown(entry))
+    paths, classes, labels = _pictures(path), [], None
+    within = [_pictures(folder) for folder in folders]
+    if any(within):
+        # Any of these would move the labels, or leave pictures out.
+        for folder, found in zip(folders, within, strict=True):
+            if not found:
+                raise ResarrayError(
+                    f"folder '{folder}' holds no pictures, those beside it do, which makes each a "
+                    "class: put pictures of its class there, or move it elsewhere"
+                )
+        if paths:
+            raise ResarrayError(
+                f"folder '{path}' holds pictures ('{paths[0].name}') beside sub-folders of "
+                "pictures, one per class: put each picture into that of its class"
+            )
+        classes = [folder.name for folder in folders]
+        paths = [file for found in within for file in found]
+        labels = np.repeat(np.arange(len(within)), [len(found) for found in within])
     if not paths:
         raise ResarrayError(
             f"folder '{path}' holds no pictures ({', '.join(PICTURES)}): put them there, or in "
             "one sub-folder per class"
         )
     return Source(
-        str(path), len(paths), lambda i: _open_picture(paths[i], f"'{paths[i]}'"), labels, classes
-    )
+        str(path), len(paths), lambda i: _open_picture(paths[i], f"'{paths[i]}'"), labels, classes,
+        by_folder=labels is not None,
+    )  # fmt: skip
 
 
 def _pictures(path: Path) -> list[Path]:
-    return sorted(p for p in path.iterdir() if p.is_file() and p.suffix.lower() in PICTURES)
+    return sorted(
+        p for p in path.iterdir() if p.is_file() and p.suffix.lower() in PICTURES and _shown(p)
+    )
+
+
+def _shown(path: Path) -> bool:
+    """Whether it is not hidden, as what systems and tools leave beside pictures is."""
+    return not path.name.startswith(".")
 
 
 def _open_picture(file: Path | io.BytesIO, what: str) -> Pillow.Image:

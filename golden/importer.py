@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 from torch.fx import Node
+from torch.nn.utils import parametrize
 
 from resarray.spec.config import MAX_DOT_LENGTH
-from resarray.spec.errors import ResarrayError, reason
+from resarray.spec.errors import ResarrayError
 
 from .float_graph import FloatAdd, FloatConv, FloatGlobalAvgPool, FloatGraph, FloatMaxPool, FloatOp
-from .user_model import OneOutput
+from .user_model import OneOutput, users_code
 
 MAX_KERNEL = 31
 MAX_PADDING = 15
@@ -37,6 +38,12 @@ _IDENTITIES = {
     aten.alias.default,
     aten.lift_fresh_copy.default,
 }
+# What changes nothing but how the answer is read.
+_AT_THE_END = {
+    aten.softmax.int,
+    aten.log_softmax.int,
+    aten.argmax.default,
+}
 
 
 def import_model(model: nn.Module, shape: tuple[int, int, int], name: str = "model") -> FloatGraph:
@@ -44,23 +51,46 @@ def import_model(model: nn.Module, shape: tuple[int, int, int], name: str = "mod
 
     `ResarrayError` names the node and the operator that is not supported, and what is.
     """
-    model = model.eval()
+    _require_plain_weights(model, name)
     logged = logging.root.manager.disable
     try:
         # PyTorch prints and logs much about what it cannot export.
-        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+        with (
+            users_code(
+                f"model '{name}' cannot be exported with input {list(shape)}",
+                "its forward() must take one image tensor [N, C, H, W] without data-dependent "
+                "control flow",
+            ),
+            contextlib.redirect_stderr(io.StringIO()),
+            torch.no_grad(),  # a forward() that says so itself then changes nothing
+        ):
             warnings.simplefilter("ignore")
             logging.disable(logging.CRITICAL)
+            model.eval()
             program = torch.export.export(model, (torch.zeros(1, *shape),))
-    except (Exception, SystemExit) as error:  # whatever the user's forward() raises
-        raise ResarrayError(
-            f"model '{name}' cannot be exported with input {list(shape)}: {reason(error)}; its "
-            "forward() must take one image tensor [N, C, H, W] without data-dependent control flow"
-        ) from error
     finally:
         logging.disable(logged)
     # The names of layers are those in the user's network.
     return _Importer(program, shape, name, "inner" if isinstance(model, OneOutput) else "").run()
+
+
+def _require_plain_weights(model: nn.Module, name: str) -> None:
+    """`ResarrayError` names the module whose weights are computed in every call."""
+    for label, module in model.named_modules():
+        label = label.removeprefix("inner.")
+        if parametrize.is_parametrized(module):
+            raise ResarrayError(
+                f"model '{name}': module '{label}' computes its weights in every call (as "
+                "weight_norm and spectral_norm do): call "
+                "torch.nn.utils.parametrize.remove_parametrizations on it when it is trained"
+            )
+        for hook in module._forward_pre_hooks.values():
+            if type(hook).__module__.startswith("torch.nn.utils."):
+                raise ResarrayError(
+                    f"model '{name}': module '{label}' computes its weights in every call "
+                    f"({type(hook).__name__}): call torch.nn.utils.remove_weight_norm, "
+                    "remove_spectral_norm or prune.remove on it when it is trained"
+                )
 
 
 @dataclass(frozen=True)
@@ -155,6 +185,12 @@ class _Importer:
             return None
         if node.target is aten.to.dtype and _dtype(node) == _dtype(node.args[0]) == torch.float32:
             return self.values[node.args[0]]
+        if node.target in _AT_THE_END and all(user.op == "output" for user in node.users):
+            raise self.refuse(
+                node, "return the logits: what follows them here does not change the class"
+            )
+        if "autocast" in str(node.target):
+            raise self.refuse(node, "remove torch.autocast from forward(): it is made integers")
         if node.target not in self.handlers:
             raise self.refuse(node, f"not supported; supported are: {SUPPORTED}")
         try:
@@ -212,9 +248,14 @@ class _Importer:
     def finish(self, node: Node) -> None:
         results = node.args[0]
         value = self.values.get(results[0]) if len(results) == 1 else None
+        if _source(value) == "input":
+            raise ResarrayError(
+                f"model '{self.graph.name}' returns its input: it must return the logits "
+                "[N, classes]"
+            )
         if isinstance(value, _Flat):
             value = value.source if self.graph.shapes[value.source][1:] == (1, 1) else None
-        if not isinstance(value, str) or value == "input":
+        if not isinstance(value, str):
             raise ResarrayError(
                 f"model '{self.graph.name}' must return one tensor: the logits [N, classes]"
             )
@@ -279,11 +320,17 @@ class _Importer:
         _, gamma, beta, mean, variance, training, _, eps, *_ = node.args
         if training or mean is None:
             raise self.refuse(node, "a batch norm needs running statistics, in evaluation mode")
-        x = self.tensor(node)
+        flat = self.values.get(node.args[0])
+        if isinstance(flat, _Flat) and self.graph.shapes[flat.source][1:] == (1, 1):
+            x = flat.source  # BatchNorm1d
+        else:
+            x = self.tensor(node)
         conv = self.producers.get(x)
         if not isinstance(conv, FloatConv) or conv.relu or not self.only_use(node):
             raise self.refuse(
-                node, "a batch norm is supported only directly after a convolution of its own"
+                node,
+                "a batch norm is supported only directly after a convolution or linear layer of "
+                "its own",
             )
         mean, variance = self.constant(node, mean).double(), self.constant(node, variance).double()
         factor = (variance + eps).rsqrt()
@@ -294,7 +341,7 @@ class _Importer:
             bias = bias + self.constant(node, beta)
         conv.weight = (conv.weight * factor[:, None, None, None]).float()
         conv.bias = bias.float()
-        return x
+        return flat if isinstance(flat, _Flat) else x
 
     def relu(self, node: Node) -> object:
         flat = self.values.get(node.args[0])
@@ -303,13 +350,17 @@ class _Importer:
         if isinstance(op, FloatConv | FloatAdd) and (op.relu or self.only_use(node)):
             op.relu = True
             return flat if isinstance(flat, _Flat) else x
+        if isinstance(op, FloatMaxPool):
+            raise self.refuse(node, "put the ReLU before the max pool: the result is the same")
         raise self.refuse(
             node,
-            "a ReLU is supported only directly after a convolution or addition whose "
-            "result nothing else reads",
+            "a ReLU is supported only directly after a convolution, linear layer or addition "
+            "whose result nothing else reads",
         )
 
-    def add(self, node: Node) -> str:
+    def add(self, node: Node) -> object:
+        if node.args[1] == 0:  # with which Python's sum() begins
+            return self.values[node.args[0]]
         if node.kwargs.get("alpha", 1) != 1 or not isinstance(node.args[1], Node):
             raise self.refuse(node, "only the plain sum of two feature maps is supported")
         a, b = self.tensor(node, 0), self.tensor(node, 1)

@@ -180,7 +180,9 @@ def find_model(spec: str) -> ModelSpec:
 
 def load_model(spec: str, num_classes: int | None = None) -> nn.Module:
     """A new model in evaluation mode, see `find_model`."""
-    return find_model(spec).build(num_classes).eval()
+    model = find_model(spec).build(num_classes)
+    model.eval()
+    return model
 
 
 def _user_model(path: Path, function: str) -> ModelSpec:

@@ -199,6 +199,7 @@ def build_network(
     std: Sequence[float] | float | None = None,
     classes: Sequence[str] | None = None,
     name: str | None = None,
+    labelled: bool = False,
     progress: Progress = silent,
 ) -> Network:
     """The quantised network.
@@ -216,13 +217,19 @@ def build_network(
     calibration_count:   images that the ranges are measured on, evenly spread over their source
     calibration_images:  that source; None: ``images``. Of the digits, the training split
     mean, std:           of pixels scaled to [0, 1], per channel or one for all; None: the model's
-    classes:             names of the network's classes; None: those of the images
+    classes:             names of the network's classes, in the order of its logits; None: those of
+                         the images
     name:                of the network; None: the zoo's, or the class of a user's model
+    labelled:            whether images without labels are refused
     """
     spec = find_model(model)
-    if name is not None:
-        spec = dataclasses.replace(spec, name=_checked_name(name))
+    spec = dataclasses.replace(spec, name=_checked_name(spec.name if name is None else name))
     source = _source(spec, images, calibration_images)
+    if labelled and source.labels is None:
+        raise ResarrayError(
+            f"images '{source.name}' have no labels: put them in one sub-folder per class, or give "
+            "--images with them, as an .npz file with y"
+        )
     calibration = open_source(calibration_images) if calibration_images else source
     size = input_size
     if size is None and spec.zoo and weights is None:
@@ -247,7 +254,7 @@ def build_network(
     inputs = _normalised(samples, mean, std)
     float_model = user_model.one_output(float_model, (channels, *size), spec.name)
     float_graph = import_model(float_model, (channels, *size), spec.name)
-    class_names = _check_classes(spec, float_graph, source, classes)
+    source = _with_classes(spec, float_graph, source, classes)
     _check_same(spec, float_model, float_graph, inputs[:CHECKED_IMAGES])
     graph = quantise(float_graph, inputs, progress)
     return Network(
@@ -259,7 +266,7 @@ def build_network(
         std,
         source,
         indices,
-        class_names,
+        source.classes,
         warnings,
     )
 
@@ -269,7 +276,9 @@ def build_network(
 
 def _checked_name(name: str) -> str:
     if not name.strip() or not name.isprintable() or len(name) > 80:
-        raise ResarrayError(f"name {name!r} is none: give 1 to 80 characters that can be printed")
+        raise ResarrayError(
+            f"name {name!r} is none: give --name of 1 to 80 characters that can be printed"
+        )
     return name
 
 
@@ -277,7 +286,7 @@ def _source(spec: ModelSpec, images: str | None, calibration_images: str | None)
     if images is None and calibration_images is not None and not spec.zoo:
         # Whoever only calibrates need not have images of the network's classes.
         source = open_source(calibration_images)
-        return dataclasses.replace(source, labels=None, classes=[])
+        return dataclasses.replace(source, labels=None, classes=[], by_folder=False)
     return open_source("digits" if images is None else images)
 
 
@@ -306,9 +315,11 @@ def _input_size(spec: ModelSpec, given: object, source: Source) -> Size:
 
 def _float_model(spec: ModelSpec, weights: str | None) -> nn.Module:
     model = user_model.plain(spec.build(None), spec.name)
-    if weights is not None:
-        model = build_with_weights(spec, weights)
-    user_model.require_finite(model, spec.name)
+    # Whatever asks a user's network for its parameters runs its code.
+    with user_model.users_code(f"the parameters of model '{spec.name}' cannot be read or set"):
+        if weights is not None:
+            model = build_with_weights(spec, weights)
+        user_model.require_finite(model, spec.name)
     return model
 
 
@@ -382,29 +393,59 @@ def _samples(source: Source, count: int, size: Size, channels: int) -> Images:
     return source.read(size, channels, spread(source.count, min(count, most)))
 
 
-def _check_classes(
+def _with_classes(
     spec: ModelSpec, graph: FloatGraph, source: Source, names: Sequence[str] | None
-) -> list[str]:
-    """The names of the classes, where logits, labels and names fit each other."""
+) -> Source:
+    """``source`` with the names of the network's classes, where logits, labels and names fit each
+    other; class folders get the labels that their names have among ``names``."""
     classes, *rest = graph.shapes[graph.output]
     if rest != [1, 1]:
         raise ResarrayError(
             f"model '{spec.name}' returns {[classes, *rest]}: it must return the logits "
             "[N, classes]; a larger input_size does not change that"
         )
+    if names is not None and len(names) != classes:
+        given = _counted(len(names), "class name is", "class names are")
+        raise ResarrayError(
+            f"{given} given, model '{spec.name}' has {_counted(classes, 'class', 'classes')}: give "
+            "one name per class"
+        )
+    known = source.classes if names is None else list(names)
+    for name in known:
+        if known.count(name) > 1:
+            raise ResarrayError(f"class name '{name}' is given twice: give each class its own name")
+    if source.by_folder and names is not None:
+        for name in source.classes:
+            if name not in known:
+                raise ResarrayError(
+                    f"folder '{name}' of '{source.name}' is called as none of the classes given: "
+                    "class folders have the names of --classes"
+                )
+        places = np.array([known.index(name) for name in source.classes])
+        return dataclasses.replace(source, labels=places[source.labels], classes=known)
+    if source.by_folder and len(source.classes) != classes:
+        raise ResarrayError(
+            f"images '{source.name}' have {_counted(len(source.classes), 'class folder')}, model "
+            f"'{spec.name}' has {_counted(classes, 'class', 'classes')}, so that the folders' "
+            "alphabetical order is not that of the logits: give --classes, the names of the "
+            "classes in the order of the logits"
+        )
     if source.labels is not None and source.labels.max() >= classes:
         raise ResarrayError(
             f"images '{source.name}' have labels up to {source.labels.max()}, model '{spec.name}' "
-            f"has {classes} classes: give weights trained for these images, or other --images"
+            f"has {_counted(classes, 'class', 'classes')}: give weights trained for these images, "
+            "or other --images"
         )
-    if names is None:
-        return source.classes
-    if len(names) != classes:
+    if len(known) > classes:
         raise ResarrayError(
-            f"{len(names)} class names are given, model '{spec.name}' has {classes} classes: give "
-            "one name per class"
+            f"images '{source.name}' name {len(known)} classes, model '{spec.name}' has {classes}: "
+            "give --classes, one name per class"
         )
-    return list(names)
+    return dataclasses.replace(source, classes=known)
+
+
+def _counted(number: int, what: str, plural: str = "") -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {plural or what + 's'}"
 
 
 # -- computing -------------------------------------------------------------------------------

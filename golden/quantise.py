@@ -116,7 +116,7 @@ def best_range(values: Tensor, lo: float, hi: float) -> tuple[float, float]:
 def scale_and_zero_point(lo: float, hi: float, min_scale: float = 0.0) -> tuple[float, int]:
     """Scale (at least ``min_scale``) and int8 zero point that represent [lo, hi] and 0 exactly."""
     scale = max((hi - lo) / 255, min_scale)
-    if scale < 1e-30:  # a tensor that is always 0
+    if scale == 0:  # a tensor that is always 0
         scale = 1 / 127
     zero_point = numerics.clamp(round(-128 - lo / scale), numerics.INT8_MIN, numerics.INT8_MAX)
     return scale, zero_point

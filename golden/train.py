@@ -20,13 +20,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from resarray.spec.cache import cache_folder
+from resarray.spec.cache import cache_folder, require_writable_cache
 from resarray.spec.errors import ResarrayError
 from resarray.spec.files import write_atomic
 from resarray.spec.progress import Progress, silent
 
 from .data import load_images
-from .models import ModelSpec, find_model
+from .models import ZOO, ModelSpec, find_model
 from .quantise import normalise
 
 CLASSES = 10
@@ -82,6 +82,8 @@ def train(model_name: str, recipe: Recipe | None = None, progress: Progress = si
     The result depends on the recipe alone unless its time budget cuts the schedule short, which
     begins when half of it is spent and less than half of the steps are done.
     """
+    if model_name not in ZOO and ":" not in model_name:
+        raise ResarrayError(f"unknown model '{model_name}': choose one of {', '.join(ZOO)}")
     spec = find_model(model_name)
     if not spec.zoo:
         raise ResarrayError(f"'{model_name}' is not a zoo model: give its trained weights")
@@ -203,6 +205,7 @@ def cached_weights(model_name: str, progress: Progress = silent) -> Path:
     digest = hashlib.sha256(key.encode()).hexdigest()[:12]
     path = cache_folder() / f"{model_name}-digits-{digest}.pth"
     if not path.is_file():
+        require_writable_cache()
         state = train(model_name, recipe, progress).state_dict()
         buffer = BytesIO()
         torch.save({name: value.contiguous() for name, value in state.items()}, buffer)

@@ -7,22 +7,81 @@ import contextlib
 import hashlib
 import importlib.util
 import math
+import os
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TextIO
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from resarray.spec.errors import ResarrayError, reason
+from resarray.spec.errors import ResarrayError, Stop, reason
 from resarray.spec.pixels import Size
-
-# What a user's code may raise: SystemExit is no Exception.
-FAILURES = (Exception, SystemExit)
 
 # Modules that the last model file brought in from its folder: another file's folder may have
 # modules of the same names.
 _brought: list[str] = []
+
+
+# -- running it ------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def users_code(what: str, then: str = "") -> Iterator[None]:
+    """Around everything that runs a user's code.
+
+    Whatever it raises becomes a `ResarrayError`: "``what``: the reason; ``then``". What it does to
+    the process is undone, see `_restored`.
+    """
+    with _restored(), _blamed(what, then):
+        yield
+
+
+@contextlib.contextmanager
+def _blamed(what: str, then: str = "") -> Iterator[None]:
+    try:
+        yield
+    except (ResarrayError, KeyboardInterrupt, Stop):
+        raise
+    except BaseException as error:  # also what is no Exception, as SystemExit
+        raise ResarrayError(f"{what}: {_what(error)}" + (f"; {then}" if then else "")) from error
+
+
+@contextlib.contextmanager
+def _restored() -> Iterator[None]:
+    """Afterwards the process is as before: the working folder, to which the outputs' names relate,
+    the mask of permissions, standard output and error, Python's path and warnings, numpy's and
+    PyTorch's defaults and modes."""
+    folder = os.open(".", getattr(os, "O_PATH", os.O_RDONLY))
+    mask = os.umask(0)
+    os.umask(mask)
+    path, streams = list(sys.path), (sys.stdout, sys.stderr)
+    dtype, device = torch.get_default_dtype(), torch.get_default_device()
+    gradients = torch.is_grad_enabled()  # which entering an inference mode, even "off", changes
+    try:
+        with (
+            warnings.catch_warnings(),
+            np.errstate(),
+            torch.inference_mode(torch.is_inference_mode_enabled()),
+            torch.set_grad_enabled(gradients),
+        ):
+            yield
+    finally:
+        os.fchdir(folder)
+        os.close(folder)
+        os.umask(mask)
+        sys.path[:] = path
+        sys.stdout, sys.stderr = map(_open, streams, (1, 2))
+        torch.set_default_dtype(dtype)
+        torch.set_default_device(None if device.type == "cpu" else device)
+
+
+def _open(stream: TextIO | None, number: int) -> TextIO | None:
+    """The stream; where it was closed, another to its file."""
+    return open(number, "w", closefd=False) if stream is not None and stream.closed else stream
 
 
 # -- the file --------------------------------------------------------------------------------
@@ -34,7 +93,8 @@ def load_module(path: Path, function: str) -> nn.Module:
     The file's folder can be imported from while this runs.
     """
     if not path.is_file():
-        raise ResarrayError(f"model file '{path}' does not exist: give file.py:function")
+        wrong = "is a folder" if path.is_dir() else "does not exist"
+        raise ResarrayError(f"model file '{path}' {wrong}: give file.py:function")
     with _importable(path):
         source = _execute(path)
         build = getattr(source, function, None)
@@ -45,10 +105,8 @@ def load_module(path: Path, function: str) -> nn.Module:
                 f"model file '{path}' has no function '{function}': define one that returns an "
                 "nn.Module"
             )
-        try:
+        with _blamed(f"{function}() of '{path}' failed"):
             model = build()
-        except FAILURES as error:
-            raise ResarrayError(f"{function}() of '{path}' failed: {_what(error)}") from error
     if not isinstance(model, nn.Module):
         raise ResarrayError(
             f"{function}() of '{path}' returned {type(model).__name__}: it must return an nn.Module"
@@ -58,35 +116,34 @@ def load_module(path: Path, function: str) -> nn.Module:
 
 def _execute(path: Path) -> object:
     # A name of its own for each file, under which dataclasses and the like look it up.
-    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
+    digest = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:12]
     loader = importlib.util.spec_from_file_location(f"{path.stem}_{digest}", path)
     module = importlib.util.module_from_spec(loader)
     sys.modules[loader.name] = module
     try:
-        loader.loader.exec_module(module)
-    except FAILURES as error:
-        del sys.modules[loader.name]
-        raise ResarrayError(f"model file '{path}' cannot be imported: {_what(error)}") from error
+        with _blamed(f"model file '{path}' cannot be imported"):
+            loader.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(loader.name, None)
+        raise
     return module
 
 
 @contextlib.contextmanager
 def _importable(path: Path) -> Iterator[None]:
-    """The file's folder first on the path; nothing written there, PyTorch's default kept."""
+    """The file's folder first on the path; nothing written there, see also `_restored`."""
     folder = str(path.resolve().parent)
     for name in _brought:
         sys.modules.pop(name, None)
     before = set(sys.modules)
-    dtype, bytecode = torch.get_default_dtype(), sys.dont_write_bytecode
-    sys.path.insert(0, folder)
-    sys.dont_write_bytecode = True
+    bytecode = sys.dont_write_bytecode
     try:
-        yield
+        with _restored():
+            sys.path.insert(0, folder)
+            sys.dont_write_bytecode = True
+            yield
     finally:
         sys.dont_write_bytecode = bytecode
-        torch.set_default_dtype(dtype)
-        if folder in sys.path:
-            sys.path.remove(folder)
         _brought[:] = [name for name in set(sys.modules) - before if _lies_in(name, folder)]
 
 
@@ -108,12 +165,8 @@ def _what(error: BaseException) -> str:
 
 def attribute(model: nn.Module, name: str) -> object:
     """An attribute of the module; None where it has none."""
-    try:
+    with users_code(f"attribute '{name}' of model '{type(model).__name__}' fails"):  # a property
         return getattr(model, name, None)
-    except FAILURES as error:  # of a property
-        raise ResarrayError(
-            f"attribute '{name}' of model '{type(model).__name__}' fails: {_what(error)}"
-        ) from error
 
 
 def per_channel(value: object, what: str) -> tuple[float, ...] | None:
@@ -163,15 +216,18 @@ def input_channels(model: nn.Module, size: Size) -> int | None:
 
     layers = [m for m in model.modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d | nn.Linear)]
     hooks = [layer.register_forward_pre_hook(look) for layer in layers]
-    with torch.no_grad(), contextlib.suppress(*FAILURES, _Reached):
-        model(torch.zeros(1, 1, *size))
-    for hook in hooks:
-        hook.remove()
+    try:
+        # What fails without reaching a layer, fails again where it is said.
+        with contextlib.suppress(ResarrayError, _Reached):
+            forward(model, torch.zeros(1, 1, *size), "")
+    finally:
+        for hook in hooks:
+            hook.remove()
     return found[0] if found else None
 
 
-class _Reached(BaseException):
-    """Ends a forward(); no Exception, which it might catch."""
+class _Reached(Stop):
+    """Ends a forward()."""
 
 
 # -- whether it can be taken -----------------------------------------------------------------
@@ -179,13 +235,15 @@ class _Reached(BaseException):
 
 def unwrap(model: nn.Module) -> nn.Module:
     """The network within `torch.compile`, `nn.DataParallel` and the like."""
-    while True:
-        inner = getattr(model, "_orig_mod", None)  # torch.compile
+    seen: set[int] = set()
+    while id(model) not in seen:  # it may be within itself
+        seen.add(id(model))
+        inner = attribute(model, "_orig_mod")  # torch.compile
         if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
             inner = model.module
-        if not isinstance(inner, nn.Module):
-            return model
-        model = inner
+        if isinstance(inner, nn.Module):
+            model = inner
+    return model
 
 
 def plain(model: nn.Module, name: str) -> nn.Module:
@@ -194,6 +252,11 @@ def plain(model: nn.Module, name: str) -> nn.Module:
     `ResarrayError` names the first parameter or buffer that cannot be taken.
     """
     hint = "build() must return a network of plain float tensors on the CPU"
+    with users_code(f"model '{name}' cannot be made a float32 network", hint):
+        return _plain(model, name, hint)
+
+
+def _plain(model: nn.Module, name: str, hint: str) -> nn.Module:
     if isinstance(model, torch.jit.ScriptModule):
         raise ResarrayError(
             f"model '{name}' is a TorchScript module: build() must return the nn.Module itself"
@@ -210,14 +273,29 @@ def plain(model: nn.Module, name: str) -> nn.Module:
         kind = odd_kind(value)
         if kind is not None:
             raise ResarrayError(f"model '{name}': '{label}' is {kind}: {hint}")
-        if value.device.type != "cpu":
-            raise ResarrayError(f"model '{name}': '{label}' is on device '{value.device}': {hint}")
-    try:
-        return model.float().eval()
-    except FAILURES as error:
-        raise ResarrayError(
-            f"model '{name}' cannot be made a float32 network ({_what(error)}): {hint}"
-        ) from error
+    _leave_inference_mode(model)
+    # What these return is not used: an own eval() may return nothing.
+    model.float()
+    model.eval()
+    return model
+
+
+def _leave_inference_mode(model: nn.Module) -> None:
+    """Replace tensors that were made in PyTorch's inference mode, which neither can be changed nor
+    exported."""
+    fresh: dict[int, Tensor] = {}  # a tensor may be used twice
+    for module in model.modules():
+        for holder in (module._parameters, module._buffers, vars(module)):
+            for key, value in holder.items():
+                if isinstance(value, Tensor) and value.is_inference():
+                    if id(value) not in fresh:
+                        copy = value.detach().clone()
+                        fresh[id(value)] = (
+                            nn.Parameter(copy, requires_grad=False)
+                            if isinstance(value, nn.Parameter)
+                            else copy
+                        )
+                    holder[key] = fresh[id(value)]
 
 
 def require_finite(model: nn.Module, name: str) -> None:
@@ -232,7 +310,12 @@ def require_finite(model: nn.Module, name: str) -> None:
 
 def odd_kind(value: Tensor) -> str | None:
     """What makes a tensor one that cannot be taken as float32; None: nothing."""
-    if value.is_quantized or value.dtype in _QUANTISED:
+    if value.device.type != "cpu":
+        return f"on device '{value.device}'"
+    if value.is_nested:
+        return "nested"
+    float8 = value.is_floating_point() and value.dtype.itemsize == 1
+    if value.is_quantized or value.dtype in _QUANTISED or float8:
         return f"quantised ({str(value.dtype).removeprefix('torch.')})"
     if value.layout != torch.strided:
         return f"sparse ({str(value.layout).removeprefix('torch.')})"
@@ -284,13 +367,11 @@ def takes(model: nn.Module, shape: tuple[int, int, int]) -> bool:
 @torch.no_grad()
 def forward(model: nn.Module, x: Tensor, name: str) -> object:
     """``model(x)``; where the user's forward() fails, the user's sentence."""
-    try:
+    with users_code(
+        f"forward() of model '{name}' fails on images {list(x.shape)} [N, C, H, W]",
+        "it must take float images, any number of them, and nothing else",
+    ):
         return model(x)
-    except FAILURES as error:
-        raise ResarrayError(
-            f"forward() of model '{name}' fails on images {list(x.shape)} [N, C, H, W]: "
-            f"{_what(error)}; it must take float images, any number of them, and nothing else"
-        ) from error
 
 
 def one_output(model: nn.Module, shape: tuple[int, int, int], name: str) -> nn.Module:

@@ -42,8 +42,8 @@ _SAFE = [
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """Name -> float32 tensor, of the state dictionary in the file, without the batch counters of
-    batch norms.
+    """Name -> tensor, of the state dictionary in the file, without the batch counters of batch
+    norms. Floats are made float32; integers, which buffers may be, stay.
 
     Pickled checkpoints are read with PyTorch's restricted unpickler, which runs no code from the
     file. `ResarrayError` for an unreadable file or one that holds no weights.
@@ -54,7 +54,8 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
             f"weights '{path}': the name must end in {', '.join(TORCH_SUFFIXES)} or .safetensors"
         )
     if not path.is_file():
-        raise ResarrayError(f"weights '{path}' do not exist: give a file of trained weights")
+        wrong = "are a folder" if path.is_dir() else "do not exist"
+        raise ResarrayError(f"weights '{path}' {wrong}: give a file of trained weights")
     found = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
     state = {
         name: value
@@ -69,7 +70,10 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
             raise ResarrayError(
                 f"weights '{path}': '{name}' is {kind}: give the float weights of the network"
             )
-    return {name: value.detach().float() for name, value in state.items()}
+    return {
+        name: value.detach().float() if value.is_floating_point() else value.detach()
+        for name, value in state.items()
+    }
 
 
 def load_weights(model: nn.Module, path: str | Path) -> None:
@@ -87,7 +91,8 @@ def build_with_weights(spec: ModelSpec, path: str | Path) -> nn.Module:
     if spec.zoo and classifier is not None and classifier.ndim == 2 and len(classifier):
         model = spec.build(classifier.shape[0])
     _assign(model, state, path)
-    return model.eval()
+    model.eval()
+    return model
 
 
 def _expected(model: nn.Module) -> dict[str, Tensor]:
@@ -128,6 +133,12 @@ def _assign(model: nn.Module, state: dict[str, Tensor], path: str | Path) -> Non
     for name, value in expected.items():
         if name not in state:
             raise ResarrayError(f"weights '{path}' lack '{name}' of the model: {hint}")
+        if value.is_floating_point() and not state[name].is_floating_point():
+            kind = str(state[name].dtype).removeprefix("torch.")
+            raise ResarrayError(
+                f"weights '{path}': '{name}' is of integers ({kind}): give the float weights of "
+                "the network"
+            )
         if state[name].shape != value.shape:
             raise ResarrayError(
                 f"weights '{path}': '{name}' has shape {list(state[name].shape)}, the model "
@@ -152,7 +163,8 @@ def _state_dict(path: Path, found: object) -> Mapping:
         raise ResarrayError(f"weights '{path}' hold a whole module, not its weights: {_SAVE}")
     if not isinstance(found, Mapping):
         raise ResarrayError(
-            f"weights '{path}' hold no state dictionary but a {type(found).__name__}: {_SAVE}"
+            f"weights '{path}' hold no state dictionary but {_article(type(found).__name__)}: "
+            f"{_SAVE}"
         )
     inner = [key for key in KEYS if _has_tensors(found.get(key))]
     if len(inner) > 1:
@@ -218,3 +230,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
             f"weights '{path}' cannot be read as safetensors ({reason(error)}): write the file "
             "again"
         ) from error
+
+
+def _article(name: str) -> str:
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"

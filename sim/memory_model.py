@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
+from resarray.spec.memory import MIN_BYTES_PER_CYCLE
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class MemoryModel:
             )
         if self.bytes_per_cycle is None:
             rate = 0
-        elif 1 / 16 <= self.bytes_per_cycle <= config.rows:
+        elif MIN_BYTES_PER_CYCLE <= self.bytes_per_cycle <= config.rows:
             rate = round(16 * self.bytes_per_cycle)
         else:
             raise ResarrayError(

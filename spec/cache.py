@@ -6,6 +6,7 @@ docs/cache.md is for users.
 
 import math
 import os
+import tempfile
 from pathlib import Path
 
 from .errors import ResarrayError
@@ -51,3 +52,16 @@ def build_limit() -> int:
     if not 0 <= gib < math.inf:
         raise ResarrayError(f"{LIMIT}={text} is no size: give GiB, as in {DEFAULT_GIB:g} or 0.5")
     return int(gib * 2**30)
+
+
+def require_writable_cache() -> None:
+    """`ResarrayError` now, where nothing could be kept in `cache_folder` after long work."""
+    folder = cache_folder()
+    try:
+        there = next(place for place in (folder, *folder.parents) if place.exists())
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        raise ResarrayError(
+            f"cannot write the cache '{folder}': {error.strerror}; set {CACHE} to a folder that "
+            "can be written"
+        ) from error

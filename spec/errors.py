@@ -12,6 +12,10 @@ class ResarrayError(Exception):
     """
 
 
+class Stop(BaseException):
+    """Ends what runs, wherever it is: nothing may hold it, so it is no Exception."""
+
+
 def reason(error: BaseException, length: int = 300) -> str:
     """What somebody else's ``error`` says, fit to stand in a sentence: its first line, at most
     ``length`` characters, without the codes of a terminal."""

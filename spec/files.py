@@ -94,13 +94,16 @@ def same_file(first: Path, second: Path) -> bool:
     try:
         return os.path.samefile(first, second)
     except OSError:  # one is not there
-        return str(_target(first)).casefold() == str(_target(second)).casefold()
+        # Not `_target`: neither need be written, and either may be a link that leads nowhere.
+        first, second = map(os.path.realpath, (first, second))
+        return first.casefold() == second.casefold()
 
 
 def _target(path: Path) -> Path:
-    """The file that ``path`` leads to."""
+    """The file that ``path`` leads to; of a device or a pipe ``path`` itself, since a pipe that
+    `/dev/stdout` leads to has no path of its own."""
     try:
-        return Path(path).resolve()
+        return Path(path) if _takes_bytes(Path(path)) else Path(path).resolve()
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
         raise _refused(path, error) from error
 

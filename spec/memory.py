@@ -10,6 +10,9 @@ from .errors import ResarrayError
 from .image import Image
 from .registers import COUNTER_BITS, PROFILE_FIELDS
 
+# Bandwidth of the slowest memory that the accelerator is meant for and simulated with.
+MIN_BYTES_PER_CYCLE = 1 / 16
+
 
 def memory_contents(image: Image, inputs: np.ndarray) -> np.ndarray:
     """uint8 contents of memory from offset 0: the payload and the packed inputs."""

@@ -88,6 +88,14 @@ def test_the_cache_is_shown_and_cleared(tmp_path, monkeypatch, capsys):
             os.close(cache._used.pop(made / "complete"))
 
 
+def test_a_cache_that_cannot_be_written_is_said(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("RESARRAY_CACHE", str(tmp_path / "file" / "cache"))
+    monkeypatch.setattr(doctor, "findings", lambda: iter(()))
+    run(["doctor"])
+    assert f"cannot write the cache '{tmp_path / 'file' / 'cache'}'" in capsys.readouterr().out
+
+
 def test_nothing_on_path(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert run(["doctor"]) == 2

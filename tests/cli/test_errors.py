@@ -74,6 +74,10 @@ WAVES = [*SIM, "--waves", "a.fst", "--cycles", "0:9"]
             ["compile", "--model", MODEL, "-o", "x.rsa", "--bytes-per-cycle", "0"],
             "bandwidth of 0 bytes per cycle is not possible",
         ),
+        (
+            ["compile", "--model", MODEL, "-o", "x.rsa", "--bytes-per-cycle", "1e-6"],
+            "of 1e-06 bytes per cycle is not possible: choose 1/16 or more, or no limit",
+        ),
         ([*SIM, "--layer", "0"], "give --waves FILE.fst too"),
         ([*SIM, "--waves", "a.fst"], "give one of --layer NAME and --cycles FROM:TO"),
         ([*WAVES, "--layer", "0"], "give one of --layer NAME and --cycles FROM:TO"),

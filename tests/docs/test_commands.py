@@ -46,6 +46,7 @@ SLOW = {
     "make report",
     "make report MODEL=resnet20 PRESET=small INPUT_SIZE=32 COUNT=4",
     ".venv/bin/resarray sim --model my_model.py:build --images data.npz --json out.json",
+    ".venv/bin/resarray sim --preset default,columns=16",
     "resarray sim --model resnet18 --input-size 224 --json a.json",
     "resarray run --port sim resnet8.rsa cat.png",
 }
@@ -96,8 +97,10 @@ def desk(measured, tmp_path) -> Path:
     np.savez(tmp_path / "data.npz", x=pixels, y=np.arange(12) % 10)
     weights = load_module(tmp_path / "my_model.py", "build").state_dict()
     torch.save({"model_state_dict": weights}, tmp_path / "w.pth")
-    (tmp_path / "pictures" / "cat").mkdir(parents=True)
-    for name in ("cat.png", "dog.png", "pictures/cat/0.png", "pictures/cat/1.png"):
+    classes = [f"pictures/{number}" for number in range(10)]
+    for name in classes:
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("cat.png", "dog.png", *(f"{name}/0.png" for name in classes)):
         Image.fromarray(pixels[0]).save(tmp_path / name)
     return tmp_path
 
@@ -172,5 +175,8 @@ def test_python(snippet, tmp_path, monkeypatch):
     monkeypatch.setattr(Accelerator, "open", lambda port, description: opened("sim"))
     names = {"inputs": np.zeros((1, *shape), np.int8)}
     exec(compile(snippet, "snippet", "exec"), names)
+    if "build" in names:  # a model file
+        assert names["build"]()(torch.zeros(2, 3, 24, 32)).shape == (2, 4)
+        return
     assert names["tensors"]
     assert names["counters"]["CYCLES"] > 0

@@ -112,7 +112,9 @@ def test_folder_by_class(tmp_path):
         for i in range(2):
             picture = np.full((10, 20, 3), value + i, np.uint8)
             Pillow.fromarray(picture).save(tmp_path / name / f"{i}.png")
-    (tmp_path / "notes").mkdir()
+    (tmp_path / ".git").mkdir()
+    for hidden in (".git/a.png", "cat/._0.png", ".cover.png"):
+        Pillow.fromarray(picture).save(tmp_path / hidden)
     (tmp_path / "cat" / "readme.txt").write_text("not a picture")
     images = load_images(str(tmp_path), 8)
     assert images.classes == ["cat", "dog"] and images.labels.tolist() == [0, 0, 1, 1]
@@ -120,6 +122,20 @@ def test_folder_by_class(tmp_path):
     (tmp_path / "cat" / "0.png").write_bytes(b"broken")
     with pytest.raises(ResarrayError, match=r"0.png' cannot be read as a picture"):
         load_images(str(tmp_path), 8)
+
+
+def test_folders_of_which_the_classes_are_not_clear(tmp_path):
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+        Pillow.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / name / "0.png")
+    (tmp_path / "b" / "0.png").unlink()
+    with pytest.raises(ResarrayError, match=r"b' holds no pictures, those beside it do"):
+        open_source(str(tmp_path))
+    Pillow.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "b" / "0.png")
+    assert open_source(str(tmp_path)).classes == ["a", "b", "c"]
+    Pillow.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "over.png")
+    with pytest.raises(ResarrayError, match=r"holds pictures \('over.png'\) beside sub-folders"):
+        open_source(str(tmp_path))
 
 
 def test_flat_folder_has_no_labels(tmp_path):
@@ -229,7 +245,7 @@ def test_tensors_that_are_not_finite(tmp_path, value):
     [
         (b"", "cannot be read as .npy"),
         (b"not an array", "cannot be read as .npy"),
-        (np.array([None]), "cannot be read as .npy"),
+        (np.array([None]), r"cannot be read as .npy .it holds Python objects, not numbers"),
         (np.zeros((2, 3)), r"it is float64 \[2, 3\], it must be uint8 pixels"),
         (np.zeros((2, 3, 3, 3), np.uint16), "it is uint16"),
         (np.zeros((0, 3, 3, 3)), "it must be uint8 pixels"),
@@ -301,3 +317,12 @@ def test_unknown_kind(tmp_path):
     (tmp_path / "a.mat").write_bytes(b"")
     with pytest.raises(ResarrayError, match="are of an unknown kind"):
         open_source(str(tmp_path / "a.mat"))
+
+
+def test_names_that_mislead(tmp_path):
+    np.save(tmp_path / "a.npy", X)
+    (tmp_path / "a.npy").rename(tmp_path / "a.npz")
+    with pytest.raises(ResarrayError, match=r"are a single array: name the file .npy"):
+        open_source(str(tmp_path / "a.npz"))
+    with pytest.raises(ResarrayError, match="--images '' names nothing"):
+        open_source("")

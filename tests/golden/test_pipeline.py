@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from resarray.golden import reference, train
+from resarray.golden import pipeline, reference, train
 from resarray.golden.accuracy import accuracy
 from resarray.golden.graph import QConv
 from resarray.golden.models import load_model
@@ -66,10 +66,11 @@ def test_other_images_and_weights(tmp_path):
         prepare("resnet8", str(tmp_path / "a.pth"), str(tmp_path / "b.npz"))
 
 
-def test_unlabelled_images(tmp_path):
+def test_unlabelled_images(tmp_path, monkeypatch):
     np.savez(tmp_path / "a.npz", x=np.zeros((2, 8, 8, 3), np.uint8))
     p = prepare("resnet8", images=str(tmp_path / "a.npz"), count=1)
     assert p.labels is None and p.int8_top1 is None
+    monkeypatch.setattr(pipeline, "quantise", lambda *_: pytest.fail("noticed only after that"))
     with pytest.raises(ResarrayError, match="have no labels"):
         accuracy("resnet8", images=str(tmp_path / "a.npz"))
 

@@ -1,12 +1,16 @@
 """A user's network: its file, what it says about its input, and what is refused, and why."""
 
+import os
 import sys
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from resarray.cli.signals import Ended
 from resarray.golden.models import find_model
 from resarray.golden.pipeline import build_network, prepare
 from resarray.golden.user_model import input_channels, load_module, per_channel
@@ -314,6 +318,14 @@ REFUSED = {
     "Net.mean = property(lambda m: 1 / 0)": "attribute 'mean' of model 'Net' fails: ZeroDivision",
     "m = [m]": "returned list: it must return an nn.Module",
     "sys.exit(3)": r"build\(\) of .* failed: it ends the program \(sys.exit\)",
+    "m.change = lambda y: y.softmax(1)": "aten.softmax.int: return the logits: what follows",
+    "m.change = lambda y: y.argmax(1)": "aten.argmax.default: return the logits",
+    "Net.forward = torch.autocast('cpu')(Net.forward)": "remove torch.autocast from forward",
+    "nn.utils.parametrizations.weight_norm(m.conv)": "'conv' computes its weights .*remove_p",
+    "nn.utils.spectral_norm(m.conv)": "'conv' computes its weights .*.SpectralNorm.: call",
+    "Net.forward = lambda self, x: x": "returns its input: it must return the logits",
+    "m.bn = nn.MaxPool2d(2)": "node 'relu'.*put the ReLU before the max pool: the result is the",
+    "m.bn = nn.AdaptiveAvgPool2d(1)": "after a convolution, linear layer or addition",
     "m.input_size = 1024": "input size 1024: model 'Net' takes 1 to 1023 pixels",
 }
 
@@ -370,3 +382,164 @@ def test_class_names(written, images):
     assert named.class_names == list("abcde")
     with pytest.raises(ResarrayError, match="4 class names are given, model 'Net' has 5 classes"):
         build_network(written(), images=images, classes=list("abcd"))
+
+
+def test_class_folders(written, images, tmp_path):
+    """Labels are the places of the names among the classes, never of the folders among those that
+    happen to be there."""
+    for name in ("dog", "ant"):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        Image.fromarray(np.zeros((8, 10), np.uint8)).save(tmp_path / "pictures" / name / "0.png")
+    folder = str(tmp_path / "pictures")
+    with pytest.raises(
+        ResarrayError, match=r"2 class folders, model 'Net' has 5 classes.*give --cl"
+    ):
+        build_network(written(), images=folder)
+    names = ["dog", "cat", "bee", "ant", "cow"]
+    network = build_network(written(), images=folder, classes=names)
+    assert network.source.labels.tolist() == [3, 0] and network.class_names == names
+    with pytest.raises(ResarrayError, match=r"'dog' of .* is called as none of the classes given"):
+        build_network(written(), images=folder, classes=["Dog", *names[1:]])
+    # What only calibrates need not be of the network's classes.
+    assert build_network(written(), calibration_images=folder).source.labels is None
+    two = written("m.fc = nn.Linear(4, 2)")
+    network = build_network(two, images=folder)
+    assert network.source.labels.tolist() == [0, 1] and network.class_names == ["ant", "dog"]
+
+
+def test_class_names_that_do_not_fit(written, images, tmp_path):
+    with pytest.raises(ResarrayError, match="class name 'a' is given twice"):
+        build_network(written(), images=images, classes=list("abcda"))
+    x = np.zeros((2, 8, 10, 3), np.uint8)
+    np.savez(tmp_path / "six.npz", x=x, y=np.arange(2), classes=np.array(list("abcdef")))
+    with pytest.raises(ResarrayError, match="name 6 classes, model 'Net' has 5"):
+        build_network(written(), images=str(tmp_path / "six.npz"))
+
+
+@pytest.mark.parametrize("name", ["", "N\\n\\x1b[31m", "N" * 99])
+def test_a_class_whose_name_is_none(written, images, name):
+    with pytest.raises(ResarrayError, match="give --name of 1 to 80 characters"):
+        build_network(written(f"Net.__name__ = '{name}'"), images=images)
+    assert build_network(written(f"Net.__name__ = '{name}'"), images=images, name="n").name == "n"
+
+
+@pytest.mark.parametrize("scale", [1e-34, 1e-30, 1e-10, 1e10, 1e28])
+def test_weights_of_any_scale(written, images, scale):
+    """Until float32 itself ends."""
+    change = f"m.fc.weight.data.mul_({scale}); m.fc.bias.data.mul_({scale})"
+    logits = [prepare(written(c), images=images, count=6) for c in ("pass", change)]
+    plain, scaled = (p.expected[p.graph.output] for p in logits)
+    assert np.abs(plain.astype(int) - scaled).max() <= 1
+
+
+# -- what its code does to the process -------------------------------------------------------
+
+DISTURBING = (
+    "os.chdir('/')",
+    "sys.stdout = None",
+    "sys.stderr = None",
+    "sys.path.clear()",
+    "os.umask(0o777)",
+    "torch.set_grad_enabled(False)",
+    "np.seterr(all='raise')",
+    "torch.set_default_dtype(torch.float64)",
+    "torch.set_default_device('meta')",
+    "warnings.simplefilter('error')",
+)
+
+
+def process() -> list:
+    """What `DISTURBING` changes."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return [
+        os.getcwd(), sys.stdout, sys.stderr, list(sys.path), mask, torch.is_grad_enabled(),
+        np.geterr(), torch.get_default_dtype(), torch.get_default_device(), list(warnings.filters),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("where", "lines", "sentence"),
+    [
+        ("disturb()", DISTURBING, "'conv.weight' is on device 'meta'"),  # as the file is read
+        ("build", DISTURBING, None),
+        ("forward", DISTURBING[:7], None),
+    ],
+)
+def test_the_process_stays_as_it_was(written, images, where, lines, sentence):
+    change = {"build": "disturb()", "forward": "m.change = disturb"}.get(where, "")
+    model = written(change)
+    file = Path(model.removesuffix(":build"))
+    disturb = "".join(f"    {line}\n" for line in lines)
+    head = f"import os, warnings\nimport numpy as np\ndef disturb(y=None):\n{disturb}    return y\n"
+    file.write_text(head + file.read_text() + (where if sentence else ""))
+    before = process()
+    if sentence:
+        with pytest.raises(ResarrayError, match=sentence):
+            build_network(model, images=images)
+    else:
+        build_network(model, images=images)
+    assert process() == before
+
+
+def test_outputs_stay_where_they_were_asked_for(written, images, tmp_path, monkeypatch):
+    from resarray.cli.main import run
+
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    model = written("import os; os.chdir('..')")
+    options = ["--images", images, "--preset", "tiny", "-o", "out.rsa"]
+    assert run(["compile", "--model", model, *options]) == 0
+    assert (tmp_path / "here" / "out.rsa").is_file() and not (tmp_path / "out.rsa").exists()
+
+
+OWN = {
+    "Net.forward = torch.no_grad()(Net.forward)": "a forward() without gradients",
+    "Net.forward = torch.inference_mode()(Net.forward)": "a forward() in inference mode",
+    "m.bn.register_forward_hook(lambda m, i, y: sum([y, y, y]) + 0)": "sum() of Python",
+    "m.fc = nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5))": "a batch norm after a linear layer",
+    "Net.eval = lambda self: (nn.Module.eval(self), None)[1]": "an eval() that returns nothing",
+    "Net.train = lambda self, on=True: (nn.Module.train(self, on), 0)[1]": "a train() of that kind",
+    "Net.float = lambda self: (nn.Module.float(self), None)[1]": "a float() that returns nothing",
+    "with torch.inference_mode(): m = Net()": "parameters made in inference mode",
+    "object.__setattr__(m, '_orig_mod', m)": "a network within itself",
+    "with torch.inference_mode(): m.register_buffer('b', torch.ones(1))": "and buffers",
+}
+
+
+@pytest.mark.parametrize("change", OWN, ids=OWN.values())
+def test_networks_of_their_own_way(written, images, change):
+    build_network(written(change), images=images)
+
+
+def test_a_file_whose_name_is_no_text(written, images, tmp_path):
+    model = written()
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/n\xff.py")
+    os.rename(model.removesuffix(":build"), path)
+    assert find_model(f"{path}:build").name == "Net"
+
+
+@pytest.mark.parametrize("name", ["named_parameters", "named_buffers", "state_dict", "__getattr__"])
+def test_its_own_ways_that_fail(written, images, name, tmp_path):
+    model = written(f"Net.{name} = lambda *a, **k: 1 / 0")
+    torch.save(find_model(written()).build(None).state_dict(), tmp_path / "w.pth")
+    model = written(f"Net.{name} = lambda *a, **k: 1 / 0")
+    with pytest.raises(ResarrayError, match="ZeroDivisionError"):
+        build_network(model, str(tmp_path / "w.pth"), images=images)
+
+
+@pytest.mark.parametrize("raised", ["GeneratorExit()", "type('Own', (BaseException,), {})()"])
+@pytest.mark.parametrize(
+    "change", ["(_ for _ in ()).throw({})", "m.change = lambda y: (_ for _ in ()).throw({})"]
+)
+def test_exceptions_that_are_none(written, images, raised, change):
+    with pytest.raises(ResarrayError, match=r"GeneratorExit|Own"):
+        build_network(written(change.format(raised)), images=images)
+
+
+@pytest.mark.parametrize("ending", [KeyboardInterrupt, Ended])
+def test_a_signal_is_not_the_networks(written, images, monkeypatch, ending):
+    """Whoever asks the command to end, ends it."""
+    monkeypatch.setattr(sys, "asked", lambda: (_ for _ in ()).throw(ending(2)), raising=False)
+    with pytest.raises(ending):
+        build_network(written("m.change = lambda y: sys.asked()"), images=images)

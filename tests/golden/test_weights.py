@@ -114,6 +114,7 @@ def change(state, name, value):
     return {**state, name: value}
 
 
+@pytest.mark.filterwarnings("ignore")  # of nested tensors
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
@@ -126,8 +127,23 @@ def change(state, name, value):
         (lambda s: change(s, "bn1.bias", torch.full((8,), torch.nan)), "not finite"),
         (lambda s: change(s, "bn1.bias", torch.zeros(8) + 1j), "'bn1.bias' is complex"),
         (lambda s: change(s, "bn1.bias", torch.ones(8).to_sparse()), "'bn1.bias' is sparse"),
+        (
+            lambda s: change(s, "bn1.bias", torch.ones(8).long()),
+            r"'bn1.bias' is of integers .int64",
+        ),
+        (lambda s: change(s, "bn1.bias", torch.ones(8).bool()), r"'bn1.bias' is of integers .bool"),
+        (
+            lambda s: change(s, "bn1.bias", torch.ones(8).to(torch.float8_e4m3fn)),
+            r"'bn1.bias' is quantised .float8_e4m3fn",
+        ),
+        (lambda s: change(s, "bn1.bias", torch.ones(8, device="meta")), "is on device 'meta'"),
+        (
+            lambda s: change(s, "bn1.bias", torch.nested.nested_tensor([torch.ones(8)])),
+            "'bn1.bias' is nested",
+        ),
         (lambda s: {"epoch": 3}, "hold no state dictionary, only 'epoch'"),
         (lambda s: [1, 2], "hold no state dictionary but a list"),
+        (lambda s: 1, "hold no state dictionary but an int"),
     ],
 )
 def test_misfits_are_named_and_nothing_is_loaded(tmp_path, state, edit, message):
@@ -185,6 +201,9 @@ def test_truncated_file(tmp_path, state, suffix):
 
 
 def test_missing_and_unknown_files(tmp_path):
+    (tmp_path / "folder.pth").mkdir()
+    with pytest.raises(ResarrayError, match=r"folder.pth' are a folder"):
+        read_weights(tmp_path / "folder.pth")
     with pytest.raises(ResarrayError, match="do not exist"):
         read_weights(tmp_path / "none.pth")
     with pytest.raises(ResarrayError, match=r"must end in .pth"):

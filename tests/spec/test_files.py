@@ -80,3 +80,15 @@ def test_same_file(folder):
     Path("other").write_bytes(b"before")
     for name in ("new", "other", "sub"):
         assert not same_file(Path("old"), Path(name)), name
+
+
+def test_what_leads_to_a_pipe(folder):
+    """As /dev/stdout and a shell's process substitution do."""
+    reading, writing = os.pipe()
+    path = Path(f"/dev/fd/{writing}")
+    require_writable(path)
+    write_together({path: b"bytes", Path("new"): b"2"})
+    os.close(writing)
+    with os.fdopen(reading, "rb") as file:
+        assert file.read() == b"bytes"
+    assert contents() == {"old": b"before", "new": b"2"}
