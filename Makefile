@@ -73,8 +73,9 @@ bitstream: $(FPGA_STAMP)
 program: $(STAMP)
 	@$(VENV)/bin/resarray program $(BOARD_OPTION)
 
+# In the files' order: by number of tests, the longest, which have few, would come last.
 test: $(FPGA_STAMP) icarus headers chromium
-	@$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile
+	@$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(STAMP)
 	@$(VENV)/bin/ruff check .
