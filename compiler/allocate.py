@@ -72,11 +72,6 @@ class Kept:
         """Whether both have a word in common."""
         return self.start < other.stop and other.start < self.stop
 
-    def meets(self, other: "Kept") -> bool:
-        """Whether both need the same word at the same time."""
-        together = self.first_layer <= other.last_layer and other.first_layer <= self.last_layer
-        return together and self.overlaps(other)
-
 
 def place_kept(
     layers: list[Layer], words: dict[str, int], batch: int, size: int

@@ -5,6 +5,7 @@ import numpy as np
 
 from resarray.golden.graph import QAdd, QConv, QGlobalAvgPool, QGraph, QMaxPool, QOp
 from resarray.spec.errors import ResarrayError
+from resarray.spec.isa import MAX_PADDING
 from resarray.spec.numerics import (
     ACC_BITS,
     INT8_MAX,
@@ -15,7 +16,6 @@ from resarray.spec.numerics import (
     WEIGHT_MAX,
 )
 
-MAX_PADDING = 15  # pixels on each side: a LOAD's fields
 MAX_POOLS = ((2, 0), (3, 0), (3, 1))  # kernel, padding
 
 

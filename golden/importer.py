@@ -15,12 +15,12 @@ from torch.nn.utils import parametrize
 
 from resarray.spec.config import MAX_DOT_LENGTH
 from resarray.spec.errors import ResarrayError
+from resarray.spec.isa import MAX_PADDING
 
 from .float_graph import FloatAdd, FloatConv, FloatGlobalAvgPool, FloatGraph, FloatMaxPool, FloatOp
 from .user_model import OneOutput, users_code
 
 MAX_KERNEL = 31
-MAX_PADDING = 15
 SUPPORTED = (
     "2-D convolution, batch norm after it, ReLU, addition, max pool of stride 2, global average "
     "pool, flatten and linear, strided slices and zero-padded channels of a shortcut"

@@ -90,6 +90,8 @@ MIRROR_BITS = 16
 BUFFER_BITS = 16  # of a word of the input buffer
 LINE_BITS = 12  # of a word of the max pool's line buffer
 BLOCK_BITS = 6  # channel blocks of a DRAIN
+PADDING_BITS = 4  # of a LOAD's borders
+MAX_PADDING = (1 << PADDING_BITS) - 1
 
 
 def _pattern(what: str) -> list[Field]:
@@ -122,10 +124,10 @@ LAYOUTS: dict[Engine, list[Field]] = {
         Field("buf", BUFFER_BITS, "first word in the input buffer"),
         Field("rows", 10, "lines of data per block"),
         Field("cols", 10, "words of data per line"),
-        Field("top", 4, "padding lines above"),
-        Field("bottom", 4, "padding lines below"),
-        Field("left", 4, "padding words before each line"),
-        Field("right", 4, "padding words after each line"),
+        Field("top", PADDING_BITS, "padding lines above"),
+        Field("bottom", PADDING_BITS, "padding lines below"),
+        Field("left", PADDING_BITS, "padding words before each line"),
+        Field("right", PADDING_BITS, "padding words after each line"),
         Field("pad_value", 8, "padding byte: the input's zero point", signed=True),
     ],
     # Appends ``length`` words to the weight FIFO.
