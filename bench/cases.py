@@ -48,16 +48,21 @@ _BARS = [
     Case("ResNet-18", "resnet18", 224, utilisation=0.96, per_multiplier=1.9),
     Case("ResNet-18, latency 100", "resnet18", 224, latency=100, utilisation=0.94),
     Case("ResNet-34", "resnet34", 224, utilisation=0.96),
-    Case("ResNet-18, batch 4, 2 B/cycle", "resnet18", 224, batch=4, bytes_per_cycle=2.0,
-         utilisation=0.85),
+    Case(
+        "ResNet-18, batch 4, 2 B/cycle",
+        "resnet18",
+        224,
+        batch=4,
+        bytes_per_cycle=2.0,
+        utilisation=0.85,
+    ),
     Case("ResNet-20", "resnet20", 32, classes=10, preset="small", utilisation=0.80),
-]  # fmt: skip
+]
 # What the scratchpad is worth.
-_NARROW = Case("ResNet-20, 2 B/cycle", "resnet20", 32, classes=10, preset="small",
-               bytes_per_cycle=2.0)  # fmt: skip
-_SCRATCHPAD = [
-    _NARROW, replace(_NARROW, name=f"{_NARROW.name}, no scratchpad", scratchpad=False)
-]  # fmt: skip
+_NARROW = Case(
+    "ResNet-20, 2 B/cycle", "resnet20", 32, classes=10, preset="small", bytes_per_cycle=2.0
+)
+_SCRATCHPAD = [_NARROW, replace(_NARROW, name=f"{_NARROW.name}, no scratchpad", scratchpad=False)]
 # Each network once more with a memory that pauses at random: slower, and the same tensors.
 CASES = (
     _BARS
@@ -125,9 +130,13 @@ def square_conv(channels: int, size: int = 56) -> QGraph:
     shape = (channels, size, size)
     tensors = {n: QTensor(n, shape, 0.05, 0) for n in ("x", "y")}
     op = QConv(
-        "conv", "x", "y",
+        "conv",
+        "x",
+        "y",
         weight=rng.integers(-127, 128, (channels, channels, 3, 3)).astype(np.int8),
         bias=np.zeros(channels, np.int32),
-        mult=np.full(channels, mult), shift=np.full(channels, shift), padding=(1, 1, 1, 1),
-    )  # fmt: skip
+        mult=np.full(channels, mult),
+        shift=np.full(channels, shift),
+        padding=(1, 1, 1, 1),
+    )
     return QGraph(f"conv{channels}", "x", "y", tensors, [op])

@@ -40,9 +40,17 @@ def measure(case: Case, progress: Progress) -> dict:
     cycles = result.cycles
     predicted = sum(layer["predicted_cycles"] for layer in layers)
     row = {
-        "name": case.name, "model": case.model, "input_size": case.size, "preset": case.preset,
-        "batch": case.batch, "word_bytes": config.rows, "bytes_per_cycle": case.bytes_per_cycle,
-        "latency": case.latency, "stall_probability": case.stall, "macs": macs, "cycles": cycles,
+        "name": case.name,
+        "model": case.model,
+        "input_size": case.size,
+        "preset": case.preset,
+        "batch": case.batch,
+        "word_bytes": config.rows,
+        "bytes_per_cycle": case.bytes_per_cycle,
+        "latency": case.latency,
+        "stall_probability": case.stall,
+        "macs": macs,
+        "cycles": cycles,
         "utilization": macs / (config.macs_per_cycle * cycles),
         "multipliers": config.multipliers,
         "macs_per_multiplier_cycle": macs / (config.multipliers * cycles),
@@ -50,31 +58,40 @@ def measure(case: Case, progress: Progress) -> dict:
         "prediction_error": predicted / cycles - 1,
         "roofline_cycles": roofline(image, result, case),
         "images_per_second": case.batch * CLOCK_MHZ * 1e6 / cycles,
-        "clock_mhz": CLOCK_MHZ, "mismatches": mismatches,
-        "tensors_compared": len(checks), "bit_exact": mismatches == 0,
-        "sim_seconds": result.sim_seconds, "cycles_per_second": result.cycles_per_second,
+        "clock_mhz": CLOCK_MHZ,
+        "mismatches": mismatches,
+        "tensors_compared": len(checks),
+        "bit_exact": mismatches == 0,
+        "sim_seconds": result.sim_seconds,
+        "cycles_per_second": result.cycles_per_second,
         "counters": result.counters,
         "layers": [
             layer_row(layer, [counts], checks, config)
             for layer, counts in zip(layers, result.layers, strict=True)
         ],
-    }  # fmt: skip
+    }
     # A limit on random stalls would compare the memory, not the program.
     judged = case.stall == 0
     row["failed"] = [
         what
         for what, bad in (
             (f"{mismatches} mismatches", mismatches > 0),
-            (f"utilisation below {case.utilisation}",
-             case.utilisation is not None and row["utilization"] < case.utilisation),
-            (f"MACs per multiplier and cycle below {case.per_multiplier}",
-             case.per_multiplier is not None
-             and row["macs_per_multiplier_cycle"] < case.per_multiplier),
-            (f"prediction off by more than {cases.PREDICTION_BAR}",
-             judged and abs(row["prediction_error"]) > cases.PREDICTION_BAR),
+            (
+                f"utilisation below {case.utilisation}",
+                case.utilisation is not None and row["utilization"] < case.utilisation,
+            ),
+            (
+                f"MACs per multiplier and cycle below {case.per_multiplier}",
+                case.per_multiplier is not None
+                and row["macs_per_multiplier_cycle"] < case.per_multiplier,
+            ),
+            (
+                f"prediction off by more than {cases.PREDICTION_BAR}",
+                judged and abs(row["prediction_error"]) > cases.PREDICTION_BAR,
+            ),
         )
         if bad
-    ]  # fmt: skip
+    ]
     return row
 
 
@@ -126,10 +143,14 @@ def measure_scaling(progress: Progress) -> dict:
     mismatches = sum(row["mismatches"] for row in rows)
     ratio = cycles[1] / cycles[0]
     return {
-        "channels": [64, 128], "cycles": cycles, "ratio": ratio, "mismatches": mismatches,
+        "channels": [64, 128],
+        "cycles": cycles,
+        "ratio": ratio,
+        "mismatches": mismatches,
         "failed": [f"ratio {ratio:.3f} is not 4 within {cases.SCALING_BAR:.0%}"]
-        if abs(ratio / 4 - 1) > cases.SCALING_BAR or mismatches else [],
-    }  # fmt: skip
+        if abs(ratio / 4 - 1) > cases.SCALING_BAR or mismatches
+        else [],
+    }
 
 
 def measure_layers(progress: Progress) -> list[dict]:
@@ -152,11 +173,14 @@ def _measure_alone(graph: QGraph, what: str, progress: Progress) -> dict:
     layers = image.manifest["layers"]
     macs = sum(layer["macs"] for layer in layers)
     return {
-        "name": graph.name, "shape": layers[-1]["shape"], "macs": macs, "cycles": result.cycles,
+        "name": graph.name,
+        "shape": layers[-1]["shape"],
+        "macs": macs,
+        "cycles": result.cycles,
         "utilization": macs / (config.macs_per_cycle * result.cycles),
         "predicted_cycles": sum(layer["predicted_cycles"] for layer in layers),
         "mismatches": sum(check.mismatches for check in checks.values()),
-    }  # fmt: skip
+    }
 
 
 def judge(rows: list[dict], scaling: dict | None, layers: list[dict]) -> list[str]:
@@ -178,8 +202,9 @@ def judge(rows: list[dict], scaling: dict | None, layers: list[dict]) -> list[st
         for layer in layers
         if layer["utilization"] < cases.LAYER_BAR
     ]
-    failed += [f"{x['name']} by itself: {x['mismatches']} mismatches" for x in layers
-               if x["mismatches"]]  # fmt: skip
+    failed += [
+        f"{x['name']} by itself: {x['mismatches']} mismatches" for x in layers if x["mismatches"]
+    ]
     return failed + (scaling["failed"] if scaling else [])
 
 
@@ -211,8 +236,16 @@ def markdown(rows: list[dict], scaling: dict | None, alone: list[dict]) -> str:
             f"{first:,} to {second:,} cycles, a factor of {scaling['ratio']:.3f}.",
         ]
     if rows:
-        heads = ("layer", "cycles", "utilisation", "no instruction", "waits for input",
-                 "waits for the drain", "waits for weights", "predicted")  # fmt: skip
+        heads = (
+            "layer",
+            "cycles",
+            "utilisation",
+            "no instruction",
+            "waits for input",
+            "waits for the drain",
+            "waits for weights",
+            "predicted",
+        )
         lines += ["", f"Layers of {rows[0]['name']}:", ""]
         lines += [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
         for layer in rows[0]["layers"]:
@@ -225,9 +258,13 @@ def markdown(rows: list[dict], scaling: dict | None, alone: list[dict]) -> str:
                 f"{numbers} | {layer['predicted_cycles']:,} |"
             )
     if alone:
-        lines += ["", "Each different convolution of ResNet-18 as a program of its own:", "",
-                  "| layer | output | cycles | utilisation | predicted | mismatches |",
-                  "|---|---|---|---|---|---|"]  # fmt: skip
+        lines += [
+            "",
+            "Each different convolution of ResNet-18 as a program of its own:",
+            "",
+            "| layer | output | cycles | utilisation | predicted | mismatches |",
+            "|---|---|---|---|---|---|",
+        ]
         lines += [
             f"| {r['name']} | {'x'.join(map(str, r['shape']))} | {r['cycles']:,} | "
             f"{100 * r['utilization']:.1f} % | {r['predicted_cycles']:,} | {r['mismatches']} |"

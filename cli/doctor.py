@@ -275,6 +275,9 @@ def _broken(line: str, console: Console) -> str:
     if not console.is_terminal:
         return line
     return textwrap.fill(
-        line, console.width, subsequent_indent="    ", break_long_words=False,
+        line,
+        console.width,
+        subsequent_indent="    ",
+        break_long_words=False,
         break_on_hyphens=False,
-    )  # fmt: skip
+    )

@@ -92,9 +92,14 @@ def program(board: str, json_path: Path | None, progress: Reporter) -> None:
     progress.fraction(0, step)
     try:
         run_tool(
-            loader, ["--board", chosen.loader, file.name], file.parent, "loader.log", None,
-            LoaderMeter(), lambda fraction, doing: progress.fraction(fraction, f"{step}: {doing}"),
-        )  # fmt: skip
+            loader,
+            ["--board", chosen.loader, file.name],
+            file.parent,
+            "loader.log",
+            None,
+            LoaderMeter(),
+            lambda fraction, doing: progress.fraction(fraction, f"{step}: {doing}"),
+        )
     except ResarrayError as error:
         raise ResarrayError(
             f"{error}; is the board plugged in, and may this user open it?"

@@ -18,10 +18,15 @@ def prepare() -> None:
     for number, name in ((1, "stdout"), (2, "stderr")):
         before = getattr(sys, name)  # None where it was closed
         buffer = io.BufferedWriter(_Patient(number, "w", closefd=False))
-        options = {} if before is None else {
-            "encoding": before.encoding, "errors": before.errors,
-            "line_buffering": before.line_buffering,
-        }  # fmt: skip
+        options = (
+            {}
+            if before is None
+            else {
+                "encoding": before.encoding,
+                "errors": before.errors,
+                "line_buffering": before.line_buffering,
+            }
+        )
         setattr(sys, name, io.TextIOWrapper(buffer, **options))
 
 

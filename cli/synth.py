@@ -25,10 +25,12 @@ def synth(preset: str, device: str, seeds: int, json_path: Path | None, progress
         typer.echo(describe(projection))
     best = found.routes[0]
     result = dataclasses.asdict(found) | {
-        "config_hash": f"{config.hash:016x}", "total": found.total, "mhz": best.mhz,
+        "config_hash": f"{config.hash:016x}",
+        "total": found.total,
+        "mhz": best.mhz,
         "critical_path_ns": {"logic": best.logic, "routing": best.routing},
         "projection": projection,
-    }  # fmt: skip
+    }
     write_json(json_path, result)
 
 

@@ -88,8 +88,11 @@ def _check_shape(graph: QGraph, op: QOp, expected: tuple[int, int, int]) -> None
 def _check_conv(graph: QGraph, op: QConv) -> None:
     source, output = graph.tensors[op.input], graph.tensors[op.output]
     if op.weight.ndim != 4 or op.weight.dtype != np.int8:
-        raise _refuse(op, f"weights are {op.weight.dtype} of {op.weight.ndim} dimensions, int8 "
-                      "[Cout][Cin][kh][kw] is needed")  # fmt: skip
+        raise _refuse(
+            op,
+            f"weights are {op.weight.dtype} of {op.weight.ndim} dimensions, int8 "
+            "[Cout][Cin][kh][kw] is needed",
+        )
     cout, cin, kh, kw = op.weight.shape
     if not op.weight.size:
         raise _refuse(op, f"weights of {list(op.weight.shape)} are empty")
@@ -114,8 +117,9 @@ def _check_conv(graph: QGraph, op: QConv) -> None:
     _check_shape(graph, op, (cout, height // op.stride[0] + 1, width // op.stride[1] + 1))
     for name in ("bias", "mult", "shift"):
         if np.shape(getattr(op, name)) != (cout,):
-            raise _refuse(op, f"{name} has shape {list(np.shape(getattr(op, name)))}, [{cout}] is "
-                          "needed")  # fmt: skip
+            raise _refuse(
+                op, f"{name} has shape {list(np.shape(getattr(op, name)))}, [{cout}] is needed"
+            )
     if np.asarray(op.bias).dtype.kind not in "iu":
         raise _refuse(op, f"bias is {np.asarray(op.bias).dtype}, integers are needed")
     _check_clamp(op)

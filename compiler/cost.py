@@ -277,9 +277,11 @@ class _Simulation:
     def _step(self) -> float:
         """Cycles to the next event."""
         step = min(
-            self.residual.event(), self.output.event(), self.code.event(self.ample_code),
+            self.residual.event(),
+            self.output.event(),
+            self.code.event(self.ample_code),
             self.weights.event(self.ample_weights),
-        )  # fmt: skip
+        )
         if self.code.change > 0:
             step = min(step, self.code_left / self.code.change)
             missing = self.config.instruction_words - self.code.level

@@ -86,20 +86,28 @@ def _build(
     ) -> None:
         progress(0, step)
         run_tool(
-            tool, arguments, work, log, makes, meter,
+            tool,
+            arguments,
+            work,
+            log,
+            makes,
+            meter,
             lambda fraction, doing: progress(fraction, f"{step}: {doing}"),
             keep=lambda log: log,
-        )  # fmt: skip
+        )
 
     run(
         "synthesising",
         yosys,
-        ["-p", "read_verilog soc.v resarray.v; synth_ecp5 -top soc -json "
-         "design.json; tee -q -o stat.json stat -json"],
+        [
+            "-p",
+            "read_verilog soc.v resarray.v; synth_ecp5 -top soc -json "
+            "design.json; tee -q -o stat.json stat -json",
+        ],
         "yosys.log",
         "stat.json",
         YosysMeter(),
-    )  # fmt: skip
+    )
     cells = json.loads((work / "stat.json").read_text())["design"]["num_cells_by_type"]
     require_fit(
         device_of(board),
@@ -112,12 +120,24 @@ def _build(
     run(
         "placing and routing",
         nextpnr,
-        [*board.nextpnr, *tools.PLACER, *tools.ROUTER, "--json", "placed.json", "--lpf", "soc.lpf",
-         "--textcfg", "soc.config", "--report", "report.json", "--timing-allow-fail"],
+        [
+            *board.nextpnr,
+            *tools.PLACER,
+            *tools.ROUTER,
+            "--json",
+            "placed.json",
+            "--lpf",
+            "soc.lpf",
+            "--textcfg",
+            "soc.config",
+            "--report",
+            "report.json",
+            "--timing-allow-fail",
+        ],
         "nextpnr.log",
         "report.json",
         NextpnrMeter(),
-    )  # fmt: skip
+    )
     report = json.loads((work / "report.json").read_text())
     summary = summarise(board, config, report)
     summary["target"] = target

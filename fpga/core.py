@@ -100,9 +100,14 @@ def synthesise(
         progress(0, step)
         (folder / "design.v").write_text(source)
         run_tool(
-            yosys, ["-p", script], folder, "yosys.log", "netlist.json", YosysMeter(),
+            yosys,
+            ["-p", script],
+            folder,
+            "yosys.log",
+            "netlist.json",
+            YosysMeter(),
             lambda fraction, doing: progress(fraction, f"{step}: {doing}"),
-        )  # fmt: skip
+        )
         design = json.loads((folder / "netlist.json").read_text())
         cells.write_text(json.dumps(_units(design["modules"][TOP]["cells"])))
 
@@ -124,17 +129,33 @@ def synthesise(
 
         def route(seed: int) -> Route:
             options = [
-                device.option, "--package", PACKAGE, "--speed", str(SPEED_GRADE), "--freq",
-                str(TARGET_MHZ), "--seed", str(seed), *tools.PLACER, "--lpf-allow-unconstrained",
-                "--timing-allow-fail", "--json", "placed.json",
-            ]  # fmt: skip
+                device.option,
+                "--package",
+                PACKAGE,
+                "--speed",
+                str(SPEED_GRADE),
+                "--freq",
+                str(TARGET_MHZ),
+                "--seed",
+                str(seed),
+                *tools.PLACER,
+                "--lpf-allow-unconstrained",
+                "--timing-allow-fail",
+                "--json",
+                "placed.json",
+            ]
             name = f"route-{digest(nextpnr.version, *options, json.dumps(places))}"
             report, stamp = netlist / f"{name}.json", f"{name}.{cache.STAMP}"
             if not cache.intact(netlist, [report.name], stamp):
                 run_tool(
-                    nextpnr, [*options, "--report", report.name], netlist, f"{name}.log",
-                    report.name, NextpnrMeter(), functools.partial(told, seed),
-                )  # fmt: skip
+                    nextpnr,
+                    [*options, "--report", report.name],
+                    netlist,
+                    f"{name}.log",
+                    report.name,
+                    NextpnrMeter(),
+                    functools.partial(told, seed),
+                )
                 cache.seal(netlist, [report.name], stamp)
             told(seed, 1.0, "done")
             return _route(seed, json.loads(report.read_text()))
@@ -184,9 +205,10 @@ def _route(seed: int, report: dict) -> Route:
     """The figures of one nextpnr report: of its only clock."""
     ((_, clock),) = report["fmax"].items()
     (path,) = (
-        path["path"] for path in report["critical_paths"]
+        path["path"]
+        for path in report["critical_paths"]
         if path["from"].startswith("posedge") and path["to"].startswith("posedge")
-    )  # fmt: skip
+    )
     hops = [
         Hop(
             "routing" if hop["type"] == "routing" else "logic",

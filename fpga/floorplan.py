@@ -49,9 +49,8 @@ def place(cells: dict[str, dict], device: Device) -> dict[str, str]:
     chain = _sorted(multipliers, ARRAY) + _sorted(multipliers, LANES)
     sites = dict(zip(chain, _snake(device), strict=False))
     free = [
-        (x + tile, y, name)
-        for y in device.ram_rows for x in _groups(device) for tile, name in RAMS
-    ]  # fmt: skip
+        (x + tile, y, name) for y in device.ram_rows for x in _groups(device) for tile, name in RAMS
+    ]
 
     def nearest(name: str, x: float, y: float) -> None:
         if free:

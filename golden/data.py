@@ -328,9 +328,13 @@ def _array(path: Path, what: str, x: np.ndarray) -> Source:
     if not ready:
         _, height, width, channels = x.shape
         return Source(
-            str(path), len(x), lambda i: np.ascontiguousarray(x[i]), None, [],
+            str(path),
+            len(x),
+            lambda i: np.ascontiguousarray(x[i]),
+            None,
+            [],
             (channels, height, width),
-        )  # fmt: skip
+        )
 
     def image(index: int) -> np.ndarray:
         with np.errstate(over="ignore"):  # of float64: then it is not finite, which is said
@@ -420,9 +424,13 @@ def _folder(path: Path) -> Source:
             "one sub-folder per class"
         )
     return Source(
-        str(path), len(paths), lambda i: _open_picture(paths[i], f"'{paths[i]}'"), labels, classes,
+        str(path),
+        len(paths),
+        lambda i: _open_picture(paths[i], f"'{paths[i]}'"),
+        labels,
+        classes,
         by_folder=labels is not None,
-    )  # fmt: skip
+    )
 
 
 def _pictures(path: Path) -> list[Path]:

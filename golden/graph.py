@@ -119,8 +119,16 @@ class QGraph:
 # What calibration decides; the weights do not depend on it, nor does the rest.
 _WEIGHTS = {"weight"}
 _RANGES = {
-    "scale", "zero_point", "bias", "mult", "shift", "res_mult", "res_shift", "lo", "hi",
-}  # fmt: skip
+    "scale",
+    "zero_point",
+    "bias",
+    "mult",
+    "shift",
+    "res_mult",
+    "res_shift",
+    "lo",
+    "hi",
+}
 
 
 def digest(graph: QGraph) -> dict[str, str]:
@@ -135,15 +143,23 @@ def digest(graph: QGraph) -> dict[str, str]:
 
     def of(names: set[str]) -> str:
         content = [graph.input, graph.output] + [
-            [type(part).__name__, {name: _plain(getattr(part, name)) for name in sorted(names)
-                                   if hasattr(part, name)}]
+            [
+                type(part).__name__,
+                {
+                    name: _plain(getattr(part, name))
+                    for name in sorted(names)
+                    if hasattr(part, name)
+                },
+            ]
             for part in parts
-        ]  # fmt: skip
+        ]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     return {
-        "graph": of(known), "structure": of(known - _WEIGHTS - _RANGES), "weights": of(_WEIGHTS),
-    }  # fmt: skip
+        "graph": of(known),
+        "structure": of(known - _WEIGHTS - _RANGES),
+        "weights": of(_WEIGHTS),
+    }
 
 
 def _plain(value: object) -> object:

@@ -24,10 +24,14 @@ def drain_latency(config: Config) -> int:
 
 def drain_read(config: Config) -> data.StructLayout:
     """A read of ``lanes`` accumulators: columns group*lanes... of one pixel."""
-    return data.StructLayout({
-        "valid": 1, "bank": 1, "group": range(config.column_groups),
-        "pixel": range(config.acc_depth),
-    })  # fmt: skip
+    return data.StructLayout(
+        {
+            "valid": 1,
+            "bank": 1,
+            "group": range(config.column_groups),
+            "pixel": range(config.acc_depth),
+        }
+    )
 
 
 class AccumulatorColumn(wiring.Component):
@@ -121,8 +125,9 @@ class Accumulators(wiring.Component):
             read = delay(m, read, 1, f"read{group}", reset_less=True)
             asked = Signal(name=f"asked{group}")
             m.d.comb += asked.eq(read.group == group)
-            chosen = delay(m, Cat(asked, read.bank), READ_LATENCY, f"chosen{group}",
-                           reset_less=True)  # fmt: skip
+            chosen = delay(
+                m, Cat(asked, read.bank), READ_LATENCY, f"chosen{group}", reset_less=True
+            )
             passed = Signal.like(self.lanes, name=f"lanes{group}", reset_less=True)
             for lane in range(config.lanes):
                 c = group * config.lanes + lane

@@ -38,10 +38,14 @@ class ReadArbiter(wiring.Component):
         self._engines = engines
         members = {
             "bus": Out(AXI4(config.rows)),
-            "mem_base": In(32), "mem_words": In(ADDR_BITS), "halt": In(1),
+            "mem_base": In(32),
+            "mem_words": In(ADDR_BITS),
+            "halt": In(1),
             "defer": In(len(engines)),
-            "error": Out(ERROR), "error_valid": Out(1), "idle": Out(1),
-        }  # fmt: skip
+            "error": Out(ERROR),
+            "error_valid": Out(1),
+            "idle": Out(1),
+        }
         for i in range(len(engines)):
             members[f"request{i}"] = In(stream.Signature(BURST))
             members[f"data{i}"] = Out(stream.Signature(beat(config), always_ready=True))
@@ -69,10 +73,15 @@ class ReadArbiter(wiring.Component):
                         with m.If(requests[i].valid & ~self.defer[i]):
                             m.d.comb += [chosen.eq(i), any_valid.eq(1)]
         # The burst on its way to the bus: those behind wait until the last stage is empty.
-        stage = data.StructLayout({
-            "client": range(count), "burst": BURST, "end": ADDR_BITS + 1,
-            "bus_addr": 32, "outside": 1,
-        })  # fmt: skip
+        stage = data.StructLayout(
+            {
+                "client": range(count),
+                "burst": BURST,
+                "end": ADDR_BITS + 1,
+                "bus_addr": 32,
+                "outside": 1,
+            }
+        )
         s1, s2, s3 = (Signal(stage, name=f"s{i}", reset_less=True) for i in range(1, 4))
         valid1, valid2, valid3 = (Signal(name=f"valid{i}") for i in range(1, 4))
         go = Signal()
@@ -98,16 +107,23 @@ class ReadArbiter(wiring.Component):
         # Cycle 1: where it ends and its bus address. Cycle 2: check it.
         with m.If(go):
             m.d.sync += [
-                valid2.eq(valid1), s2.eq(s1), s2.end.eq(s1.burst.addr + s1.burst.beats),
+                valid2.eq(valid1),
+                s2.eq(s1),
+                s2.end.eq(s1.burst.addr + s1.burst.beats),
                 s2.bus_addr.eq(self.mem_base + (s1.burst.addr << shift)),
-                valid3.eq(valid2), s3.eq(s2), s3.outside.eq(s2.end > self.mem_words),
-            ]  # fmt: skip
+                valid3.eq(valid2),
+                s3.eq(s2),
+                s3.outside.eq(s2.end > self.mem_words),
+            ]
 
         # Cycle 3: put it on the bus.
         issue = Signal()
         m.d.comb += [
             issue.eq(
-                valid3 & ~s3.outside & ~self.halt & ~bus.arvalid
+                valid3
+                & ~s3.outside
+                & ~self.halt
+                & ~bus.arvalid
                 & (tags.level != self._config.max_reads)
             ),
             go.eq(~valid3),
@@ -115,22 +131,25 @@ class ReadArbiter(wiring.Component):
             tags.i.payload.eq(Cat(s3.client, s3.burst.last, s3.burst.addr)),
             bus.arsize.eq(shift),
             bus.arburst.eq(1),
-        ]  # fmt: skip
+        ]
         with m.If(bus.arready):
             m.d.sync += bus.arvalid.eq(0)
         with m.If(issue):
             m.d.sync += [
-                valid3.eq(0), bus.arvalid.eq(1), bus.arlen.eq(s3.burst.beats - 1),
+                valid3.eq(0),
+                bus.arvalid.eq(1),
+                bus.arlen.eq(s3.burst.beats - 1),
                 bus.araddr.eq(s3.bus_addr),
-            ]  # fmt: skip
+            ]
 
         # Data: the oldest tag says whose it is. It is handed on a cycle later.
         head = data.View(tag, tags.o.payload)
         step = Signal()
         m.d.comb += [
-            bus.rready.eq(tags.o.valid), step.eq(bus.rvalid & bus.rready),
+            bus.rready.eq(tags.o.valid),
+            step.eq(bus.rvalid & bus.rready),
             tags.o.ready.eq(bus.rvalid & bus.rlast),
-        ]  # fmt: skip
+        ]
         word = Signal.like(bus.rdata, name="word", reset_less=True)
         last = Signal()
         m.d.sync += [word.eq(bus.rdata), last.eq(bus.rlast & head.last)]
@@ -138,8 +157,10 @@ class ReadArbiter(wiring.Component):
             valid = Signal(name=f"valid{i}")
             m.d.sync += valid.eq(step & (head.client == i))
             m.d.comb += [
-                output.valid.eq(valid), output.payload.word.eq(word), output.payload.last.eq(last),
-            ]  # fmt: skip
+                output.valid.eq(valid),
+                output.payload.word.eq(word),
+                output.payload.last.eq(last),
+            ]
         m.d.comb += self.idle.eq(~bus.arvalid & (tags.level == 0))
 
         def engine_of(index):
@@ -154,21 +175,24 @@ class ReadArbiter(wiring.Component):
         data_client = Signal(range(count))
         data_addr = Signal(ADDR_BITS, reset_less=True)
         m.d.sync += [
-            bad_data.eq(step & (bus.rresp != 0)), data_client.eq(head.client),
+            bad_data.eq(step & (bus.rresp != 0)),
+            data_client.eq(head.client),
             data_addr.eq(head.addr),
-        ]  # fmt: skip
+        ]
         data_engine, burst_engine = engine_of(data_client), engine_of(s3.client)
         outside = Signal()
         m.d.sync += outside.eq(valid3 & s3.outside & ~self.halt)
         m.d.comb += self.error_valid.eq(bad_data | outside)
         with m.If(bad_data):
             m.d.comb += [
-                self.error.cause.eq(ErrorCause.READ_RESPONSE), self.error.engine.eq(data_engine),
+                self.error.cause.eq(ErrorCause.READ_RESPONSE),
+                self.error.engine.eq(data_engine),
                 self.error.addr.eq(Cat(Const(0, shift), data_addr)),
-            ]  # fmt: skip
+            ]
         with m.Else():
             m.d.comb += [
-                self.error.cause.eq(ErrorCause.OUTSIDE_WINDOW), self.error.engine.eq(burst_engine),
+                self.error.cause.eq(ErrorCause.OUTSIDE_WINDOW),
+                self.error.engine.eq(burst_engine),
                 self.error.addr.eq(Cat(Const(0, shift), s3.burst.addr)),
-            ]  # fmt: skip
+            ]
         return m

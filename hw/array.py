@@ -109,8 +109,11 @@ class Column(wiring.Component):
         for i in range(0, self._config.rows, 2):
             m.submodules[f"element{i // 2}"] = pe = element_class()
             m.d.comb += [
-                pe.a0.eq(a[i]), pe.a1.eq(a[i + 1]), pe.w0.eq(w[i]), pe.w1.eq(w[i + 1]),
-            ]  # fmt: skip
+                pe.a0.eq(a[i]),
+                pe.a1.eq(a[i + 1]),
+                pe.w0.eq(w[i]),
+                pe.w1.eq(w[i + 1]),
+            ]
             products.append(pe.product)
         total = adder_tree(m, products, "sum")
         dot = Signal.like(self.dot, name="dot_q", reset_less=True)
@@ -154,11 +157,16 @@ class SystolicArray(wiring.Component):
     def __init__(self, config: Config):
         self._config = config
         bits = 8 * config.rows
-        super().__init__({
-            "vector": In(bits), "swap": In(1), "weight": In(bits), "weight_valid": In(1),
-            "weight_column": In(range(config.columns)),
-            **{f"dot{c}": Out(signed(dot_bits(config.rows))) for c in range(config.columns)},
-        })  # fmt: skip
+        super().__init__(
+            {
+                "vector": In(bits),
+                "swap": In(1),
+                "weight": In(bits),
+                "weight_valid": In(1),
+                "weight_column": In(range(config.columns)),
+                **{f"dot{c}": Out(signed(dot_bits(config.rows))) for c in range(config.columns)},
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()

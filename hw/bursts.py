@@ -58,14 +58,17 @@ class BurstSplitter(wiring.Component):
         m.d.comb += to_boundary.eq(burst_words - addr[:low_bits])
         with m.If(self.busy & ~measured & ~sized):
             m.d.sync += [
-                measured.eq(1), part.eq(to_boundary), next_words.eq(words - to_boundary),
+                measured.eq(1),
+                part.eq(to_boundary),
+                next_words.eq(words - to_boundary),
                 low_fits.eq(words[: low_bits + 1] <= to_boundary),
                 long.eq(words[low_bits + 1 :].any()),
-                last_run.eq(runs == 1), last_block.eq(blocks == 1),
+                last_run.eq(runs == 1),
+                last_block.eq(blocks == 1),
                 next_addr.eq((addr[low_bits:] + 1) << low_bits),
                 next_run.eq(run_addr + p.run_stride),
                 next_block.eq(block_addr + p.block_stride),
-            ]  # fmt: skip
+            ]
 
         # Cycle 2: the burst.
         burst = Signal(BURST, reset_less=True)
@@ -73,11 +76,16 @@ class BurstSplitter(wiring.Component):
         fits = low_fits & ~long
         with m.If(measured):
             m.d.sync += [
-                measured.eq(0), sized.eq(1), burst.addr.eq(addr),
-                burst.beats.eq(Mux(fits, words, part)), burst.kept.eq(p.kept),
-                burst.place.eq(addr + p.mirror), burst.last.eq(fits & last_run & last_block),
-                end_of_run.eq(fits), end_of_block.eq(fits & last_run),
-            ]  # fmt: skip
+                measured.eq(0),
+                sized.eq(1),
+                burst.addr.eq(addr),
+                burst.beats.eq(Mux(fits, words, part)),
+                burst.kept.eq(p.kept),
+                burst.place.eq(addr + p.mirror),
+                burst.last.eq(fits & last_run & last_block),
+                end_of_run.eq(fits),
+                end_of_block.eq(fits & last_run),
+            ]
 
         # Cycle 3: it is offered.
         m.d.comb += [self.o.valid.eq(sized), self.o.payload.eq(burst)]
@@ -86,22 +94,32 @@ class BurstSplitter(wiring.Component):
             m.d.sync += [sized.eq(0), addr.eq(next_addr), words.eq(next_words)]
             with m.If(end_of_run):
                 m.d.sync += [
-                    addr.eq(next_run), run_addr.eq(next_run), words.eq(p.run_len),
+                    addr.eq(next_run),
+                    run_addr.eq(next_run),
+                    words.eq(p.run_len),
                     runs.eq(runs - 1),
-                ]  # fmt: skip
+                ]
             with m.If(end_of_block):
                 m.d.sync += [
-                    addr.eq(next_block), run_addr.eq(next_block), block_addr.eq(next_block),
-                    runs.eq(p.n_runs), blocks.eq(blocks - 1),
-                ]  # fmt: skip
+                    addr.eq(next_block),
+                    run_addr.eq(next_block),
+                    block_addr.eq(next_block),
+                    runs.eq(p.n_runs),
+                    blocks.eq(blocks - 1),
+                ]
         m.d.comb += self.i.ready.eq(~self.busy)
         new = self.i.payload
         with m.If(taken & burst.last):
             m.d.sync += self.busy.eq(0)
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [
-                self.busy.eq(1), p.eq(new), addr.eq(new.addr), run_addr.eq(new.addr),
-                block_addr.eq(new.addr), words.eq(new.run_len), runs.eq(new.n_runs),
+                self.busy.eq(1),
+                p.eq(new),
+                addr.eq(new.addr),
+                run_addr.eq(new.addr),
+                block_addr.eq(new.addr),
+                words.eq(new.run_len),
+                runs.eq(new.n_runs),
                 blocks.eq(new.n_blocks),
-            ]  # fmt: skip
+            ]
         return m

@@ -44,15 +44,23 @@ class WeightSequencer(wiring.Component):
 
     def __init__(self, config: Config):
         self._config = config
-        super().__init__({
-            "start": In(1), "params": In(1), "bank": In(1), "k_tiles": In(_FIELDS["k_tiles"]),
-            "ready": Out(1),
-            "words": In(stream.Signature(8 * config.rows)),
-            "swap": In(1), "loaded": Out(1),
-            "weight": Out(8 * config.rows), "weight_valid": Out(1),
-            "weight_column": Out(range(config.columns)),
-            "param": Out(param_write(config)), "param_valid": Out(1),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "start": In(1),
+                "params": In(1),
+                "bank": In(1),
+                "k_tiles": In(_FIELDS["k_tiles"]),
+                "ready": Out(1),
+                "words": In(stream.Signature(8 * config.rows)),
+                "swap": In(1),
+                "loaded": Out(1),
+                "weight": Out(8 * config.rows),
+                "weight_valid": Out(1),
+                "weight_column": Out(range(config.columns)),
+                "param": Out(param_write(config)),
+                "param_valid": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -75,7 +83,7 @@ class WeightSequencer(wiring.Component):
             return [
                 column.eq(Mux(last_column, 0, column + 1)),
                 last_column.eq(column == config.columns - 2),
-            ]  # fmt: skip
+            ]
 
         # Parameters: `param_words` words make a record.
         half = Signal()
@@ -119,8 +127,11 @@ class WeightSequencer(wiring.Component):
             m.d.sync += next_column()
             with m.If(last_column):
                 m.d.sync += [
-                    loaded.eq(1), loading.eq(~last_k), in_params.eq(params_due), params_due.eq(0),
-                ]  # fmt: skip
+                    loaded.eq(1),
+                    loading.eq(~last_k),
+                    in_params.eq(params_due),
+                    params_due.eq(0),
+                ]
         # The counter follows a cycle later.
         with m.If(delay(m, take_weight & last_column, 1, "tile_taken")):
             m.d.sync += k_tiles.eq(k_tiles - 1)
@@ -128,9 +139,11 @@ class WeightSequencer(wiring.Component):
         m.d.comb += self.ready.eq(~in_params & ~loading)
         with m.If(self.start & self.ready):
             m.d.sync += [
-                params_due.eq(self.params), bank.eq(self.bank), loading.eq(1),
+                params_due.eq(self.params),
+                bank.eq(self.bank),
+                loading.eq(1),
                 k_tiles.eq(self.k_tiles),
-            ]  # fmt: skip
+            ]
         return m
 
 
@@ -154,16 +167,22 @@ class ComputeEngine(wiring.Component):
 
     def __init__(self, config: Config):
         self._config = config
-        super().__init__({
-            "i": In(stream.Signature(INSTRUCTIONS[Engine.COMPUTE])),
-            "words": In(stream.Signature(8 * config.rows)),
-            "read_addr": Out(range(config.input_words * config.rows)), "read_en": Out(1),
-            "control": Out(pixel_control(config)), "swap": Out(1),
-            "weight": Out(8 * config.rows), "weight_valid": Out(1),
-            "weight_column": Out(range(config.columns)),
-            "param": Out(param_write(config)), "param_valid": Out(1),
-            "wait_weights": Out(1),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "i": In(stream.Signature(INSTRUCTIONS[Engine.COMPUTE])),
+                "words": In(stream.Signature(8 * config.rows)),
+                "read_addr": Out(range(config.input_words * config.rows)),
+                "read_en": Out(1),
+                "control": Out(pixel_control(config)),
+                "swap": Out(1),
+                "weight": Out(8 * config.rows),
+                "weight_valid": Out(1),
+                "weight_column": Out(range(config.columns)),
+                "param": Out(param_write(config)),
+                "param_valid": Out(1),
+                "wait_weights": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -175,8 +194,9 @@ class ComputeEngine(wiring.Component):
             Cat(self.weight_valid, self.weight_column, self.weight).eq(
                 delay(m, bus, ADDRESS_LATENCY, "bus", reset_less=True)
             ),
-            self.param.eq(weights.param), self.param_valid.eq(weights.param_valid),
-        ]  # fmt: skip
+            self.param.eq(weights.param),
+            self.param_valid.eq(weights.param_valid),
+        ]
 
         # An accepted instruction starts loading weights at once and waits in `pending` for its
         # turn. `pending_ready`: the flags that say which loops have a single step are valid.
@@ -246,9 +266,12 @@ class ComputeEngine(wiring.Component):
                     with m.Else():
                         m.d.sync += restart("m0")
                         m.d.sync += [
-                            move.eq(0b1000), pixel.eq(0), at_start.eq(1), clearing.eq(0),
+                            move.eq(0b1000),
+                            pixel.eq(0),
+                            at_start.eq(1),
+                            clearing.eq(0),
                             active.eq(~last_k),
-                        ]  # fmt: skip
+                        ]
         # The k loops follow a cycle later.
         with m.If(delay(m, issue & k_tile_end & ~last_k, 1, "k_step")):
             m.d.sync += left["k2"].eq(left["k2"] - 1)
@@ -258,10 +281,14 @@ class ComputeEngine(wiring.Component):
                     m.d.sync += [left["k1"].eq(c.n_k1), left["k0"].eq(left["k0"] - 1)]
         with m.If(load):
             m.d.sync += [
-                pending_valid.eq(0), active.eq(1), at_start.eq(1), pixel.eq(0),
-                clearing.eq(pending.clear), move.eq(0b1000),
+                pending_valid.eq(0),
+                active.eq(1),
+                at_start.eq(1),
+                pixel.eq(0),
+                clearing.eq(pending.clear),
+                move.eq(0b1000),
                 last_k.eq(pending_one["k0"] & pending_one["k1"] & pending_one["k2"]),
-            ]  # fmt: skip
+            ]
             m.d.sync += [left[n].eq(getattr(pending, f"n_{n}")) for n in loops]
             m.d.sync += [last[n].eq(pending_one[n]) for n in loops]
             m.d.sync += [one[n].eq(pending_one[n]) for n in loops]
@@ -276,12 +303,14 @@ class ComputeEngine(wiring.Component):
         step1 = delay(m, Cat(issue, end), 1, "step1")
         control = Signal.like(self.control)
         m.d.comb += [
-            control.valid.eq(step1[0]), control.end.eq(step1[1]),
+            control.valid.eq(step1[0]),
+            control.end.eq(step1[1]),
             control.pixel.eq(delay(m, pixel, 1, "step1_pixel", reset_less=True)),
             control.clear.eq(delay(m, clearing, 1, "step1_clear", reset_less=True)),
-            control.bank.eq(c.bank), control.mark.eq(c.mark),
+            control.bank.eq(c.bank),
+            control.mark.eq(c.mark),
             self.control.eq(delay(m, control, ADDRESS_LATENCY - 1, "control")),
-        ]  # fmt: skip
+        ]
 
         # Addresses, a cycle behind, like `c`. `at` is the current pixel, `next_m1` and `next_m0`
         # where the next step of these loops begins, `next_k` where the next k-tile does.

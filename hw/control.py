@@ -11,9 +11,10 @@ from .common import delay
 
 _SETTINGS = [r.name for r in registers.REGISTERS.values() if r.access == "rw"]
 _STATUS = [
-    r.name for r in registers.REGISTERS.values()
+    r.name
+    for r in registers.REGISTERS.values()
     if r.access == "ro" and r.name not in ("ID", "VERSION", "HASH_LO", "HASH_HI")
-]  # fmt: skip
+]
 RECORD_WORDS = len(registers.PROFILE_FIELDS)
 # To the response: a start has taken effect by then, so a read behind it finds no stale STATUS.
 WRITE_CYCLES = 6
@@ -95,9 +96,11 @@ class RegisterFile(wiring.Component):
         with m.If(bus.arvalid & bus.arready):
             m.d.sync += [addr.eq(bus.araddr), busy.eq(1)]
         constants = {
-            "ID": registers.ID, "VERSION": registers.VERSION,
-            "HASH_LO": self._config.hash & 0xFFFFFFFF, "HASH_HI": self._config.hash >> 32,
-        }  # fmt: skip
+            "ID": registers.ID,
+            "VERSION": registers.VERSION,
+            "HASH_LO": self._config.hash & 0xFFFFFFFF,
+            "HASH_HI": self._config.hash >> 32,
+        }
         banks = {}
         for name, register in regs.items():
             if register.access != "wo":

@@ -31,11 +31,15 @@ class ParameterTables(wiring.Component):
 
     def __init__(self, config: Config):
         self._config = config
-        super().__init__({
-            "write": In(param_write(config)), "write_valid": In(1),
-            "bank": In(1), "group": In(range(config.column_groups)),
-            "records": Out(data.ArrayLayout(PARAMS, config.lanes)),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "write": In(param_write(config)),
+                "write_valid": In(1),
+                "bank": In(1),
+                "group": In(range(config.column_groups)),
+                "records": Out(data.ArrayLayout(PARAMS, config.lanes)),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -76,15 +80,19 @@ class DrainEngine(wiring.Component):
 
     def __init__(self, config: Config):
         self._config = config
-        super().__init__({
-            "i": In(stream.Signature(INSTRUCTIONS[Engine.DRAIN])),
-            "read": Out(accumulator.drain_read(config)),
-            "lanes": In(data.ArrayLayout(signed(ACC_BITS), config.lanes)),
-            "param": In(param_write(config)), "param_valid": In(1),
-            "residual": In(stream.Signature(8 * config.rows)),
-            "o": Out(stream.Signature(8 * config.rows)),
-            "done": Out(1), "busy": Out(1),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "i": In(stream.Signature(INSTRUCTIONS[Engine.DRAIN])),
+                "read": Out(accumulator.drain_read(config)),
+                "lanes": In(data.ArrayLayout(signed(ACC_BITS), config.lanes)),
+                "param": In(param_write(config)),
+                "param_valid": In(1),
+                "residual": In(stream.Signature(8 * config.rows)),
+                "o": Out(stream.Signature(8 * config.rows)),
+                "done": Out(1),
+                "busy": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -136,21 +144,31 @@ class DrainEngine(wiring.Component):
         end = Signal()
         with m.If(issue):
             m.d.sync += [
-                part.eq(part + 1), group.eq(group + 1), first_part.eq(0),
+                part.eq(part + 1),
+                group.eq(group + 1),
+                first_part.eq(0),
                 final_part.eq(part + 1 == last_part),
-            ]  # fmt: skip
+            ]
             with m.If(final_part):
                 m.d.sync += [
-                    part.eq(0), first_part.eq(1), final_part.eq(last_part == 0),
-                    group.eq(first_group), pixel.eq(pixel + 1), pixels.eq(pixels - 1),
+                    part.eq(0),
+                    first_part.eq(1),
+                    final_part.eq(last_part == 0),
+                    group.eq(first_group),
+                    pixel.eq(pixel + 1),
+                    pixels.eq(pixels - 1),
                     last_pixel.eq(pixels == 2),
-                ]  # fmt: skip
+                ]
                 with m.If(last_pixel):
                     m.d.sync += [
-                        first_group.eq(next_group), group.eq(next_group),
-                        pixel.eq(c.px_base), pixels.eq(c.px_count), last_pixel.eq(one_pixel),
-                        blocks.eq(blocks - 1), last_block.eq(blocks == 2),
-                    ]  # fmt: skip
+                        first_group.eq(next_group),
+                        group.eq(next_group),
+                        pixel.eq(c.px_base),
+                        pixels.eq(c.px_count),
+                        last_pixel.eq(one_pixel),
+                        blocks.eq(blocks - 1),
+                        last_block.eq(blocks == 2),
+                    ]
                     m.d.comb += end.eq(last_block)
                     m.d.sync += next_group.eq(next_group + config.block_groups)
         with m.If(end):
@@ -158,9 +176,13 @@ class DrainEngine(wiring.Component):
 
         # The lanes: accumulators after `drain_latency` cycles, parameters fetched to meet them. The
         # residual waits for its part one cycle longer, in a register of its own.
-        meta = data.StructLayout({
-            "bank": 1, "group": range(config.column_groups), "residual": 8 * config.lanes,
-        })  # fmt: skip
+        meta = data.StructLayout(
+            {
+                "bank": 1,
+                "group": range(config.column_groups),
+                "residual": 8 * config.lanes,
+            }
+        )
         place = delay(m, Cat(c.bank, group), 1, "place", reset_less=True)
         issued_part = delay(m, part, 1, "issued_part", reset_less=True)
         head = Signal(meta)
@@ -178,12 +200,17 @@ class DrainEngine(wiring.Component):
         for i in range(config.lanes):
             m.submodules[f"lane{i}"] = lane = requantise.RequantiseLane()
             m.d.comb += [
-                lane.acc.eq(self.lanes[i]), lane.params.eq(tables.records[i]),
+                lane.acc.eq(self.lanes[i]),
+                lane.params.eq(tables.records[i]),
                 lane.residual.eq(arrived.residual.word_select(i, 8)),
-                lane.res_en.eq(c.res_en), lane.res_zp.eq(c.res_zp), lane.res_mult.eq(c.res_mult),
-                lane.res_shift.eq(c.res_shift), lane.zp_out.eq(c.zp_out), lane.lo.eq(c.lo),
+                lane.res_en.eq(c.res_en),
+                lane.res_zp.eq(c.res_zp),
+                lane.res_mult.eq(c.res_mult),
+                lane.res_shift.eq(c.res_shift),
+                lane.zp_out.eq(c.zp_out),
+                lane.lo.eq(c.lo),
                 lane.hi.eq(c.hi),
-            ]  # fmt: skip
+            ]
             outputs.append(lane.out)
         finished = delay(m, valid, requantise.LATENCY, "finished")
         m.d.comb += self.done.eq(valid & ending)
@@ -220,10 +247,18 @@ class DrainEngine(wiring.Component):
             m.d.sync += [c.eq(self.i.payload), self.busy.eq(1)]
         with m.If(starting):
             m.d.sync += [
-                reading.eq(1), part.eq(0), first_part.eq(1), final_part.eq(last_part == 0),
-                group.eq(0), first_group.eq(0), next_group.eq(config.block_groups),
-                pixel.eq(c.px_base), pixels.eq(c.px_count), blocks.eq(c.n_blocks),
-                last_pixel.eq(c.px_count == 1), one_pixel.eq(c.px_count == 1),
+                reading.eq(1),
+                part.eq(0),
+                first_part.eq(1),
+                final_part.eq(last_part == 0),
+                group.eq(0),
+                first_group.eq(0),
+                next_group.eq(config.block_groups),
+                pixel.eq(c.px_base),
+                pixels.eq(c.px_count),
+                blocks.eq(c.n_blocks),
+                last_pixel.eq(c.px_count == 1),
+                one_pixel.eq(c.px_count == 1),
                 last_block.eq(c.n_blocks == 1),
-            ]  # fmt: skip
+            ]
         return m

@@ -28,15 +28,24 @@ class Fetch(wiring.Component):
 
     def __init__(self, config: Config):
         self._config = config
-        super().__init__({
-            "start": In(1), "addr": In(ADDR_BITS), "count": In(isa.WAIT_BITS),
-            "request": Out(stream.Signature(BURST)),
-            "data": In(stream.Signature(beat(config), always_ready=True)),
-            **{f"queue{e}": Out(stream.Signature(8 * config.rows)) for e in range(len(isa.Engine))},
-            **{f"dispatched{e}": Out(isa.WAIT_BITS) for e in range(len(isa.Engine))},
-            "fetched": Out(isa.WAIT_BITS), "finished": Out(1), "bad_opcode": Out(1),
-            "ample": Out(1),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "start": In(1),
+                "addr": In(ADDR_BITS),
+                "count": In(isa.WAIT_BITS),
+                "request": Out(stream.Signature(BURST)),
+                "data": In(stream.Signature(beat(config), always_ready=True)),
+                **{
+                    f"queue{e}": Out(stream.Signature(8 * config.rows))
+                    for e in range(len(isa.Engine))
+                },
+                **{f"dispatched{e}": Out(isa.WAIT_BITS) for e in range(len(isa.Engine))},
+                "fetched": Out(isa.WAIT_BITS),
+                "finished": Out(1),
+                "bad_opcode": Out(1),
+                "ample": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -50,9 +59,11 @@ class Fetch(wiring.Component):
         m.d.sync += [start.eq(self.start), some.eq(self.count != 0)]
         m.d.comb += [
             reader.i.valid.eq(start & some),
-            pattern.addr.eq(self.addr), pattern.n_blocks.eq(1), pattern.n_runs.eq(1),
+            pattern.addr.eq(self.addr),
+            pattern.n_blocks.eq(1),
+            pattern.n_runs.eq(1),
             pattern.run_len.eq(self.count * words),
-        ]  # fmt: skip
+        ]
 
         # Cycle 1: the word and whose it is; an instruction's first word says so. Nothing goes on
         # while the queue is full.
@@ -69,9 +80,10 @@ class Fetch(wiring.Component):
             m.d.sync += [valid.eq(reader.o.valid), word.eq(reader.o.payload), last.eq(last_word)]
             with m.If(reader.o.valid):
                 m.d.sync += [
-                    index.eq(index + 1), first_word.eq(last_word),
+                    index.eq(index + 1),
+                    first_word.eq(last_word),
                     last_word.eq(index == words - 2),
-                ]  # fmt: skip
+                ]
                 with m.If(last_word):
                     m.d.sync += [index.eq(0), last_word.eq(words == 1)]
                 with m.If(first_word):
@@ -82,7 +94,7 @@ class Fetch(wiring.Component):
         ready = Signal(len(isa.Engine))
         m.d.comb += [
             go.eq(~valid | (~bad & (engines & ready).any())),
-        ]  # fmt: skip
+        ]
         # Told once `fetched` has counted the instruction before.
         m.d.sync += self.bad_opcode.eq(valid & bad)
         counted = Signal()
@@ -93,9 +105,10 @@ class Fetch(wiring.Component):
             queue = getattr(self, f"queue{engine.value}")
             dispatched = getattr(self, f"dispatched{engine.value}")
             m.d.comb += [
-                queue.valid.eq(valid & engines[engine]), queue.payload.eq(word),
+                queue.valid.eq(valid & engines[engine]),
+                queue.payload.eq(word),
                 ready[engine].eq(queue.ready),
-            ]  # fmt: skip
+            ]
             counting = Signal(name=f"counting{engine.value}")
             m.d.sync += counting.eq(valid & last & engines[engine] & queue.ready)
             with m.If(counting):

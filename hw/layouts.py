@@ -30,9 +30,15 @@ PATTERN = data.StructLayout(
 
 # A burst: ``beats`` words from ``addr``; ``last`` marks the last burst of an instruction;
 # ``kept``: they are in the scratchpad from word ``place`` on.
-BURST = data.StructLayout({
-    "addr": ADDR_BITS, "beats": BEATS_BITS, "last": 1, "kept": 1, "place": isa.MIRROR_BITS,
-})  # fmt: skip
+BURST = data.StructLayout(
+    {
+        "addr": ADDR_BITS,
+        "beats": BEATS_BITS,
+        "last": 1,
+        "kept": 1,
+        "place": isa.MIRROR_BITS,
+    }
+)
 
 
 def word_write(config: Config, depth: int) -> data.StructLayout:
@@ -51,9 +57,16 @@ def pixel_control(config: Config) -> data.StructLayout:
     ``clear``: overwrite instead of accumulate; ``end``: last pixel of its instruction; ``mark``:
     that instruction ends a layer.
     """
-    return data.StructLayout({
-        "valid": 1, "pixel": range(config.acc_depth), "bank": 1, "clear": 1, "end": 1, "mark": 1,
-    })  # fmt: skip
+    return data.StructLayout(
+        {
+            "valid": 1,
+            "pixel": range(config.acc_depth),
+            "bank": 1,
+            "clear": 1,
+            "end": 1,
+            "mark": 1,
+        }
+    )
 
 
 def pattern_of(instruction) -> dict:

@@ -74,13 +74,16 @@ class LoadEngine(wiring.Component):
         new = {n: Signal(extent, name=f"new_{n}", reset_less=True) for n in names}
         one_x, one_y, one_block = Signal(), Signal(), Signal()
         m.d.sync += [
-            new["first_x"].eq(w.left), new["end_x"].eq(w.left + w.cols),
+            new["first_x"].eq(w.left),
+            new["end_x"].eq(w.left + w.cols),
             new["total_x"].eq(w.left + w.cols + w.right),
-            new["first_y"].eq(w.top), new["end_y"].eq(w.top + w.rows),
+            new["first_y"].eq(w.top),
+            new["end_y"].eq(w.top + w.rows),
             new["total_y"].eq(w.top + w.rows + w.bottom),
-            one_x.eq(new["total_x"] == 1), one_y.eq(new["total_y"] == 1),
+            one_x.eq(new["total_x"] == 1),
+            one_y.eq(new["total_y"] == 1),
             one_block.eq(w.n_blocks == 1),
-        ]  # fmt: skip
+        ]
 
         # A word on its way: all stages move on together. Line and column are in units of words;
         # each runs through border, data, border.
@@ -102,25 +105,46 @@ class LoadEngine(wiring.Component):
         ]
         with m.If(go & active):
             m.d.sync += [
-                addr.eq(addr + 1), x.eq(x + 1), left_x.eq(left_x - 1), last_x.eq(left_x == 2),
-            ]  # fmt: skip
+                addr.eq(addr + 1),
+                x.eq(x + 1),
+                left_x.eq(left_x - 1),
+                last_x.eq(left_x == 2),
+            ]
             with m.If(last_x):
                 m.d.sync += [
-                    x.eq(0), left_x.eq(now["total_x"]), last_x.eq(now_one_x), y.eq(y + 1),
-                    left_y.eq(left_y - 1), last_y.eq(left_y == 2),
-                ]  # fmt: skip
+                    x.eq(0),
+                    left_x.eq(now["total_x"]),
+                    last_x.eq(now_one_x),
+                    y.eq(y + 1),
+                    left_y.eq(left_y - 1),
+                    last_y.eq(left_y == 2),
+                ]
                 with m.If(last_y):
                     m.d.sync += [
-                        y.eq(0), left_y.eq(now["total_y"]), last_y.eq(now_one_y),
-                        blocks.eq(blocks - 1), last_block.eq(blocks == 2), active.eq(~last_block),
-                    ]  # fmt: skip
+                        y.eq(0),
+                        left_y.eq(now["total_y"]),
+                        last_y.eq(now_one_y),
+                        blocks.eq(blocks - 1),
+                        last_block.eq(blocks == 2),
+                        active.eq(~last_block),
+                    ]
         with m.If(start):
             m.d.sync += [
-                waiting_valid.eq(0), active.eq(1), blocks.eq(w.n_blocks), addr.eq(w.buf),
-                x.eq(0), y.eq(0), left_x.eq(new["total_x"]), left_y.eq(new["total_y"]),
-                last_x.eq(one_x), last_y.eq(one_y), last_block.eq(one_block),
-                now_one_x.eq(one_x), now_one_y.eq(one_y), pad_value.eq(w.pad_value),
-            ]  # fmt: skip
+                waiting_valid.eq(0),
+                active.eq(1),
+                blocks.eq(w.n_blocks),
+                addr.eq(w.buf),
+                x.eq(0),
+                y.eq(0),
+                left_x.eq(new["total_x"]),
+                left_y.eq(new["total_y"]),
+                last_x.eq(one_x),
+                last_y.eq(one_y),
+                last_block.eq(one_block),
+                now_one_x.eq(one_x),
+                now_one_y.eq(one_y),
+                pad_value.eq(w.pad_value),
+            ]
             m.d.sync += [now[n].eq(new[n]) for n in names]
 
         # Cycle 1: where the word lies. Cycle 2: data or padding.
@@ -136,20 +160,27 @@ class LoadEngine(wiring.Component):
         ]
         with m.If(go):
             m.d.sync += [
-                valid1.eq(active), valid2.eq(valid1),
-                s1.end.eq(end), s1.addr.eq(addr), s1.pad.eq(pad_value),
-                s1.inside.eq(Cat(x >= now["first_x"], x < now["end_x"], y >= now["first_y"],
-                                 y < now["end_y"])),
+                valid1.eq(active),
+                valid2.eq(valid1),
+                s1.end.eq(end),
+                s1.addr.eq(addr),
+                s1.pad.eq(pad_value),
+                s1.inside.eq(
+                    Cat(
+                        x >= now["first_x"], x < now["end_x"], y >= now["first_y"], y < now["end_y"]
+                    )
+                ),
                 *(getattr(s2, name).eq(getattr(s1, name)) for name in place),
                 s2.data.eq(s1.inside.all()),
-            ]  # fmt: skip
+            ]
 
         # Cycle 3: written.
         m.d.sync += [
-            self.write.valid.eq(step), self.write.payload.addr.eq(s2.addr),
+            self.write.valid.eq(step),
+            self.write.payload.addr.eq(s2.addr),
             self.done.eq(step & s2.end),
             self.write.payload.word.eq(
                 Mux(s2.data, reader.o.payload, s2.pad.replicate(self._config.rows))
             ),
-        ]  # fmt: skip
+        ]
         return m

@@ -30,11 +30,17 @@ class Ram(wiring.Component):
     def __init__(self, width: int, depth: int):
         self.width = width
         self.depth = depth
-        super().__init__({
-            "write_en": In(1), "write_addr": In(range(depth)), "write_data": In(width),
-            "read_addr": In(range(depth)), "read_en": In(1, init=1), "out_en": In(1, init=1),
-            "read_data": Out(width),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "write_en": In(1),
+                "write_addr": In(range(depth)),
+                "write_data": In(width),
+                "read_addr": In(range(depth)),
+                "read_en": In(1, init=1),
+                "out_en": In(1, init=1),
+                "read_data": Out(width),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -43,15 +49,19 @@ class Ram(wiring.Component):
             ram.build(m, self)
             return m
         m.submodules.memory = store = memory.Memory(
-            shape=self.width, depth=self.depth, init=[],
+            shape=self.width,
+            depth=self.depth,
+            init=[],
             attrs={"ram_style": "distributed"} if distributed else {},
-        )  # fmt: skip
+        )
         write, read = store.write_port(), store.read_port()
         m.d.comb += [
-            write.en.eq(self.write_en), write.addr.eq(self.write_addr),
-            write.data.eq(self.write_data), read.en.eq(self.read_en),
+            write.en.eq(self.write_en),
+            write.addr.eq(self.write_addr),
+            write.data.eq(self.write_data),
+            read.en.eq(self.read_en),
             read.addr.eq(self.read_addr),
-        ]  # fmt: skip
+        ]
         output = Signal(self.width, reset_less=True)
         with m.If(self.out_en):
             m.d.sync += output.eq(read.data)
@@ -73,10 +83,13 @@ class Fifo(wiring.Component):
     def __init__(self, width: int, depth: int):
         self._width = width
         self._depth = depth
-        super().__init__({
-            "i": In(stream.Signature(width)), "o": Out(stream.Signature(width)),
-            "level": Out(range(depth + 1)),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "i": In(stream.Signature(width)),
+                "o": Out(stream.Signature(width)),
+                "level": Out(range(depth + 1)),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -95,11 +108,16 @@ class Fifo(wiring.Component):
             write.eq(self.i.valid),
             read.eq(some & go_first),
             taken.eq(second & self.o.ready),
-            store.write_en.eq(write), store.write_addr.eq(tail),
+            store.write_en.eq(write),
+            store.write_addr.eq(tail),
             store.write_data.eq(self.i.payload),
-            store.read_addr.eq(head), store.read_en.eq(go_first), store.out_en.eq(go_second),
-            self.i.ready.eq(room), self.o.valid.eq(second), self.o.payload.eq(store.read_data),
-        ]  # fmt: skip
+            store.read_addr.eq(head),
+            store.read_en.eq(go_first),
+            store.out_en.eq(go_second),
+            self.i.ready.eq(room),
+            self.o.valid.eq(second),
+            self.o.payload.eq(store.read_data),
+        ]
         # The reader's `ready` comes late: it only enables, behind the carry chains.
         for count, out in ((stored, read), (self.level, taken)):
             with m.If(write != out):
@@ -140,9 +158,10 @@ class Relay(wiring.Component):
             m.d.sync += spare.eq(self.i.payload)
         with m.If(~self.o.valid | self.o.ready):
             m.d.sync += [
-                self.o.valid.eq(self.i.valid | spared), spared.eq(0),
+                self.o.valid.eq(self.i.valid | spared),
+                spared.eq(0),
                 self.o.payload.eq(Mux(spared, spare, self.i.payload)),
-            ]  # fmt: skip
+            ]
         with m.Elif(self.i.valid):
             m.d.sync += spared.eq(1)
         return m

@@ -25,10 +25,13 @@ class Multiplier(wiring.Component):
     def __init__(self, a_bits: int, b_bits: int):
         if max(a_bits, b_bits) > MAX_BITS:
             raise ValueError(f"{a_bits} x {b_bits} bits: at most {MAX_BITS} are allowed")
-        super().__init__({
-            "a": In(signed(a_bits)), "b": In(signed(b_bits)),
-            "product": Out(signed(a_bits + b_bits)),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "a": In(signed(a_bits)),
+                "b": In(signed(b_bits)),
+                "product": Out(signed(a_bits + b_bits)),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -56,9 +59,13 @@ class WideMultiplier(wiring.Component):
 
     def __init__(self, a_bits: int, b_bits: int):
         self._bits = a_bits, b_bits
-        super().__init__({
-            "a": In(signed(a_bits)), "b": In(b_bits), "product": Out(signed(a_bits + b_bits)),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "a": In(signed(a_bits)),
+                "b": In(b_bits),
+                "product": Out(signed(a_bits + b_bits)),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -68,9 +75,11 @@ class WideMultiplier(wiring.Component):
         m.submodules.high = high = Multiplier(a_bits - cut, b_bits + 1)
         b = Cat(self.b, Const(0, 1)).as_signed()
         m.d.comb += [
-            low.a.eq(Cat(self.a[:cut], Const(0, 1)).as_signed()), low.b.eq(b),
-            high.a.eq(self.a[cut:].as_signed()), high.b.eq(b),
-        ]  # fmt: skip
+            low.a.eq(Cat(self.a[:cut], Const(0, 1)).as_signed()),
+            low.b.eq(b),
+            high.a.eq(self.a[cut:].as_signed()),
+            high.b.eq(b),
+        ]
         # Cycle 4: the low product is not negative; its lowest bits need no addition.
         upper = Signal(signed(a_bits + b_bits - cut), reset_less=True)
         lower = delay(m, low.product[:cut], 1, "lower", reset_less=True)

@@ -58,12 +58,15 @@ class PoolStage(wiring.Component):
 
     def __init__(self, config: Config):
         self._config = config
-        super().__init__({
-            "c": In(INSTRUCTIONS[isa.Engine.DRAIN]), "start": In(1),
-            "i": In(stream.Signature(8 * config.rows)),
-            "o": Out(stream.Signature(8 * config.rows)),
-            "end": Out(1),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "c": In(INSTRUCTIONS[isa.Engine.DRAIN]),
+                "start": In(1),
+                "i": In(stream.Signature(8 * config.rows)),
+                "o": Out(stream.Signature(8 * config.rows)),
+                "end": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -86,22 +89,31 @@ class PoolStage(wiring.Component):
         one_pixel, one_column, one_row = Signal(), Signal(), Signal()
         width1 = Signal(len(c.width) + 1)
         m.d.sync += [
-            width1.eq(c.width + 1), one_pixel.eq(c.px_count == 1), one_column.eq(c.width == 1),
+            width1.eq(c.width + 1),
+            one_pixel.eq(c.px_count == 1),
+            one_column.eq(c.width == 1),
             one_row.eq(c.px_count <= c.width),
-        ]  # fmt: skip
+        ]
 
         def start_row():
             return [
-                start_of_row.eq(1), left.eq(c.width), end_of_row.eq(one_column),
-                odd_x.eq(c.pool_pad), column.eq(0),
-            ]  # fmt: skip
+                start_of_row.eq(1),
+                left.eq(c.width),
+                end_of_row.eq(one_column),
+                odd_x.eq(c.pool_pad),
+                column.eq(0),
+            ]
 
         def start_block():
             return [
-                *start_row(), start_of_block.eq(1), pixels.eq(c.px_count),
-                end_of_block.eq(one_pixel), last_row.eq(one_row), odd_y.eq(c.pool_odd),
+                *start_row(),
+                start_of_block.eq(1),
+                pixels.eq(c.px_count),
+                end_of_block.eq(one_pixel),
+                last_row.eq(one_row),
+                odd_y.eq(c.pool_odd),
                 first_row.eq(c.pool_first),
-            ]  # fmt: skip
+            ]
 
         three = c.pool_k == 3
         window_end = Signal()
@@ -112,26 +124,37 @@ class PoolStage(wiring.Component):
         m.d.sync += [is_max.eq(c.pool == isa.Pool.MAX), is_average.eq(c.pool == isa.Pool.AVERAGE)]
         with m.If(taken):
             m.d.sync += [
-                pixels.eq(pixels - 1), end_of_block.eq(pixels == 2), start_of_block.eq(0),
-                left.eq(left - 1), end_of_row.eq(left == 2), start_of_row.eq(0), odd_x.eq(~odd_x),
+                pixels.eq(pixels - 1),
+                end_of_block.eq(pixels == 2),
+                start_of_block.eq(0),
+                left.eq(left - 1),
+                end_of_row.eq(left == 2),
+                start_of_row.eq(0),
+                odd_x.eq(~odd_x),
                 column.eq(column + window_end),
-            ]  # fmt: skip
+            ]
             with m.If(end_of_row):
                 m.d.sync += [
-                    *start_row(), odd_y.eq(~odd_y), first_row.eq(0),
+                    *start_row(),
+                    odd_y.eq(~odd_y),
+                    first_row.eq(0),
                     last_row.eq(pixels <= width1),
-                ]  # fmt: skip
+                ]
             with m.If(end_of_block):
                 m.d.sync += [
-                    *start_block(), blocks.eq(blocks - 1), last_block.eq(blocks == 2),
+                    *start_block(),
+                    blocks.eq(blocks - 1),
+                    last_block.eq(blocks == 2),
                     line.eq(line + c.pool_width),
-                ]  # fmt: skip
+                ]
         # The flags of the instruction need a cycle; its first word takes far longer.
         with m.If(delay(m, self.start, 1, "start")):
             m.d.sync += [
-                *start_block(), blocks.eq(c.n_blocks), last_block.eq(c.n_blocks == 1),
+                *start_block(),
+                blocks.eq(c.n_blocks),
+                last_block.eq(c.n_blocks == 1),
                 line.eq(c.line),
-            ]  # fmt: skip
+            ]
 
         # A word on its way through stages 1 to 6, with its bytes `offset`.
         stage = data.StructLayout({"first": 1, "odd": 1, "addr": isa.LINE_BITS, "word": bits})
@@ -156,12 +179,17 @@ class PoolStage(wiring.Component):
         s1_start, s1_odd_x = Signal(), Signal()
         v_emit = Mux(three, (~odd_y & ~first_row) | (odd_y & last_row & c.pool_flush_y), odd_y)
         m.d.sync += [
-            f1.valid.eq(taken & ~is_average), s1.word.eq(offset(self.i.payload)), f1.end.eq(end),
-            f1.window.eq(taken & window_end & is_max), s1.first.eq(first_row),
-            s1.odd.eq(odd_y), s1.addr.eq(line + column),
+            f1.valid.eq(taken & ~is_average),
+            s1.word.eq(offset(self.i.payload)),
+            f1.end.eq(end),
+            f1.window.eq(taken & window_end & is_max),
+            s1.first.eq(first_row),
+            s1.odd.eq(odd_y),
+            s1.addr.eq(line + column),
             f1.emit.eq(taken & Mux(is_max, window_end & v_emit, ~is_average)),
-            s1_start.eq(start_of_row), s1_odd_x.eq(odd_x),
-        ]  # fmt: skip
+            s1_start.eq(start_of_row),
+            s1_odd_x.eq(odd_x),
+        ]
 
         # Cycle 2: the horizontal window. `running` is the maximum of its pixels so far; an even
         # pixel also begins the next window of three.
@@ -195,9 +223,11 @@ class PoolStage(wiring.Component):
         with m.If(f5.window):
             m.d.sync += s6.word.eq(v_max)
         m.d.comb += [
-            lines.read_addr.eq(s1.addr), lines.write_en.eq(f6.window),
-            lines.write_addr.eq(s6.addr), lines.write_data.eq(kept),
-        ]  # fmt: skip
+            lines.read_addr.eq(s1.addr),
+            lines.write_en.eq(f6.window),
+            lines.write_addr.eq(s6.addr),
+            lines.write_data.eq(kept),
+        ]
 
         # AVERAGE: sums, then one byte a cycle through a small requantiser.
         sums = [
@@ -208,9 +238,11 @@ class PoolStage(wiring.Component):
         a_step = Signal(range(config.rows + AVERAGE_LATENCY))
         a_taken, a_restart, a_part_end = Signal(), Signal(), Signal()
         m.d.sync += [
-            a_taken.eq(taken & is_average), a_restart.eq(c.avg_first & start_of_block),
-            a_part_end.eq(taken & is_average & end & ~c.avg_last), a_run.eq(averaging),
-        ]  # fmt: skip
+            a_taken.eq(taken & is_average),
+            a_restart.eq(c.avg_first & start_of_block),
+            a_part_end.eq(taken & is_average & end & ~c.avg_last),
+            a_run.eq(averaging),
+        ]
         with m.If(taken & is_average & end_of_block & c.avg_last):
             m.d.sync += [averaging.eq(1), a_end.eq(last_block), a_step.eq(0)]
         with m.If(a_taken):
@@ -228,9 +260,10 @@ class PoolStage(wiring.Component):
         with m.If(a_run):
             # Byte i enters in step i and is in `a_word` after step i + AVERAGE_LATENCY.
             m.d.sync += [
-                a_step.eq(a_step + 1), a_word.eq(Cat(a_word[8:], result)),
+                a_step.eq(a_step + 1),
+                a_word.eq(Cat(a_word[8:], result)),
                 a_valid.eq(a_step == config.rows - 1 + AVERAGE_LATENCY),
-            ]  # fmt: skip
+            ]
             m.d.sync += [x.eq(y) for x, y in zip(sums, [*sums[1:], sums[0]], strict=True)]
         with m.If(a_valid):
             m.d.sync += [averaging.eq(0), a_run.eq(0)]

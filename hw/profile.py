@@ -71,9 +71,10 @@ class Profiler(wiring.Component):
             ]
             m.d.sync += [writing.eq(1), index.eq(0)]
         m.d.comb += [
-            memory.write_en.eq(writing), memory.write_addr.eq(Cat(index, self.records)),
+            memory.write_en.eq(writing),
+            memory.write_addr.eq(Cat(index, self.records)),
             memory.write_data.eq(snapshot[0]),
-        ]  # fmt: skip
+        ]
         with m.If(writing):
             m.d.sync += index.eq(index + 1)
             m.d.sync += [a.eq(b) for a, b in pairwise(snapshot)]

@@ -29,22 +29,28 @@ class InstructionQueue(wiring.Component):
         self._config = config
         self._engine = engine
         depth = config.queue_depth * config.instruction_words
-        super().__init__({
-            "i": In(stream.Signature(8 * config.rows)),
-            "o": Out(stream.Signature(INSTRUCTIONS[engine])),
-            "done_a": In(isa.WAIT_BITS), "done_b": In(isa.WAIT_BITS),
-            "blocked_a": Out(1), "blocked_b": Out(1),
-            "level": Out(range(depth + 1)),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "i": In(stream.Signature(8 * config.rows)),
+                "o": Out(stream.Signature(INSTRUCTIONS[engine])),
+                "done_a": In(isa.WAIT_BITS),
+                "done_b": In(isa.WAIT_BITS),
+                "blocked_a": Out(1),
+                "blocked_b": Out(1),
+                "level": Out(range(depth + 1)),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
         words = self._config.instruction_words
         m.submodules.fifo = fifo = Fifo(8 * self._config.rows, self._config.queue_depth * words)
         m.d.comb += [
-            fifo.i.payload.eq(self.i.payload), fifo.i.valid.eq(self.i.valid & self.i.ready),
-            self.i.ready.eq(fifo.i.ready), self.level.eq(fifo.level),
-        ]  # fmt: skip
+            fifo.i.payload.eq(self.i.payload),
+            fifo.i.valid.eq(self.i.valid & self.i.ready),
+            self.i.ready.eq(fifo.i.ready),
+            self.level.eq(fifo.level),
+        ]
 
         # Words shift in from the top, so the first word ends up lowest.
         bits = Signal(isa.INSTRUCTION_BITS, reset_less=True)
@@ -54,9 +60,10 @@ class InstructionQueue(wiring.Component):
         m.d.comb += fifo.o.ready.eq(~full)
         with m.If(~full & fifo.o.valid):
             m.d.sync += [
-                bits.eq(Cat(bits, word)[len(word) :]), count.eq(count + 1),
+                bits.eq(Cat(bits, word)[len(word) :]),
+                count.eq(count + 1),
                 full.eq(count == words - 1),
-            ]  # fmt: skip
+            ]
 
         instruction = self.o.payload
         m.d.comb += instruction.as_value().eq(bits)

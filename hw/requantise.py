@@ -99,8 +99,9 @@ class RequantiseLane(wiring.Component):
         output = Signal(signed(8), reset_less=True)
         inside = delay(m, result, 1, "inside", reset_less=True)
         m.d.sync += [
-            below.eq(result < self.lo), above.eq(result > self.hi),
+            below.eq(result < self.lo),
+            above.eq(result > self.hi),
             output.eq(Mux(below, self.lo, Mux(above, self.hi, inside))),
-        ]  # fmt: skip
+        ]
         m.d.comb += self.out.eq(output)
         return m

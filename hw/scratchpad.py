@@ -38,9 +38,11 @@ class Scratchpad(wiring.Component):
         members = {"write": In(stream.Signature(words, always_ready=True))}
         for i in range(clients):
             members |= {
-                f"request{i}": In(bursts), f"data{i}": Out(beats),
-                f"memory_request{i}": Out(bursts), f"memory_data{i}": In(beats),
-            }  # fmt: skip
+                f"request{i}": In(bursts),
+                f"data{i}": Out(beats),
+                f"memory_request{i}": Out(bursts),
+                f"memory_data{i}": In(beats),
+            }
         super().__init__(members)
 
     def elaborate(self, platform):
@@ -48,9 +50,10 @@ class Scratchpad(wiring.Component):
         config = self._config
         m.submodules.ram = ram = Ram(8 * config.rows, config.scratch_words)
         m.d.comb += [
-            ram.write_en.eq(self.write.valid), ram.write_addr.eq(self.write.payload.addr),
+            ram.write_en.eq(self.write.valid),
+            ram.write_addr.eq(self.write.payload.addr),
             ram.write_data.eq(self.write.payload.word),
-        ]  # fmt: skip
+        ]
 
         turn = Signal(range(self._clients))
         active = [Signal(name=f"active{i}") for i in range(self._clients)]
@@ -77,8 +80,10 @@ class Scratchpad(wiring.Component):
             with m.If(step):
                 m.d.comb += ram.read_addr.eq(place)
                 m.d.sync += [
-                    place.eq(place + 1), left.eq(left - 1), turn.eq((i + 1) % self._clients),
-                ]  # fmt: skip
+                    place.eq(place + 1),
+                    left.eq(left - 1),
+                    turn.eq((i + 1) % self._clients),
+                ]
 
             on_chip = active[i] | Cat(stage[0] for stage in stages).any()
             kept = Signal(name=f"kept{i}")
@@ -94,15 +99,18 @@ class Scratchpad(wiring.Component):
                 m.d.sync += active[i].eq(0)
             with m.If(start):
                 m.d.sync += [
-                    active[i].eq(1), left.eq(burst.beats), place.eq(burst.place),
+                    active[i].eq(1),
+                    left.eq(burst.beats),
+                    place.eq(burst.place),
                     last.eq(burst.last),
-                ]  # fmt: skip
+                ]
             asked = (memory_request.valid & memory_request.ready).replicate(len(burst.beats))
             m.d.sync += [
                 outstanding.eq(outstanding + (asked & burst.beats) - memory_data.valid),
-                stages[0][0].eq(step), stages[0][1].eq(end & last),
+                stages[0][0].eq(step),
+                stages[0][1].eq(end & last),
                 *(after.eq(before) for before, after in itertools.pairwise(stages)),
-            ]  # fmt: skip
+            ]
             m.d.comb += output.valid.eq(memory_data.valid | stages[-1][0])
             with m.If(memory_data.valid):
                 m.d.comb += output.payload.eq(memory_data.payload)

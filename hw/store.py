@@ -40,14 +40,22 @@ class StoreEngine(wiring.Component):
         if config.scratch_words:
             words = word_write(config, config.scratch_words)
             keeps["kept"] = Out(stream.Signature(words, always_ready=True))
-        super().__init__(keeps | {
-            "i": In(stream.Signature(INSTRUCTIONS[Engine.STORE])),
-            "words": In(stream.Signature(8 * config.rows)),
-            "bus": Out(AXI4(config.rows)),
-            "mem_base": In(32), "mem_words": In(ADDR_BITS), "write_words": In(ADDR_BITS),
-            "halt": In(1), "done": Out(1),
-            "error": Out(ERROR), "error_valid": Out(1), "idle": Out(1),
-        })  # fmt: skip
+        super().__init__(
+            keeps
+            | {
+                "i": In(stream.Signature(INSTRUCTIONS[Engine.STORE])),
+                "words": In(stream.Signature(8 * config.rows)),
+                "bus": Out(AXI4(config.rows)),
+                "mem_base": In(32),
+                "mem_words": In(ADDR_BITS),
+                "write_words": In(ADDR_BITS),
+                "halt": In(1),
+                "done": Out(1),
+                "error": Out(ERROR),
+                "error_valid": Out(1),
+                "idle": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -60,29 +68,41 @@ class StoreEngine(wiring.Component):
             fifo.i.payload.eq(self.words.payload),
             fifo.i.valid.eq(self.words.valid & self.words.ready),
             self.words.ready.eq(fifo.i.ready),
-            splitter.i.valid.eq(self.i.valid), self.i.ready.eq(splitter.i.ready),
-        ]  # fmt: skip
+            splitter.i.valid.eq(self.i.valid),
+            self.i.ready.eq(splitter.i.ready),
+        ]
         for name, value in pattern_of(self.i.payload).items():
             m.d.comb += getattr(splitter.i.payload, name).eq(value)
 
         # The next burst on its way to the bus, while the one before is being written. Cycle 1:
         # where it ends and its bus address. Cycle 2: check it. Cycle 3: it waits for its words, and
         # those behind wait until it has gone.
-        stage = data.StructLayout({
-            "burst": BURST, "end": ADDR_BITS + 1, "bus_addr": 32, "above": 1, "below": 1,
-        })  # fmt: skip
+        stage = data.StructLayout(
+            {
+                "burst": BURST,
+                "end": ADDR_BITS + 1,
+                "bus_addr": 32,
+                "above": 1,
+                "below": 1,
+            }
+        )
         s1, s2, s3 = (Signal(stage, name=f"s{i}", reset_less=True) for i in range(1, 4))
         valid1, valid2, valid3 = (Signal(name=f"valid{i}") for i in range(1, 4))
         go, start = Signal(), Signal()
         m.d.comb += [go.eq(~valid3), splitter.o.ready.eq(go)]
         with m.If(go):
             m.d.sync += [
-                valid1.eq(splitter.o.valid), s1.burst.eq(splitter.o.payload),
-                valid2.eq(valid1), s2.eq(s1), s2.end.eq(s1.burst.addr + s1.burst.beats),
+                valid1.eq(splitter.o.valid),
+                s1.burst.eq(splitter.o.payload),
+                valid2.eq(valid1),
+                s2.eq(s1),
+                s2.end.eq(s1.burst.addr + s1.burst.beats),
                 s2.bus_addr.eq(self.mem_base + (s1.burst.addr << shift)),
-                valid3.eq(valid2), s3.eq(s2), s3.above.eq(s2.end > self.mem_words),
+                valid3.eq(valid2),
+                s3.eq(s2),
+                s3.above.eq(s2.end > self.mem_words),
                 s3.below.eq(s2.burst.addr < self.write_words),
-            ]  # fmt: skip
+            ]
 
         outside = s3.above | s3.below
         with m.If(start):
@@ -107,7 +127,11 @@ class StoreEngine(wiring.Component):
         w_step = bus.wvalid & bus.wready
         m.d.comb += [
             start.eq(
-                enough & ~outside & ~self.halt & (free | (w_step & last_word)) & ~bus.awvalid
+                enough
+                & ~outside
+                & ~self.halt
+                & (free | (w_step & last_word))
+                & ~bus.awvalid
                 & tags.i.ready
             ),
             tags.i.valid.eq(start),
@@ -119,23 +143,28 @@ class StoreEngine(wiring.Component):
             bus.wstrb.eq(~0),
             bus.wlast.eq(last_word),
             fifo.o.ready.eq(~free & bus.wready),
-        ]  # fmt: skip
+        ]
         with m.If(bus.awready):
             m.d.sync += bus.awvalid.eq(0)
         with m.If(w_step):
             m.d.sync += [left.eq(left - 1), last_word.eq(left == 2), free.eq(last_word)]
         with m.If(start):
             m.d.sync += [
-                bus.awvalid.eq(1), bus.awaddr.eq(s3.bus_addr), bus.awlen.eq(s3.burst.beats - 1),
-                left.eq(s3.burst.beats), last_word.eq(s3.burst.beats == 1), free.eq(0),
-            ]  # fmt: skip
+                bus.awvalid.eq(1),
+                bus.awaddr.eq(s3.bus_addr),
+                bus.awlen.eq(s3.burst.beats - 1),
+                left.eq(s3.burst.beats),
+                last_word.eq(s3.burst.beats == 1),
+                free.eq(0),
+            ]
 
         if config.scratch_words:
             kept, place = Signal(), Signal(range(config.scratch_words))
             m.d.sync += [
-                self.kept.valid.eq(w_step & kept), self.kept.payload.addr.eq(place),
+                self.kept.valid.eq(w_step & kept),
+                self.kept.payload.addr.eq(place),
                 self.kept.payload.word.eq(fifo.o.payload),
-            ]  # fmt: skip
+            ]
             with m.If(w_step):
                 m.d.sync += place.eq(place + 1)
             with m.If(start):

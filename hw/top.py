@@ -9,7 +9,7 @@ from amaranth.hdl import (
     Module,
     ResetSignal,
     Signal,
-)  # fmt: skip
+)
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
@@ -60,24 +60,49 @@ class Core(wiring.Component):
     def __init__(self, config: Config):
         self._config = config
         self._status = [
-            *registers.COUNTERS, "FETCHED", "PROFILE_COUNT",
+            *registers.COUNTERS,
+            "FETCHED",
+            "PROFILE_COUNT",
             *(f"{kind}_{e.name}" for kind in ("DONE", "STATE") for e in Engine),
-        ]  # fmt: skip
+        ]
         records = config.profile_marks * len(registers.PROFILE_FIELDS)
         self._units = [
-            "fetch", "arbiter", "load", "weights", "residual", "buffer", "compute", "array",
-            "accumulators", "drain", "store", "profile",
+            "fetch",
+            "arbiter",
+            "load",
+            "weights",
+            "residual",
+            "buffer",
+            "compute",
+            "array",
+            "accumulators",
+            "drain",
+            "store",
+            "profile",
             *(f"queue_{e.name.lower()}" for e in Engine),
             *(["scratchpad"] if config.scratch_words else []),
-        ]  # fmt: skip
-        super().__init__({
-            "bus": Out(AXI4(config.rows)), "resets": In(len(self._units)), "start": In(1),
-            "mem_base": In(32), "mem_size": In(32), "write_base": In(32), "prog_addr": In(32),
-            "prog_count": In(32), "bad_settings": In(1), "finished": Out(1), "error_cause": Out(3),
-            "error_engine": Out(3), "error_addr": Out(32), "quiet": Out(1),
-            "profile_addr": In(range(records)), "profile_data": Out(32),
-            **{name.lower(): Out(32) for name in self._status},
-        })  # fmt: skip
+        ]
+        super().__init__(
+            {
+                "bus": Out(AXI4(config.rows)),
+                "resets": In(len(self._units)),
+                "start": In(1),
+                "mem_base": In(32),
+                "mem_size": In(32),
+                "write_base": In(32),
+                "prog_addr": In(32),
+                "prog_count": In(32),
+                "bad_settings": In(1),
+                "finished": Out(1),
+                "error_cause": Out(3),
+                "error_engine": Out(3),
+                "error_addr": Out(32),
+                "quiet": Out(1),
+                "profile_addr": In(range(records)),
+                "profile_data": Out(32),
+                **{name.lower(): Out(32) for name in self._status},
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -125,10 +150,13 @@ class Core(wiring.Component):
                 if awaited is not None:
                     m.d.comb += getattr(queues[e], f"done_{side}").eq(done[awaited])
         pulses = {
-            Engine.LOAD: load.done, Engine.WEIGHTS: weights.finished,
-            Engine.RESIDUAL: residual.finished, Engine.COMPUTE: accumulators.finished,
-            Engine.DRAIN: drain.done, Engine.STORE: store.done,
-        }  # fmt: skip
+            Engine.LOAD: load.done,
+            Engine.WEIGHTS: weights.finished,
+            Engine.RESIDUAL: residual.finished,
+            Engine.COMPUTE: accumulators.finished,
+            Engine.DRAIN: drain.done,
+            Engine.STORE: store.done,
+        }
         for e, pulse in pulses.items():
             m.d.sync += done[e].eq(done[e] + pulse)
 
@@ -139,18 +167,22 @@ class Core(wiring.Component):
         connect(m, queues[Engine.STORE].o, store.i)
         queue, pattern = queues[Engine.WEIGHTS].o, weights.i.payload
         m.d.comb += [
-            weights.i.valid.eq(queue.valid), queue.ready.eq(weights.i.ready),
-            pattern.addr.eq(queue.payload.addr), pattern.n_blocks.eq(1), pattern.n_runs.eq(1),
+            weights.i.valid.eq(queue.valid),
+            queue.ready.eq(weights.i.ready),
+            pattern.addr.eq(queue.payload.addr),
+            pattern.n_blocks.eq(1),
+            pattern.n_runs.eq(1),
             pattern.run_len.eq(queue.payload.length),
-        ]  # fmt: skip
+        ]
         queue, pattern = queues[Engine.RESIDUAL].o, residual.i.payload
         m.d.comb += [residual.i.valid.eq(queue.valid), queue.ready.eq(residual.i.ready)]
         for name, value in pattern_of(queue.payload).items():
             m.d.comb += getattr(pattern, name).eq(value)
         m.d.comb += [
-            fetch.start.eq(self.start), fetch.addr.eq(self.prog_addr >> shift),
+            fetch.start.eq(self.start),
+            fetch.addr.eq(self.prog_addr >> shift),
             fetch.count.eq(self.prog_count),
-        ]  # fmt: skip
+        ]
 
         # Memory.
         kept = 0
@@ -181,9 +213,10 @@ class Core(wiring.Component):
         )
         for unit in (arbiter, store):
             m.d.comb += [
-                unit.mem_base.eq(self.mem_base), unit.mem_words.eq(self.mem_size >> shift),
+                unit.mem_base.eq(self.mem_base),
+                unit.mem_words.eq(self.mem_size >> shift),
                 unit.halt.eq(error),
-            ]  # fmt: skip
+            ]
         m.d.comb += [
             store.write_words.eq(self.write_base >> shift),
             self.quiet.eq(arbiter.idle & store.idle),
@@ -202,15 +235,17 @@ class Core(wiring.Component):
             Cat(array.weight_valid, array.weight_column, array.weight).eq(weight_bus),
             accumulators.control.eq(
                 delay(
-                    m, compute.control,
-                    READ_LATENCY + column_latency(config) - CONTROL_LEAD, "control",
+                    m,
+                    compute.control,
+                    READ_LATENCY + column_latency(config) - CONTROL_LEAD,
+                    "control",
                 )
             ),
             accumulators.read.eq(drain.read),
             drain.lanes.eq(accumulators.lanes),
             drain.param.eq(compute.param),
             drain.param_valid.eq(compute.param_valid),
-        ]  # fmt: skip
+        ]
         for c in range(config.columns):
             m.d.comb += getattr(accumulators, f"dot{c}").eq(getattr(array, f"dot{c}"))
         connect(m, residual.o, drain.residual)
@@ -226,23 +261,27 @@ class Core(wiring.Component):
         # Errors: the first one stays. Bad settings are known before the first instruction is read.
         with m.If(self.start & self.bad_settings):
             m.d.sync += [
-                error.eq(1), self.error_cause.eq(ErrorCause.BAD_SETTINGS),
-                self.error_engine.eq(FETCH), self.error_addr.eq(0),
-            ]  # fmt: skip
+                error.eq(1),
+                self.error_cause.eq(ErrorCause.BAD_SETTINGS),
+                self.error_engine.eq(FETCH),
+                self.error_addr.eq(0),
+            ]
         with m.Elif(~error):
             for unit in (arbiter, store):
                 with m.If(unit.error_valid):
                     m.d.sync += [
-                        error.eq(1), self.error_cause.eq(unit.error.cause),
+                        error.eq(1),
+                        self.error_cause.eq(unit.error.cause),
                         self.error_engine.eq(unit.error.engine),
                         self.error_addr.eq(unit.error.addr),
-                    ]  # fmt: skip
+                    ]
             with m.If(fetch.bad_opcode):
                 m.d.sync += [
-                    error.eq(1), self.error_cause.eq(ErrorCause.BAD_OPCODE),
+                    error.eq(1),
+                    self.error_cause.eq(ErrorCause.BAD_OPCODE),
                     self.error_engine.eq(FETCH),
                     self.error_addr.eq(self.prog_addr + fetch.fetched * isa.INSTRUCTION_BYTES),
-                ]  # fmt: skip
+                ]
 
         # Counters. Every running cycle is exactly one of busy and the four waits.
         queue = queues[Engine.COMPUTE]
@@ -374,13 +413,17 @@ class Accelerator(wiring.Component):
         m.d.comb += [
             regs.status.eq(Cat(active, done, failed)),
             self.irq.eq((done | (failed & ~active)) & regs.irq_enable[0]),
-            core.mem_base.eq(regs.mem_base), core.mem_size.eq(regs.mem_size),
-            core.write_base.eq(regs.write_base), core.prog_addr.eq(regs.prog_addr),
+            core.mem_base.eq(regs.mem_base),
+            core.mem_size.eq(regs.mem_size),
+            core.write_base.eq(regs.write_base),
+            core.prog_addr.eq(regs.prog_addr),
             core.prog_count.eq(regs.prog_count),
-            regs.error_cause.eq(core.error_cause), regs.error_engine.eq(core.error_engine),
+            regs.error_cause.eq(core.error_cause),
+            regs.error_engine.eq(core.error_engine),
             regs.error_addr.eq(core.error_addr),
-            core.profile_addr.eq(regs.profile_addr), regs.profile_data.eq(core.profile_data),
-        ]  # fmt: skip
+            core.profile_addr.eq(regs.profile_addr),
+            regs.profile_data.eq(core.profile_data),
+        ]
         for name in core._status:
             m.d.comb += getattr(regs, name.lower()).eq(getattr(core, name.lower()))
         return m

@@ -99,21 +99,32 @@ def _verdict(result: dict) -> str:
 def totals_table(results: list[dict]) -> Table:
     """One line for each run."""
     return Table(
-        ["run", "verdict", "cycles per image", "against A", "utilisation",
-         "MACs/multiplier/cycle", "simulated (cycles/s)"],
+        [
+            "run",
+            "verdict",
+            "cycles per image",
+            "against A",
+            "utilisation",
+            "MACs/multiplier/cycle",
+            "simulated (cycles/s)",
+        ],
         [
             [
-                name, _verdict(result),
+                name,
+                _verdict(result),
                 count(_per_image(result, result["cycles"])),
-                change(_per_image(result, result["cycles"]),
-                       _per_image(results[0], results[0]["cycles"])),
-                percent(result["utilization"], 2), f"{result['macs_per_multiplier_cycle']:.3f}",
+                change(
+                    _per_image(result, result["cycles"]),
+                    _per_image(results[0], results[0]["cycles"]),
+                ),
+                percent(result["utilization"], 2),
+                f"{result['macs_per_multiplier_cycle']:.3f}",
                 count(result["cycles_per_second"]),
             ]
             for name, result in zip(labels(results), results, strict=True)
         ],
         left=(0, 1),
-    )  # fmt: skip
+    )
 
 
 def _more_or_fewer(cycles: float, base: float) -> str:
@@ -128,11 +139,14 @@ def cycles(results: list[dict]) -> Figure:
     runs = labels(results)
     data = [
         bars(
-            names, [_layer_cycles(result, name) for name in names],
-            run, SERIES[i % len(SERIES)], "%{x:,.0f} cycles",
+            names,
+            [_layer_cycles(result, name) for name in names],
+            run,
+            SERIES[i % len(SERIES)],
+            "%{x:,.0f} cycles",
         )
         for i, (run, result) in enumerate(zip(runs, results, strict=True))
-    ]  # fmt: skip
+    ]
     totals = [_per_image(result, result["cycles"]) for result in results]
     changes = [
         f"{run} takes {_more_or_fewer(total, totals[0])} {runs[0]}"

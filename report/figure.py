@@ -52,18 +52,32 @@ def color(name: str) -> str:
 def bars(names: list[str], values: list[float], series: str, tint: str, hover: str, **more) -> dict:
     """Horizontal bars, one for each name; ``hover``: Plotly's template of the value."""
     return {
-        "type": "bar", "orientation": "h", "name": series, "y": names, "x": values,
-        "marker": {"color": color(tint)}, "hovertemplate": f"%{{y}}<br>{series}: {hover}"
-        "<extra></extra>",
-    } | more  # fmt: skip
+        "type": "bar",
+        "orientation": "h",
+        "name": series,
+        "y": names,
+        "x": values,
+        "marker": {"color": color(tint)},
+        "hovertemplate": f"%{{y}}<br>{series}: {hover}<extra></extra>",
+    } | more
 
 
 def rows_layout(names: list[str], axis: str, **more) -> dict:
     """Layout of horizontal bars: the first name on top, ``axis`` the title of the values."""
     return {
-        "height": 68 + ROW_PIXELS * len(names), "barmode": "stack", "bargap": 0.3,
+        "height": 68 + ROW_PIXELS * len(names),
+        "barmode": "stack",
+        "bargap": 0.3,
         "xaxis": {"title": {"text": axis}, "rangemode": "tozero"},
-        "yaxis": {"range": [len(names) - 0.5, -0.5], "type": "category", "showgrid": False,
-                  "ticks": "outside", "ticklen": 5, "tickcolor": "rgba(0,0,0,0)", "dtick": 1},
-        "showlegend": False, "hovermode": "closest",
-    } | more  # fmt: skip
+        "yaxis": {
+            "range": [len(names) - 0.5, -0.5],
+            "type": "category",
+            "showgrid": False,
+            "ticks": "outside",
+            "ticklen": 5,
+            "tickcolor": "rgba(0,0,0,0)",
+            "dtick": 1,
+        },
+        "showlegend": False,
+        "hovermode": "closest",
+    } | more

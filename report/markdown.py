@@ -38,8 +38,10 @@ def markdown(results: list[dict], found: Synthesis | None) -> str:
     result = results[0]
     mark = "✅" if result["bit_exact"] else "❌"
     lines = [f"## {title(result)}", "", f"{mark} {numbers.verdict(result)}", ""]
-    lines += [" ".join(filter(None, (f"- **{value}**", unit, what)))
-              for value, unit, what in facts(result, found)]  # fmt: skip
+    lines += [
+        " ".join(filter(None, (f"- **{value}**", unit, what)))
+        for value, unit, what in facts(result, found)
+    ]
     worst = [t["error"]["sqnr_db"] for t in result["tensors"] if t["error"]["sqnr_db"] is not None]
     if worst:
         lines.append(f"- **{numbers.at_least(min(worst))} dB** least SQNR of int8 against float")
@@ -58,8 +60,10 @@ def markdown(results: list[dict], found: Synthesis | None) -> str:
     lines += [_folded("Error of int8 against float", numbers.number_table(result).markdown())]
     made = result["provenance"]
     versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
-    lines += [f"`{made['command']}`, {made['date']}, configuration {result['config_hash']}; "
-              f"{versions}", ""]  # fmt: skip
+    lines += [
+        f"`{made['command']}`, {made['date']}, configuration {result['config_hash']}; {versions}",
+        "",
+    ]
     return "\n".join(lines)
 
 

@@ -31,14 +31,19 @@ def mismatch_table(result: dict) -> Table:
         ["tensor", "layer", "differ", "of", "first at [image, c, h, w]", "expected", "got"],
         [
             [
-                t["name"], t["layer"], count(t["mismatches"]), count(t["values"]),
-                str(t["first"]["position"]), str(t["first"]["expected"]), str(t["first"]["got"]),
+                t["name"],
+                t["layer"],
+                count(t["mismatches"]),
+                count(t["values"]),
+                str(t["first"]["position"]),
+                str(t["first"]["expected"]),
+                str(t["first"]["got"]),
             ]
             for t in result["tensors"]
             if t["mismatches"]
         ],
         left=(0, 1),
-    )  # fmt: skip
+    )
 
 
 def class_name(result: dict, number: int | None) -> str:
@@ -58,17 +63,21 @@ def number_table(result: dict) -> Table:
         headings,
         [
             [
-                t["layer"], f"{t['scale']:.4g}", decimal(t["error"]["sqnr_db"]),
-                decimal(t["error"]["mean_steps"], 3), decimal(t["error"]["rms_steps"], 2),
+                t["layer"],
+                f"{t['scale']:.4g}",
+                decimal(t["error"]["sqnr_db"]),
+                decimal(t["error"]["mean_steps"], 3),
+                decimal(t["error"]["rms_steps"], 2),
                 decimal(t["error"]["max_steps"], 2),
-                count(t["saturation"]["clipped_low"]), count(t["saturation"]["clipped_high"]),
+                count(t["saturation"]["clipped_low"]),
+                count(t["saturation"]["clipped_high"]),
                 percent(t["saturation"]["at_lowest"] / t["values"]),
                 percent(t["saturation"]["at_highest"] / t["values"], 3),
                 count(t["mismatches"]),
             ]
             for t in result["tensors"]
         ],
-    )  # fmt: skip
+    )
 
 
 def at_least(decibels: float) -> str:
@@ -106,13 +115,19 @@ def histogram(result: dict) -> Figure:
         error = tensor["error"]
         bins = len(error["histogram"])
         width = 2 * error["span_steps"] / bins
-        data.append({
-            "type": "bar", "name": tensor["layer"], "visible": index == 0,
-            "x": [round(-error["span_steps"] + (i + 0.5) * width, 4) for i in range(bins)],
-            "y": [n / sum(error["histogram"]) for n in error["histogram"]], "width": width,
-            "customdata": error["histogram"], "marker": {"color": color("compute")},
-            "hovertemplate": "%{x:.2f} steps: %{customdata:,} values, %{y:.2%}<extra></extra>",
-        })  # fmt: skip
+        data.append(
+            {
+                "type": "bar",
+                "name": tensor["layer"],
+                "visible": index == 0,
+                "x": [round(-error["span_steps"] + (i + 0.5) * width, 4) for i in range(bins)],
+                "y": [n / sum(error["histogram"]) for n in error["histogram"]],
+                "width": width,
+                "customdata": error["histogram"],
+                "marker": {"color": color("compute")},
+                "hovertemplate": "%{x:.2f} steps: %{customdata:,} values, %{y:.2%}<extra></extra>",
+            }
+        )
     bias = max(abs(tensor["error"]["mean_steps"]) for tensor in result["tensors"])
     bound = math.ceil(100 * bias) / 100
     return Figure(
@@ -122,11 +137,13 @@ def histogram(result: dict) -> Figure:
         "alone stays within ±0.5. What lies outside the plot is in the outermost bars.",
         data,
         {
-            "height": 300, "bargap": 0, "showlegend": False,
+            "height": 300,
+            "bargap": 0,
+            "showlegend": False,
             "xaxis": {"title": {"text": "error (int8 steps)"}},
             "yaxis": {"title": {"text": "share of values"}, "tickformat": ".0%"},
         },
         menu=tuple(tensor["layer"] for tensor in result["tensors"]),
         menu_label="Layer",
         show=tuple((i,) for i in range(len(data))),
-    )  # fmt: skip
+    )

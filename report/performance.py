@@ -14,9 +14,14 @@ WAITS = (
     ("WAIT_INSTRUCTION", "no instruction", "fetch"),
 )
 ENGINE_WORDS = {
-    "fetch": "instructions", "load": "load", "weights": "weights", "residual": "residual",
-    "compute": "compute", "drain": "drain", "store": "store",
-}  # fmt: skip
+    "fetch": "instructions",
+    "load": "load",
+    "weights": "weights",
+    "residual": "residual",
+    "compute": "compute",
+    "drain": "drain",
+    "store": "store",
+}
 
 
 def layer_table(result: dict) -> Table:
@@ -36,18 +41,31 @@ def layer_table(result: dict) -> Table:
             "mismatches",
         )
     }
-    total |= {"name": "total", "op": "", "shape": [], "utilization": result["utilization"],
-              "waits": result["counters"]}  # fmt: skip
+    total |= {
+        "name": "total",
+        "op": "",
+        "shape": [],
+        "utilization": result["utilization"],
+        "waits": result["counters"],
+    }
     rows = [
         [
-            row["name"], row["op"], shape(row["shape"]), count(row["cycles"]),
-            percent(row["utilization"]), count(row["mismatches"]), count(row["macs"]),
-            count(row["predicted_cycles"]), change(row["predicted_cycles"], row["cycles"]),
-            *_roof_cells(result, row), *(count(row["waits"][name]) for name, _, _ in WAITS),
-            quantity(row["bytes_read"], "B"), quantity(row["bytes_written"], "B"),
+            row["name"],
+            row["op"],
+            shape(row["shape"]),
+            count(row["cycles"]),
+            percent(row["utilization"]),
+            count(row["mismatches"]),
+            count(row["macs"]),
+            count(row["predicted_cycles"]),
+            change(row["predicted_cycles"], row["cycles"]),
+            *_roof_cells(result, row),
+            *(count(row["waits"][name]) for name, _, _ in WAITS),
+            quantity(row["bytes_read"], "B"),
+            quantity(row["bytes_written"], "B"),
         ]
         for row in (*layers, total)
-    ]  # fmt: skip
+    ]
     shares = [layer["utilization"] for layer in layers] + [result["utilization"]]
     return Table(headings, rows, left=(0, 1, 2), total=True, bars={4: shares})
 
@@ -59,12 +77,22 @@ def cycles(result: dict) -> Figure:
     data = [bars(names, busy, "array busy", "compute", "%{x:,} cycles")]
     data += _lost(layers)
     predicted = [layer["predicted_cycles"] for layer in layers]
-    data.append({
-        "type": "scatter", "mode": "markers", "name": "predicted", "y": names, "x": predicted,
-        "marker": {"symbol": "line-ns-open", "size": 13, "color": color("ink"),
-                   "line": {"width": 2, "color": color("ink")}},
-        "hovertemplate": "%{y}<br>predicted: %{x:,} cycles<extra></extra>",
-    })  # fmt: skip
+    data.append(
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": "predicted",
+            "y": names,
+            "x": predicted,
+            "marker": {
+                "symbol": "line-ns-open",
+                "size": 13,
+                "color": color("ink"),
+                "line": {"width": 2, "color": color("ink")},
+            },
+            "hovertemplate": "%{y}<br>predicted: %{x:,} cycles<extra></extra>",
+        }
+    )
     share = sum(busy) / result["cycles"]
     error = change(sum(predicted), result["cycles"])
     return Figure(
@@ -171,26 +199,41 @@ def roofline(result: dict) -> Figure:
     least = min([low * speed, *(y for _, _, y, _ in points)]) / 1.5
     data = [
         {
-            "type": "scatter", "mode": "lines", "name": f"memory: {words}", "hoverinfo": "skip",
-            "x": [low, ridge], "y": [low * speed, peak],
+            "type": "scatter",
+            "mode": "lines",
+            "name": f"memory: {words}",
+            "hoverinfo": "skip",
+            "x": [low, ridge],
+            "y": [low * speed, peak],
             "line": {"color": color("drain"), "width": 2},
         },
         {
-            "type": "scatter", "mode": "lines", "name": f"array: {peak} MAC/cycle",
-            "hoverinfo": "skip", "x": [ridge, high], "y": [peak, peak],
+            "type": "scatter",
+            "mode": "lines",
+            "name": f"array: {peak} MAC/cycle",
+            "hoverinfo": "skip",
+            "x": [ridge, high],
+            "y": [peak, peak],
             "line": {"color": color("ink"), "width": 2, "dash": "dash"},
         },
         {
-            "type": "scatter", "mode": "markers", "name": "layers",
-            "x": [x for _, x, _, _ in points], "y": [y for _, _, y, _ in points],
+            "type": "scatter",
+            "mode": "markers",
+            "name": "layers",
+            "x": [x for _, x, _, _ in points],
+            "y": [y for _, _, y, _ in points],
             "text": [layer["name"] for layer, *_ in points],
             "customdata": [share for *_, share in points],
-            "marker": {"size": 10, "color": color("compute"), "opacity": 0.75,
-                       "line": {"width": 1, "color": color("paper")}},
+            "marker": {
+                "size": 10,
+                "color": color("compute"),
+                "opacity": 0.75,
+                "line": {"width": 1, "color": color("paper")},
+            },
             "hovertemplate": "%{text}<br>%{x:.1f} MAC/byte<br>%{y:.1f} MAC/cycle<br>"
             "%{customdata:.1%} of its roof<extra></extra>",
         },
-    ]  # fmt: skip
+    ]
     near = sum(share >= 0.95 for *_, share in points)
     bound = sum(x < ridge for _, x, _, _ in points)
     who = "One layer lies" if bound == 1 else f"{bound or 'No'} layers lie"
@@ -204,14 +247,23 @@ def roofline(result: dict) -> Figure:
         + (", reads or writes, whichever are more." if limit is None else ", reads and writes."),
         data,
         {
-            "height": 420, "hovermode": "closest",
-            "xaxis": {"type": "log", "dtick": "D2", "title": {"text": "MAC/byte"},
-                      "range": [math.log10(low), math.log10(high)]},
-            "yaxis": {"type": "log", "dtick": "D2", "title": {"text": "MAC/cycle"},
-                      "range": [math.log10(least), math.log10(peak * 2)]},
+            "height": 420,
+            "hovermode": "closest",
+            "xaxis": {
+                "type": "log",
+                "dtick": "D2",
+                "title": {"text": "MAC/byte"},
+                "range": [math.log10(low), math.log10(high)],
+            },
+            "yaxis": {
+                "type": "log",
+                "dtick": "D2",
+                "title": {"text": "MAC/cycle"},
+                "range": [math.log10(least), math.log10(peak * 2)],
+            },
             "showlegend": False,
         },
-    )  # fmt: skip
+    )
 
 
 TRACK_PIXELS = 74
@@ -240,28 +292,56 @@ def timeline(result: dict) -> Figure | None:
     tracks = [*ENGINES[1:], "fetch"]  # instructions last: hardly anything to see
     rows = len(tracks) + 1
     layout = {
-        "height": TRACK_PIXELS * rows + 70, "hovermode": "x", "showlegend": False,
+        "height": TRACK_PIXELS * rows + 70,
+        "hovermode": "x",
+        "showlegend": False,
         "margin": {"l": 44, "r": 8, "t": 20},
-        "xaxis": {"title": {"text": f"cycle (windows of {count(window)})"}, "range": [0, length],
-                  "minallowed": 0, "maxallowed": length, "fixedrange": False, "domain": [0, 1],
-                  "anchor": f"y{rows}" if rows > 1 else "y"},
+        "xaxis": {
+            "title": {"text": f"cycle (windows of {count(window)})"},
+            "range": [0, length],
+            "minallowed": 0,
+            "maxallowed": length,
+            "fixedrange": False,
+            "domain": [0, 1],
+            "anchor": f"y{rows}" if rows > 1 else "y",
+        },
         "shapes": [
-            {"type": "line", "xref": "x", "yref": "paper", "x0": end, "x1": end, "y0": 0, "y1": 1,
-             "line": {"width": 1, "color": color("rule")}, "layer": "below"}
+            {
+                "type": "line",
+                "xref": "x",
+                "yref": "paper",
+                "x0": end,
+                "x1": end,
+                "y0": 0,
+                "y1": 1,
+                "line": {"width": 1, "color": color("rule")},
+                "layer": "below",
+            }
             for end in ends[:-1]
         ],
         "annotations": [],
-    }  # fmt: skip
+    }
     data = []
 
     def add(row: int, event: str, words: str, tint: str, **more) -> None:
-        data.append({
-            "type": "scatter", "mode": "lines", "name": words, "x0": 0, "dx": window,
-            "y": share(event), "xaxis": "x", "yaxis": f"y{row + 1}" if row else "y",
-            "line": {"shape": "hv", "width": 0.8, "color": color(tint)},
-            "fill": "tozeroy", "fillcolor": color(tint), "text": [*at, at[-1]],
-            "hovertemplate": f"{words} %{{y:.0%}}, %{{text}}<extra></extra>",
-        } | more)  # fmt: skip
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": words,
+                "x0": 0,
+                "dx": window,
+                "y": share(event),
+                "xaxis": "x",
+                "yaxis": f"y{row + 1}" if row else "y",
+                "line": {"shape": "hv", "width": 0.8, "color": color(tint)},
+                "fill": "tozeroy",
+                "fillcolor": color(tint),
+                "text": [*at, at[-1]],
+                "hovertemplate": f"{words} %{{y:.0%}}, %{{text}}<extra></extra>",
+            }
+            | more
+        )
 
     for row, engine in enumerate(tracks):
         add(row, engine, ENGINE_WORDS[engine], engine, showlegend=False)
@@ -270,14 +350,28 @@ def timeline(result: dict) -> Figure | None:
     for row, label in enumerate([*(ENGINE_WORDS[engine] for engine in tracks), "array idle"]):
         top, bottom = 1 - row / rows, 1 - (row + 0.7) / rows
         layout[f"yaxis{row + 1 if row else ''}"] = {
-            "domain": [max(0, bottom), top], "range": [0, 1.02], "tickvals": [0, 1],
-            "ticktext": ["0", "100 %"], "anchor": "x", "fixedrange": True, "zeroline": False,
+            "domain": [max(0, bottom), top],
+            "range": [0, 1.02],
+            "tickvals": [0, 1],
+            "ticktext": ["0", "100 %"],
+            "anchor": "x",
+            "fixedrange": True,
+            "zeroline": False,
             "tickfont": {"size": 9},
-        }  # fmt: skip
-        layout["annotations"].append({
-            "xref": "paper", "yref": "paper", "x": 0, "y": top, "text": label,
-            "showarrow": False, "xanchor": "left", "yanchor": "bottom", "font": {"size": 11.5},
-        })  # fmt: skip
+        }
+        layout["annotations"].append(
+            {
+                "xref": "paper",
+                "yref": "paper",
+                "x": 0,
+                "y": top,
+                "text": label,
+                "showarrow": False,
+                "xanchor": "left",
+                "yanchor": "bottom",
+                "font": {"size": 11.5},
+            }
+        )
     working = {e: percent(sum(recorded["counts"][e]) / length) for e in ENGINES}
     return Figure(
         "timeline",

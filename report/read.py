@@ -89,10 +89,14 @@ def _check_sums(result: dict) -> None:
     peak = config.macs_per_cycle * result["cycles"]
     _equal("utilization", result["utilization"], result["macs"] / peak)
     products = config.multipliers * result["cycles"]
-    _equal("macs_per_multiplier_cycle", result["macs_per_multiplier_cycle"],
-           result["macs"] / products)  # fmt: skip
-    _equal("cycles_per_second", result["cycles_per_second"] * result["sim_seconds"],
-           result["cycles"] if result["sim_seconds"] else 0)  # fmt: skip
+    _equal(
+        "macs_per_multiplier_cycle", result["macs_per_multiplier_cycle"], result["macs"] / products
+    )
+    _equal(
+        "cycles_per_second",
+        result["cycles_per_second"] * result["sim_seconds"],
+        result["cycles"] if result["sim_seconds"] else 0,
+    )
     for layer in layers:
         peak = config.macs_per_cycle * layer["cycles"]
         share = layer["macs"] / peak if peak else 0

@@ -28,48 +28,99 @@ _NAMED_CLASSES = {"float": COUNT, "int8": COUNT, "rtl": COUNT}
 _TOP1 = dict.fromkeys(_NAMED_CLASSES, RATIO.or_none())
 
 RESULT = {
-    "format": SIZE, "model": TEXT, "weights": TEXT.or_none(), "input_size": Sized(SIZE, 2),
-    "images": SIZE, "batch": SIZE, "image_source": TEXT, "simulator": TEXT, "preset": TEXT,
-    "config": Each(ANY), "config_hash": TEXT, "bit_exact": FLAG, "tensors_compared": COUNT,
-    "values_compared": COUNT, "mismatches": COUNT, "macs": COUNT, "cycles": SIZE,
-    "utilization": RATIO, "macs_per_cycle": SIZE, "multipliers": SIZE,
-    "macs_per_multiplier_cycle": AMOUNT, "sim_seconds": AMOUNT, "cycles_per_second": AMOUNT,
+    "format": SIZE,
+    "model": TEXT,
+    "weights": TEXT.or_none(),
+    "input_size": Sized(SIZE, 2),
+    "images": SIZE,
+    "batch": SIZE,
+    "image_source": TEXT,
+    "simulator": TEXT,
+    "preset": TEXT,
+    "config": Each(ANY),
+    "config_hash": TEXT,
+    "bit_exact": FLAG,
+    "tensors_compared": COUNT,
+    "values_compared": COUNT,
+    "mismatches": COUNT,
+    "macs": COUNT,
+    "cycles": SIZE,
+    "utilization": RATIO,
+    "macs_per_cycle": SIZE,
+    "multipliers": SIZE,
+    "macs_per_multiplier_cycle": AMOUNT,
+    "sim_seconds": AMOUNT,
+    "cycles_per_second": AMOUNT,
     "memory": {
-        "latency": SIZE, "bytes_per_cycle": POSITIVE.or_none(), "stall_probability": RATIO,
+        "latency": SIZE,
+        "bytes_per_cycle": POSITIVE.or_none(),
+        "stall_probability": RATIO,
         "seed": COUNT,
     },
     "counters": dict.fromkeys(COUNTERS, COUNT),
     "top1": _TOP1,
     "predictions": [{"image": COUNT, "label": COUNT.or_none(), **_NAMED_CLASSES}],
-    "layers": [{
-        "name": TEXT, "op": TEXT, "shape": Sized(SIZE, 3), "macs": COUNT, "cycles": COUNT,
-        "predicted_cycles": COUNT, "utilization": RATIO, "bytes_read": COUNT,
-        "bytes_written": COUNT, "waits": dict.fromkeys(WAITS, COUNT), "mismatches": COUNT,
-    }],
+    "layers": [
+        {
+            "name": TEXT,
+            "op": TEXT,
+            "shape": Sized(SIZE, 3),
+            "macs": COUNT,
+            "cycles": COUNT,
+            "predicted_cycles": COUNT,
+            "utilization": RATIO,
+            "bytes_read": COUNT,
+            "bytes_written": COUNT,
+            "waits": dict.fromkeys(WAITS, COUNT),
+            "mismatches": COUNT,
+        }
+    ],
     "differences": [TEXT],
-    "tensors": [{
-        "name": TEXT, "layer": TEXT, "shape": Sized(SIZE, 3), "scale": POSITIVE,
-        "zero_point": INT8, "values": SIZE, "mismatches": COUNT,
-        "first": Maybe({"position": Sized(COUNT, 4), "expected": INT8, "got": INT8}),
-        "error": {
-            "images": SIZE, "sqnr_db": NUMBER.or_none(), "mean_steps": NUMBER,
-            "rms_steps": AMOUNT, "max_steps": AMOUNT, "span_steps": POSITIVE, "histogram": [COUNT],
-        },
-        "saturation": dict.fromkeys(
-            ("at_lowest", "at_highest", "clipped_low", "clipped_high"), COUNT
-        ),
-        "maps": {
-            "image": COUNT, "channels": [COUNT], "thinning": SIZE, "size": Sized(SIZE, 2),
-            "offset": Sized(COUNT, 2), "fraction": SIZE, "rtl": BYTES, "golden": BYTES,
-            "float": BYTES.or_none(),
-        },
-    }],
+    "tensors": [
+        {
+            "name": TEXT,
+            "layer": TEXT,
+            "shape": Sized(SIZE, 3),
+            "scale": POSITIVE,
+            "zero_point": INT8,
+            "values": SIZE,
+            "mismatches": COUNT,
+            "first": Maybe({"position": Sized(COUNT, 4), "expected": INT8, "got": INT8}),
+            "error": {
+                "images": SIZE,
+                "sqnr_db": NUMBER.or_none(),
+                "mean_steps": NUMBER,
+                "rms_steps": AMOUNT,
+                "max_steps": AMOUNT,
+                "span_steps": POSITIVE,
+                "histogram": [COUNT],
+            },
+            "saturation": dict.fromkeys(
+                ("at_lowest", "at_highest", "clipped_low", "clipped_high"), COUNT
+            ),
+            "maps": {
+                "image": COUNT,
+                "channels": [COUNT],
+                "thinning": SIZE,
+                "size": Sized(SIZE, 2),
+                "offset": Sized(COUNT, 2),
+                "fraction": SIZE,
+                "rtl": BYTES,
+                "golden": BYTES,
+                "float": BYTES.or_none(),
+            },
+        }
+    ],
     "class_names": [TEXT],
     "pictures": [{"image": COUNT, "png": PNG}],
-    "timeline": Maybe({
-        "window": SIZE, "cycles": SIZE, "layer_ends": [COUNT],
-        "counts": {name: [COUNT] for name in EVENTS},
-    }),
+    "timeline": Maybe(
+        {
+            "window": SIZE,
+            "cycles": SIZE,
+            "layer_ends": [COUNT],
+            "counts": {name: [COUNT] for name in EVENTS},
+        }
+    ),
     "provenance": {"command": TEXT, "date": TEXT, "versions": Each(TEXT)},
     "digest": TEXT,
-}  # fmt: skip
+}

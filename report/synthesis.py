@@ -24,27 +24,45 @@ from .text import NOTHING, Table, count, decimal, percent
 AGAIN = "make it with 'resarray synth --json' or 'resarray bitstream'"
 
 _SYNTH = {
-    "preset": TEXT, "device": {"name": TEXT, "luts": SIZE, "multipliers": SIZE, "rams": SIZE},
-    "tools": Each(TEXT), "units": Each(Each(COUNT)), "total": Each(COUNT), "mhz": POSITIVE,
-    "routes": [{
-        "seed": COUNT, "mhz": POSITIVE, "used": Each(COUNT),
-        "path": [{"kind": TEXT, "delay": AMOUNT, "source": TEXT, "sink": TEXT}],
-    }],
-}  # fmt: skip
+    "preset": TEXT,
+    "device": {"name": TEXT, "luts": SIZE, "multipliers": SIZE, "rams": SIZE},
+    "tools": Each(TEXT),
+    "units": Each(Each(COUNT)),
+    "total": Each(COUNT),
+    "mhz": POSITIVE,
+    "routes": [
+        {
+            "seed": COUNT,
+            "mhz": POSITIVE,
+            "used": Each(COUNT),
+            "path": [{"kind": TEXT, "delay": AMOUNT, "source": TEXT, "sink": TEXT}],
+        }
+    ],
+}
 _BOARD = {
-    "board": TEXT, "fpga": TEXT, "preset": TEXT, "config_hash": TEXT, "core_mhz": POSITIVE,
-    "sys_mhz": POSITIVE, "resources": Each({"used": COUNT, "available": SIZE}),
+    "board": TEXT,
+    "fpga": TEXT,
+    "preset": TEXT,
+    "config_hash": TEXT,
+    "core_mhz": POSITIVE,
+    "sys_mhz": POSITIVE,
+    "resources": Each({"used": COUNT, "available": SIZE}),
     "clocks": [{"name": TEXT, "wanted_mhz": POSITIVE, "achieved_mhz": POSITIVE, "met": FLAG}],
-    "timing_met": FLAG, "tools": Each(TEXT),
-}  # fmt: skip
+    "timing_met": FLAG,
+    "tools": Each(TEXT),
+}
 # nextpnr's cells of one kind of resource, and the field of a device.
 _KINDS = (
     ("LUTs", "TRELLIS_COMB", "luts"),
     ("multipliers", "MULT18X18D", "multipliers"),
     ("block RAMs", "DP16KD", "rams"),
 )
-_BOARD_WORDS = {"luts": "LUTs", "registers": "registers", "multipliers": "multipliers",
-                "rams": "block RAMs"}  # fmt: skip
+_BOARD_WORDS = {
+    "luts": "LUTs",
+    "registers": "registers",
+    "multipliers": "multipliers",
+    "rams": "block RAMs",
+}
 
 
 @dataclass(frozen=True)
@@ -161,11 +179,13 @@ def summary_table(found: Synthesis, result: dict) -> Table:
             ["to", found.path[-1][3]],
         ]
     projected, memory = images_per_second(found, result), bandwidth(result)[1]
-    rows.append([
-        "projected",
-        f"{projected:.1f} images/s with this run's memory, {memory} (frequency ÷ simulated cycles, "
-        "not a board)",
-    ])  # fmt: skip
+    rows.append(
+        [
+            "projected",
+            f"{projected:.1f} images/s with this run's memory, {memory} (frequency ÷ simulated "
+            "cycles, not a board)",
+        ]
+    )
     rows += [[name, version] for name, version in found.tools.items()]
     return Table(["synthesis", ""], rows, left=(0, 1))
 
@@ -225,12 +245,20 @@ def critical_path(found: Synthesis) -> Figure | None:
                 delays.append(delay)
                 texts.append(f"{source}<br>to {sink}" if source != sink else source)
             at += delay
-        data.append({
-            "type": "bar", "orientation": "h", "name": words, "y": [""] * len(delays),
-            "x": delays, "base": starts, "text": None, "hovertext": texts,
-            "marker": {"color": color(tint), "line": {"width": 1, "color": color("paper")}},
-            "hovertemplate": "%{hovertext}<br>%{x:.2f} ns<extra>" + words + "</extra>",
-        })  # fmt: skip
+        data.append(
+            {
+                "type": "bar",
+                "orientation": "h",
+                "name": words,
+                "y": [""] * len(delays),
+                "x": delays,
+                "base": starts,
+                "text": None,
+                "hovertext": texts,
+                "marker": {"color": color(tint), "line": {"width": 1, "color": color("paper")}},
+                "hovertemplate": "%{hovertext}<br>%{x:.2f} ns<extra>" + words + "</extra>",
+            }
+        )
     routing = sum(step[1] for step in found.path if step[0] == "routing")
     return Figure(
         "path",
@@ -239,8 +267,11 @@ def critical_path(found: Synthesis) -> Figure | None:
         "cells.",
         data,
         {
-            "height": 130, "barmode": "overlay", "hovermode": "closest",
-            "xaxis": {"title": {"text": "ns"}}, "yaxis": {"showticklabels": False},
+            "height": 130,
+            "barmode": "overlay",
+            "hovermode": "closest",
+            "xaxis": {"title": {"text": "ns"}},
+            "yaxis": {"showticklabels": False},
             "showlegend": False,
         },
-    )  # fmt: skip
+    )

@@ -126,7 +126,10 @@ def _record(
     return {
         "tensors": [
             record.tensor_row(
-                entries[name], check, tensors[name], experiment.expected[name],
+                entries[name],
+                check,
+                tensors[name],
+                experiment.expected[name],
                 experiment.floats[name],
             )
             for name, check in checks.items()
@@ -135,7 +138,7 @@ def _record(
         "pictures": record.pictures(experiment.pixels),
         "timeline": activity and record.timeline(activity, runs[0].layers),
         "provenance": record.provenance(experiment.command, experiment.simulator_version),
-    }  # fmt: skip
+    }
 
 
 def layer_row(

@@ -27,10 +27,17 @@ MAX_MEMORY = 1 << 32
 _LAYOUTS = {
     "blocked": {"channels": SIZE, "height": SIZE, "width": SIZE, "rows": SIZE},
     "packed": {
-        "channels": SIZE, "height": SIZE, "width": SIZE, "rows": SIZE, "top": COUNT,
-        "bottom": COUNT, "left": COUNT, "right": COUNT, "zero_point": INT8,
+        "channels": SIZE,
+        "height": SIZE,
+        "width": SIZE,
+        "rows": SIZE,
+        "top": COUNT,
+        "bottom": COUNT,
+        "left": COUNT,
+        "right": COUNT,
+        "zero_point": INT8,
     },
-}  # fmt: skip
+}
 _KIND = {"kind": Kind(lambda v: isinstance(v, str) and v in _LAYOUTS, "'blocked' or 'packed'")}
 _PLACED = {"image": COUNT, "addr": COUNT, "layout": _KIND, "scale": POSITIVE, "zero_point": INT8}
 _MANIFEST = {
@@ -43,11 +50,19 @@ _MANIFEST = {
     "inputs": [_PLACED],
     "output": TEXT,
     "tensors": [{"name": TEXT, "layer": TEXT} | _PLACED],
-    "layers": [{
-        "name": TEXT, "op": TEXT, "shape": Sized(SIZE, 3), "macs": COUNT, "bytes_read": COUNT,
-        "bytes_written": COUNT, "predicted_cycles": COUNT, "tensor": TEXT,
-    }],
-}  # fmt: skip
+    "layers": [
+        {
+            "name": TEXT,
+            "op": TEXT,
+            "shape": Sized(SIZE, 3),
+            "macs": COUNT,
+            "bytes_read": COUNT,
+            "bytes_written": COUNT,
+            "predicted_cycles": COUNT,
+            "tensor": TEXT,
+        }
+    ],
+}
 _PIXELS = {"mean": [NUMBER], "std": [POSITIVE], "classes": [TEXT]}
 
 

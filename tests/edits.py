@@ -4,9 +4,35 @@ import copy
 import random
 
 ODD = (
-    None, True, -1, 0, 1, 3, 7, 64, 255, 2**20, 2**31, 2**40, 2**70, 10**400, 0.5, -0.0, 1e300,
-    float("nan"), float("inf"), "", "x", "\ud800", "\x1b[31m", [], {}, [[]], [1, 2, 3], {"kind": 1},
-)  # fmt: skip
+    None,
+    True,
+    -1,
+    0,
+    1,
+    3,
+    7,
+    64,
+    255,
+    2**20,
+    2**31,
+    2**40,
+    2**70,
+    10**400,
+    0.5,
+    -0.0,
+    1e300,
+    float("nan"),
+    float("inf"),
+    "",
+    "x",
+    "\ud800",
+    "\x1b[31m",
+    [],
+    {},
+    [[]],
+    [1, 2, 3],
+    {"kind": 1},
+)
 
 
 def edit(found: dict, rng: random.Random) -> str:

@@ -63,19 +63,27 @@ _CYCLES = Kind(lambda v: COUNT.test(v) and v < 1 << 20, "a number of cycles")
 _HASH = Kind(lambda v: isinstance(v, str) and re.fullmatch("[0-9a-f]{16}", v), "16 hex digits")
 # What `read_description` wants of a soc.json.
 DESCRIPTION = {
-    "board": TEXT, "baud": POSITIVE, "sys_clk": _HZ, "core_clk": _HZ, "preset": TEXT,
-    "config_hash": _HASH, "accelerator": _ADDRESS, "reset": _ADDRESS, "scratch": _ADDRESS,
+    "board": TEXT,
+    "baud": POSITIVE,
+    "sys_clk": _HZ,
+    "core_clk": _HZ,
+    "preset": TEXT,
+    "config_hash": _HASH,
+    "accelerator": _ADDRESS,
+    "reset": _ADDRESS,
+    "scratch": _ADDRESS,
     "interrupt": _ADDRESS,
     "memory": {
         "base": _ADDRESS,
         "size": Kind(lambda v: SIZE.test(v) and v % 4 == 0 and v <= 1 << 32, "bytes of memory"),
         "leveling": FLAG,
         "registers": dict.fromkeys(memory.REGISTERS, _ADDRESS),
-        "init": [{"address": _WORD, "bank": _WORD, "register": TEXT, "value": _WORD,
-                  "cycles": _CYCLES}],
+        "init": [
+            {"address": _WORD, "bank": _WORD, "register": TEXT, "value": _WORD, "cycles": _CYCLES}
+        ],
         "ready": _WORD,
     },
-}  # fmt: skip
+}
 
 
 def _no_progress(what: str, done: int, total: int) -> None:

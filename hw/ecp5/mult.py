@@ -20,11 +20,19 @@ def build(m: Module, unit) -> None:
     m.submodules.block = Instance(
         "MULT18X18D",
         **registers,
-        p_SOURCEB_MODE="B_SHIFT", p_MULT_BYPASS="DISABLED", p_RESETMODE="SYNC", p_GSR="DISABLED",
-        i_CLK0=ClockSignal(), i_CE0=1, i_RST0=0,
-        i_SIGNEDA=1, i_SIGNEDB=1, i_SOURCEA=0, i_SOURCEB=0,
+        p_SOURCEB_MODE="B_SHIFT",
+        p_MULT_BYPASS="DISABLED",
+        p_RESETMODE="SYNC",
+        p_GSR="DISABLED",
+        i_CLK0=ClockSignal(),
+        i_CE0=1,
+        i_RST0=0,
+        i_SIGNEDA=1,
+        i_SIGNEDB=1,
+        i_SOURCEA=0,
+        i_SOURCEB=0,
         **{f"i_A{i}": a[i] for i in range(BITS)},
         **{f"i_B{i}": b[i] for i in range(BITS)},
         **{f"o_P{i}": product[i] for i in range(2 * BITS)},
-    )  # fmt: skip
+    )
     m.d.comb += [a.eq(unit.a), b.eq(unit.b), unit.product.eq(Cat(*product))]

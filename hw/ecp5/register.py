@@ -9,6 +9,13 @@ def build(m: Module, value, register: Signal) -> None:
         start = "SET" if register.init >> i & 1 else "RESET"
         m.submodules[f"{register.name}_{i}"] = Instance(
             "TRELLIS_FF",
-            p_GSR="DISABLED", p_CEMUX="1", p_CLKMUX="CLK", p_LSRMUX="LSR", p_REGSET=start,
-            i_CLK=ClockSignal(), i_LSR=0, i_DI=bit, o_Q=register[i],
-        )  # fmt: skip
+            p_GSR="DISABLED",
+            p_CEMUX="1",
+            p_CLKMUX="CLK",
+            p_LSRMUX="LSR",
+            p_REGSET=start,
+            i_CLK=ClockSignal(),
+            i_LSR=0,
+            i_DI=bit,
+            o_Q=register[i],
+        )

@@ -45,8 +45,9 @@ def test_bars(row):
     assert measure.judge([], {"failed": ["ratio"]}, []) == ["ratio"]
     alone = {"name": "conv9", "utilization": 0.8, "mismatches": 2}
     assert measure.judge([], None, [alone]) == [
-        f"conv9 by itself at 0.800, below {cases.LAYER_BAR}", "conv9 by itself: 2 mismatches",
-    ]  # fmt: skip
+        f"conv9 by itself at 0.800, below {cases.LAYER_BAR}",
+        "conv9 by itself: 2 mismatches",
+    ]
 
 
 def test_a_missed_bar_of_a_case_is_named():
@@ -56,8 +57,14 @@ def test_a_missed_bar_of_a_case_is_named():
 
 
 def test_the_table_holds_the_figures(row):
-    alone = {"name": "conv9", "shape": [8, 4, 4], "cycles": 1234, "utilization": 0.5,
-             "predicted_cycles": 1230, "mismatches": 0}  # fmt: skip
+    alone = {
+        "name": "conv9",
+        "shape": [8, 4, 4],
+        "cycles": 1234,
+        "utilization": 0.5,
+        "predicted_cycles": 1230,
+        "mismatches": 0,
+    }
     text = measure.markdown([row], {"cycles": [1000, 4000], "ratio": 4.0}, [alone])
     assert "| conv9 | 8x4x4 | 1,234 | 50.0 % | 1,230 | 0 |" in text
     assert f"{row['cycles']:,}" in text and "1,000 to 4,000" in text

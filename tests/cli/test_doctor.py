@@ -130,11 +130,18 @@ def test_packages(tmp_path, monkeypatch):
     found = {
         entry.name: entry
         for entry in doctor.packages(
-            ["numpy<3,>=2", "torch==2.13.0", "rich<16,>=15", "typer==0.29.2",
-             'pytest<10,>=9; extra == "dev"', 'ruff==0.1; extra == "dev"',
-             'litex<2025,>=2024.12; extra == "fpga"', "mystery<3,>=2"]
+            [
+                "numpy<3,>=2",
+                "torch==2.13.0",
+                "rich<16,>=15",
+                "typer==0.29.2",
+                'pytest<10,>=9; extra == "dev"',
+                'ruff==0.1; extra == "dev"',
+                'litex<2025,>=2024.12; extra == "fpga"',
+                "mystery<3,>=2",
+            ]
         )
-    }  # fmt: skip
+    }
     assert found["numpy"].get == found["torch"].get == ""
     assert found["rich"].version == "14.0.0"
     assert found["rich"].get.endswith("-m pip install rich==15.0.0")

@@ -10,9 +10,20 @@ from resarray.golden.zoo import NAMES
 from resarray.spec.cache import BUILD, CACHE, LIMIT
 
 ORDER = (
-    "doctor", "presets", "sim", "report", "train", "accuracy", "compile", "disasm", "bench",
-    "synth", "bitstream", "program", "run",
-)  # fmt: skip
+    "doctor",
+    "presets",
+    "sim",
+    "report",
+    "train",
+    "accuracy",
+    "compile",
+    "disasm",
+    "bench",
+    "synth",
+    "bitstream",
+    "program",
+    "run",
+)
 
 
 def test_help_lists_the_commands_in_order_and_shows_examples(capsys, monkeypatch):

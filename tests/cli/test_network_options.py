@@ -74,15 +74,26 @@ def test_options_reach_the_program(desk, capsys):
     assert manifest["model"] == "Small"
     assert manifest["pixels"]["mean"] == [0.485, 0.456, 0.406]
     manifest = compiled(
-        *NET, "--input-size", "9x20", "--mean", "0.5", "--std", "0.1,0.2,0.3", "--classes",
-        "names.txt", "--name", "mine",
-    )  # fmt: skip
+        *NET,
+        "--input-size",
+        "9x20",
+        "--mean",
+        "0.5",
+        "--std",
+        "0.1,0.2,0.3",
+        "--classes",
+        "names.txt",
+        "--name",
+        "mine",
+    )
     layout = manifest["inputs"][0]["layout"]
     assert (layout["height"], layout["width"]) == (9, 20)
     assert manifest["model"] == "mine"
     assert manifest["pixels"] == {
-        "mean": [0.5, 0.5, 0.5], "std": [0.1, 0.2, 0.3], "classes": ["ant", "bee", "cat", "dog"],
-    }  # fmt: skip
+        "mean": [0.5, 0.5, 0.5],
+        "std": [0.1, 0.2, 0.3],
+        "classes": ["ant", "bee", "cat", "dog"],
+    }
     assert compiled(*NET, "--classes", "w, x,y,z")["pixels"]["classes"] == ["w", "x", "y", "z"]
     assert compiled(*NET, "--input-size", "12")["inputs"][0]["layout"]["width"] == 12
 
@@ -174,13 +185,16 @@ def test_not_square_on_the_rtl(desk, capsys, options):
 def test_pictures_of_a_board_need_not_be_square(desk, capsys):
     compiled(*NET, "--mean", "0.5", "--std", "0.5")
     assert run(["run", "--port", "sim", "x.rsa", "pictures/a/0.png", "--json", "r.json"]) == 0
-    assert run(["sim", "--preset", "tiny", *NET, "--mean", "0.5", "--std", "0.5",
-                "--json", "o.json"]) == 0  # fmt: skip
+    assert (
+        run(["sim", "--preset", "tiny", *NET, "--mean", "0.5", "--std", "0.5", "--json", "o.json"])
+        == 0
+    )
     (row,) = json.loads(Path("r.json").read_text())["pictures"]
     result = json.loads(Path("o.json").read_text())
     assert row["class"] == result["predictions"][0]["rtl"]
-    manifest = compiled("--model", "net.py:seven", "--images", "seven.npy", "--mean", "0",
-                        "--std", "1")  # fmt: skip
+    manifest = compiled(
+        "--model", "net.py:seven", "--images", "seven.npy", "--mean", "0", "--std", "1"
+    )
     assert manifest["pixels"]
     sentence = refused(capsys, "run", "--port", "sim", "x.rsa", "pictures/a/0.png")
     assert "takes 7 channels, pictures have 1 or 3" in sentence

@@ -68,12 +68,18 @@ def refused(capsys, arguments: list[str]) -> str:
         (["compile", *MODEL, "--weights", "w.pth", "-o", "w.pth"], "--output", "--weights"),
         (["compile", *MODEL, "--weights", "w.pth", "-o", "soft.pth"], "--output", "--weights"),
         (["compile", *MODEL, "--weights", "soft.pth", "-o", "w.pth"], "--output", "--weights"),
-        (["compile", *MODEL, "--weights", "w.pth", "-o", "./pictures/../w.pth"], "--output",
-         "--weights"),
+        (
+            ["compile", *MODEL, "--weights", "w.pth", "-o", "./pictures/../w.pth"],
+            "--output",
+            "--weights",
+        ),
         (["compile", *MODEL, "-o", "net.py"], "--output", "--model"),
         (["compile", *PRESET, "-o", "mine.toml"], "--output", "--preset"),
-        (["compile", *PRESET[:-1], "mine.toml,columns=8", "-o", "mine.toml"], "--output",
-         "--preset"),
+        (
+            ["compile", *PRESET[:-1], "mine.toml,columns=8", "-o", "mine.toml"],
+            "--output",
+            "--preset",
+        ),
         (["sim", *MODEL, "--weights", "w.pth", "--json", "hard.json"], "--json", "--weights"),
         (["sim", *MODEL, "--json", "net.py"], "--json", "--model"),
         (["sim", *MODEL, "--images", "data.npz", "--json", "data.npz"], "--json", "--images"),
@@ -81,16 +87,25 @@ def refused(capsys, arguments: list[str]) -> str:
         (["accuracy", *MODEL[:2], "--json", "net.py"], "--json", "--model"),
         (["disasm", "x.rsa", "--json", "x.rsa"], "--json", "IMAGE"),
         (["report", "result.json", "--json", "result.json"], "--json", "RESULTS"),
-        (["report", "result.json", "--synth", "synth.json", "--json", "synth.json"], "--json",
-         "--synth"),
+        (
+            ["report", "result.json", "--synth", "synth.json", "--json", "synth.json"],
+            "--json",
+            "--synth",
+        ),
         (["run", "--port", "sim", "x.rsa", "a.png", "--json", "x.rsa"], "--json", "PROGRAM"),
-        (["run", "x.rsa", "pictures/cat/a.png", "--json", "pictures/cat/a.png"], "--json",
-         "PICTURES"),
-        (["run", "x.rsa", "a.png", "--description", "soc.json", "--json", "soc.json"], "--json",
-         "--description"),
+        (
+            ["run", "x.rsa", "pictures/cat/a.png", "--json", "pictures/cat/a.png"],
+            "--json",
+            "PICTURES",
+        ),
+        (
+            ["run", "x.rsa", "a.png", "--description", "soc.json", "--json", "soc.json"],
+            "--json",
+            "--description",
+        ),
     ],
     ids=lambda value: " ".join(value).replace("/", "|") if isinstance(value, list) else value,
-)  # fmt: skip
+)
 def test_an_output_that_is_an_input(desk, capsys, arguments, option, reader):
     err = refused(capsys, arguments)
     assert f"error: {option} would write over '" in err

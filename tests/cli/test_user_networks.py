@@ -70,8 +70,12 @@ class Network:
     def activation(self, text: str) -> str:
         if self.chance(0.3):
             return text
-        return self.pick(f"torch.relu({text})", f"F.relu({text})", f"({text}).relu()",
-                         f"{self.add('nn.ReLU(inplace=True)')}({text})")  # fmt: skip
+        return self.pick(
+            f"torch.relu({text})",
+            f"F.relu({text})",
+            f"({text}).relu()",
+            f"{self.add('nn.ReLU(inplace=True)')}({text})",
+        )
 
     def stage(self) -> None:
         """A convolution, a residual block or a pool."""
@@ -105,14 +109,22 @@ class Network:
     def head(self, classes: int) -> None:
         features = self.channels
         if self.chance(0.6) or features * self.height * self.width > 2000:
-            pool = self.pick("F.adaptive_avg_pool2d(x, 1)", "x.mean((2, 3), keepdim=True)",
-                             f"{self.add('nn.AdaptiveAvgPool2d((1, 1))')}(x)")  # fmt: skip
+            pool = self.pick(
+                "F.adaptive_avg_pool2d(x, 1)",
+                "x.mean((2, 3), keepdim=True)",
+                f"{self.add('nn.AdaptiveAvgPool2d((1, 1))')}(x)",
+            )
             self.body.append(f"x = {pool}")
         else:
             features *= self.height * self.width
-        flat = self.pick("x.view(x.size(0), -1)", "torch.flatten(x, 1)", "x.flatten(1)",
-                         "x.reshape(x.shape[0], -1)", f"x.view(-1, {features})",
-                         f"{self.add('nn.Flatten()')}(x)")  # fmt: skip
+        flat = self.pick(
+            "x.view(x.size(0), -1)",
+            "torch.flatten(x, 1)",
+            "x.flatten(1)",
+            "x.reshape(x.shape[0], -1)",
+            f"x.view(-1, {features})",
+            f"{self.add('nn.Flatten()')}(x)",
+        )
         self.body.append(f"x = {flat}")
         if self.chance(0.3):
             self.body.append(f"x = torch.relu({self.add(f'nn.Linear({features}, 12)')}(x))")
@@ -163,8 +175,14 @@ def write_module(path: Path, rng: np.random.Generator) -> tuple[Network, tuple[i
         if min(net.height, net.width) >= 1 and net.macs < LARGEST:
             break
     if net.chance(0.15):
-        net.body.append(net.pick("x = {'logits': x}", "x = {'out': x}", "x = [x]",
-                                 "x = {'logits': x, 'features': x * 1}"))  # fmt: skip
+        net.body.append(
+            net.pick(
+                "x = {'logits': x}",
+                "x = {'out': x}",
+                "x = [x]",
+                "x = {'logits': x, 'features': x * 1}",
+            )
+        )
     if net.chance(0.7) or shape[0] not in (1, 3):
         number = net.pick("0.5", "(0.5,)", "torch.tensor(0.4)", "None")
         each = repr([round(float(v), 3) for v in rng.random(shape[0])])
@@ -257,8 +275,14 @@ def write_images(folder: Path, net: Network, shape: tuple[int, int, int]) -> Pat
     elif kind == "ready.npz":
         np.savez(path, x=floats, y=labels)
     else:
-        modes = net.pick(["L"], ["RGB"], ["P"], ["RGBA"], ["16"], ["L", "RGB", "P", "RGBA", "16",
-                                                                  "LA", "1", "CMYK"])  # fmt: skip
+        modes = net.pick(
+            ["L"],
+            ["RGB"],
+            ["P"],
+            ["RGBA"],
+            ["16"],
+            ["L", "RGB", "P", "RGBA", "16", "LA", "1", "CMYK"],
+        )
         for number in range(count):
             inner = path / f"c{number % 2}" if kind == "classes" else path
             inner.mkdir(parents=True, exist_ok=True)

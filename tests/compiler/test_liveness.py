@@ -45,11 +45,14 @@ def drain(words: int, **fields) -> tuple[Engine, dict]:
 def test_streams_far_longer_than_their_fifos_end():
     require_ending(
         program(
-            weights(40_000), compute(10_000), moved(Engine.RESIDUAL, 5000),
-            drain(5000, res_en=1, wait_a=1), moved(Engine.STORE, 5000),
+            weights(40_000),
+            compute(10_000),
+            moved(Engine.RESIDUAL, 5000),
+            drain(5000, res_en=1, wait_a=1),
+            moved(Engine.STORE, 5000),
         ),
         CONFIG,
-    )  # fmt: skip
+    )
 
 
 # Words that the default queue of four cannot hold apart from who takes them.

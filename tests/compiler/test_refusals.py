@@ -129,9 +129,11 @@ def test_graphs_that_do_not_hang_together():
         (same, "layer 'pool1': another operator has the same name"),
         (dataclasses.replace(b.graph, output="x"), "no operator makes its output 'x'"),
         (dataclasses.replace(b.graph, ops=ops[::-1]), "nothing before it makes its operand"),
-        (dataclasses.replace(b.graph, ops=[*ops, dataclasses.replace(ops[0], name="again")]),
-         "is there already"),
-    ):  # fmt: skip
+        (
+            dataclasses.replace(b.graph, ops=[*ops, dataclasses.replace(ops[0], name="again")]),
+            "is there already",
+        ),
+    ):
         with pytest.raises(ResarrayError, match=message):
             compile_graph(graph, CONFIG)
     b = Builder(7, (4, 3, 3))

@@ -32,9 +32,18 @@ def test_options_of_sim():
         "sim", "MEAN=0.5,0.5,0.5", "STD=0.2", "CLASSES=a,b", "CALIBRATION=my pictures/", "NAME=net"
     )
     assert command[1:] == [
-        "sim", "--mean", "0.5,0.5,0.5", "--std", "0.2", "--classes", "a,b", "--calibration",
-        "my pictures/", "--name", "net",
-    ]  # fmt: skip
+        "sim",
+        "--mean",
+        "0.5,0.5,0.5",
+        "--std",
+        "0.2",
+        "--classes",
+        "a,b",
+        "--calibration",
+        "my pictures/",
+        "--name",
+        "net",
+    ]
 
 
 def test_a_name_in_the_environment_names_no_network():
@@ -50,5 +59,10 @@ def test_packages_are_installed_as_locked_with_the_options_for_pip():
     ]
     for command, what in zip(installs, (".[dev]", ".[dev,fpga]"), strict=True):
         assert command[4:] == [
-            "--extra-index-url", "ADDRESS", "-c", "requirements.lock", "-e", what,
-        ]  # fmt: skip
+            "--extra-index-url",
+            "ADDRESS",
+            "-c",
+            "requirements.lock",
+            "-e",
+            what,
+        ]

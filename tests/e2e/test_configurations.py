@@ -79,9 +79,12 @@ def test_refused_or_right(seed):
     small = config.macs_per_cycle <= ON_ICARUS and shutil.which("iverilog") is not None
     stalls = MemoryModel(latency=rng.choice([1, 8, 60]), stall_probability=0.3, seed=seed)
     result = run(
-        image, x, simulator="icarus" if small else "verilator", memory=stalls,
+        image,
+        x,
+        simulator="icarus" if small else "verilator",
+        memory=stalls,
         watchdog_cycles=WATCHDOG_CYCLES,
-    )  # fmt: skip
+    )
     for name, tensor in result.tensors.items():
         np.testing.assert_array_equal(tensor, expected[name], f"seed {seed}, tensor {name}")
     check_counters(result)

@@ -201,9 +201,13 @@ def test_extreme_accumulators():
         bias = np.full(5, (1 << 31) - 1 - total)
         factor = [quantise_factor(250 / (1 << 31))] * 5
         b.graph.ops[0] = dataclasses.replace(
-            op, weight=weight, bias=bias.astype(np.int64), lo=-128,
-            mult=np.array([m for m, _ in factor]), shift=np.array([s for _, s in factor]),
-        )  # fmt: skip
+            op,
+            weight=weight,
+            bias=bias.astype(np.int64),
+            lo=-128,
+            mult=np.array([m for m, _ in factor]),
+            shift=np.array([s for _, s in factor]),
+        )
         zero = dataclasses.replace(b.graph.tensors[b.graph.output], zero_point=-128)
         b.graph.tensors[b.graph.output] = zero
         x = np.full((1, 1024, 5, 5), 127 if sign > 0 else -128, np.int8)

@@ -63,10 +63,20 @@ ICARUS_CONFIGS = {
     "tiny": preset("tiny"),
     "mac": dataclasses.replace(preset("tiny"), name="mac", element="mac"),
     "wide": Config(
-        name="wide", rows=16, columns=16, lanes=8, acc_depth=32, input_words=512, weight_words=64,
-        residual_words=32, output_words=32, pool_words=32, burst_words=16, queue_depth=2,
+        name="wide",
+        rows=16,
+        columns=16,
+        lanes=8,
+        acc_depth=32,
+        input_words=512,
+        weight_words=64,
+        residual_words=32,
+        output_words=32,
+        pool_words=32,
+        burst_words=16,
+        queue_depth=2,
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", ICARUS_CONFIGS)

@@ -47,14 +47,26 @@ DESCRIPTION = {
             "pi0_baddress": 0x110,
         },
         "init": [
-            {"what": "clock", "address": 0, "bank": 0, "register": "control", "value": 14,
-             "cycles": 100},
-            {"what": "mode", "address": 32, "bank": 0, "register": "command", "value": 15,
-             "cycles": 0},
+            {
+                "what": "clock",
+                "address": 0,
+                "bank": 0,
+                "register": "control",
+                "value": 14,
+                "cycles": 100,
+            },
+            {
+                "what": "mode",
+                "address": 32,
+                "bank": 0,
+                "register": "command",
+                "value": 15,
+                "cycles": 0,
+            },
         ],
         "ready": 1,
     },
-}  # fmt: skip
+}
 
 
 class FakeAccelerator(FakeBoard):
@@ -62,8 +74,9 @@ class FakeAccelerator(FakeBoard):
     becomes true; like the hardware, it ignores a start before that. ``deaf``: so many resets are
     lost."""
 
-    def __init__(self, config=TINY, error: ErrorCause = ErrorCause.NONE, ends: bool = True,
-                 deaf: int = 0):  # fmt: skip
+    def __init__(
+        self, config=TINY, error: ErrorCause = ErrorCause.NONE, ends: bool = True, deaf: int = 0
+    ):
         super().__init__()
         self.size = TINY.rows * 8
         self.error, self.ends, self.deaf = error, ends, deaf

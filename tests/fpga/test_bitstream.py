@@ -60,8 +60,11 @@ def test_results(flow, monkeypatch):
     summary = build(told)
     results = flow / "build" / "ulx3s-25f"
     assert sorted(path.name for path in results.iterdir()) == [
-        "soc.json", "summary.json", "ulx3s-25f.bit", "work",
-    ]  # fmt: skip
+        "soc.json",
+        "summary.json",
+        "ulx3s-25f.bit",
+        "work",
+    ]
     assert (results / "ulx3s-25f.bit").read_bytes() == b"bits"
     assert json.loads((results / "summary.json").read_text()) == summary
     description = json.loads((results / "soc.json").read_text())
@@ -147,9 +150,7 @@ def test_loading(flow, monkeypatch, capsys):
 def test_projection_is_of_the_default_preset():
     summary = summarise(board("ulx3s-85f"), preset("default"), tools.REPORT)
     full, board_memory = summary["projection"]["by_memory"]
-    assert full == {
-        "bytes_per_cycle": 8, "cycles_per_image": 7_228_563, "images_per_second": 8.3
-    }  # fmt: skip
+    assert full == {"bytes_per_cycle": 8, "cycles_per_image": 7_228_563, "images_per_second": 8.3}
     assert board_memory["images_per_second"] == round(60e6 / 7_611_040, 2)
     assert summary["projection"]["memory_bytes_per_cycle_at_best"] == 2
     assert "8.3 images/s with 8 bytes a cycle" in describe(summary["projection"])

@@ -133,8 +133,10 @@ def test_tiny_on_the_smallest_device(tmp_path, monkeypatch):
     except ResarrayError as error:
         pytest.skip(str(error))
     path = tmp_path / "tiny.json"
-    assert run(["synth", "--preset", "tiny", "--device", "25f", "--seeds", "1", "--json",
-                str(path)]) == 0  # fmt: skip
+    assert (
+        run(["synth", "--preset", "tiny", "--device", "25f", "--seeds", "1", "--json", str(path)])
+        == 0
+    )
     found = json.loads(path.read_text())
     config = preset("tiny")
     # A lane needs three, the average two.

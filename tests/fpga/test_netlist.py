@@ -28,9 +28,13 @@ def test_a_residual_block_on_the_netlist():
     image = compile_graph(b.graph, config)
     memory = MemoryModel(stall_probability=0.1, seed=3)
     found = run(
-        image, inputs, simulator="icarus", memory=memory, design=netlist(config),
+        image,
+        inputs,
+        simulator="icarus",
+        memory=memory,
+        design=netlist(config),
         watchdog_cycles=5000,
-    )  # fmt: skip
+    )
     checks = compare(found.tensors, fast.run(b.graph, inputs))
     assert len(checks) == 3 and not any(check.mismatches for check in checks.values())
     # The netlist takes the cycles of the RTL that it was made from.

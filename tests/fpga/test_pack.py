@@ -35,14 +35,15 @@ class Blocks(wiring.Component):
         output = Signal(128)
         m.d.sync += output.eq(Cat(multiplier.product, narrow.read_data, wide.read_data, *twice))
         m.d.comb += [
-            multiplier.a.eq(self.i[:9]), multiplier.b.eq(self.i[9:]),
+            multiplier.a.eq(self.i[:9]),
+            multiplier.b.eq(self.i[9:]),
             *(
                 signal.eq(self.i)
                 for ram in (narrow, wide)
                 for signal in (ram.write_en, ram.write_addr, ram.write_data, ram.read_addr)
             ),
             self.o.eq(output),
-        ]  # fmt: skip
+        ]
         return m
 
 

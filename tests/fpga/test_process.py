@@ -83,9 +83,14 @@ def test_output_is_kept_and_read(tmp_path):
     told = []
     script = f"import pathlib; print({YOSYS!r}); pathlib.Path('made').touch()"
     run_tool(
-        PYTHON, ["-c", script], tmp_path, "log", "made", YosysMeter(),
+        PYTHON,
+        ["-c", script],
+        tmp_path,
+        "log",
+        "made",
+        YosysMeter(),
         lambda *found: told.append(found),
-    )  # fmt: skip
+    )
     assert (tmp_path / "made").exists()
     assert (tmp_path / "log").read_text() == YOSYS + "\n"
     assert told[0] == (4 / 53, "PROC pass (convert processes to netlists)")

@@ -17,14 +17,23 @@ ALL = 1 << 10
 CL2 = 0x20
 # (ps since the last one, command, bank, address)
 START = [
-    (1000, PRECHARGE, 0, ALL), (30_000, REFRESH, 0, 0), (70_000, REFRESH, 0, 0),
-    (70_000, MODE, 0, CL2), (40_000, ACTIVATE, 0, 5),
-]  # fmt: skip
+    (1000, PRECHARGE, 0, ALL),
+    (30_000, REFRESH, 0, 0),
+    (70_000, REFRESH, 0, 0),
+    (70_000, MODE, 0, CL2),
+    (40_000, ACTIVATE, 0, 5),
+]
 USE = [
-    (25_000, WRITE, 0, 1), (20_000, READ, 0, 1), (20_000, PRECHARGE, 0, 0),
-    (25_000, ACTIVATE, 0, 6), (16_000, ACTIVATE, 1, 6), (25_000, WRITE, 1, ALL),
-    (40_000, PRECHARGE, 0, ALL), (25_000, REFRESH, 0, 0), (70_000, ACTIVATE, 2, 0),
-]  # fmt: skip
+    (25_000, WRITE, 0, 1),
+    (20_000, READ, 0, 1),
+    (20_000, PRECHARGE, 0, 0),
+    (25_000, ACTIVATE, 0, 6),
+    (16_000, ACTIVATE, 1, 6),
+    (25_000, WRITE, 1, ALL),
+    (40_000, PRECHARGE, 0, ALL),
+    (25_000, REFRESH, 0, 0),
+    (70_000, ACTIVATE, 2, 0),
+]
 SEQUENCE = START + USE
 
 

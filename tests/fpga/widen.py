@@ -124,12 +124,15 @@ def run(seed: int) -> list:
     if memory != expected:
         wrong.append("memory differs")
     again = [
-        (address, [
-            int.from_bytes(memory[at : at + NARROW], "little")
-            for at in range(address, address + NARROW * len(words), NARROW)
-        ])
+        (
+            address,
+            [
+                int.from_bytes(memory[at : at + NARROW], "little")
+                for at in range(address, address + NARROW * len(words), NARROW)
+            ],
+        )
         for address, words in work
-    ]  # fmt: skip
+    ]
     narrow, wide = AXIInterface(data_width=8 * NARROW), AXIInterface(data_width=8 * WIDE)
     top = Module()
     top.submodules.widen = AXIWiden(narrow, wide)

@@ -56,8 +56,16 @@ def test_every_field_of_every_operator_counts(number):
         found = digest(changed)
         assert found["graph"] != known["graph"], field.name
         assert (found["weights"] != known["weights"]) == (field.name == "weight"), field.name
-        structural = field.name in ("name", "input", "output", "stride", "padding", "residual",
-                                    "kernel", "op")  # fmt: skip
+        structural = field.name in (
+            "name",
+            "input",
+            "output",
+            "stride",
+            "padding",
+            "residual",
+            "kernel",
+            "op",
+        )
         assert (found["structure"] != known["structure"]) == structural, field.name
 
 

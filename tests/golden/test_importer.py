@@ -165,5 +165,11 @@ def test_model_that_fails_is_named():
 
 def test_all_zoo_models_are_known():
     assert set(ZOO) == {
-        "resnet18", "resnet34", "resnet20", "resnet32", "resnet44", "resnet56", "resnet8"
-    }  # fmt: skip
+        "resnet18",
+        "resnet34",
+        "resnet20",
+        "resnet32",
+        "resnet44",
+        "resnet56",
+        "resnet8",
+    }

@@ -99,6 +99,10 @@ def test_broken_file(tmp_path):
 
 def test_default_sizes():
     assert {name: spec.input_size[0] for name, spec in ZOO.items() if name != "resnet34"} == {
-        "resnet18": 224, "resnet20": 32, "resnet32": 32, "resnet44": 32, "resnet56": 32,
+        "resnet18": 224,
+        "resnet20": 32,
+        "resnet32": 32,
+        "resnet44": 32,
+        "resnet56": 32,
         "resnet8": 16,
-    }  # fmt: skip
+    }

@@ -128,9 +128,16 @@ def test_name_of_the_network(written, images):
 
 @pytest.mark.parametrize(
     "value",
-    [0.5, (0.5,), [0.5], np.float32(0.5), np.array([[0.5]]), torch.tensor(0.5),
-     torch.full((1, 1, 1, 1), 0.5)],
-)  # fmt: skip
+    [
+        0.5,
+        (0.5,),
+        [0.5],
+        np.float32(0.5),
+        np.array([[0.5]]),
+        torch.tensor(0.5),
+        torch.full((1, 1, 1, 1), 0.5),
+    ],
+)
 def test_one_number_for_all_channels(value):
     assert per_channel(value, "mean") == (0.5,)
 
@@ -287,9 +294,15 @@ def test_other_precisions(written, images, change):
 
 @pytest.mark.parametrize(
     "change",
-    ["{'logits': y, 'features': y + 1}", "{'out': y}", "(y,)", "[y, None]", "y.float()",
-     "__import__('types').SimpleNamespace(logits=y)"],
-)  # fmt: skip
+    [
+        "{'logits': y, 'features': y + 1}",
+        "{'out': y}",
+        "(y,)",
+        "[y, None]",
+        "y.float()",
+        "__import__('types').SimpleNamespace(logits=y)",
+    ],
+)
 def test_answers_that_hold_the_logits(written, images, change):
     plain = prepare(written(), images=images)
     found = prepare(written(f"m.change = lambda y: {change}"), images=images)
@@ -453,9 +466,17 @@ def process() -> list:
     mask = os.umask(0)
     os.umask(mask)
     return [
-        os.getcwd(), sys.stdout, sys.stderr, list(sys.path), mask, torch.is_grad_enabled(),
-        np.geterr(), torch.get_default_dtype(), torch.get_default_device(), list(warnings.filters),
-    ]  # fmt: skip
+        os.getcwd(),
+        sys.stdout,
+        sys.stderr,
+        list(sys.path),
+        mask,
+        torch.is_grad_enabled(),
+        np.geterr(),
+        torch.get_default_dtype(),
+        torch.get_default_device(),
+        list(warnings.filters),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -46,9 +46,17 @@ def prefixed(prefix, state):
 
 @pytest.mark.parametrize(
     "prefix",
-    ["module.", "_orig_mod.", "model.", "net.", "_orig_mod.module.", "model._orig_mod.",
-     "model.net.", "net.module._orig_mod."],
-)  # fmt: skip
+    [
+        "module.",
+        "_orig_mod.",
+        "model.",
+        "net.",
+        "_orig_mod.module.",
+        "model._orig_mod.",
+        "model.net.",
+        "net.module._orig_mod.",
+    ],
+)
 def test_prefixes_of_wrappers(tmp_path, state, prefix):
     torch.save(prefixed(prefix, state), tmp_path / "a.pth")
     reads_back(tmp_path / "a.pth", state)
@@ -95,8 +103,9 @@ def test_misfits_under_a_prefix_are_named_without_it(tmp_path, state):
 
 
 def test_half_precision(tmp_path, state):
-    torch.save({k: v.half() if v.is_floating_point() else v for k, v in state.items()},
-               tmp_path / "a.pth")  # fmt: skip
+    torch.save(
+        {k: v.half() if v.is_floating_point() else v for k, v in state.items()}, tmp_path / "a.pth"
+    )
     reads_back(tmp_path / "a.pth", state, 1e-3)
 
 

@@ -22,8 +22,13 @@ def random_instruction(rng, pixels_at_least: int = 1) -> dict:
             break
     i["k_tiles"] = i["n_k0"] * i["n_k1"] * i["n_k2"]
     i |= {f"s_{loop}": rng.randrange(40) for loop in LOOPS}
-    return i | {"base": rng.randrange(500), "bank": rng.randrange(2), "clear": rng.randrange(2),
-                "params": rng.randrange(2), "mark": rng.randrange(2)}  # fmt: skip
+    return i | {
+        "base": rng.randrange(500),
+        "bank": rng.randrange(2),
+        "clear": rng.randrange(2),
+        "params": rng.randrange(2),
+        "mark": rng.randrange(2),
+    }
 
 
 def reference(i: dict):
@@ -34,8 +39,14 @@ def reference(i: dict):
     for at, index in enumerate(itertools.product(*steps)):
         offset = sum(x * i[f"s_{loop}"] for x, loop in zip(index, LOOPS, strict=True))
         k_tile, pixel = divmod(at, pixels)
-        yield (i["base"] + offset, pixel, pixel == 0, bool(i["clear"]) and k_tile == 0,
-               at == k_tiles * pixels - 1, i["bank"])  # fmt: skip
+        yield (
+            i["base"] + offset,
+            pixel,
+            pixel == 0,
+            bool(i["clear"]) and k_tile == 0,
+            at == k_tiles * pixels - 1,
+            i["bank"],
+        )
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.4])
@@ -61,9 +72,16 @@ def test_sequence(stall):
         while len(got) < len(expected):
             control = dut.control
             sample = await ctx.tick().sample(
-                dut.read_en, dut.read_addr, control, dut.swap, dut.weight_valid, dut.weight,
-                dut.weight_column, dut.param_valid, dut.param,
-            )  # fmt: skip
+                dut.read_en,
+                dut.read_addr,
+                control,
+                dut.swap,
+                dut.weight_valid,
+                dut.weight,
+                dut.weight_column,
+                dut.param_valid,
+                dut.param,
+            )
             _, _, en, addr, c, swap, w_valid, weight, column, p_valid, param = sample
             assert en == c.valid and (en or not swap)
             if swap:

@@ -116,10 +116,22 @@ def test_units_equal_the_portable_ones(tmp_path):
     environment = {**os.environ, **simulator.env}
     overrides = [part for variable in simulator.make for part in ("-MAKEFLAGS", variable)]
     build = [
-        simulator.executable, "--binary", "--timing", "--top-module", "bench", "-Wno-fatal",
-        "-Wno-lint", "-Wno-style", "-Mdir", str(tmp_path / "obj"), "bench.v", *models,
-        *overrides, "-CFLAGS", "-std=c++20",
-    ]  # fmt: skip
+        simulator.executable,
+        "--binary",
+        "--timing",
+        "--top-module",
+        "bench",
+        "-Wno-fatal",
+        "-Wno-lint",
+        "-Wno-style",
+        "-Mdir",
+        str(tmp_path / "obj"),
+        "bench.v",
+        *models,
+        *overrides,
+        "-CFLAGS",
+        "-std=c++20",
+    ]
     made = subprocess.run(
         build, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )

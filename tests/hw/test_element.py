@@ -19,8 +19,9 @@ def test_element_product(kind):
     """Every corner of the operand ranges, then random ones, one set a cycle."""
     rng = random.Random(1)
     dut = element.ELEMENTS[kind]()
-    cases = [(a, b, c, d) for a in CORNERS for b in CORNERS
-             for c in CORNERS[1:] for d in CORNERS[1:]]  # fmt: skip
+    cases = [
+        (a, b, c, d) for a in CORNERS for b in CORNERS for c in CORNERS[1:] for d in CORNERS[1:]
+    ]
     cases += [tuple(rng.randint(-127, 127) for _ in range(4)) for _ in range(500)]
 
     async def testbench(ctx):
@@ -58,8 +59,9 @@ def test_array_streams_k_tiles(kind, gap):
     pixels = config.columns + gap  # cycles of a k-tile; the shortest possible is `columns`
     tiles = 6
     weights = [[[rng.randint(-127, 127) for _ in range(4)] for _ in range(8)] for _ in range(tiles)]
-    vectors = [[[rng.randint(-128, 127) for _ in range(4)] for _ in range(pixels)]
-               for _ in range(tiles)]  # fmt: skip
+    vectors = [
+        [[rng.randint(-128, 127) for _ in range(4)] for _ in range(pixels)] for _ in range(tiles)
+    ]
     latency = column_latency(config)
     start = config.columns  # the first k-tile's weights come first
 

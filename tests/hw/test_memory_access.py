@@ -20,8 +20,16 @@ from resarray.spec.registers import ErrorCause
 
 from .bench import STALLS, collect, count_bits, drive, simulate
 
-CONFIG = Config(name="test", rows=4, columns=8, lanes=2, burst_words=8, max_reads=4,
-                output_words=32, input_words=1024)  # fmt: skip
+CONFIG = Config(
+    name="test",
+    rows=4,
+    columns=8,
+    lanes=2,
+    burst_words=8,
+    max_reads=4,
+    output_words=32,
+    input_words=1024,
+)
 MEM_BASE = 0x4000_0000
 MEM_WORDS = 2048
 
@@ -38,10 +46,13 @@ def pattern_words(p: dict) -> list[int]:
 
 def random_pattern(rng, longest: int = 20) -> dict:
     return {
-        "addr": rng.randrange(512), "n_blocks": rng.randint(1, 3),
-        "block_stride": rng.randrange(300), "n_runs": rng.randint(1, 4),
-        "run_stride": rng.randrange(60), "run_len": rng.randint(1, longest),
-    }  # fmt: skip
+        "addr": rng.randrange(512),
+        "n_blocks": rng.randint(1, 3),
+        "block_stride": rng.randrange(300),
+        "n_runs": rng.randint(1, 4),
+        "run_stride": rng.randrange(60),
+        "run_len": rng.randint(1, longest),
+    }
 
 
 def stored_word(address: int) -> int:
@@ -73,9 +84,12 @@ def read_memory(bus, rng, stall: float):
     """The read half of an AXI memory on ``bus`` as background testbenches with random stalls."""
     reads = []
     addresses = take_bursts(
-        bus, "ar", rng, stall,
+        bus,
+        "ar",
+        rng,
+        stall,
         lambda start, count: reads.extend((start + i, i == count - 1) for i in range(count)),
-    )  # fmt: skip
+    )
 
     async def data(ctx):
         while True:
@@ -165,15 +179,21 @@ class ReadersAndArbiter(wiring.Component):
 
     def __init__(self):
         self.readers = [Reader(CONFIG, 8), Reader(CONFIG, 32)]
-        super().__init__({
-            "bus": Out(AXI4(CONFIG.rows)),
-            "i0": In(stream.Signature(PATTERN)),
-            "i1": In(stream.Signature(PATTERN)),
-            "o0": Out(stream.Signature(8 * CONFIG.rows)),
-            "o1": Out(stream.Signature(8 * CONFIG.rows)),
-            "finished": Out(2), "cause": Out(3), "failed": Out(1), "mem_words": In(30),
-            "defer": In(2), "ample": Out(2),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "bus": Out(AXI4(CONFIG.rows)),
+                "i0": In(stream.Signature(PATTERN)),
+                "i1": In(stream.Signature(PATTERN)),
+                "o0": Out(stream.Signature(8 * CONFIG.rows)),
+                "o1": Out(stream.Signature(8 * CONFIG.rows)),
+                "finished": Out(2),
+                "cause": Out(3),
+                "failed": Out(1),
+                "mem_words": In(30),
+                "defer": In(2),
+                "ample": Out(2),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -190,8 +210,9 @@ class ReadersAndArbiter(wiring.Component):
             connect(m, flipped(getattr(self, f"i{i}")), reader.i)
             connect(m, reader.o, flipped(getattr(self, f"o{i}")))
             m.d.comb += [
-                self.finished[i].eq(reader.finished), self.ample[i].eq(reader.ample),
-            ]  # fmt: skip
+                self.finished[i].eq(reader.finished),
+                self.ample[i].eq(reader.ample),
+            ]
         return m
 
 
@@ -214,10 +235,13 @@ def test_a_deferred_reader_stands_back():
         await collect(dut.o1, 16, got[1])(ctx)
 
     simulate(
-        dut, testbench, drive(dut.i0, [pattern | {"addr": 100}]),
-        drive(dut.i1, [pattern | {"addr": 200}]), collect(dut.o0, 16, got[0]),
+        dut,
+        testbench,
+        drive(dut.i0, [pattern | {"addr": 100}]),
+        drive(dut.i1, [pattern | {"addr": 200}]),
+        collect(dut.o0, 16, got[0]),
         background=read_memory(dut.bus, random.Random(1), 0.0),
-    )  # fmt: skip
+    )
     assert got == [[stored_word(start + i) for i in range(16)] for start in (100, 200)]
 
 
@@ -234,12 +258,14 @@ def test_readers_share_the_bus(stall):
         ctx.set(dut.mem_words, MEM_WORDS)
 
     simulate(
-        dut, set_limit,
-        drive(dut.i0, patterns[0], 1, stall), drive(dut.i1, patterns[1], 2, stall),
+        dut,
+        set_limit,
+        drive(dut.i0, patterns[0], 1, stall),
+        drive(dut.i1, patterns[1], 2, stall),
         collect(dut.o0, len(expected[0]), got[0], 3, stall),
         collect(dut.o1, len(expected[1]), got[1], 4, stall),
         background=[*read_memory(dut.bus, rng, stall), count_bits(dut.finished, finished)],
-    )  # fmt: skip
+    )
     assert got == expected
     assert finished == [8, 8]
 
@@ -248,8 +274,14 @@ def test_read_outside_the_window_stops():
     """The last words before the limit are read, the burst beyond it is never put on the bus."""
     rng = random.Random(13)
     dut = ReadersAndArbiter()
-    pattern = {"addr": 92, "n_blocks": 1, "n_runs": 1, "run_len": 10,
-               "block_stride": 0, "run_stride": 0}  # fmt: skip
+    pattern = {
+        "addr": 92,
+        "n_blocks": 1,
+        "n_runs": 1,
+        "run_len": 10,
+        "block_stride": 0,
+        "run_stride": 0,
+    }
     got = []
 
     async def finish(ctx):
@@ -264,8 +296,7 @@ def test_read_outside_the_window_stops():
     async def take(ctx):
         await collect(dut.o0, 4, got)(ctx)
 
-    simulate(dut, finish, drive(dut.i0, [pattern]), take,
-             background=read_memory(dut.bus, rng, 0.0))  # fmt: skip
+    simulate(dut, finish, drive(dut.i0, [pattern]), take, background=read_memory(dut.bus, rng, 0.0))
 
 
 class LoadWithMemory(wiring.Component):
@@ -301,12 +332,21 @@ def test_load_places_tiles_with_padding(stall):
     for _ in range(12):
         rows, cols = rng.randint(1, 4), rng.randint(1, 5)
         i = {
-            "addr": rng.randrange(512), "n_blocks": rng.randint(1, 3), "block_stride": 64,
-            "n_runs": rows, "run_stride": 7, "run_len": cols, "buf": buf, "rows": rows,
-            "cols": cols, "top": rng.randint(0, 2), "bottom": rng.randint(0, 2),
-            "left": rng.randint(0, 2), "right": rng.randint(0, 2),
+            "addr": rng.randrange(512),
+            "n_blocks": rng.randint(1, 3),
+            "block_stride": 64,
+            "n_runs": rows,
+            "run_stride": 7,
+            "run_len": cols,
+            "buf": buf,
+            "rows": rows,
+            "cols": cols,
+            "top": rng.randint(0, 2),
+            "bottom": rng.randint(0, 2),
+            "left": rng.randint(0, 2),
+            "right": rng.randint(0, 2),
             "pad_value": rng.randint(-128, 127),
-        }  # fmt: skip
+        }
         instructions.append(i)
         words = iter(pattern_words(i))
         pad_word = (i["pad_value"] & 0xFF) * 0x01010101
@@ -331,8 +371,12 @@ def test_load_places_tiles_with_padding(stall):
             if done:
                 done_after.append(len(got))
 
-    simulate(dut, drive(dut.i, instructions, 3, stall), monitor,
-             background=read_memory(dut.bus, rng, stall))  # fmt: skip
+    simulate(
+        dut,
+        drive(dut.i, instructions, 3, stall),
+        monitor,
+        background=read_memory(dut.bus, rng, stall),
+    )
     assert got == expected
     ends = [i["buf"] for i in instructions[1:]] + [buf]
     assert done_after == ends, "done must come with the last word of its instruction"
@@ -345,8 +389,16 @@ def test_store_writes_the_pattern(stall):
     patterns, base = [], 64
     for _ in range(8):
         length = rng.randint(1, 20)
-        patterns.append({"addr": base, "n_blocks": 2, "block_stride": 90, "n_runs": 2,
-                         "run_stride": 30, "run_len": length})  # fmt: skip
+        patterns.append(
+            {
+                "addr": base,
+                "n_blocks": 2,
+                "block_stride": 90,
+                "n_runs": 2,
+                "run_stride": 30,
+                "run_len": length,
+            }
+        )
         base += 200
     addresses = [a for p in patterns for a in pattern_words(p)]
     words = [rng.randrange(1 << 32) for _ in addresses]
@@ -361,8 +413,13 @@ def test_store_writes_the_pattern(stall):
             if done:
                 completed.append(len(written))
 
-    simulate(dut, settings, drive(dut.i, patterns, 1, stall), drive(dut.words, words, 2, stall),
-             background=write_memory(dut.bus, rng, stall, written))  # fmt: skip
+    simulate(
+        dut,
+        settings,
+        drive(dut.i, patterns, 1, stall),
+        drive(dut.words, words, 2, stall),
+        background=write_memory(dut.bus, rng, stall, written),
+    )
     assert written == dict(zip(addresses, words, strict=True))
     # Every `done` comes after the last word of its instruction is in memory.
     total = 0

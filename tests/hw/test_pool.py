@@ -23,13 +23,19 @@ def max_pool(maps: np.ndarray, kernel: int, padding: int) -> np.ndarray:
     padded = np.pad(maps, border, constant_values=-128)
     out_h = (height + 2 * padding - kernel) // 2 + 1
     out_w = (width + 2 * padding - kernel) // 2 + 1
-    return np.stack([
-        np.stack([
-            padded[:, 2 * y : 2 * y + kernel, 2 * x : 2 * x + kernel].max(axis=(1, 2))
-            for x in range(out_w)
-        ], axis=1)
-        for y in range(out_h)
-    ], axis=1)  # fmt: skip
+    return np.stack(
+        [
+            np.stack(
+                [
+                    padded[:, 2 * y : 2 * y + kernel, 2 * x : 2 * x + kernel].max(axis=(1, 2))
+                    for x in range(out_w)
+                ],
+                axis=1,
+            )
+            for y in range(out_h)
+        ],
+        axis=1,
+    )
 
 
 def run_stage(instructions, words, outputs: int, stall: float, seed: int) -> list[int]:
@@ -84,17 +90,26 @@ def test_max_pool(kernel, padding, stall):
             flush_y = final and (height + padding) % 2 == 0 and kernel == 3
             flush_y = bool(flush_y and out_h == (height + padding) // 2)
             flush_x = kernel == 3 and (width + padding) % 2 == 0 and out_w == (width + padding) // 2
-            instructions.append({
-                "pool": Pool.MAX, "pool_k": kernel, "pool_pad": padding,
-                "pool_first": first == 0, "pool_odd": (first + padding) % 2,
-                "pool_flush_x": flush_x, "pool_flush_y": flush_y, "width": width,
-                "pool_width": out_w, "line": 3, "n_blocks": blocks,
-                "px_count": (last - first) * width,
-            })  # fmt: skip
+            instructions.append(
+                {
+                    "pool": Pool.MAX,
+                    "pool_k": kernel,
+                    "pool_pad": padding,
+                    "pool_first": first == 0,
+                    "pool_odd": (first + padding) % 2,
+                    "pool_flush_x": flush_x,
+                    "pool_flush_y": flush_y,
+                    "width": width,
+                    "pool_width": out_w,
+                    "line": 3,
+                    "n_blocks": blocks,
+                    "px_count": (last - first) * width,
+                }
+            )
             # A window's row is complete with input row 2 * y + kernel - 1 - padding, or the last.
-            until = out_h if final else sum(
-                2 * y + kernel - 1 - padding < last for y in range(out_h)
-            )  # fmt: skip
+            until = (
+                out_h if final else sum(2 * y + kernel - 1 - padding < last for y in range(out_h))
+            )
             for block in range(blocks):
                 words += [word(v) for v in maps[block, first:last].reshape(-1, 4)]
                 order += [list(v) for v in expected[block, emitted:until].reshape(-1, 4)]
@@ -112,17 +127,27 @@ def test_average_pool(stall):
     for split in splits:
         pixels = rng.integers(-128, 128, (sum(split), 4))
         for i, count in enumerate(split):
-            instructions.append({
-                "pool": Pool.AVERAGE, "n_blocks": 1, "px_count": count, "width": count,
-                "avg_first": i == 0, "avg_last": i == len(split) - 1,
-                "avg_bias": -sum(split) * zp_in, "avg_mult": mult, "avg_shift": shift,
-                "avg_zp": zp_out,
-            })  # fmt: skip
+            instructions.append(
+                {
+                    "pool": Pool.AVERAGE,
+                    "n_blocks": 1,
+                    "px_count": count,
+                    "width": count,
+                    "avg_first": i == 0,
+                    "avg_last": i == len(split) - 1,
+                    "avg_bias": -sum(split) * zp_in,
+                    "avg_mult": mult,
+                    "avg_shift": shift,
+                    "avg_zp": zp_out,
+                }
+            )
         words += [word(v) for v in pixels.tolist()]
-        expected.append([
-            n.requantise(int(s), -sum(split) * zp_in, mult, shift, zp_out, -128, 127)
-            for s in pixels.sum(axis=0)
-        ])  # fmt: skip
+        expected.append(
+            [
+                n.requantise(int(s), -sum(split) * zp_in, mult, shift, zp_out, -128, 127)
+                for s in pixels.sum(axis=0)
+            ]
+        )
     got = run_stage(instructions, words, len(expected), stall, 6)
     assert [unword(w, 4) for w in got] == expected
 

@@ -29,15 +29,26 @@ def test_lane_equals_numerics(residual, seed):
     zp_out, lo, hi = rng.randint(-128, 127), rng.randint(-128, 0), rng.randint(1, 127)
     res_zp, res_mult, res_shift = rng.randint(-128, 127), rng.randint(2**16, 2**17 - 1), seed * 5
     cases = list(corner_cases(rng)) + [
-        (rng.randint(-(2**25), 2**25), rng.randint(-(2**20), 2**20),
-         rng.randint(2**16, 2**17 - 1), rng.randint(10, 30), rng.randint(-128, 127))
+        (
+            rng.randint(-(2**25), 2**25),
+            rng.randint(-(2**20), 2**20),
+            rng.randint(2**16, 2**17 - 1),
+            rng.randint(10, 30),
+            rng.randint(-128, 127),
+        )
         for _ in range(500)
-    ]  # fmt: skip
+    ]
 
     async def testbench(ctx):
-        for port, value in ((dut.zp_out, zp_out), (dut.lo, lo), (dut.hi, hi),
-                            (dut.res_en, residual), (dut.res_zp, res_zp),
-                            (dut.res_mult, res_mult), (dut.res_shift, res_shift)):  # fmt: skip
+        for port, value in (
+            (dut.zp_out, zp_out),
+            (dut.lo, lo),
+            (dut.hi, hi),
+            (dut.res_en, residual),
+            (dut.res_zp, res_zp),
+            (dut.res_mult, res_mult),
+            (dut.res_shift, res_shift),
+        ):
             ctx.set(port, value)
         for i in range(len(cases) + LATENCY):
             if i >= LATENCY:

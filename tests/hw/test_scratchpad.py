@@ -49,12 +49,17 @@ class Readers(wiring.Component):
         self.readers = [Reader(CONFIG, 8), Reader(CONFIG, 32)]
         words = stream.Signature(8 * CONFIG.rows)
         kept = word_write(CONFIG, CONFIG.scratch_words)
-        super().__init__({
-            "bus": Out(AXI4(CONFIG.rows)),
-            "write": In(stream.Signature(kept, always_ready=True)),
-            "i0": In(stream.Signature(PATTERN)), "i1": In(stream.Signature(PATTERN)),
-            "o0": Out(words), "o1": Out(words), "finished": Out(2),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "bus": Out(AXI4(CONFIG.rows)),
+                "write": In(stream.Signature(kept, always_ready=True)),
+                "i0": In(stream.Signature(PATTERN)),
+                "i1": In(stream.Signature(PATTERN)),
+                "o0": Out(words),
+                "o1": Out(words),
+                "finished": Out(2),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -63,8 +68,9 @@ class Readers(wiring.Component):
         connect(m, arbiter.bus, flipped(self.bus))
         connect(m, flipped(self.write), scratchpad.write)
         m.d.comb += [
-            arbiter.mem_base.eq(access.MEM_BASE), arbiter.mem_words.eq(access.MEM_WORDS),
-        ]  # fmt: skip
+            arbiter.mem_base.eq(access.MEM_BASE),
+            arbiter.mem_words.eq(access.MEM_WORDS),
+        ]
         for i, reader in enumerate(self.readers):
             m.submodules[f"reader{i}"] = reader
             connect(m, reader.request, getattr(scratchpad, f"request{i}"))
@@ -105,11 +111,13 @@ def test_readers_get_kept_and_memory_words_in_order(stall):
         return testbench
 
     simulate(
-        dut, after_filling(0), after_filling(1),
+        dut,
+        after_filling(0),
+        after_filling(1),
         collect(dut.o0, len(expected[0]), got[0], 3, stall),
         collect(dut.o1, len(expected[1]), got[1], 4, stall),
         background=[*access.read_memory(dut.bus, rng, stall), count_bits(dut.finished, finished)],
-    )  # fmt: skip
+    )
     assert got == expected
     assert finished == [12, 12]
 
@@ -143,10 +151,18 @@ def test_store_mirrors_what_it_keeps(stall):
     rng = random.Random(29)
     dut = StoreEngine(CONFIG)
     patterns = [
-        {"addr": 64 + 200 * i, "n_blocks": 2, "block_stride": 90, "n_runs": 2, "run_stride": 30,
-         "run_len": rng.randint(1, 20), "kept": i % 2, "mirror": (1 << 16) - 200 * i}
+        {
+            "addr": 64 + 200 * i,
+            "n_blocks": 2,
+            "block_stride": 90,
+            "n_runs": 2,
+            "run_stride": 30,
+            "run_len": rng.randint(1, 20),
+            "kept": i % 2,
+            "mirror": (1 << 16) - 200 * i,
+        }
         for i in range(8)
-    ]  # fmt: skip
+    ]
     addresses = [(p, a) for p in patterns for a in access.pattern_words(p)]
     words = [rng.randrange(1 << 32) for _ in addresses]
     written, kept, completed = {}, [], []
@@ -164,8 +180,13 @@ def test_store_mirrors_what_it_keeps(stall):
             if done:
                 completed.append(len(kept))
 
-    simulate(dut, settings, drive(dut.i, patterns, 1, stall), drive(dut.words, words, 2, stall),
-             background=access.write_memory(dut.bus, rng, stall, written))  # fmt: skip
+    simulate(
+        dut,
+        settings,
+        drive(dut.i, patterns, 1, stall),
+        drive(dut.words, words, 2, stall),
+        background=access.write_memory(dut.bus, rng, stall, written),
+    )
     expected = [
         (place(p, a), word) for (p, a), word in zip(addresses, words, strict=True) if p["kept"]
     ]

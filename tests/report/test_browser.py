@@ -170,9 +170,16 @@ def test_nothing_can_be_sent_away(browser, report):
 def test_buttons_move_the_timeline(browser, report):
     with opened(browser, report, 390, "light") as page:
         first, last = stretch(page)
-        for name, start, share in (("in", 0.25, 0.5), ("right", 0.5, 0.5), ("left", 0.25, 0.5),
-                                   ("in", 0.375, 0.25), ("out", 0.25, 0.5), ("out", 0, 1),
-                                   ("out", 0, 1), ("left", 0, 1)):  # fmt: skip
+        for name, start, share in (
+            ("in", 0.25, 0.5),
+            ("right", 0.5, 0.5),
+            ("left", 0.25, 0.5),
+            ("in", 0.375, 0.25),
+            ("out", 0.25, 0.5),
+            ("out", 0, 1),
+            ("out", 0, 1),
+            ("left", 0, 1),
+        ):
             page.click(f".zoom button[value={name}]")
             expected = pytest.approx([first + start * last, first + (start + share) * last])
             wait_for(page, lambda expected=expected: stretch(page) == expected)

@@ -109,7 +109,7 @@ def busier(result: dict) -> None:
         (lambda r: r["memory"].update(bytes_per_cycle=5e-324), "which must be a number above 0"),
         (lambda r: r["timeline"]["layer_ends"].reverse(), "the timeline's layers do not fill it"),
     ],
-)  # fmt: skip
+)
 def test_impossible_content(altered, change, message):
     path = altered(change)
     with pytest.raises(ResarrayError) as caught:

@@ -23,24 +23,41 @@ from resarray.report.text import NOTHING, Table, change, quantity
 from .conftest import falsify
 
 SYNTH = {
-    "preset": "tiny", "config_hash": None, "mhz": 120.0, "tools": {"yosys": "Yosys 0.70"},
+    "preset": "tiny",
+    "config_hash": None,
+    "mhz": 120.0,
+    "tools": {"yosys": "Yosys 0.70"},
     "device": {"name": "LFE5U-25F", "luts": 24288, "multipliers": 28, "rams": 56},
-    "units": {"array": {"LUT4": 40, "TRELLIS_FF": 90}, "drain": {"LUT4": 70, "TRELLIS_FF": 60},
-              "harness": {"LUT4": 1000}},
+    "units": {
+        "array": {"LUT4": 40, "TRELLIS_FF": 90},
+        "drain": {"LUT4": 70, "TRELLIS_FF": 60},
+        "harness": {"LUT4": 1000},
+    },
     "total": {"LUT4": 110},
     "routes": [
         {"seed": 2, "mhz": 100.0, "used": {"TRELLIS_COMB": 5000}, "path": []},
-        {"seed": 1, "mhz": 120.0, "used": {"TRELLIS_COMB": 6072, "DP16KD": 14}, "path": [
-            {"kind": "logic", "delay": 0.5, "source": "a.Q", "sink": "a.Q"},
-            {"kind": "routing", "delay": 1.5, "source": "a.Q", "sink": "b.D"}]},
+        {
+            "seed": 1,
+            "mhz": 120.0,
+            "used": {"TRELLIS_COMB": 6072, "DP16KD": 14},
+            "path": [
+                {"kind": "logic", "delay": 0.5, "source": "a.Q", "sink": "a.Q"},
+                {"kind": "routing", "delay": 1.5, "source": "a.Q", "sink": "b.D"},
+            ],
+        },
     ],
-}  # fmt: skip
+}
 BOARD = {
-    "board": "ulx3s-25f", "fpga": "LFE5U-25F", "preset": "tiny", "core_mhz": 50.0,
-    "sys_mhz": 60.0, "timing_met": True, "tools": {"nextpnr": "nextpnr-0.11"},
+    "board": "ulx3s-25f",
+    "fpga": "LFE5U-25F",
+    "preset": "tiny",
+    "core_mhz": 50.0,
+    "sys_mhz": 60.0,
+    "timing_met": True,
+    "tools": {"nextpnr": "nextpnr-0.11"},
     "resources": {"luts": {"used": 12144, "available": 24288}},
     "clocks": [{"name": "sys", "wanted_mhz": 60.0, "achieved_mhz": 61.5, "met": True}],
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -141,11 +158,17 @@ def test_missing_labels_and_timeline(result):
 
 def figures(result: dict, found: synthesis.Synthesis) -> list[Figure]:
     return [
-        performance.cycles(result), performance.lost(result), performance.traffic(result),
-        performance.roofline(result), performance.timeline(result), numbers.sqnr(result),
-        numbers.histogram(result), comparison.cycles([result, result]), synthesis.units(found),
+        performance.cycles(result),
+        performance.lost(result),
+        performance.traffic(result),
+        performance.roofline(result),
+        performance.timeline(result),
+        numbers.sqnr(result),
+        numbers.histogram(result),
+        comparison.cycles([result, result]),
+        synthesis.units(found),
         synthesis.critical_path(found),
-    ]  # fmt: skip
+    ]
 
 
 def test_plotly_takes_every_figure(result, synth, tmp_path):
@@ -204,10 +227,21 @@ def test_timeline_is_the_recording(result):
     figure = performance.timeline(result)
     for trace, event in zip(
         figure.data,
-        ("load", "weights", "residual", "compute", "drain", "store", "fetch",
-         "wait_weights", "wait_load", "wait_drain", "wait_instruction"),
+        (
+            "load",
+            "weights",
+            "residual",
+            "compute",
+            "drain",
+            "store",
+            "fetch",
+            "wait_weights",
+            "wait_load",
+            "wait_drain",
+            "wait_instruction",
+        ),
         strict=True,
-    ):  # fmt: skip
+    ):
         shares = [c / n for c, n in zip(recorded["counts"][event], lengths, strict=True)]
         assert trace["y"][:-1] == pytest.approx(shares, abs=5e-4)
     # A layer with a tenth of it on both sides.

@@ -50,9 +50,11 @@ def test_error_and_saturation_value_by_value():
     assert error["histogram"][len(error["histogram"]) // 2] == middle
     assert clipped["low"] > 0 < clipped["high"]
     assert found["saturation"] == {
-        "at_lowest": int((golden == -128).sum()), "at_highest": int((golden == 127).sum()),
-        "clipped_low": clipped["low"], "clipped_high": clipped["high"],
-    }  # fmt: skip
+        "at_lowest": int((golden == -128).sum()),
+        "at_highest": int((golden == 127).sum()),
+        "clipped_low": clipped["low"],
+        "clipped_high": clipped["high"],
+    }
     assert found["first"] is None
     assert found["values"] == golden.size
 

@@ -91,7 +91,7 @@ def test_edited_manifests(image, tmp_path):
         (lambda m: m["pixels"].update(std=[1.0]), "pixels.std has 1 of"),
         (lambda m: m.update(batch=3), "are not one per image of the batch"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_said(image, tmp_path, capsys, change, message):
     manifest = copy.deepcopy(image.manifest)
     change(manifest)

@@ -22,8 +22,11 @@ def test_products():
 def test_dot_products(rows):
     ends = [
         a0 * w0 + a1 * w1 + w0 * w1
-        for a0 in (-128, 127) for a1 in (-128, 127) for w0 in (-127, 127) for w1 in (-127, 127)
-    ]  # fmt: skip
+        for a0 in (-128, 127)
+        for a1 in (-128, 127)
+        for w0 in (-127, 127)
+        for w1 in (-127, 127)
+    ]
     assert max(map(abs, ends)) <= 48_641
     assert holds(n.dot_bits(rows), *(rows // 2 * end for end in ends))
     # The plain sums that are subtracted from: every pair product at its largest.
