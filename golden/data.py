@@ -14,6 +14,7 @@ An array is uint8 [N][H][W][C], [N][C][H][W] or [N][H][W] (pixels), or float [N]
 [N][H][W]: tensors that are ready for the network, already normalised.
 """
 
+import importlib.util
 import io
 import re
 import warnings
@@ -202,18 +203,20 @@ def _fit(picture: Pillow.Image, size: Size, channels: int, what: str) -> np.ndar
 
 
 def _digits(train: bool) -> Source:
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    held_out = np.arange(len(digits.images)) % 5 == 4
-    chosen = ~held_out if train else held_out
-    pixels = np.round(digits.images[chosen] * (255 / 16)).astype(np.uint8)
+    # The file that `sklearn.datasets.load_digits` reads: to import scikit-learn for it takes seconds.
+    package = importlib.util.find_spec("sklearn")
+    assert package is not None and package.submodule_search_locations
+    file = Path(package.submodule_search_locations[0], "datasets", "data", "digits.csv.gz")
+    table = np.loadtxt(file, delimiter=",")  # 64 pixels from 0 to 16, and the label
+    held_out = np.arange(len(table)) % 5 == 4
+    table = table[~held_out if train else held_out]
+    pixels = np.round(table[:, :-1] * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8)
     return Source(
         name="digits-train" if train else "digits",
         count=len(pixels),
         image=lambda i: pixels[i, :, :, None],
-        labels=digits.target[chosen].astype(np.int64),
-        classes=[str(name) for name in digits.target_names],
+        labels=table[:, -1].astype(np.int64),
+        classes=[str(digit) for digit in range(10)],
         shape=(1, *pixels.shape[1:]),
     )
 

@@ -1,7 +1,7 @@
 """resarray: residual networks on FPGAs, bit for bit.
 
-The source folders at the top of the repository are its subpackages: ``resarray.spec`` lives in
-``spec/``, ``resarray.golden`` in ``golden/`` and so on (see ``pyproject.toml``).
+The source folders at the top of the repository are its subpackages: ``resarray/spec`` is a link to
+``spec/``, ``resarray/golden`` to ``golden/`` and so on. Edit the folders at the top.
 """
 
 __version__ = "0.1.0"
