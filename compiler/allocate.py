@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from resarray.spec.layout import ALIGNMENT, ceil_div
 
-from .lowering import Layer
+from .ir import Layer
 
 
 @dataclass
@@ -28,10 +28,10 @@ class InputRing:
     def place(self, words: int, first_reader: int) -> int:
         """First word of a slab of ``words`` words that compute ``first_reader`` (from 0) is the
         first to read."""
-        kept = sorted((o.start, o.stop) for o in self._occupants if o.last_reader >= first_reader)
+        needed = sorted((o.start, o.stop) for o in self._occupants if o.last_reader >= first_reader)
         for first in (self._next, 0):
             start = first
-            for taken, stop in kept:
+            for taken, stop in needed:
                 if taken < start + words and start < stop:
                     start = stop
             if start + words <= self.size:
@@ -43,23 +43,23 @@ class InputRing:
         """Fill [start, start + words), last read by compute number ``last_reader`` (from 0).
         Returns how many computes must be complete first."""
         stop = start + words
-        release, kept = 0, []
+        release, left = 0, []
         for old in self._occupants:
             if old.stop <= start or stop <= old.start:
-                kept.append(old)
+                left.append(old)
                 continue
             release = max(release, old.last_reader + 1)
             if old.start < start:
-                kept.append(_Occupant(old.start, start, old.last_reader))
+                left.append(_Occupant(old.start, start, old.last_reader))
             if stop < old.stop:
-                kept.append(_Occupant(stop, old.stop, old.last_reader))
-        kept.append(_Occupant(start, stop, last_reader))
-        self._occupants = kept
+                left.append(_Occupant(stop, old.stop, old.last_reader))
+        left.append(_Occupant(start, stop, last_reader))
+        self._occupants = left
         return release
 
 
 @dataclass(frozen=True)
-class Kept:
+class Place:
     """A tensor's place in the scratchpad: words [start, stop) from the layer that stores it to the
     last one that reads it."""
 
@@ -68,29 +68,28 @@ class Kept:
     first_layer: int
     last_layer: int
 
-    def overlaps(self, other: "Kept") -> bool:
+    def overlaps(self, other: "Place") -> bool:
         """Whether both have a word in common."""
         return self.start < other.stop and other.start < self.stop
 
 
-def place_kept(
+def place_maps(
     layers: list[Layer], words: dict[str, int], batch: int, size: int
-) -> dict[tuple[str, int], Kept]:
+) -> dict[tuple[str, int], Place]:
     """Which images of which tensors a scratchpad of ``size`` words keeps, by (tensor, image): in
     the order in which they are made, each at the first place that is free while it is needed.
     ``words``: size of one image's tensor."""
-    readers: dict[str, int] = {}
+    readers = {view.tensor: index for index, layer in enumerate(layers) for view in layer.reads}
+    places: dict[tuple[str, int], Place] = {}
+    made: set[str] = set()
     for index, layer in enumerate(layers):
-        readers[layer.source] = index
-        if layer.residual is not None:
-            readers[layer.residual] = index
-    kept: dict[tuple[str, int], Kept] = {}
-    for index, layer in enumerate(layers):
-        last, length = readers.get(layer.output, index), words[layer.output]
-        if last == index:
+        name = layer.output.tensor
+        last, length = readers.get(name, index), words[name]
+        if last == index or name in made:
             continue
+        made.add(name)
         # All that is still needed here meets whatever this layer makes: the first gap is the place.
-        taken = sorted((k.start, k.stop) for k in kept.values() if k.last_layer >= index)
+        taken = sorted((p.start, p.stop) for p in places.values() if p.last_layer >= index)
         start = at = 0
         for image in range(batch):
             while at < len(taken) and taken[at][0] < start + length:
@@ -98,9 +97,9 @@ def place_kept(
                 at += 1
             if start + length > size:
                 break
-            kept[layer.output, image] = Kept(start, start + length, index, last)
+            places[name, image] = Place(start, start + length, index, last)
             start += length
-    return kept
+    return places
 
 
 class Memory:

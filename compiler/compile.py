@@ -8,16 +8,18 @@ from resarray.spec.config import LIMITS, Config
 from resarray.spec.errors import ResarrayError
 from resarray.spec.isa import ADDR_BITS, INSTRUCTION_BYTES, WAIT_BITS, Engine
 
-from .allocate import Memory, place_kept
+from .allocate import Memory, place_maps
 from .cost import predict
+from .ir import Layer
 from .liveness import require_ending
-from .lowering import Layer, lower
+from .lowering import lower
+from .passes import fuse_pools, pack_input
 from .program import Program, tensor_symbol, weights_symbol
 from .schedule import schedule
-from .tiles import build_tiles
+from .tiles import Tile, build_tiles
 from .tiling import Producer, choose, producer
 from .timing import MemoryTiming
-from .weights import pack_weights
+from .weights import WeightStream, pack_weights
 
 # Instructions; longer programs get the tiling's estimate instead of the simulated prediction.
 MAX_SIMULATED = 40_000
@@ -47,10 +49,26 @@ def compile_graph(
     `ResarrayError` for an operator, size or value that the accelerator cannot run, and for a batch
     that does not fit memory or the instruction counters.
     """
+    timing = MemoryTiming(latency, bytes_per_cycle)
+    layers = pack_input(lower(graph, config), graph, config)
+    if fuse_pool:
+        layers = fuse_pools(layers, graph, config)
+    return compile_layers(layers, graph, config, timing, batch, memory_bytes)
+
+
+def compile_layers(
+    layers: list[Layer],
+    graph: QGraph,
+    config: Config,
+    timing: MemoryTiming | None = None,
+    batch: int = 1,
+    memory_bytes: int | None = None,
+) -> image.Image:
+    """The image of ``layers``, whose tensors are those of ``graph``: tiled, scheduled, proved to
+    end, and laid out. `ResarrayError` as `compile_graph`."""
+    timing = timing or MemoryTiming()
     if batch < 1:
         raise ResarrayError(f"a batch of {batch} images is not possible: choose 1 or more")
-    timing = MemoryTiming(latency, bytes_per_cycle)
-    layers = lower(graph, config, fuse_pool)
     if len(layers) > config.profile_marks:
         raise ResarrayError(
             f"network '{graph.name}' has {len(layers)} layers, configuration '{config.name}' "
@@ -59,60 +77,85 @@ def compile_graph(
         )
     layouts = _layouts(graph, layers, config)
     room = _memory_limit(config, memory_bytes)
-    names = [graph.input, *(layer.output for layer in layers)]
-    _check_memory(batch * sum(layouts[name].size for name in names), batch, room)
+    _check_memory(batch * sum(stored.size for stored in layouts.values()), batch, room)
     _check_count(batch * len(layers), batch)  # a DRAIN per image and layer: known at once
-    words = {name: layouts[name].size // config.rows for name in names}
-    kept = place_kept(layers, words, batch, config.scratch_words)
+    words = {name: stored.size // config.rows for name, stored in layouts.items()}
+    places = place_maps(layers, words, batch, config.scratch_words)
+    streams = [pack_weights(layer, config) for layer in layers]
     # The tiles of a tensor are chosen as for all its images.
-    whole = frozenset(n for n in names if all((n, i) in kept for i in range(batch)))
-    streams, tiles, estimates = [], [], []
-    producers: dict[str, Producer | None] = {graph.input: Producer(0, 0)}
-    for index, layer in enumerate(layers):
-        stream = pack_weights(layer, config)
-        streams.append(stream.data)
-        source, output = layouts[layer.source], layouts[layer.output]
-        before = producers.get(layer.source)
-        last = index == len(layers) - 1
-        tiling = choose(layer, config, batch, timing, before, kept=whole, last=last)
-        producers[layer.output] = producer(layer, tiling, batch, config)
-        estimates.append(tiling.cycles)
-        n_tiles = 1 if layer.identity else layout.ceil_div(layer.shape[0], config.columns)
-        # At least a DRAIN per image and a COMPUTE per tile, before there are too many to build.
-        fewest = tiling.n_rows * tiling.n_cols * n_tiles * (batch + batch // tiling.images)
-        _check_count(fewest, batch)
-        tiles += build_tiles(index, layer, tiling, stream, source, output, batch, config)
-        _check_count(sum(len(t.steps) + len(t.outputs) for t in tiles), batch)
-    program = schedule(tiles, config, kept)
+    on_chip = frozenset(n for n in layouts if all((n, i) in places for i in range(batch)))
+    tiles, estimates = _tile(layers, streams, layouts, on_chip, timing, batch, graph, config)
+    program = schedule(tiles, config, places)
     _check_count(len(program.instructions), batch)
     require_ending(program.instructions, config)
-
+    cycles = estimates
     if len(program.instructions) <= MAX_SIMULATED:
         cycles = predict(program.instructions, config, timing).layer_cycles
-    else:
-        cycles = estimates
+    return _image(graph, layers, program, streams, layouts, cycles, batch, room, config)
 
+
+def _tile(
+    layers: list[Layer],
+    streams: list[WeightStream],
+    layouts: dict[str, layout.Layout],
+    on_chip: frozenset[str],
+    timing: MemoryTiming,
+    batch: int,
+    graph: QGraph,
+    config: Config,
+) -> tuple[list[Tile], list[int]]:
+    """All layers' tiles, and each layer's estimated cycles."""
+    tiles: list[Tile] = []
+    estimates: list[int] = []
+    producers: dict[str, Producer | None] = {graph.input: Producer(0, 0)}
+    for index, (layer, stream) in enumerate(zip(layers, streams, strict=True)):
+        before = producers.get(layer.source.tensor)
+        last = index == len(layers) - 1
+        tiling = choose(layer, config, batch, timing, before, on_chip=on_chip, last=last)
+        producers[layer.output.tensor] = producer(layer, tiling, batch, config)
+        estimates.append(tiling.cycles)
+        # At least a DRAIN per image and a COMPUTE per tile, before there are too many to build.
+        fewest = tiling.n_rows * tiling.n_cols * len(stream.tiles)
+        _check_count(fewest * (batch + batch // tiling.images), batch)
+        source = layouts[layer.source.tensor]
+        tiles += build_tiles(index, layer, tiling, stream, source, batch, config)
+        _check_count(sum(len(t.steps) + len(t.outputs) for t in tiles), batch)
+    return tiles, estimates
+
+
+def _image(
+    graph: QGraph,
+    layers: list[Layer],
+    program: Program,
+    streams: list[WeightStream],
+    layouts: dict[str, layout.Layout],
+    cycles: list[int],
+    batch: int,
+    room: int,
+    config: Config,
+) -> image.Image:
+    """Program, weights and tensors in memory, and the manifest."""
     memory = Memory()
     count = len(program.instructions)
     memory.add("program", count * INSTRUCTION_BYTES)
-    for index, data in enumerate(streams):
-        memory.add(weights_symbol(index), len(data))
-    payload_end = memory.end
+    for index, stream in enumerate(streams):
+        memory.add(weights_symbol(index), len(stream.data))
+    payload = bytearray(memory.end)
     for number in range(batch):
         memory.add(tensor_symbol(graph.input, number), layouts[graph.input].size)
     write_base = memory.align()
-    for layer in layers:
+    makers = {layer.output.tensor: layer.name for layer in layers}
+    for name in makers:
         for number in range(batch):
-            memory.add(tensor_symbol(layer.output, number), layouts[layer.output].size)
+            memory.add(tensor_symbol(name, number), layouts[name].size)
     mem_size = memory.align()
     _check_memory(mem_size, batch, room)
 
-    payload = bytearray(payload_end)
     code = program.encode({s: a // config.rows for s, a in memory.addresses.items()})
     payload[: len(code)] = code
-    for index, data in enumerate(streams):
+    for index, stream in enumerate(streams):
         address = memory.addresses[weights_symbol(index)]
-        payload[address : address + len(data)] = data
+        payload[address : address + len(stream.data)] = stream.data
 
     def stored(name: str, number: int) -> dict:
         tensor = graph.tensors[name]
@@ -135,8 +178,8 @@ def compile_graph(
         "inputs": [stored(graph.input, number) for number in range(batch)],
         "output": graph.output,
         "tensors": [
-            {"name": layer.output, "layer": layer.name} | stored(layer.output, number)
-            for layer in layers
+            {"name": name, "layer": maker} | stored(name, number)
+            for name, maker in makers.items()
             for number in range(batch)
         ],
         "layers": _describe_layers(layers, program, config, cycles, batch),
@@ -167,10 +210,10 @@ def _check_count(count: int, batch: int) -> None:
 
 
 def _layouts(graph: QGraph, layers: list[Layer], config: Config) -> dict[str, layout.Layout]:
-    """Layout of the input and of every stored tensor."""
+    """Layout of the input and of every stored tensor, in the order in which they are made."""
+    names = [graph.input, *(layer.output.tensor for layer in layers)]
     layouts: dict[str, layout.Layout] = {
-        name: layout.Blocked(*graph.tensors[name].shape, config.rows)
-        for name in [graph.input, *(layer.output for layer in layers)]
+        name: layout.Blocked(*graph.tensors[name].shape, config.rows) for name in names
     }
     for layer in layers:
         if layer.packed:
@@ -180,14 +223,14 @@ def _layouts(graph: QGraph, layers: list[Layer], config: Config) -> dict[str, la
 
 def _packed_layout(layer: Layer, config: Config) -> layout.Packed:
     """Packed input with enough padding on the right that no read leaves its line."""
-    channels, height, width = layer.in_shape
+    channels, height, width = layer.source.shape
     top, bottom, left, _ = layer.padding
     vectors = layout.ceil_div(layer.kernel[1] * channels, config.rows)
     last = (layer.shape[2] - 1) * layer.stride[1] * channels + vectors * config.rows
     right = max(0, layout.ceil_div(last, channels) - left - width)
     # Lines that no window reaches (a stride that does not divide the map) stay part of the image.
     return layout.Packed(
-        channels, height, width, config.rows, top, bottom, left, right, layer.zp_in
+        channels, height, width, config.rows, top, bottom, left, right, layer.pad_value
     )
 
 
@@ -204,12 +247,12 @@ def _describe_layers(
         {
             "name": layer.name,
             "op": layer.op,
-            "shape": list(layer.out_shape),
+            "shape": list(layer.output.shape),
             "macs": batch * int(layer.macs),
             "bytes_read": read[index],
             "bytes_written": written[index],
             "predicted_cycles": cycles[index],
-            "tensor": layer.output,
+            "tensor": layer.output.tensor,
         }
         for index, layer in enumerate(layers)
     ]

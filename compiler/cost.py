@@ -14,15 +14,13 @@ from dataclasses import dataclass
 from resarray.spec.config import Config
 from resarray.spec.isa import WAITS, Engine
 
+from . import rates
 from .liveness import Deadlock
 from .program import Instruction, words_given
 from .timing import MemoryTiming
 
 READ_OVERHEAD = 15  # cycles of a read besides the memory's latency
 WRITE_OVERHEAD = 11  # cycles of a write besides the memory's latency
-# Cycles from a drain's last accumulator to its last word, besides a hop for each lane group; not
-# overlapped.
-DRAIN_LATENCY = 31
 KEPT_LATENCY = 12  # cycles of a read from the scratchpad
 SMALL = 1e-6  # words or cycles: tolerance of levels and times
 
@@ -184,7 +182,8 @@ class _Simulation:
             return self._compute_job(f)
         if engine == DRAIN:
             pixels = f["px_count"] * f["n_blocks"]
-            work = pixels * self.config.block_groups + DRAIN_LATENCY + self.config.column_groups
+            work = rates.drain(f["px_count"], f["n_blocks"], self.config)
+            work += rates.DRAIN_LATENCY + self.config.column_groups
             return _Job(work, 4, taken=pixels if f.get("res_en") else 0, given=given)
         return _Job(words, self.write_latency, taken=words)
 
@@ -192,18 +191,13 @@ class _Simulation:
         config = self.config
         k_tiles = f["k_tiles"]
         pixels = f["n_m0"] * f["n_m1"] * f["n_m2"]
-        params = config.columns * config.param_words if f["params"] else 0
-        stream = max(pixels, config.columns)
-        work = k_tiles * stream
-        # The first k-tile's weights are loaded while the previous compute streams its last one, the
-        # parameters and the second k-tile's while the first one streams.
+        params = rates.parameters(config) if f["params"] else 0
+        # Hidden behind the last k-tile of the compute before, where there is no gap between them.
         shadow = 0
         if self.array_end >= self.now - SMALL:
-            shadow = max(self.last_pixels, config.columns)
-        if k_tiles == 1:
-            work += max(0, params + config.columns - shadow)
-        else:
-            work += max(0, config.columns - shadow) + max(0, params + config.columns - stream)
+            shadow = rates.k_tile(self.last_pixels, config)
+        work = k_tiles * rates.k_tile(pixels, config)
+        work += rates.waiting_for_weights(k_tiles, pixels, params, shadow, config)
         self.last_pixels = pixels
         latency = config.rows + config.columns + 12
         job = _Job(work, latency, taken=params + k_tiles * config.columns)

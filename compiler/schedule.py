@@ -12,9 +12,12 @@ import numpy as np
 from resarray.spec.config import Config
 from resarray.spec.isa import Engine
 
-from .allocate import InputRing, Kept
+from .allocate import InputRing, Place
+from .drains import Output
 from .program import Program, tensor_symbol, weights_symbol
-from .tiles import Chunk, Output, Region, Slab, Step, Tile
+from .slabs import Chunk, Slab
+from .tiles import Step, Tile
+from .transfers import Region
 
 # Computes between the one that frees a load's space and the load: the load waits in its queue and
 # must not hold back the fetch of the computes that run meanwhile.
@@ -64,25 +67,25 @@ class _Stores:
 class _Scratchpad:
     """The scratchpad's fields of instructions, and who read what last."""
 
-    def __init__(self, kept: dict[tuple[str, int], Kept]):
-        self._kept = kept
+    def __init__(self, places: dict[tuple[str, int], Place]):
+        self._places = places
         self._read_by: dict[tuple[str, int], dict[Engine, int]] = defaultdict(dict)
 
     def read(self, engine: Engine, region: Region, program: Program) -> dict[str, int]:
         """Fields of the LOAD or RESIDUAL of ``region`` that is ``program``'s next instruction."""
         key = region.tensor, region.image
-        if key not in self._kept:
+        if key not in self._places:
             return {}
         self._read_by[key][engine] = program.counts[engine] + 1
-        return {"kept": 1, "mirror": self._kept[key].start}
+        return {"kept": 1, "mirror": self._places[key].start}
 
     def written(self, region: Region) -> dict[str, int]:
         """Fields of a STORE of ``region``: it waits for the last reads of what it overwrites."""
-        place = self._kept.get((region.tensor, region.image))
+        place = self._places.get((region.tensor, region.image))
         if place is None:
             return {}
         waits = {Engine.LOAD: 0, Engine.RESIDUAL: 0}
-        for key, other in self._kept.items():
+        for key, other in self._places.items():
             if other.last_layer < place.first_layer and other.overlaps(place):
                 for engine, number in self._read_by[key].items():
                     waits[engine] = max(waits[engine], number)
@@ -95,11 +98,11 @@ class _Scratchpad:
 
 
 def schedule(
-    tiles: list[Tile], config: Config, kept: dict[tuple[str, int], Kept] | None = None
+    tiles: list[Tile], config: Config, places: dict[tuple[str, int], Place] | None = None
 ) -> Program:
-    """The program of all layers' tiles; ``kept``: places in the scratchpad by tensor and image."""
+    """The program of all layers' tiles; ``places``: in the scratchpad, by tensor and image."""
     program = Program()
-    scratchpad = _Scratchpad(kept or {})
+    scratchpad = _Scratchpad(places or {})
     loads, steps = _collect(tiles)
     stores = _number_stores(tiles)
     bases = _place(loads, config)

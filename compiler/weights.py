@@ -1,7 +1,8 @@
 """Weights of a layer in the order in which the array takes them, and the folded bias.
 
-Per column tile: the first k-tile, ``columns`` parameter records, the other k-tiles. A k-tile is
-``columns`` words; word c holds the ``rows`` weights of column c. Unused rows and columns are zero.
+Per output-channel tile: the first k-tile, ``columns`` parameter records, the other k-tiles. A
+k-tile is ``columns`` words; word c holds the ``rows`` weights of column c. Unused rows and columns
+are zero, and so are the weights between a tile's channels and inputs of other groups.
 """
 
 from dataclasses import dataclass
@@ -12,79 +13,102 @@ from resarray.spec.config import Config
 from resarray.spec.layout import ceil_div
 from resarray.spec.numerics import ACC_BITS, require_bits
 
-from .lowering import Layer
+from .channels import ChannelTile, channel_runs
+from .ir import Layer, Range
 
 PARAM_BYTES = 8
 
 
 @dataclass(frozen=True)
 class WeightStream:
-    """``data``: bytes of all column tiles; ``tile_words``: words of each column tile, of which
-    ``param_words`` are parameter records."""
+    """``data``: bytes of all output-channel tiles; ``tiles``: words [start, stop) of each;
+    ``param_words``: how many of them are parameter records; ``records``: each tile's, as bytes."""
 
     data: bytes
-    tile_words: int
+    tiles: list[Range]
     param_words: int
+    records: list[bytes]
 
 
 def pack_weights(layer: Layer, config: Config) -> WeightStream:
-    """The weight stream of ``layer``."""
-    vectors = _identity_vectors(config) if layer.identity else _conv_vectors(layer, config)
-    n_tiles, _, columns, rows = vectors.shape
+    """The weight stream of ``layer``; equal tiles, each a run of its own, share their words."""
+    parts: list[bytes] = []
+    tiles, records, words = [], [], 0
+    placed: dict[bytes, Range] = {}
+    for run in channel_runs(layer, config):
+        for tile in run:
+            channels = slice(tile.outputs[0] * config.rows, tile.outputs[1] * config.rows)
+            vectors = _vectors(layer, channels, tile, config)
+            record = _records(layer, vectors, channels, config)
+            data = vectors.tobytes()
+            head = config.columns * config.rows  # bytes of a k-tile
+            part = b"".join((data[:head], record, data[head:]))
+            place = placed.get(part) if len(run) == 1 else None
+            if place is None:
+                place = words, words + len(part) // config.rows
+                placed[part] = place
+                parts.append(part)
+                words = place[1]
+            tiles.append(place)
+            records.append(record)
+    return WeightStream(b"".join(parts), tiles, config.columns * config.param_words, records)
+
+
+def _records(layer: Layer, vectors: np.ndarray, channels: slice, config: Config) -> bytes:
+    """Parameter records of a tile's columns, all 0 in unused ones."""
+    step = layer.requantise
     bias, mult, shift = (
-        _per_column(layer, values, n_tiles, config)
-        for values in (layer.bias, layer.mult, layer.shift)
+        _padded(values[channels], config.columns) for values in (step.bias, step.mult, step.shift)
     )
     wide = vectors.astype(np.int32)
-    bias = bias - layer.zp_in * wide.sum(axis=(1, 3), dtype=np.int64)
+    bias = bias - layer.pad_value * wide.sum(axis=(0, 2), dtype=np.int64)
     if config.element == "pair":
         # The element adds w0 * w1 of each pair of channels; the bias takes it off again.
-        bias = bias - (wide[..., 0::2] * wide[..., 1::2]).sum(axis=(1, 3), dtype=np.int64)
+        bias = bias - (wide[..., 0::2] * wide[..., 1::2]).sum(axis=(0, 2), dtype=np.int64)
     # In range, since accumulator plus bias is for every input (`checks`): bias - zp * sum(w) is its
     # value for raw zeros, inputs of +-127 move it by 127 * sum |w|, and sum |w0 * w1| is at most
     # half of that.
     require_bits(bias, ACC_BITS, f"folded bias of layer '{layer.name}'")
     record = (bias & 0xFFFFFFFF) | mult << 32 | shift << 49
-    params = np.zeros((n_tiles, columns, config.param_words * rows), np.uint8)
-    params[..., :PARAM_BYTES] = record.astype("<i8")[..., None].view(np.uint8)
-    tiles = vectors.reshape(n_tiles, -1).view(np.uint8)
-    head = columns * rows  # bytes of a k-tile
-    stream = np.concatenate([tiles[:, :head], params.reshape(n_tiles, -1), tiles[:, head:]], axis=1)
-    return WeightStream(stream.tobytes(), stream.shape[1] // rows, columns * config.param_words)
+    params = np.zeros((config.columns, config.param_words * config.rows), np.uint8)
+    params[:, :PARAM_BYTES] = record.astype("<i8")[:, None].view(np.uint8)
+    return params.tobytes()
 
 
-def _per_column(layer: Layer, values: np.ndarray, n_tiles: int, config: Config) -> np.ndarray:
-    """[n_tiles][columns] of per-channel values, 0 in unused columns."""
-    if layer.identity:
-        padded = np.zeros((1, config.columns), np.int64)
-        padded[0, : config.rows] = values[0]
-        return padded
-    padded = np.zeros(n_tiles * config.columns, np.int64)
-    padded[: len(values)] = values
-    return padded.reshape(n_tiles, config.columns)
+def _padded(values: np.ndarray, length: int) -> np.ndarray:
+    return np.pad(values.astype(np.int64), (0, length - len(values)))
 
 
-def _identity_vectors(config: Config) -> np.ndarray:
-    vectors = np.zeros((1, 1, config.columns, config.rows), np.int8)
-    vectors[0, 0, : config.rows] = np.eye(config.rows, dtype=np.int8)
-    return vectors
-
-
-def _conv_vectors(layer: Layer, config: Config) -> np.ndarray:
-    """int8 [column tile][k-tile][columns][rows]."""
-    cout, cin, kh, kw = layer.weight.shape
+def _vectors(layer: Layer, channels: slice, tile: ChannelTile, config: Config) -> np.ndarray:
+    """int8 [k-tile][columns][rows] of an output-channel tile."""
     rows, columns = config.rows, config.columns
-    n_tiles = ceil_div(cout, columns)
+    kh, kw = layer.kernel
+    weight = _dense(layer, channels, tile, rows)
+    count = len(weight)
     if layer.packed:
+        cin = weight.shape[1]
         length = ceil_div(kw * cin, rows) * rows
-        padded = np.zeros((n_tiles * columns, kh, length), np.int8)
-        by_row = layer.weight.transpose(0, 2, 3, 1).reshape(cout, kh, kw * cin)
-        padded[:cout, :, : kw * cin] = by_row
-        split = padded.reshape(n_tiles, columns, kh * length // rows, rows)
-        return np.ascontiguousarray(split.transpose(0, 2, 1, 3))
-    blocks = ceil_div(cin, rows)
-    padded = np.zeros((n_tiles * columns, blocks * rows, kh, kw), np.int8)
-    padded[:cout, :cin] = layer.weight
-    split = padded.reshape(n_tiles, columns, blocks, rows, kh, kw)
-    ordered = split.transpose(0, 2, 4, 5, 1, 3)
-    return np.ascontiguousarray(ordered).reshape(n_tiles, -1, columns, rows)
+        padded = np.zeros((columns, kh, length), np.int8)
+        padded[:count, :, : kw * cin] = weight.transpose(0, 2, 3, 1).reshape(count, kh, kw * cin)
+        split = padded.reshape(columns, kh * length // rows, rows)
+        return np.ascontiguousarray(split.transpose(1, 0, 2))
+    padded = np.zeros((columns, tile.n_inputs * rows, kh, kw), np.int8)
+    padded[:count, : weight.shape[1]] = weight
+    split = padded.reshape(columns, tile.n_inputs, rows, kh, kw)
+    return np.ascontiguousarray(split.transpose(1, 3, 4, 0, 2)).reshape(-1, columns, rows)
+
+
+def _dense(layer: Layer, channels: slice, tile: ChannelTile, rows: int) -> np.ndarray:
+    """int8 [channels][inputs of the tile][kh][kw]: zero between groups."""
+    weight = layer.weight[channels]
+    if layer.groups == 1:
+        return weight
+    first = tile.inputs[0] * rows
+    inputs = min(tile.inputs[1] * rows, layer.source.shape[0]) - first
+    dense = np.zeros((len(weight), inputs, *layer.kernel), np.int8)
+    in_group = weight.shape[1]
+    out_group = layer.shape[0] // layer.groups
+    for number, values in enumerate(weight, channels.start):
+        start = number // out_group * in_group - first
+        dense[number - channels.start, start : start + in_group] = values
+    return dense

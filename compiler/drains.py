@@ -1,0 +1,131 @@
+"""What becomes of an accumulator tile: its DRAINs, with what they take (RESIDUAL) and give
+(STORE)."""
+
+from dataclasses import dataclass
+
+from resarray.spec.isa import Pool
+
+from .ir import AveragePool, Layer, MaxPool, Part, Range
+from .transfers import Transfer, transfer
+
+
+@dataclass(frozen=True)
+class Output:
+    """Draining of one image's pixels: DRAIN fields, and what it takes and gives."""
+
+    drain: dict[str, int]
+    store: Transfer | None
+    residual: Transfer | None
+
+
+def build_outputs(
+    layer: Layer,
+    images: Part,
+    rows: Part,
+    cols: Part,
+    blocks: Range,
+    line_block: int,
+) -> list[Output]:
+    """Outputs of images, rows and columns (first, count) and of channel blocks of the layer, of
+    which the first is number ``line_block`` in the line buffer."""
+    drain = _drain(layer, rows, cols, blocks[1] - blocks[0], line_block)
+    outputs = []
+    for number in range(images[1]):
+        image = images[0] + number
+        outputs.append(
+            Output(
+                drain | {"px_base": number * rows[1] * cols[1]},
+                _store(layer, image, rows, cols, blocks),
+                _residual(layer, image, rows, cols, blocks),
+            )
+        )
+    return outputs
+
+
+def _drain(layer: Layer, rows: Part, cols: Part, n_blocks: int, line_block: int) -> dict[str, int]:
+    """DRAIN fields of the first image, but for the bank and the waits."""
+    step = layer.requantise
+    fields = {
+        "px_count": rows[1] * cols[1],
+        "n_blocks": n_blocks,
+        "zp_out": step.zero_point,
+        "lo": step.lo,
+        "hi": step.hi,
+        "width": cols[1],
+    }
+    if layer.residual is not None:
+        fields |= {
+            "res_en": 1,
+            "res_zp": layer.residual.zero_point,
+            "res_mult": layer.residual.mult,
+            "res_shift": layer.residual.shift,
+        }
+    if isinstance(layer.pool, MaxPool):
+        fields |= _max_fields(layer.pool, layer.shape[1:], rows, cols, line_block)
+    elif isinstance(layer.pool, AveragePool):
+        fields |= _average_fields(layer.pool, layer.shape[1:], rows, cols)
+    return fields
+
+
+def _max_fields(
+    pool: MaxPool, size: Part, rows: Part, cols: Part, line_block: int
+) -> dict[str, int]:
+    height, width = size
+    left = pool.padding if cols[0] == 0 else 0
+    _, pooled = pool.columns_of(cols, width)
+    last_row = rows[0] + rows[1] == height
+    last_col = cols[0] + cols[1] == width
+
+    def unfinished(size: int, padding: int, windows: int) -> bool:
+        return (size + padding - pool.kernel) // 2 + 1 < windows
+
+    return {
+        "pool": Pool.MAX,
+        "pool_k": pool.kernel,
+        "pool_pad": left,
+        "pool_first": rows[0] == 0,
+        "pool_odd": (rows[0] + pool.padding) & 1,
+        "pool_flush_x": last_col and unfinished(cols[1], left, pooled),
+        "pool_flush_y": last_row and unfinished(height, pool.padding, pool.height),
+        "pool_width": pooled,
+        "line": line_block * pooled,
+    }
+
+
+def _average_fields(pool: AveragePool, size: Part, rows: Part, cols: Part) -> dict[str, int]:
+    return {
+        "pool": Pool.AVERAGE,
+        "avg_first": rows[0] == 0 and cols[0] == 0,
+        "avg_last": _is_last(size, rows, cols),
+        "avg_bias": pool.bias,
+        "avg_mult": pool.mult,
+        "avg_shift": pool.shift,
+        "avg_zp": pool.zero_point,
+    }
+
+
+def _is_last(size: Part, rows: Part, cols: Part) -> bool:
+    """Whether the tile of ``rows`` and ``cols`` ends where the map does."""
+    return rows[0] + rows[1] == size[0] and cols[0] + cols[1] == size[1]
+
+
+def _store(layer: Layer, image: int, rows: Part, cols: Part, blocks: Range) -> Transfer | None:
+    """STORE of what the drain gives, or None when it gives nothing."""
+    pool, (_, height, width) = layer.pool, layer.shape
+    if isinstance(pool, MaxPool):
+        first = pool.rows_done(rows[0], height)
+        rows = first, pool.rows_done(rows[0] + rows[1], height) - first
+        cols = pool.columns_of(cols, width)
+    elif isinstance(pool, AveragePool):
+        rows, cols = (0, int(_is_last((height, width), rows, cols))), (0, 1)
+    if rows[1] == 0:
+        return None
+    view = layer.output
+    return transfer(view.tensor, image, view.shape[1:], view.blocks(blocks), rows, cols)
+
+
+def _residual(layer: Layer, image: int, rows: Part, cols: Part, blocks: Range) -> Transfer | None:
+    if layer.residual is None:
+        return None
+    view = layer.residual.view
+    return transfer(view.tensor, image, view.shape[1:], view.blocks(blocks), rows, cols)

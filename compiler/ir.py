@@ -1,0 +1,158 @@
+"""The records that the compiler's passes hand on: layers, their operands, and what drains do.
+
+A *layer* is one pass over the array: a convolution of its source, requantised, with a residual
+added and a pool behind it where it has them. Everything that the accelerator runs is one.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from resarray.spec.config import Config
+from resarray.spec.layout import ceil_div
+from resarray.spec.numerics import IDENTITY_MULT, INT8_MAX, INT8_MIN
+
+Shape = tuple[int, int, int]  # [C, H, W] of one image
+Range = tuple[int, int]  # [start, stop)
+Part = tuple[int, int]  # (first, count)
+
+
+@dataclass(frozen=True)
+class View:
+    """Channels of a stored tensor: ``shape[0]`` of them from channel block ``first`` on, with all
+    rows and columns. A layer's operands and result are views: what several layers write side by
+    side is one tensor (concatenation), what a layer reads may be a part of one (a split)."""
+
+    tensor: str
+    shape: Shape
+    first: int = 0
+
+    def blocks(self, blocks: Range) -> Range:
+        """The tensor's channel blocks that are ``blocks`` of the view."""
+        return self.first + blocks[0], self.first + blocks[1]
+
+
+@dataclass(frozen=True)
+class Requantise:
+    """Accumulators to int8, as `numerics.requantise`: ``bias``, ``mult`` and ``shift`` are int64
+    [Cout]; ``bias`` is still without the input's zero point. ``zero_point``: the result's."""
+
+    bias: np.ndarray
+    mult: np.ndarray
+    shift: np.ndarray
+    zero_point: int
+    lo: int = -128
+    hi: int = 127
+
+
+@dataclass(frozen=True)
+class Residual:
+    """What a drain adds: `numerics.residual_term` of a tensor of the accumulators' shape."""
+
+    view: View
+    zero_point: int
+    mult: int
+    shift: int
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    """Max-pool stage of a drain: windows of ``kernel`` x ``kernel``, stride 2; ``height`` x
+    ``width`` are the pooled map's."""
+
+    kernel: int
+    padding: int
+    height: int
+    width: int
+
+    def rows_done(self, rows: int, map_rows: int) -> int:
+        """Pooled rows finished once the first ``rows`` of ``map_rows`` rows are in."""
+        if rows >= map_rows:
+            return self.height
+        return max(0, min(self.height, (rows + self.padding - self.kernel) // 2 + 1))
+
+    def columns_of(self, cols: Part, width: int) -> Part:
+        """Pooled columns that the columns ``cols`` of a map of ``width`` columns give."""
+        if cols[1] == width:
+            return 0, self.width
+        first = ceil_div(cols[0] + (self.padding if cols[0] else 0), 2)
+        left = self.padding if cols[0] == 0 else 0
+        count = (cols[1] + left - self.kernel) // 2 + 1
+        if cols[0] + cols[1] == width:
+            count = self.width - first
+        return first, count
+
+
+@dataclass(frozen=True)
+class AveragePool:
+    """Average stage of a drain: of the whole map, one word for each channel block."""
+
+    bias: int
+    mult: int
+    shift: int
+    zero_point: int
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One pass over the array.
+
+    ``weight``: int8 [Cout][Cin / groups][kh][kw]; output channel c sums over the inputs of its
+    group, c // (Cout / groups). ``shape``: the accumulators' [C, H, W], before pooling.
+    ``padding``: (top, bottom, left, right) pixels of ``pad_value``, the source's zero point.
+    ``packed``: the source is the network's input in `layout.Packed`; ``reads_input``: it is the
+    network's input. ``macs``: useful multiply-accumulates of one image.
+    """
+
+    name: str
+    op: str
+    source: View
+    output: View
+    shape: Shape
+    weight: np.ndarray
+    requantise: Requantise
+    groups: int = 1
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    pad_value: int = 0
+    residual: Residual | None = None
+    pool: MaxPool | AveragePool | None = None
+    macs: int = 0
+    packed: bool = False
+    reads_input: bool = False
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        return self.weight.shape[2], self.weight.shape[3]
+
+    @property
+    def depthwise(self) -> bool:
+        """Whether each output channel is made of the input channel of its number alone."""
+        return self.groups == self.source.shape[0] == self.shape[0]
+
+    @property
+    def copies(self) -> bool:
+        """Whether the drain gets the source as it is, before any pool."""
+        step = self.requantise
+        return (
+            self.depthwise
+            and self.kernel == self.stride == (1, 1)
+            and not any(self.padding)
+            and self.residual is None
+            and bool((self.weight == 1).all())
+            and bool((step.mult == IDENTITY_MULT).all())
+            and not (step.bias.any() or step.shift.any())
+            and (step.zero_point, step.lo, step.hi) == (self.pad_value, INT8_MIN, INT8_MAX)
+        )
+
+    @property
+    def reads(self) -> tuple[View, ...]:
+        """Source, and residual where there is one."""
+        return (self.source,) if self.residual is None else (self.source, self.residual.view)
+
+    def k_tiles(self, blocks: int, config: Config) -> int:
+        """k-tiles over ``blocks`` channel blocks of the source."""
+        kh, kw = self.kernel
+        if self.packed:
+            return kh * ceil_div(kw * self.source.shape[0], config.rows)
+        return blocks * kh * kw
