@@ -105,7 +105,7 @@ def place_maps(
 class Memory:
     """Hands out aligned regions one after another."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.end = 0
         self.addresses: dict[str, int] = {}
 

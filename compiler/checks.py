@@ -184,9 +184,9 @@ def _check_max_pool(graph: QGraph, op: QMaxPool) -> None:
             "use another pool in the model",
         )
     source, output = graph.tensors[op.input], graph.tensors[op.output]
-    channels, *size = source.shape
-    pooled = [(n + 2 * op.padding - op.kernel) // 2 + 1 for n in size]
-    _check_shape(graph, op, (channels, *pooled))
+    channels, height, width = source.shape
+    grow = 2 * op.padding - op.kernel
+    _check_shape(graph, op, (channels, (height + grow) // 2 + 1, (width + grow) // 2 + 1))
     if source.zero_point != output.zero_point:
         raise _refuse(op, "its output's zero point must be its input's")
 

@@ -209,7 +209,9 @@ class _Simulation:
         load, weights, residual, compute, drain, store = self.jobs
         use_weights = compute.take_rate if compute else 0.0
         use_residual = drain.take_rate if drain else 0.0
-        demands, kept = [], []
+        # (words per cycle, reader) of memory's readers, and of the scratchpad's.
+        demands: list[tuple[float, int]] = []
+        kept: list[tuple[float, int]] = []
         loading = bool(load and not load.kept)
         held = loading and self.code.level > self.ample_code - SMALL
         if self.code_left > SMALL and not self.code.full and not held:
@@ -227,7 +229,9 @@ class _Simulation:
             if engine == FETCH:
                 self.code.change = share
             else:
-                self.jobs[engine].rate = share / self.jobs[engine].give_rate
+                reading = self.jobs[engine]
+                assert reading is not None  # it demanded
+                reading.rate = share / reading.give_rate
         read_weights = weights.rate if weights else 0.0
         read_residual = residual.rate if residual else 0.0
         if compute:

@@ -53,7 +53,7 @@ def _waits(engine: Engine, f: dict[str, int]) -> str:
     return " ".join(
         f"{awaited.name.lower()}>={f[wait]}"
         for wait, awaited in zip(("wait_a", "wait_b"), WAITS[engine], strict=True)
-        if f[wait]
+        if awaited is not None and f[wait]
     )
 
 

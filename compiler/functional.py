@@ -212,13 +212,12 @@ class Machine:
         acc = self.acc[bank, first:stop, :channels]
         bias, mult, shift = self.params[bank, :, :channels]
         total = acc + bias
-        residual = 0
+        residual = np.zeros(1, np.int64)
         if f["res_en"]:
             words = self.residual.take(f["n_blocks"] * f["px_count"]).astype(np.int64)
             words = words.reshape(f["n_blocks"], -1, rows).transpose(1, 0, 2).reshape(-1, channels)
-            residual = ((words - f["res_zp"]) * f["res_mult"] << RESIDUAL_HEADROOM) >> f[
-                "res_shift"
-            ]
+            residual = (words - f["res_zp"]) * f["res_mult"] << RESIDUAL_HEADROOM
+            residual >>= f["res_shift"]
         out = requantise(total, mult, shift, f["zp_out"], f["lo"], f["hi"], residual)
         require_bits(out, ACTIVATION_BITS, "output")
         blocks = out.reshape(-1, f["n_blocks"], rows).transpose(1, 0, 2)  # [block][pixel][rows]

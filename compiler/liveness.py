@@ -72,8 +72,8 @@ class _Run:
         weights = _Fifo(config.weight_words - unused)
         residual = _Fifo(config.residual_words - unused)
         output = _Fifo(config.output_words - 2)
-        self.inputs: list[_Fifo | None] = [None, None, None, weights, residual, output]
-        self.outputs: list[_Fifo | None] = [None, weights, residual, None, output, None]
+        self.inputs = {COMPUTE: weights, DRAIN: residual, STORE: output}
+        self.outputs = {WEIGHTS: weights, RESIDUAL: residual, DRAIN: output}
 
     def run(self) -> None:
         # Until no engine and no fetch can take a step. Each pass but the last makes progress, and
@@ -92,7 +92,8 @@ class _Run:
                 f"no engine can go on after {self.fetched} of {len(self.program)} instructions: "
                 f"{states}"
             )
-        for name, fifo in zip(("weight", "residual", "output"), self.inputs[COMPUTE:], strict=True):
+        for name, engine in (("weight", COMPUTE), ("residual", DRAIN), ("output", STORE)):
+            fifo = self.inputs[engine]
             if fifo.words:
                 raise Deadlock(f"{fifo.words} words are left in the {name} FIFO")
 

@@ -203,7 +203,7 @@ def _fit(picture: Pillow.Image, size: Size, channels: int, what: str) -> np.ndar
 
 
 def _digits(train: bool) -> Source:
-    # The file that `sklearn.datasets.load_digits` reads: to import scikit-learn for it takes seconds.
+    # The file that `sklearn.datasets.load_digits` reads: importing scikit-learn takes seconds.
     package = importlib.util.find_spec("sklearn")
     assert package is not None and package.submodule_search_locations
     file = Path(package.submodule_search_locations[0], "datasets", "data", "digits.csv.gz")
