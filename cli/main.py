@@ -433,7 +433,7 @@ def compile_(
             timing=timing,
             memory_bytes=memory_bytes,
         )
-        if prepared.mean is not None:
+        if prepared.mean is not None and prepared.std is not None:
             program.manifest["pixels"] = {
                 "mean": list(prepared.mean),
                 "std": list(prepared.std),
