@@ -15,11 +15,11 @@ from resarray.fpga.host.accelerator import SIMULATION, Accelerator
 from resarray.fpga.process import LoaderMeter, run_tool
 from resarray.fpga.projection import describe as describe_projection
 from resarray.golden.data import open_files
-from resarray.spec.config import preset as find_preset
 from resarray.spec.errors import ResarrayError
 from resarray.spec.image import Image, load
 from resarray.spec.layout import from_dict
 from resarray.spec.pixels import quantise_pixels
+from resarray.spec.presets import preset as find_preset
 
 from .output import write_json
 from .progress import Reporter

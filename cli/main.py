@@ -404,9 +404,9 @@ def compile_(
 ) -> None:
     """Quantise and compile a network to an image file."""
     from resarray.compiler.timing import MemoryTiming
-    from resarray.spec.config import preset as find_preset
     from resarray.spec.files import write_together
     from resarray.spec.image import encode
+    from resarray.spec.presets import preset as find_preset
 
     from . import simulate
     from .options import NetworkOptions

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from resarray.spec.config import preset as find_preset
+from resarray.spec.presets import preset as find_preset
 
 from .output import write_json
 from .progress import Reporter
