@@ -13,7 +13,7 @@ import torch
 from resarray.golden.data import load_images
 from resarray.golden.graph import QConv, QGraph, QMaxPool, QTensor
 from resarray.golden.importer import import_model
-from resarray.golden.models import find_model
+from resarray.golden.models import ZOO
 from resarray.golden.quantise import normalise, quantise, quantise_input
 from resarray.spec.numerics import quantise_factor
 
@@ -93,7 +93,7 @@ def network(case: Case) -> tuple[QGraph, np.ndarray]:
 def _quantised(name: str, size: int, classes: int, count: int) -> tuple[QGraph, np.ndarray]:
     """The graph of a model, the same for all cases of it, and the ``count`` images that calibrated
     it."""
-    spec = find_model(name)
+    spec = ZOO[name]
     torch.manual_seed(SEED)
     model = spec.build(classes).eval()
     pixels = load_images("digits", size, spec.channels, count=count).pixels

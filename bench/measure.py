@@ -10,8 +10,8 @@ from resarray.golden.graph import QGraph
 from resarray.sim.compare import compare
 from resarray.sim.result import layer_row
 from resarray.sim.run import MemoryModel, RunResult, run
-from resarray.spec.config import preset
 from resarray.spec.image import Image
+from resarray.spec.presets import preset
 from resarray.spec.progress import Progress
 
 from . import cases

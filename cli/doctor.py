@@ -78,18 +78,18 @@ def doctor(json_path: Path | None, console: Console, clear_cache: bool = False) 
 
     clear_cache: first remove everything built that is not in use
     """
-    kept = {"folder": str(build_folder()), "limit_bytes": build_limit()}
+    folder, limit = str(build_folder()), build_limit()
     if clear_cache:
         cache.clear()
-    kept["bytes"] = cache.size()
+    size = cache.size()
     found = list(findings())
     missing = [entry for entry in found if entry.essential and entry.version is None]
     tools = [asdict(entry) for entry in found]
+    kept = {"folder": folder, "limit_bytes": limit, "bytes": size}
     write_json(json_path, {"ready": not missing, "cache": kept, "tools": tools})
     (_print_table if console.is_terminal else _print_lines)(found, console)
     place = (
-        f"cache of builds: {kept['folder']}, {kept['bytes'] / 2**20:,.0f} MiB of at most "
-        f"{kept['limit_bytes'] / 2**20:,.0f} MiB"
+        f"cache of builds: {folder}, {size / 2**20:,.0f} MiB of at most {limit / 2**20:,.0f} MiB"
     )
     console.print(Text(_broken(place, console)), soft_wrap=True)
     try:
@@ -185,15 +185,16 @@ def _simulation_tools() -> Iterator[Finding]:
 def _fpga_tools() -> Iterator[Finding]:
     from resarray.fpga import tools
 
+    def tool(find: Callable[[], tools.Tool]) -> Callable[[], tuple[str, str]]:
+        return lambda: ((found := find()).version, found.command[0])
+
     for name, find, needed_by in (
-        ("Yosys", tools.find_yosys, "bitstream, synth"),
-        ("nextpnr-ecp5", tools.find_nextpnr, "bitstream, synth"),
-        ("ecppack", lambda: tools.find_ecppack(tools.find_nextpnr()), "bitstream"),
-        ("openFPGALoader", tools.find_loader, "program"),
+        ("Yosys", tool(tools.find_yosys), "bitstream, synth"),
+        ("nextpnr-ecp5", tool(tools.find_nextpnr), "bitstream, synth"),
+        ("ecppack", tool(lambda: tools.find_ecppack(tools.find_nextpnr())), "bitstream"),
+        ("openFPGALoader", tool(tools.find_loader), "program"),
     ):
-        yield _found(
-            name, lambda find=find: ((tool := find()).version, tool.command[0]), needed_by, False
-        )
+        yield _found(name, find, needed_by, False)
 
 
 def _found(

@@ -1,7 +1,9 @@
 """Behind ``resarray bitstream``, ``program`` and ``run``."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import typer
@@ -13,11 +15,11 @@ from resarray.fpga.host.accelerator import SIMULATION, Accelerator
 from resarray.fpga.process import LoaderMeter, run_tool
 from resarray.fpga.projection import describe as describe_projection
 from resarray.golden.data import open_files
-from resarray.spec.config import preset as find_preset
 from resarray.spec.errors import ResarrayError
 from resarray.spec.image import Image, load
 from resarray.spec.layout import from_dict
 from resarray.spec.pixels import quantise_pixels
+from resarray.spec.presets import preset as find_preset
 
 from .output import write_json
 from .progress import Reporter
@@ -48,7 +50,8 @@ def bitstream(
             raise ResarrayError(
                 f"--{option}-mhz {mhz:g} is not possible: choose {least:g} to {most:g}{why}"
             )
-        chosen = dataclasses.replace(chosen, **{field: 1e6 * mhz})
+        clock: dict[str, Any] = {field: 1e6 * mhz}
+        chosen = dataclasses.replace(chosen, **clock)
     config = find_preset(preset or chosen.preset)
     summary = build_bitstream(chosen, config, progress.fraction)
     progress.close()
@@ -136,14 +139,19 @@ def classify(
     if description is None and port != SIMULATION:
         description = results_dir(chosen) / "soc.json"
 
-    update, shown = None, ""
+    update: Callable[[float], None] | None = None
+    shown = ""
 
     def report(what: str, done: int, total: int) -> None:
         nonlocal update, shown
         if what != shown:
             shown = what
-            update = progress.measured(what, total, "bytes") if total else progress.note(what)
-        if total:
+            if total:
+                update = progress.measured(what, total, "bytes")
+            else:
+                update = None
+                progress.note(what)
+        if update is not None:
             update(done)
 
     if spare:

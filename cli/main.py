@@ -404,9 +404,9 @@ def compile_(
 ) -> None:
     """Quantise and compile a network to an image file."""
     from resarray.compiler.timing import MemoryTiming
-    from resarray.spec.config import preset as find_preset
     from resarray.spec.files import write_together
     from resarray.spec.image import encode
+    from resarray.spec.presets import preset as find_preset
 
     from . import simulate
     from .options import NetworkOptions
@@ -433,7 +433,7 @@ def compile_(
             timing=timing,
             memory_bytes=memory_bytes,
         )
-        if prepared.mean is not None:
+        if prepared.mean is not None and prepared.std is not None:
             program.manifest["pixels"] = {
                 "mean": list(prepared.mean),
                 "std": list(prepared.std),

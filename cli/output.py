@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperCommand
@@ -100,7 +100,7 @@ class Command(TyperCommand):
     """A command that writes over none of its inputs, and begins only where it will be able to write
     its outputs."""
 
-    def invoke(self, context: typer.Context) -> object:
+    def invoke(self, context: Any) -> Any:  # the base of `typer.Context` has no public name
         outputs: list[_Output] = context.meta.get(_OUTPUTS, [])
         writing = {output.option for output in outputs}
         inputs = [

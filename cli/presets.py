@@ -70,7 +70,9 @@ def sizes(config: Config) -> dict:
 
 def describe_fields() -> list[dict]:
     """name, default, range and meaning of each field, as `Config` documents them."""
-    text = inspect.getdoc(Config).partition("----------\n")[2].partition("\n\n")[0]
+    documented = inspect.getdoc(Config)
+    assert documented is not None
+    text = documented.partition("----------\n")[2].partition("\n\n")[0]
     parts = re.split(r"^(\w+): +", text, flags=re.M)[1:]
     meanings = {
         name: " ".join(meaning.split())

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resarray.spec.config import Config
-from resarray.spec.config import preset as find_preset
 from resarray.spec.errors import ResarrayError
 from resarray.spec.files import write_atomic
 from resarray.spec.image import Image, load
+from resarray.spec.presets import preset as find_preset
 
 from .options import NetworkOptions
 from .output import wide_console

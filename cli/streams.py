@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+from typing import Any
 
 
 def prepare() -> None:
@@ -39,7 +40,7 @@ def drop_output() -> None:
 class _Patient(io.FileIO):
     """A file that nobody need read."""
 
-    def write(self, data) -> int | None:
+    def write(self, data: Any, /) -> int:
         try:
             return super().write(data)
         except BrokenPipeError:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from resarray.spec.config import preset as find_preset
+from resarray.spec.presets import preset as find_preset
 
 from .output import write_json
 from .progress import Reporter
@@ -38,7 +38,7 @@ def table(found) -> str:
     """Resources by unit, use of the device, frequency of each seed, critical path."""
     from resarray.fpga.core import KINDS
 
-    rows = [("unit", *KINDS)]
+    rows: list[tuple[str, ...]] = [("unit", *KINDS)]
     rows += [
         (unit, *(f"{cells[kind]:,}" for kind in KINDS))
         for unit, cells in found.units.items()

@@ -1,6 +1,6 @@
 """Boards that a bitstream can be made for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from resarray.spec.errors import ResarrayError
 
@@ -38,40 +38,38 @@ class Board:
     core_clk: float
     preset: str
     loader: str
-    baud: int = 1_000_000
+    baud: float = 1_000_000
 
 
 # An SDR chip answers 0.75 of a memory cycle before the FPGA samples (its clock is a quarter late).
 # About 10 ns go into pads and access time, so 60 MHz (12.5 ns) has room and 75 MHz has none.
-_ULX3S = {
-    "platform": "radiona_ulx3s",
-    "family": "ulx3s",
-    "sdram": "MT48LC16M16",
-    "sdram_bytes": 2,
-    "sys_clk": 60e6,
-    "max_sys_clk": 66e6,
-    "core_clk": 60e6,
-    "loader": "ulx3s",
-}
+_ULX3S_85F = Board(
+    name="ulx3s-85f",
+    platform="radiona_ulx3s",
+    device="LFE5U-85F",
+    family="ulx3s",
+    fpga="LFE5U-85F",
+    nextpnr=("--85k", "--package", "CABGA381", "--speed", "6"),
+    sdram="MT48LC16M16",
+    sdram_bytes=2,
+    sys_clk=60e6,
+    max_sys_clk=66e6,
+    core_clk=60e6,
+    preset="default",
+    loader="ulx3s",
+)
 
 BOARDS = {
     board.name: board
     for board in (
-        Board(
-            name="ulx3s-85f",
-            device="LFE5U-85F",
-            fpga="LFE5U-85F",
-            nextpnr=("--85k", "--package", "CABGA381", "--speed", "6"),
-            preset="default",
-            **_ULX3S,
-        ),
-        Board(
+        _ULX3S_85F,
+        replace(
+            _ULX3S_85F,
             name="ulx3s-25f",
             device="LFE5U-25F",
             fpga="LFE5U-25F",
             nextpnr=("--25k", "--package", "CABGA381", "--speed", "6"),
             preset="25f",
-            **_ULX3S,
         ),
         Board(
             name="ecpix5-85f",

@@ -64,8 +64,8 @@ def place(cells: dict[str, dict], device: Device) -> dict[str, str]:
             columns.setdefault(match[1], []).append(site)
     rams = _of_type(cells, "DP16KD")
     for name in _sorted(rams, ACCUMULATORS):
-        column = columns.get(_match(ACCUMULATORS, name)[1])
-        if column:
+        match = _match(ACCUMULATORS, name)
+        if match and (column := columns.get(match[1])):
             nearest(name, fmean(x for x, _, _ in column), fmean(y for _, y, _ in column))
     for patterns, end in ((FRONT, chain[:1]), (BACK, chain[-1:])):
         for pattern, anchor in itertools.product(patterns, end):
@@ -95,11 +95,12 @@ def _match(pattern: re.Pattern, name: str) -> re.Match | None:
 
 def _sorted(names: list[str], pattern: re.Pattern) -> list[str]:
     """The names with ``pattern``, by its numbers; one without the first number comes first."""
-
-    def key(name: str) -> tuple:
-        return [int(group or -1) for group in _match(pattern, name).groups()], name
-
-    return sorted((name for name in names if _match(pattern, name)), key=key)
+    numbers = {
+        name: [int(group or -1) for group in match.groups()]
+        for name in names
+        if (match := _match(pattern, name))
+    }
+    return sorted(numbers, key=lambda name: (numbers[name], name))
 
 
 def _groups(device: Device) -> list[int]:

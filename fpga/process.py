@@ -133,6 +133,7 @@ def run_tool(
             raise ResarrayError(
                 f"cannot run '{tool.command[0]}' ({error.strerror}): install it again"
             ) from error
+        assert process.stdout is not None  # a pipe, see above
         for line in process.stdout:
             file.write(line)
             if meter.read(line.rstrip()):

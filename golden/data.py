@@ -88,11 +88,11 @@ class Source:
 
         `ResarrayError` where images of that size and so many channels cannot be made of them.
         """
-        size = as_size(size)
-        self._require(size, channels)
+        sides = as_size(size)
+        self._require(sides, channels)
         if indices is None:
             indices = np.arange(self.count)
-        pixels = np.stack([self._fitted(int(i), size, channels) for i in indices])
+        pixels = np.stack([self._fitted(int(i), sides, channels) for i in indices])
         labels = None if self.labels is None else self.labels[indices]
         return Images(pixels, labels, self.classes)
 
@@ -100,14 +100,19 @@ class Source:
         """Height and width of all images (of pictures, of a sample); None where they differ."""
         if self.shape is not None:
             return self.shape[1:]
-        sample = [self.image(int(i)).size for i in spread(self.count, SAMPLE)]
-        return sample[0][::-1] if len(set(sample)) == 1 else None
+        sample = {self._picture_size(int(i)) for i in spread(self.count, SAMPLE)}
+        return sample.pop() if len(sample) == 1 else None
+
+    def _picture_size(self, index: int) -> Size:
+        picture = self.image(index)
+        assert isinstance(picture, Pillow.Image)  # an array's images have a shape
+        return picture.height, picture.width
 
     def _require(self, size: Size, channels: int) -> None:
         colours = (1, 3)
         own = colours if self.shape is None else self.shape[:1]
         if channels in own or (not self.ready and {channels, *own} <= {*colours}):
-            if self.ready and self.shape[1:] != size:
+            if self.ready and self.shape is not None and self.shape[1:] != size:
                 raise ResarrayError(
                     f"images '{self.name}' are tensors of {size_text(self.shape[1:])}, the network "
                     f"takes {size_text(size)}: floats are not resized; give that --input-size"
@@ -122,10 +127,10 @@ class Source:
 
     def _fitted(self, index: int, size: Size, channels: int) -> np.ndarray:
         image = self.image(index)
-        if self.ready:
-            return image
         if isinstance(image, Pillow.Image):
             return _fit(image, size, channels, f"picture {index} of '{self.name}'")
+        if self.ready:
+            return image
         what = f"image {index} of '{self.name}'"
         if image.shape[2] in (1, 3):
             picture = Pillow.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
@@ -203,7 +208,7 @@ def _fit(picture: Pillow.Image, size: Size, channels: int, what: str) -> np.ndar
 
 
 def _digits(train: bool) -> Source:
-    # The file that `sklearn.datasets.load_digits` reads: importing scikit-learn takes seconds.
+    # What `sklearn.datasets.load_digits` reads: to import scikit-learn for it takes seconds.
     package = importlib.util.find_spec("sklearn")
     assert package is not None and package.submodule_search_locations
     file = Path(package.submodule_search_locations[0], "datasets", "data", "digits.csv.gz")

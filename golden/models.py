@@ -130,32 +130,40 @@ class ModelSpec:
     name:         zoo name, or the class of a user's model
     build:        num_classes (None: the model's own) -> nn.Module
     input_size:   default height and width in pixels; None: not known
-    channels:     input channels; None: a user's model, see `user_model.input_channels`
+    channels:     input channels; None: not known, see `user_model.input_channels`
     mean, std:    of pixels scaled to [0, 1], one number per channel or one for all; None: not known
     min_size:     smallest input size
-    zoo:          False for a user's model
     """
 
     name: str
     build: Callable[[int | None], nn.Module]
     input_size: Size | None
-    channels: int | None = 3
-    mean: tuple[float, ...] | None = IMAGENET_MEAN
-    std: tuple[float, ...] | None = IMAGENET_STD
+    channels: int | None
+    mean: tuple[float, ...] | None
+    std: tuple[float, ...] | None
     min_size: int = 1
-    zoo: bool = True
 
 
-def _imagenet(name: str, blocks: tuple[int, int, int, int]) -> ModelSpec:
-    return ModelSpec(name, lambda n: ImageNetResNet(blocks, n or 1000), (224, 224), min_size=32)
+@dataclass(frozen=True)
+class ZooModel(ModelSpec):
+    """A model of the zoo, of whose input everything is known."""
+
+    input_size: Size
+    channels: int = 3
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
 
 
-def _cifar(name: str, blocks: int, widths: tuple[int, int, int], pixels: int) -> ModelSpec:
+def _imagenet(name: str, blocks: tuple[int, int, int, int]) -> ZooModel:
+    return ZooModel(name, lambda n: ImageNetResNet(blocks, n or 1000), (224, 224), min_size=32)
+
+
+def _cifar(name: str, blocks: int, widths: tuple[int, int, int], pixels: int) -> ZooModel:
     size = pixels, pixels
-    return ModelSpec(name, lambda n: CifarResNet(blocks, widths, n or 10), size, min_size=8)
+    return ZooModel(name, lambda n: CifarResNet(blocks, widths, n or 10), size, min_size=8)
 
 
-ZOO: dict[str, ModelSpec] = {
+ZOO: dict[str, ZooModel] = {
     **{name: _imagenet(name, blocks) for name, blocks in zoo.IMAGENET.items()},
     **{name: _cifar(name, *shape) for name, shape in zoo.CIFAR.items()},
 }
@@ -201,5 +209,4 @@ def _user_model(path: Path, function: str) -> ModelSpec:
         channels=channels if type(channels) is int and channels > 0 else None,
         mean=user_model.per_channel(attribute("mean"), "mean"),
         std=user_model.per_channel(attribute("std"), "std"),
-        zoo=False,
     )

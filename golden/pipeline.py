@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from .data import Images, Source, open_source, spread
 from .float_graph import FloatGraph, run_float
 from .graph import QGraph
 from .importer import import_model
-from .models import IMAGENET_MEAN, IMAGENET_STD, ModelSpec, find_model
+from .models import IMAGENET_MEAN, IMAGENET_STD, ModelSpec, ZooModel, find_model
 from .quantise import normalise, quantise, quantise_input
 from .train import cached_weights, digits_size, top1
 from .weights import build_with_weights
@@ -83,6 +84,7 @@ class Network:
         tensor = self.graph.tensors[self.graph.input]
         if self.source.ready:
             return quantise_values(images.pixels, tensor.scale, tensor.zero_point)
+        assert self.mean is not None and self.std is not None  # only ready images go without
         return quantise_input(tensor, images.pixels, self.mean, self.std)
 
 
@@ -232,7 +234,8 @@ def build_network(
         )
     calibration = open_source(calibration_images) if calibration_images else source
     size = input_size
-    if size is None and spec.zoo and weights is None:
+    in_zoo = isinstance(spec, ZooModel)
+    if size is None and in_zoo and weights is None:
         size = digits_size(model)
     size = _input_size(spec, size, source)
     indices = spread(source.count, count)
@@ -244,9 +247,8 @@ def build_network(
             "tensors: give both as pixels, or both as tensors that are ready for the network"
         )
 
-    if spec.zoo and weights is None:
-        weights = cached_weights(model, progress)
-    float_model = _float_model(spec, weights)
+    trained = cached_weights(model, progress) if in_zoo and weights is None else weights
+    float_model = _float_model(spec, trained)
     progress(None, f"importing {spec.name}")
     channels = _channels(spec, float_model, size, source)
     mean, std, warnings = _normalisation(spec, mean, std, channels, source)
@@ -283,7 +285,7 @@ def _checked_name(name: str) -> str:
 
 
 def _source(spec: ModelSpec, images: str | None, calibration_images: str | None) -> Source:
-    if images is None and calibration_images is not None and not spec.zoo:
+    if images is None and calibration_images is not None and not isinstance(spec, ZooModel):
         # Whoever only calibrates need not have images of the network's classes.
         source = open_source(calibration_images)
         return dataclasses.replace(source, labels=None, classes=[], by_folder=False)
@@ -313,7 +315,7 @@ def _input_size(spec: ModelSpec, given: object, source: Source) -> Size:
     return size
 
 
-def _float_model(spec: ModelSpec, weights: str | None) -> nn.Module:
+def _float_model(spec: ModelSpec, weights: str | Path | None) -> nn.Module:
     model = user_model.plain(spec.build(None), spec.name)
     # Whatever asks a user's network for its parameters runs its code.
     with user_model.users_code(f"the parameters of model '{spec.name}' cannot be read or set"):
@@ -324,7 +326,7 @@ def _float_model(spec: ModelSpec, weights: str | None) -> nn.Module:
 
 
 def _channels(spec: ModelSpec, model: nn.Module, size: Size, source: Source) -> int:
-    if spec.zoo:
+    if isinstance(spec, ZooModel):
         return spec.channels
     found = user_model.input_channels(model, size) or spec.channels
     if found is None and source.shape is not None:
@@ -452,10 +454,11 @@ def _counted(number: int, what: str, plural: str = "") -> str:
 
 
 def _normalised(
-    images: Images, mean: Sequence[float] | None, std: Sequence[float] | None
+    images: Images, mean: tuple[float, ...] | None, std: tuple[float, ...] | None
 ) -> Tensor:
     if images.pixels.dtype != np.uint8:
         return torch.from_numpy(np.ascontiguousarray(images.pixels))
+    assert mean is not None and std is not None  # only images that are ready go without
     return normalise(images.pixels, mean, std)
 
 
@@ -467,7 +470,7 @@ def batch_size(size: Size) -> int:
 def _logits(model: nn.Module, x: Tensor, name: str) -> np.ndarray:
     """float32 [N][classes]."""
     found = []
-    for part in x.split(batch_size(x.shape[2:])):
+    for part in x.split(batch_size((x.shape[2], x.shape[3]))):
         answer = user_model.forward(model, part, name)
         if len(part) == 1 and answer.shape[:1] != (1,):  # squeeze() takes the N of one image too
             answer = user_model.forward(model, torch.cat([part, part]), name)[:1]

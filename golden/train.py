@@ -26,7 +26,7 @@ from resarray.spec.files import write_atomic
 from resarray.spec.progress import Progress, silent
 
 from .data import load_images
-from .models import ZOO, ModelSpec, find_model
+from .models import ZOO, ZooModel, find_model
 from .quantise import normalise
 
 CLASSES = 10
@@ -85,19 +85,22 @@ def train(model_name: str, recipe: Recipe | None = None, progress: Progress = si
     if model_name not in ZOO and ":" not in model_name:
         raise ResarrayError(f"unknown model '{model_name}': choose one of {', '.join(ZOO)}")
     spec = find_model(model_name)
-    if not spec.zoo:
+    if not isinstance(spec, ZooModel):
         raise ResarrayError(f"'{model_name}' is not a zoo model: give its trained weights")
     recipe = recipe or recipe_for(model_name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        model = spec.build(CLASSES).to(memory_format=torch.channels_last)
+        model = spec.build(CLASSES)
+        # PyTorch's types lack this argument by itself.
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         _fit(model, spec, recipe, progress)
     return model.eval()
 
 
-def _fit(model: nn.Module, spec: ModelSpec, recipe: Recipe, progress: Progress) -> None:
+def _fit(model: nn.Module, spec: ZooModel, recipe: Recipe, progress: Progress) -> None:
     images = load_images("digits-train", recipe.size, spec.channels)
     inputs = normalise(images.pixels, spec.mean, spec.std)
+    assert images.labels is not None  # the digits have labels
     labels = torch.from_numpy(images.labels)
     order = _batches(len(labels), recipe.batch)
     optimiser = torch.optim.SGD(
@@ -192,9 +195,10 @@ def top1(logits: np.ndarray, labels: np.ndarray) -> float:
     return float((logits.argmax(1) == labels).mean())
 
 
-def evaluate(model: nn.Module, spec: ModelSpec, source: str = "digits", size: int = 64) -> float:
-    """Float top-1 of ``model`` on all images of ``source``."""
+def evaluate(model: nn.Module, spec: ZooModel, source: str = "digits", size: int = 64) -> float:
+    """Float top-1 of ``model`` on all images of ``source``, which has labels."""
     images = load_images(source, size, spec.channels)
+    assert images.labels is not None
     return top1(float_logits(model, normalise(images.pixels, spec.mean, spec.std)), images.labels)
 
 

@@ -12,7 +12,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import torch
@@ -118,6 +118,7 @@ def _execute(path: Path) -> object:
     # A name of its own for each file, under which dataclasses and the like look it up.
     digest = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:12]
     loader = importlib.util.spec_from_file_location(f"{path.stem}_{digest}", path)
+    assert loader is not None and loader.loader is not None  # as for any file called *.py
     module = importlib.util.module_from_spec(loader)
     sys.modules[loader.name] = module
     try:
@@ -210,7 +211,7 @@ def input_channels(model: nn.Module, size: Size) -> int | None:
             found.append(module.in_channels)
         elif isinstance(module, nn.BatchNorm2d):
             found.append(module.num_features)
-        elif module.in_features % math.prod(size) == 0:
+        elif isinstance(module, nn.Linear) and module.in_features % math.prod(size) == 0:
             found.append(module.in_features // math.prod(size))
         raise _Reached
 
@@ -265,7 +266,7 @@ def _plain(model: nn.Module, name: str, hint: str) -> nn.Module:
         if ".quantized" in type(module).__module__:
             raise ResarrayError(f"model '{name}': module '{label}' is quantised already: {hint}")
     for label, value in [*model.named_parameters(), *model.named_buffers()]:
-        if isinstance(value, nn.parameter.UninitializedTensorMixin):
+        if nn.parameter.is_lazy(value):
             raise ResarrayError(
                 f"model '{name}': '{label}' of a lazy module has no shape yet: call the network "
                 "once on an example before it is returned"
@@ -285,7 +286,8 @@ def _leave_inference_mode(model: nn.Module) -> None:
     exported."""
     fresh: dict[int, Tensor] = {}  # a tensor may be used twice
     for module in model.modules():
-        for holder in (module._parameters, module._buffers, vars(module)):
+        holders: list[dict[str, Any]] = [module._parameters, module._buffers, vars(module)]
+        for holder in holders:
             for key, value in holder.items():
                 if isinstance(value, Tensor) and value.is_inference():
                     if id(value) not in fresh:
@@ -334,11 +336,11 @@ class OneOutput(nn.Module):
         super().__init__()
         self.inner = inner
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor | None:
         return logits_of(self.inner(x))
 
 
-def logits_of(answer: object) -> object:
+def logits_of(answer: Any) -> Tensor | None:
     """The logits: ``answer`` itself; of a mapping, tuple or object what is called ``logits``, or
     its only tensor; None where that is not clear."""
     if isinstance(answer, Tensor):
@@ -365,7 +367,7 @@ def takes(model: nn.Module, shape: tuple[int, int, int]) -> bool:
 
 
 @torch.no_grad()
-def forward(model: nn.Module, x: Tensor, name: str) -> object:
+def forward(model: nn.Module, x: Tensor, name: str) -> Any:
     """``model(x)``; where the user's forward() fails, the user's sentence."""
     with users_code(
         f"forward() of model '{name}' fails on images {list(x.shape)} [N, C, H, W]",

@@ -9,16 +9,18 @@ import itertools
 import pathlib
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy._core import multiarray
 from torch import Tensor, nn
 
 from resarray.spec.errors import ResarrayError, reason
 
-from .models import ModelSpec
+from .models import ModelSpec, ZooModel
 from .user_model import odd_kind
 
 TORCH_SUFFIXES = (".pth", ".pt", ".th", ".ckpt", ".bin")
@@ -29,15 +31,15 @@ DEPTH = 3
 _CLASSIFIERS = ("fc.weight", "linear.weight")
 _SAVE = "save them with torch.save(model.state_dict(), path)"
 # Harmless things that training scripts keep beside the weights.
-_SAFE = [
+_SAFE: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
     argparse.Namespace,
     pathlib.PosixPath,
     np.dtype,
     type(np.dtype(np.float64)),
     type(np.dtype(np.float32)),
     type(np.dtype(np.int64)),
-    (np._core.multiarray.scalar, "numpy.core.multiarray.scalar"),
-    (np._core.multiarray.scalar, "numpy._core.multiarray.scalar"),
+    (multiarray.scalar, "numpy.core.multiarray.scalar"),
+    (multiarray.scalar, "numpy._core.multiarray.scalar"),
 ]
 
 
@@ -88,7 +90,12 @@ def build_with_weights(spec: ModelSpec, path: str | Path) -> nn.Module:
     model = spec.build(None)
     state = _named_for(model, read_weights(path), path)
     classifier = next((state[name] for name in _CLASSIFIERS if name in state), None)
-    if spec.zoo and classifier is not None and classifier.ndim == 2 and len(classifier):
+    if (
+        isinstance(spec, ZooModel)
+        and classifier is not None
+        and classifier.ndim == 2
+        and len(classifier)
+    ):
         model = spec.build(classifier.shape[0])
     _assign(model, state, path)
     model.eval()

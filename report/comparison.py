@@ -79,10 +79,9 @@ def cycles_table(results: list[dict]) -> Table:
 
     def row(title: str, cycles: list[float | None]) -> list[str]:
         shown = [NOTHING if value is None else count(value) for value in cycles]
-        cells = [title, shown[0]]
+        base, cells = cycles[0], [title, shown[0]]
         for value, text in zip(cycles[1:], shown[1:], strict=True):
-            both = value is not None and cycles[0] is not None
-            cells += [text, change(value, cycles[0]) if both else NOTHING]
+            cells += [text, NOTHING if value is None or base is None else change(value, base)]
         return cells
 
     rows = [

@@ -1,5 +1,6 @@
 """A plot with its words. Colours are names of the page's style sheet: both themes share a plot."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 ROW_PIXELS = 20  # of a bar with its layer's name
@@ -49,8 +50,11 @@ def color(name: str) -> str:
     return f"var(--{name})"
 
 
-def bars(names: list[str], values: list[float], series: str, tint: str, hover: str, **more) -> dict:
-    """Horizontal bars, one for each name; ``hover``: Plotly's template of the value."""
+def bars(
+    names: list[str], values: Sequence[float | None], series: str, tint: str, hover: str, **more
+) -> dict:
+    """Horizontal bars, one for each name, or none where its value is None; ``hover``: Plotly's
+    template of the value."""
     return {
         "type": "bar",
         "orientation": "h",

@@ -11,6 +11,7 @@ from .figure import Figure
 from .markdown import facts, predictions_line, title
 from .performance import bandwidth
 from .synthesis import Synthesis
+from .text import Table
 
 FILES = resources.files(__package__) / "page"
 MAP_FIELDS = ("name", "layer", "shape", "zero_point", "scale", "mismatches", "maps")
@@ -28,7 +29,7 @@ def page(results: list[dict], found: Synthesis | None) -> str:
         numbers.sqnr(result),
         numbers.histogram(result),
     ]
-    tables = {
+    tables: dict[str, Table | None] = {
         "layers": performance.layer_table(result),
         "numbers": numbers.number_table(result),
         "mismatches": numbers.mismatch_table(result),

@@ -1,6 +1,7 @@
 """Where the cycles and bytes went: tables and plots of one result."""
 
 import math
+from typing import Any
 
 from .figure import Figure, bars, color, rows_layout
 from .schema import ENGINES
@@ -291,7 +292,7 @@ def timeline(result: dict) -> Figure | None:
 
     tracks = [*ENGINES[1:], "fetch"]  # instructions last: hardly anything to see
     rows = len(tracks) + 1
-    layout = {
+    layout: dict[str, Any] = {
         "height": TRACK_PIXELS * rows + 70,
         "hovermode": "x",
         "showlegend": False,

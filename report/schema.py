@@ -16,6 +16,7 @@ from resarray.spec.schema import (
     TEXT,
     Each,
     Maybe,
+    Schema,
     Sized,
 )
 
@@ -27,7 +28,7 @@ EVENTS = (*ENGINES, *(name.lower() for name in WAITS))
 _NAMED_CLASSES = {"float": COUNT, "int8": COUNT, "rtl": COUNT}
 _TOP1 = dict.fromkeys(_NAMED_CLASSES, RATIO.or_none())
 
-RESULT = {
+RESULT: Schema = {
     "format": SIZE,
     "model": TEXT,
     "weights": TEXT.or_none(),

@@ -12,6 +12,7 @@ from resarray.spec.schema import (
     SIZE,
     TEXT,
     Each,
+    Schema,
     SchemaError,
     check,
 )
@@ -23,7 +24,7 @@ from .text import NOTHING, Table, count, decimal, percent
 
 AGAIN = "make it with 'resarray synth --json' or 'resarray bitstream'"
 
-_SYNTH = {
+_SYNTH: Schema = {
     "preset": TEXT,
     "device": {"name": TEXT, "luts": SIZE, "multipliers": SIZE, "rams": SIZE},
     "tools": Each(TEXT),
@@ -39,7 +40,7 @@ _SYNTH = {
         }
     ],
 }
-_BOARD = {
+_BOARD: Schema = {
     "board": TEXT,
     "fpga": TEXT,
     "preset": TEXT,

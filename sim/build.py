@@ -8,7 +8,7 @@ import importlib.metadata
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -130,7 +130,8 @@ def build(
     def compile_into(folder: Path) -> None:
         _compile(simulator, design, rows, depth_bits, waves, folder, compiled)
 
-    parts = (design, repr((ICARUS_FLAGS, CORE)), f"{rows} {depth_bits} {waves}", *harness)
+    parts: list[str | bytes] = [design, repr((ICARUS_FLAGS, CORE)), f"{rows} {depth_bits} {waves}"]
+    parts += harness
     name = TOP if simulator.name == "verilator" else "sim.vvp"
     return Build(simulator, _cached(simulator, parts, name, compile_into, note), depth_bits)
 
@@ -146,13 +147,14 @@ def build_timed(
     def compile_into(folder: Path) -> None:
         _verilate(simulator, {}, [str(path) for path in sources], folder, top, TIMED_FLAGS)
 
-    parts = (top, repr(TIMED_FLAGS), *(path.read_bytes() for path in sources))
+    parts: list[str | bytes] = [top, repr(TIMED_FLAGS)]
+    parts += [path.read_bytes() for path in sources]
     return Build(simulator, _cached(simulator, parts, top, compile_into, note), 0)
 
 
 def _cached(
     simulator: Simulator,
-    parts: tuple[str | bytes, ...],
+    parts: Sequence[str | bytes],
     name: str,
     compile_into: Callable[[Path], None],
     note: Callable[[str], None],

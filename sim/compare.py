@@ -20,7 +20,7 @@ class Check:
 
     def describe(self) -> str:
         """One line for the report."""
-        if not self.mismatches:
+        if self.first is None:
             return f"{self.name}: {self.values} values equal"
         return (
             f"{self.name}: {self.mismatches} of {self.values} values differ, first at "

@@ -18,7 +18,7 @@ POLL_SECONDS = 0.1
 ICARUS_DUMP = "-fst"  # format of waveforms
 
 # progress(job, cycles): the program that runs and how far its cycle counter is.
-Progress = Callable[[int, int], None]
+CycleProgress = Callable[[int, int], None]
 
 
 def environment(simulator: simulators.Simulator, module: str, top: str) -> dict[str, str]:
@@ -44,7 +44,7 @@ def simulate(
     module: str,
     top: str,
     folder: Path,
-    progress: Progress = lambda job, cycles: None,
+    progress: CycleProgress = lambda job, cycles: None,
     waves: Sequence[str] | None = None,
 ) -> None:
     """Run the cocotb tests of ``module`` in ``folder``, output to sim.log there.

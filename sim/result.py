@@ -109,12 +109,13 @@ def summarise(experiment: Experiment, image: Image, runs: Sequence[RunResult]) -
         "differences": [check.describe() for check in checks.values() if check.mismatches],
     }
     if experiment.floats is not None:
-        summary |= _record(experiment, image, runs, tensors, checks)
+        summary |= _record(experiment, experiment.floats, image, runs, tensors, checks)
     return summary
 
 
 def _record(
     experiment: Experiment,
+    floats: dict[str, np.ndarray],
     image: Image,
     runs: Sequence[RunResult],
     tensors: dict[str, np.ndarray],
@@ -130,7 +131,7 @@ def _record(
                 check,
                 tensors[name],
                 experiment.expected[name],
-                experiment.floats[name],
+                floats[name],
             )
             for name, check in checks.items()
         ],

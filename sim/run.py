@@ -23,7 +23,7 @@ from resarray.spec.registers import COUNTERS, PROFILE_FIELDS
 from . import build, cache, memory_file, simulators
 from .activity import Activity, read_activity
 from .memory_model import MemoryModel
-from .process import Progress, simulate
+from .process import CycleProgress, simulate
 from .waves import Waves
 
 MEM_BASE = 0x4000_0000  # not 0: every transfer must be relative to it
@@ -81,7 +81,7 @@ def run(
     resets: Sequence[tuple[int, int]] = (),
     earlier: Sequence[dict[str, int]] = (),
     note: Callable[[str], None] = lambda text: None,
-    progress: Progress = lambda job, cycles: None,
+    progress: CycleProgress = lambda job, cycles: None,
 ) -> RunResult:
     """`run_many` of one program."""
     return run_many(
@@ -111,7 +111,7 @@ def run_many(
     resets: Sequence[tuple[int, int]] = (),
     earlier: Sequence[dict[str, int]] = (),
     note: Callable[[str], None] = lambda text: None,
-    progress: Progress = lambda job, cycles: None,
+    progress: CycleProgress = lambda job, cycles: None,
     compiled: build.Compiled = lambda files, of: None,
 ) -> list[RunResult]:
     """Run programs of one configuration one after the other in one simulator process.
@@ -228,10 +228,11 @@ def _collect(
     counters |= {name: sum(layer[name] for layer in layers) for name in PROFILE_FIELDS}
     first = job["dump"][0] * config.rows
     dump = memory_file.read_dump(folder / f"job{job['index']}.dump", config.rows).view(np.int8)
+    activity = folder / f"job{job['index']}.activity"
     return RunResult(
         tensors=read_tensors(image, lambda start, size: dump[start - first : start - first + size]),
         counters=counters,
         layers=layers,
         sim_seconds=found["seconds"],
-        activity=windows and read_activity(folder / f"job{job['index']}.activity", windows),
+        activity=None if windows is None else read_activity(activity, windows),
     )

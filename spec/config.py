@@ -229,10 +229,3 @@ PRESETS = {
     ),
     "default": Config(),
 }
-
-
-def preset(text: str) -> Config:
-    """The configuration that ``--preset text`` means, see `presets.parse`."""
-    from .presets import parse  # it needs what is above
-
-    return parse(text)

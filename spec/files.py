@@ -95,8 +95,7 @@ def same_file(first: Path, second: Path) -> bool:
         return os.path.samefile(first, second)
     except OSError:  # one is not there
         # Not `_target`: neither need be written, and either may be a link that leads nowhere.
-        first, second = map(os.path.realpath, (first, second))
-        return first.casefold() == second.casefold()
+        return os.path.realpath(first).casefold() == os.path.realpath(second).casefold()
 
 
 def _target(path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from itertools import pairwise
+from typing import Any
 
 from . import layout
 from .config import Config
@@ -17,6 +18,7 @@ from .schema import (
     SIZE,
     TEXT,
     Kind,
+    Schema,
     SchemaError,
     Sized,
     check,
@@ -24,7 +26,7 @@ from .schema import (
 
 MAX_MEMORY = 1 << 32
 
-_LAYOUTS = {
+_LAYOUTS: dict[str, dict[str, Schema]] = {
     "blocked": {"channels": SIZE, "height": SIZE, "width": SIZE, "rows": SIZE},
     "packed": {
         "channels": SIZE,
@@ -39,8 +41,14 @@ _LAYOUTS = {
     },
 }
 _KIND = {"kind": Kind(lambda v: isinstance(v, str) and v in _LAYOUTS, "'blocked' or 'packed'")}
-_PLACED = {"image": COUNT, "addr": COUNT, "layout": _KIND, "scale": POSITIVE, "zero_point": INT8}
-_MANIFEST = {
+_PLACED: dict[str, Schema] = {
+    "image": COUNT,
+    "addr": COUNT,
+    "layout": _KIND,
+    "scale": POSITIVE,
+    "zero_point": INT8,
+}
+_MANIFEST: dict[str, Schema] = {
     "model": TEXT,
     "digest": dict.fromkeys(("graph", "structure", "weights"), DIGEST),
     "batch": SIZE,
@@ -66,7 +74,7 @@ _MANIFEST = {
 _PIXELS = {"mean": [NUMBER], "std": [POSITIVE], "classes": [TEXT]}
 
 
-def check_manifest(manifest: object, config_hash: int, payload_bytes: int) -> None:
+def check_manifest(manifest: Any, config_hash: int, payload_bytes: int) -> None:
     """`SchemaError` where ``manifest`` is not what the compiler writes, for a configuration of that
     hash and a payload of so many bytes: fields of other types or out of range, and whatever does
     not fit the rest of it."""

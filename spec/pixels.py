@@ -3,6 +3,7 @@
 import operator
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,11 +16,12 @@ MAX_SIDE = 1023
 Size = tuple[int, int]  # height, width
 
 
-def as_size(value: object, what: str = "input size") -> Size:
+def as_size(value: Any, what: str = "input size") -> Size:
     """(height, width) of a number of pixels, a pair of them, or text as ``48`` or ``48x80``.
 
     `ResarrayError`, which calls the value ``what``, for anything else.
     """
+    sides: tuple[int, ...] | None
     if isinstance(value, str):
         match = re.fullmatch(r"(\d{1,9})(?:[xX×](\d{1,9}))?", value.strip())
         sides = None if match is None else (int(match[1]), int(match[2] or match[1]))
@@ -36,7 +38,7 @@ def as_size(value: object, what: str = "input size") -> Size:
             f"{what} {value!r} is no size: give the pixels of a square, as 48, or height and "
             "width, as 48x80 (in Python: 48 or (48, 80))"
         )
-    return sides
+    return sides[0], sides[1]
 
 
 def size_text(size: Size) -> str:

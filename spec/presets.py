@@ -28,14 +28,14 @@ _DEFAULTS = dataclasses.asdict(PRESETS[DEFAULT])
 _KINDS = {int: "a whole number", str: "text"}
 
 
-def parse(text: str) -> Config:
+def preset(text: str) -> Config:
     """The configuration that ``--preset text`` names; `ResarrayError` says what is wrong in it.
 
     It is called as the text says with ``name``; else after the preset, after the file without its
     suffix, or, where there are changes, by the whole text.
     """
     start, *changes = text.split(",")
-    base = _read_file(Path(start)) if start.endswith(SUFFIX) else _preset(start)
+    base = _read_file(Path(start)) if start.endswith(SUFFIX) else _by_name(start)
     if not changes:
         return base
     fields = dict(_change(change, f"preset '{text}'") for change in changes)
@@ -55,7 +55,7 @@ def make_config(fields: object, what: str = "a configuration") -> Config:
     return Config(**fields)
 
 
-def _preset(name: str) -> Config:
+def _by_name(name: str) -> Config:
     if name not in PRESETS:
         raise ResarrayError(
             f"unknown preset '{name}': choose one of {', '.join(PRESETS)}, a file '*{SUFFIX}', or "

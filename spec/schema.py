@@ -5,8 +5,12 @@ import binascii
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+# What a value is checked against: its kind; an object's fields by name; a list of the items' one.
+Schema: TypeAlias = "Kind | Maybe | Each | Sized | Mapping[str, Schema] | Sequence[Schema]"
 
 # Numbers beyond this are no measurements; sums and ratios of smaller ones stay finite.
 LARGEST = 10**18
@@ -25,7 +29,7 @@ class SchemaError(Exception):
 class Kind:
     """A field's allowed values: ``test`` and how to say it."""
 
-    test: Callable[[object], bool]
+    test: Callable[[Any], bool]
     what: str
 
     def or_none(self) -> "Kind":
@@ -37,7 +41,7 @@ def _whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _number(value: object) -> bool:
+def _number(value: Any) -> bool:
     known = _whole(value) or isinstance(value, float)
     return known and math.isfinite(value) and abs(value) <= LARGEST
 
@@ -49,7 +53,7 @@ def _base64(value: object) -> bool:
         return False
 
 
-def _png(value: object) -> bool:
+def _png(value: Any) -> bool:
     return _base64(value) and base64.b64decode(value).startswith(b"\x89PNG\r\n\x1a\n")
 
 
@@ -74,25 +78,25 @@ ANY = Kind(lambda v: True, "anything")
 class Maybe:
     """``schema``, or null."""
 
-    schema: object
+    schema: Schema
 
 
 @dataclass(frozen=True)
 class Each:
     """An object of any names, whose values have one ``schema``."""
 
-    schema: object
+    schema: Schema
 
 
 @dataclass(frozen=True)
 class Sized:
     """A list of ``length`` items."""
 
-    schema: object
+    schema: Schema
     length: int
 
 
-def parse_json(text: str | bytes) -> object:
+def parse_json(text: str | bytes) -> Any:
     """The value of a JSON text. `ValueError` for what is none, and for numbers that are not finite
     or beyond `LARGEST`, half characters and nesting too deep to read."""
     try:
@@ -121,13 +125,13 @@ def _bounded(text: str) -> int:
     return int(text)
 
 
-def check(value: object, schema: object, where: str = "") -> None:
+def check(value: Any, schema: Schema, where: str = "") -> None:
     """`SchemaError` for the first field of ``value`` that is missing or not as in ``schema``; other
     fields are allowed."""
     if isinstance(schema, Maybe):
         if value is not None:
             check(value, schema.schema, where)
-    elif isinstance(schema, dict | Each):
+    elif isinstance(schema, Mapping | Each):
         _require(value, isinstance(value, dict), "an object", where)
         names = dict.fromkeys(value, schema.schema) if isinstance(schema, Each) else schema
         for name, inner in names.items():
@@ -135,7 +139,7 @@ def check(value: object, schema: object, where: str = "") -> None:
             if name not in value:
                 raise SchemaError(f"has no field '{path}'", path)
             check(value[name], inner, path)
-    elif isinstance(schema, list | Sized):
+    elif isinstance(schema, Sequence | Sized):
         _require(value, isinstance(value, list), "a list", where)
         inner = schema.schema if isinstance(schema, Sized) else schema[0]
         if isinstance(schema, Sized):

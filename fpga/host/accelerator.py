@@ -15,6 +15,7 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -39,6 +40,7 @@ from resarray.spec.schema import (
     SIZE,
     TEXT,
     Kind,
+    Schema,
     SchemaError,
     check,
     parse_json,
@@ -47,8 +49,11 @@ from resarray.spec.schema import (
 from . import memory
 from .link import ATTEMPTS, Link
 
+if TYPE_CHECKING:  # with it comes the simulator
+    from resarray.sim.run import RunResult
+
 # progress(what, done, total); bytes, or 0 of 0 where there is nothing to count
-Progress = Callable[[str, int, int], None]
+StepProgress = Callable[[str, int, int], None]
 SIMULATION = "sim"
 RUN_TIMEOUT = 60.0
 POLL_SECONDS = 0.001
@@ -60,9 +65,11 @@ _WORD = Kind(lambda v: COUNT.test(v) and v < 1 << 32, "a number of 32 bits")
 _ADDRESS = Kind(lambda v: _WORD.test(v) and v % 4 == 0, "the address of a word")
 _HZ = Kind(lambda v: POSITIVE.test(v) and 1e6 <= v <= 1e10, "a frequency in Hz")
 _CYCLES = Kind(lambda v: COUNT.test(v) and v < 1 << 20, "a number of cycles")
-_HASH = Kind(lambda v: isinstance(v, str) and re.fullmatch("[0-9a-f]{16}", v), "16 hex digits")
+_HASH = Kind(
+    lambda v: isinstance(v, str) and re.fullmatch("[0-9a-f]{16}", v) is not None, "16 hex digits"
+)
 # What `read_description` wants of a soc.json.
-DESCRIPTION = {
+DESCRIPTION: Schema = {
     "board": TEXT,
     "baud": POSITIVE,
     "sys_clk": _HZ,
@@ -98,7 +105,7 @@ class Accelerator(abc.ABC):
         port: str,
         description: dict | Path | None = None,
         *,
-        progress: Progress = _no_progress,
+        progress: StepProgress = _no_progress,
         timeout: float = 0.5,
         gap: float | None = None,
     ) -> "Accelerator":
@@ -214,7 +221,7 @@ class BoardAccelerator(Accelerator):
         self,
         link: Link,
         description: dict,
-        progress: Progress = _no_progress,
+        progress: StepProgress = _no_progress,
         close: Callable[[], None] = lambda: None,
     ):
         self._link = link
@@ -379,11 +386,11 @@ class BoardAccelerator(Accelerator):
 class SimulatedAccelerator(Accelerator):
     """The RTL in the simulator, with the configuration of the program that is loaded."""
 
-    def __init__(self, progress: Progress = _no_progress):
+    def __init__(self, progress: StepProgress = _no_progress):
         self._progress = progress
         self._image: Image | None = None
         self._inputs: np.ndarray | None = None
-        self._result = None
+        self._result: RunResult | None = None
 
     def load(self, image: Image | Path) -> Image:
         self._image, self._inputs, self._result = _as_image(image), None, None
@@ -407,7 +414,7 @@ class SimulatedAccelerator(Accelerator):
             progress=lambda job, cycles: self._progress("running", 0, 0),
         )
 
-    def _require_result(self):
+    def _require_result(self) -> "RunResult":
         if self._result is None:
             raise ResarrayError("the program has not run: call run() first")
         return self._result

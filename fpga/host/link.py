@@ -30,7 +30,7 @@ BITS_PER_BYTE = 10
 MAX_BYTES = 4 * MAX_WORDS
 
 # progress(done, total) in bytes
-Progress = Callable[[int, int], None]
+ByteProgress = Callable[[int, int], None]
 
 
 def _no_progress(done: int, total: int) -> None:
@@ -66,7 +66,7 @@ class Link:
         self._tag = 0
         self.retries = 0
 
-    def read(self, address: int, size: int, progress: Progress = _no_progress) -> bytes:
+    def read(self, address: int, size: int, progress: ByteProgress = _no_progress) -> bytes:
         """``size`` bytes from ``address``; both multiples of 4."""
         parts = []
         for offset, part in _chunks(size):
@@ -74,7 +74,7 @@ class Link:
             progress(offset + part, size)
         return b"".join(parts)
 
-    def write(self, address: int, data: bytes, progress: Progress = _no_progress) -> None:
+    def write(self, address: int, data: bytes, progress: ByteProgress = _no_progress) -> None:
         """``data``, a multiple of 4 bytes, to ``address``."""
         for offset, part in _chunks(len(data)):
             self._access(Operation.WRITE, address + offset, part, data[offset : offset + part])

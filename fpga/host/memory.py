@@ -57,9 +57,9 @@ def check(link: Link, base: int, size: int) -> None:
         for offset, value in values.items():
             link.write_word(base + offset, value)
         for offset, value in values.items():
-            found = link.read_word(base + offset)
-            if found != value:
+            word = link.read_word(base + offset)
+            if word != value:
                 raise ResarrayError(
-                    f"the board's memory holds {found:#010x} at offset {offset:#x} where "
+                    f"the board's memory holds {word:#010x} at offset {offset:#x} where "
                     f"{value:#010x} was written: {ADVICE}"
                 )

@@ -86,7 +86,7 @@ class SimulatedBoard:
                 stack.enter_context(open(end, "rb", buffering=0))
                 for end in (*os.openpty(), *os.pipe())
             )
-            tty.setraw(port)
+            tty.setraw(port.fileno())
             self.port = os.ttyname(port.fileno())
             with (
                 open(folder / "sim.log", "w") as log,

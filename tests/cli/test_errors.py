@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from resarray.cli.main import run
-from resarray.spec.config import preset
 from resarray.spec.image import Image, save
+from resarray.spec.presets import preset
 
 MODEL = f"{Path(__file__).parent / 'network.py'}:build"
 UNSUPPORTED = f"{Path(__file__).parent / 'network.py'}:unsupported"

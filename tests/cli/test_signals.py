@@ -13,7 +13,7 @@ import pytest
 from resarray.cli import signals
 from resarray.sim import build, simulators
 from resarray.spec.cache import build_folder
-from resarray.spec.config import preset
+from resarray.spec.presets import preset
 
 # Part of the command line of what runs in each phase, and the command's options.
 PHASES = {

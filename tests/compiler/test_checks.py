@@ -12,8 +12,8 @@ from resarray.compiler.functional import Machine, ScheduleError
 from resarray.compiler.pooling import requantise
 from resarray.compiler.program import Program
 from resarray.spec import isa, numerics
-from resarray.spec.config import preset
 from resarray.spec.isa import Engine
+from resarray.spec.presets import preset
 
 from .reference import Builder
 

@@ -14,8 +14,9 @@ from resarray.compiler.tiling import choose
 from resarray.compiler.timing import MemoryTiming
 from resarray.spec import image as image_file
 from resarray.spec import isa
-from resarray.spec.config import PRESETS, preset
+from resarray.spec.config import PRESETS
 from resarray.spec.errors import ResarrayError
+from resarray.spec.presets import preset
 
 from .reference import Builder, evaluate, mismatches, random_graph, resnet18
 

@@ -10,8 +10,8 @@ from resarray.compiler.compile import compile_graph
 from resarray.compiler.liveness import Deadlock, require_ending
 from resarray.compiler.program import Instruction, Program
 from resarray.spec import isa
-from resarray.spec.config import preset
 from resarray.spec.isa import Engine
+from resarray.spec.presets import preset
 
 from .reference import Builder, random_graph
 

@@ -17,8 +17,9 @@ from resarray.compiler.functional import run_image
 from resarray.golden import fast
 from resarray.golden.graph import QAdd, QConv
 from resarray.spec import numerics as n
-from resarray.spec.config import Config, preset
+from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
+from resarray.spec.presets import preset
 from tests.random_configs import random_config
 
 from .reference import Builder, mismatches, random_graph

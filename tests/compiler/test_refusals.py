@@ -8,8 +8,8 @@ import pytest
 from resarray.compiler.compile import compile_graph
 from resarray.compiler.functional import run_image
 from resarray.golden import fast
-from resarray.spec.config import preset
 from resarray.spec.errors import ResarrayError
+from resarray.spec.presets import preset
 
 from .reference import Builder, mismatches
 

@@ -17,8 +17,8 @@ from resarray.cli.main import run
 from resarray.fpga.host.accelerator import Accelerator
 from resarray.golden.user_model import load_module
 from resarray.hw.verilog import generate
-from resarray.spec.config import preset
 from resarray.spec.image import load
+from resarray.spec.presets import preset
 from tests.report.conftest import measured as measured  # a fixture
 from tests.report.test_report import SYNTH
 

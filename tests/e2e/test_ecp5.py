@@ -2,7 +2,7 @@
 
 import pytest
 
-from resarray.spec.config import preset
+from resarray.spec.presets import preset
 from tests.compiler.reference import random_graph
 
 from .rtl import run_and_compare

@@ -14,10 +14,10 @@ from resarray.golden.graph import QGlobalAvgPool
 from resarray.sim import run as sim_run
 from resarray.sim.run import MEM_BASE, run, run_many
 from resarray.spec import isa
-from resarray.spec.config import preset
 from resarray.spec.errors import ResarrayError
 from resarray.spec.memory import settings_of
 from resarray.spec.numerics import quantise_factor
+from resarray.spec.presets import preset
 from tests.compiler.reference import Builder, random_graph
 from tests.compiler.test_liveness import decoded, ends, reordered
 

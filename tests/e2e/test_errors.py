@@ -7,8 +7,8 @@ import pytest
 from resarray.compiler.compile import compile_graph
 from resarray.sim.run import run
 from resarray.spec import isa
-from resarray.spec.config import preset
 from resarray.spec.errors import ResarrayError
+from resarray.spec.presets import preset
 from tests.compiler.reference import Builder
 
 

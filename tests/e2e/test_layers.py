@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from resarray.spec.config import Config, preset
+from resarray.spec.config import Config
+from resarray.spec.presets import preset
 from tests.compiler.reference import Builder, random_graph
 
 from .rtl import run_and_compare

@@ -5,7 +5,7 @@ import numpy as np
 from resarray.compiler.compile import compile_graph
 from resarray.golden.pipeline import prepare
 from resarray.sim.run import run_many
-from resarray.spec.config import preset
+from resarray.spec.presets import preset
 from tests.golden.shared import SHARED_DATA, needs
 
 from .rtl import check_counters

@@ -13,8 +13,8 @@ import pytest
 from resarray.fpga.host import memory
 from resarray.fpga.host.accelerator import Accelerator, BoardAccelerator, read_description
 from resarray.fpga.host.link import Link
-from resarray.spec.config import preset
 from resarray.spec.errors import ResarrayError
+from resarray.spec.presets import preset
 from resarray.spec.registers import ID, REGISTERS, VERSION, ErrorCause
 from tests.edits import edit
 from tests.sim import stub

@@ -11,8 +11,8 @@ from resarray.fpga.bitstream import build_bitstream, results_dir, summarise
 from resarray.fpga.boards import BOARDS, board
 from resarray.fpga.devices import DEVICES
 from resarray.fpga.projection import describe
-from resarray.spec.config import preset
 from resarray.spec.errors import ResarrayError
+from resarray.spec.presets import preset
 
 from . import tools
 

@@ -12,8 +12,8 @@ from resarray.fpga.boards import board
 from resarray.fpga.host.accelerator import Accelerator, open_port
 from resarray.fpga.host.link import Link
 from resarray.golden import fast
-from resarray.spec.config import preset
 from resarray.spec.errors import ResarrayError
+from resarray.spec.presets import preset
 from tests.compiler.reference import Builder
 
 if importlib.util.find_spec("litex") is None:

@@ -11,8 +11,8 @@ import pytest
 
 from resarray.cli.main import run
 from resarray.fpga import core, devices, tools
-from resarray.spec.config import preset
 from resarray.spec.errors import ResarrayError
+from resarray.spec.presets import preset
 
 
 def executable(folder, name: str, output: str):

@@ -7,7 +7,7 @@ import pytest
 
 from resarray.fpga.devices import DEVICES
 from resarray.fpga.floorplan import place
-from resarray.spec.config import preset
+from resarray.spec.presets import preset
 
 
 def netlist(config, prefix: str) -> dict[str, dict]:

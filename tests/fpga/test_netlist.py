@@ -8,8 +8,8 @@ from resarray.fpga.netlist import netlist
 from resarray.golden import fast
 from resarray.sim.compare import compare
 from resarray.sim.run import MemoryModel, run
-from resarray.spec.config import preset
 from resarray.spec.errors import ResarrayError
+from resarray.spec.presets import preset
 from tests.compiler.reference import Builder
 
 

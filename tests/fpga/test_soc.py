@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from resarray.fpga.boards import BOARDS, board
-from resarray.spec.config import preset
+from resarray.spec.presets import preset
 
 if importlib.util.find_spec("litex") is None:
     pytest.skip("LiteX is not installed: make bitstream installs it", allow_module_level=True)

@@ -17,8 +17,8 @@ from resarray.hw.multiplier import Multiplier, WideMultiplier
 from resarray.hw.verilog import TARGETS, generate
 from resarray.sim import simulators
 from resarray.sim.build import HW, MODELS
-from resarray.spec.config import preset
 from resarray.spec.errors import ResarrayError
+from resarray.spec.presets import preset
 
 CYCLES = 20_000
 SEED = 1

@@ -7,7 +7,7 @@ import pytest
 
 from resarray.hw.memory import READ_LATENCY
 from resarray.hw.profile import RECORD_WORDS, Profiler
-from resarray.spec.config import preset
+from resarray.spec.presets import preset
 
 from .bench import simulate
 

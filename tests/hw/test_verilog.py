@@ -3,7 +3,7 @@
 import re
 
 from resarray.hw.verilog import generate
-from resarray.spec.config import preset
+from resarray.spec.presets import preset
 
 
 def test_no_block_waits_for_constants():

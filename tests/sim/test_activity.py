@@ -9,9 +9,9 @@ from resarray.compiler.compile import compile_graph
 from resarray.sim.activity import read_activity
 from resarray.sim.run import run
 from resarray.spec import isa
-from resarray.spec.config import preset
 from resarray.spec.errors import ResarrayError
 from resarray.spec.isa import Engine
+from resarray.spec.presets import preset
 from tests.compiler.reference import Builder
 
 from . import stub

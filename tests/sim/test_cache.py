@@ -11,8 +11,8 @@ import pytest
 
 from resarray.sim import build, cache, convert, simulators
 from resarray.spec.cache import build_folder, build_limit, cache_folder
-from resarray.spec.config import preset
 from resarray.spec.errors import ResarrayError
+from resarray.spec.presets import preset
 
 from . import stub
 from .test_children import until

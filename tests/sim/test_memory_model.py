@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from resarray.sim.run import MemoryModel, run, run_many
-from resarray.spec.config import preset
 from resarray.spec.errors import ResarrayError
+from resarray.spec.presets import preset
 
 from . import stub
 

@@ -8,9 +8,9 @@ import pytest
 from resarray.sim import build, simulators
 from resarray.sim.run import MemoryModel, run
 from resarray.spec.cache import build_folder
-from resarray.spec.config import preset
 from resarray.spec.errors import ResarrayError
 from resarray.spec.memory import layer_counters
+from resarray.spec.presets import preset
 from resarray.spec.registers import COUNTERS, PROFILE_FIELDS
 
 from . import stub

@@ -15,9 +15,9 @@ from resarray.golden.pipeline import prepare
 from resarray.sim import process, waves
 from resarray.sim.run import RunResult, run
 from resarray.sim.waves import GROUPS, NAMES, Waves, signal_widths
-from resarray.spec.config import preset
 from resarray.spec.errors import ResarrayError
 from resarray.spec.isa import Engine
+from resarray.spec.presets import preset
 
 MODEL = f"{Path(__file__).parents[1] / 'cli' / 'network.py'}:build"
 TAIL = 40

@@ -6,8 +6,9 @@ import re
 import pytest
 
 from resarray.spec import isa, registers
-from resarray.spec.config import LIMITS, PRESETS, Config, preset
+from resarray.spec.config import LIMITS, PRESETS, Config
 from resarray.spec.errors import ResarrayError
+from resarray.spec.presets import preset
 
 TINY = preset("tiny")
 

@@ -11,10 +11,10 @@ import pytest
 from resarray.cli.main import run
 from resarray.compiler.compile import compile_graph
 from resarray.compiler.disasm import disassemble
-from resarray.spec.config import preset
 from resarray.spec.errors import ResarrayError
 from resarray.spec.image import Image, encode, load, save
 from resarray.spec.memory import memory_contents, read_tensors, settings_of, stored_span
+from resarray.spec.presets import preset
 from tests.compiler.reference import Builder
 from tests.edits import edit
 

@@ -9,9 +9,9 @@ import pytest
 from resarray.cli import presets as presets_command
 from resarray.cli.main import run
 from resarray.spec import config as spec_config
-from resarray.spec.config import PRESETS, Config, preset
+from resarray.spec.config import PRESETS, Config
 from resarray.spec.errors import ResarrayError
-from resarray.spec.presets import make_config
+from resarray.spec.presets import make_config, preset
 
 PAGE = Path(__file__).parents[2] / "docs" / "presets.md"
 
