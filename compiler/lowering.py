@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from resarray.golden.graph import QAdd, QConv, QGlobalAvgPool, QGraph, QMaxPool
+from resarray.golden.graph import QGraph
+from resarray.golden.ops import QAdd, QConv, QGlobalAvgPool, QMaxPool
 from resarray.spec.config import MAX_DOT_LENGTH, Config
 from resarray.spec.errors import ResarrayError
 from resarray.spec.layout import ceil_div

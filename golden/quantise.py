@@ -24,7 +24,8 @@ from .float_graph import (
     FloatOp,
     run_float,
 )
-from .graph import QAdd, QConv, QGlobalAvgPool, QGraph, QMaxPool, QTensor
+from .graph import QGraph
+from .ops import QAdd, QConv, QGlobalAvgPool, QMaxPool, QTensor
 
 CALIBRATION_BATCH = 16
 # Of a calibration batch: 16 images of 512x512.

@@ -6,9 +6,9 @@ import torch
 
 from resarray.golden import fast
 from resarray.golden.float_graph import FloatAdd, FloatConv, FloatGraph, run_float
-from resarray.golden.graph import QAdd, QConv, QMaxPool
 from resarray.golden.importer import import_model
 from resarray.golden.models import load_model
+from resarray.golden.ops import QAdd, QConv, QMaxPool
 from resarray.golden.quantise import (
     best_range,
     normalise,
