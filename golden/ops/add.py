@@ -1,15 +1,67 @@
 """Addition of two feature maps."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import Tensor
 
-from resarray.spec.numerics import requantise, residual_term
+from resarray.spec.numerics import quantise_factor, requantise, residual_term
 
-from .base import QOp, QTensor
+from .base import ClampedOp, QOp, QTensor, Range, Shape
 from .requantise import requantise_tensor, residual_tensor
+from .scales import (
+    MAX_FACTOR,
+    MAX_RESIDUAL_FACTOR,
+    integer_clamp,
+    residual_factor,
+    tensor_of_range,
+)
+
+if TYPE_CHECKING:
+    from resarray.golden.float_graph import FloatGraph
+
+
+@dataclass(frozen=True, eq=False)
+class FloatAdd(ClampedOp):
+    """a + b of equal shapes."""
+
+    def compute(self, *inputs: Tensor) -> Tensor:
+        return self.clamp(inputs[0] + inputs[1])
+
+    def shape(self, *shapes: Shape) -> Shape:
+        return shapes[0]
+
+    def refusal(self, graph: FloatGraph) -> str | None:
+        a, b = (graph.shapes[name] for name in self.inputs)
+        if a != b:
+            return f"shapes {list(a)} and {list(b)} differ: they must be equal"
+        return None
+
+    def quantise(self, shape: Shape, bounds: Range, *inputs: QTensor) -> tuple[QOp, QTensor]:
+        # The residual's factor may be larger than the input's.
+        x, residual = sorted(inputs, key=lambda tensor: tensor.scale)
+        min_scale = max(x.scale / MAX_FACTOR, residual.scale / MAX_RESIDUAL_FACTOR)
+        y = tensor_of_range(self.output, shape, bounds, min_scale)
+        mult, shift = quantise_factor(x.scale / y.scale)
+        res_mult, res_shift = residual_factor(residual, y)
+        lo, hi = integer_clamp(self.lo, self.hi, y)
+        op = QAdd(
+            name=self.name,
+            input=x.name,
+            residual=residual.name,
+            output=y.name,
+            mult=mult,
+            shift=shift,
+            res_mult=res_mult,
+            res_shift=res_shift,
+            lo=lo,
+            hi=hi,
+        )
+        return op, y
 
 
 @dataclass(frozen=True)

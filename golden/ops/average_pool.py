@@ -7,10 +7,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from resarray.spec.numerics import INT8_MAX, INT8_MIN, requantise
+from resarray.spec.numerics import INT8_MAX, INT8_MIN, quantise_factor, requantise
 
-from .base import QOp, QTensor
+from .base import FloatOp, QOp, QTensor, Range, Shape
 from .requantise import requantise_tensor
+from .scales import MAX_FACTOR, tensor_of_range
+
+
+@dataclass(frozen=True, eq=False)
+class FloatGlobalAvgPool(FloatOp):
+    """Mean of the whole map: [C][1][1]."""
+
+    def compute(self, *inputs: Tensor) -> Tensor:
+        return inputs[0].mean((2, 3), keepdim=True)
+
+    def shape(self, *shapes: Shape) -> Shape:
+        return shapes[0][0], 1, 1
+
+    def quantise(self, shape: Shape, bounds: Range, *inputs: QTensor) -> tuple[QOp, QTensor]:
+        (x,) = inputs
+        pixels = x.shape[1] * x.shape[2]
+        y = tensor_of_range(self.output, shape, bounds, x.scale / pixels / MAX_FACTOR)
+        mult, shift = quantise_factor(x.scale / pixels / y.scale)
+        return QGlobalAvgPool(self.name, x.name, y.name, mult, shift), y
 
 
 @dataclass(frozen=True)

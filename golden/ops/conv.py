@@ -1,22 +1,155 @@
 """Convolution and fully connected layer."""
 
+from __future__ import annotations
+
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from resarray.spec.numerics import requantise, residual_term
+from resarray.spec.config import MAX_DOT_LENGTH
+from resarray.spec.errors import ResarrayError
+from resarray.spec.isa import MAX_PADDING
+from resarray.spec.numerics import WEIGHT_MAX, quantise_factor, requantise, residual_term
 
-from .base import QOp, QTensor
+from .base import ClampedOp, FloatOp, QOp, QTensor, Range, Shape
 from .requantise import requantise_tensor, residual_tensor
+from .scales import (
+    MAX_FACTOR,
+    MAX_RESIDUAL_FACTOR,
+    integer_clamp,
+    residual_factor,
+    tensor_of_range,
+)
+
+if TYPE_CHECKING:
+    from resarray.golden.float_graph import FloatGraph
+
+MAX_KERNEL = 31
 
 # Integers up to 2**24 are exact in float32.
 EXACT = 1 << 24
 # |x - zero_point| of int8 values.
 MAX_DIFFERENCE = 255
+MAX_PRODUCT = MAX_DIFFERENCE * WEIGHT_MAX
+MAX_BIAS = 1 << 29
+
+
+@dataclass(frozen=True, eq=False)
+class FloatConv(ClampedOp):
+    """weight: float [Cout][Cin / groups][kh][kw], bias: float [Cout]; zero padding (top, bottom,
+    left, right). A second input, of the output's shape, is added before the clamp."""
+
+    weight: Tensor
+    bias: Tensor
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+    op: str = "conv"  # "conv" or "linear"
+
+    @property
+    def selects(self) -> bool:
+        """Whether every output channel is one input channel as it is, or zero: then the output
+        takes over the input's scale and is exact."""
+        flat = self.weight.flatten(1)
+        ones = ((flat == 1).sum(1) <= 1) & ((flat == 0) | (flat == 1)).all(1)
+        return bool(ones.all()) and not self.bias.any() and not self.clamps
+
+    def compute(self, *inputs: Tensor) -> Tensor:
+        top, bottom, left, right = self.padding
+        x = functional.pad(inputs[0], (left, right, top, bottom))
+        y = functional.conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+        return self.clamp(y if len(inputs) == 1 else y + inputs[1])
+
+    def shape(self, *shapes: Shape) -> Shape:
+        _, height, width = shapes[0]
+        channels, _, kh, kw = self.weight.shape
+        top, bottom, left, right = self.padding
+        return (
+            channels,
+            (height + top + bottom - self.dilation[0] * (kh - 1) - 1) // self.stride[0] + 1,
+            (width + left + right - self.dilation[1] * (kw - 1) - 1) // self.stride[1] + 1,
+        )
+
+    def refusal(self, graph: FloatGraph) -> str | None:
+        _, _, kh, kw = self.weight.shape
+        dot_length = self.weight[0].numel()
+        if self.groups != 1:
+            return f"groups = {self.groups}: only 1 is supported"
+        if self.dilation != (1, 1):
+            return f"dilation = {self.dilation}: only 1 is supported"
+        if not {*self.stride} <= {1, 2}:
+            return f"stride = {self.stride}: 1 and 2 are supported"
+        if max(kh, kw) > MAX_KERNEL:
+            return f"kernel {kh}x{kw}: at most {MAX_KERNEL} is supported"
+        if max(self.padding) > MAX_PADDING:
+            return f"padding {self.padding}: at most {MAX_PADDING} is supported"
+        if dot_length > MAX_DOT_LENGTH:
+            return (
+                f"sums of {dot_length} products: at most {MAX_DOT_LENGTH} fit the accumulator; use "
+                "fewer channels or a smaller kernel"
+            )
+        return None
+
+    def quantise(self, shape: Shape, bounds: Range, *inputs: QTensor) -> tuple[QOp, QTensor]:
+        x, residual = inputs[0], inputs[1] if len(inputs) > 1 else None
+        weight, bias, weight_scale = quantise_weights(self, x.scale)
+        if self.selects and residual is None:
+            y = replace(x, name=self.output, shape=shape)
+        else:
+            min_scale = x.scale * weight_scale.max() / MAX_FACTOR
+            if residual:
+                min_scale = max(min_scale, residual.scale / MAX_RESIDUAL_FACTOR)
+            y = tensor_of_range(self.output, shape, bounds, min_scale)
+        factors = [quantise_factor(x.scale * s / y.scale) for s in weight_scale]
+        res_mult, res_shift = residual_factor(residual, y) if residual else (0, 0)
+        lo, hi = integer_clamp(self.lo, self.hi, y)
+        op = QConv(
+            name=self.name,
+            input=x.name,
+            output=y.name,
+            weight=weight,
+            bias=bias,
+            mult=np.array([mult for mult, _ in factors], np.int64),
+            shift=np.array([shift for _, shift in factors], np.int64),
+            stride=self.stride,
+            padding=self.padding,
+            lo=lo,
+            hi=hi,
+            residual=residual.name if residual else None,
+            res_mult=res_mult,
+            res_shift=res_shift,
+            op=self.op,
+        )
+        return op, y
+
+
+@dataclass(frozen=True, eq=False)
+class FloatLinear(FloatOp):
+    """A fully connected layer: reads all values of its input in the order [C][H][W], and makes
+    [Cout][1][1]. weight: float [Cout][C * H * W], bias: float [Cout]."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def compute(self, *inputs: Tensor) -> Tensor:
+        y = functional.linear(inputs[0].flatten(1), self.weight, self.bias)
+        return y[:, :, None, None]
+
+    def shape(self, *shapes: Shape) -> Shape:
+        return len(self.weight), 1, 1
+
+    def refusal(self, graph: FloatGraph) -> str | None:
+        values = math.prod(graph.shapes[self.inputs[0]])
+        if values != self.weight.shape[1]:
+            return f"only a flattened vector of all {values} values"
+        return None
 
 
 @dataclass(frozen=True)
@@ -125,6 +258,31 @@ class QConv(QOp):
     def macs(self, tensors: Mapping[str, QTensor]) -> int:
         _, height, width = tensors[self.output].shape
         return self.weight.size * height * width
+
+
+def quantise_weights(
+    op: FloatConv, input_scale: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """``(weight int8, bias int32, scale float64 [Cout])``.
+
+    A channel's scale is its largest magnitude / 127, or more where its bias would not fit: then
+    |sum| + |bias| < 2**31, since 65,536 products of at most 255 * 127 leave 2.5e7 for the bias.
+    """
+    weight = op.weight.double().numpy()
+    bias = op.bias.double().numpy()
+    dot_length = weight[0].size
+    max_bias = min(MAX_BIAS, (1 << 31) - 1 - MAX_PRODUCT * dot_length)
+    if max_bias <= 0:
+        raise ResarrayError(
+            f"layer '{op.name}' adds {dot_length} products, more than the 32-bit accumulator "
+            "holds: use fewer channels or a smaller kernel"
+        )
+    largest = np.abs(weight).reshape(len(weight), -1).max(1)
+    scale = np.maximum(largest / WEIGHT_MAX, np.abs(bias) / (input_scale * max_bias))
+    scale[scale == 0] = 1.0
+    q = np.rint(weight / scale[:, None, None, None])
+    q_bias = np.clip(np.rint(bias / (input_scale * scale)), -max_bias, max_bias)
+    return q.astype(np.int8), q_bias.astype(np.int32), scale
 
 
 def exact_groups(weight: np.ndarray) -> list[tuple[int, int]]:

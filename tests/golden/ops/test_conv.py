@@ -1,14 +1,18 @@
-"""Convolution: the fast reference equals the readable one, whatever the sizes."""
+"""Convolution: its weights' quantisation, and that the fast reference equals the readable one."""
 
 import itertools
 
 import numpy as np
 import pytest
+import torch
 
 from resarray.golden import fast, reference
-from resarray.golden.ops import QTensor
-from resarray.golden.ops.conv import exact_groups
+from resarray.golden.ops import FloatConv, QTensor
+from resarray.golden.ops.conv import exact_groups, quantise_weights
+from resarray.golden.quantise import quantise
+from resarray.spec.errors import ResarrayError
 
+from ..float_graphs import network
 from ..graphs import Builder, check_references, residual_network
 
 CONVS = {
@@ -78,3 +82,21 @@ def test_macs_of_the_operators():
         "avg7": 0,
         "conv8": 6 * 4,
     }
+
+
+def test_dead_tensors_and_channels():
+    weight = torch.tensor([[[[0.0]]], [[[1e-12]]]])
+    op = FloatConv("a", ("input",), "a", weight, torch.tensor([0.0, 5.0]))
+    q, bias, scale = quantise_weights(op, 0.1)
+    assert q[0, 0, 0, 0] == bias[0] == 0 and abs(int(bias[1])) <= 1 << 29
+    assert bias[1] * scale[1] * 0.1 == pytest.approx(5.0)
+    zero = FloatConv("a", ("input",), "a", weight * 0, torch.zeros(2), lo=0.0)
+    integer = quantise(network(zero, shape=(1, 2, 2)), torch.zeros(1, 1, 2, 2))
+    values = fast.run(integer, np.zeros((1, 1, 2, 2), np.int8))
+    assert (values["a"] == integer.tensors["a"].zero_point).all()
+
+
+def test_sums_too_long_are_refused():
+    op = FloatConv("a", ("input",), "a", torch.ones(1, 66_400, 1, 1), torch.zeros(1))
+    with pytest.raises(ResarrayError, match="'a' adds 66400 products"):
+        quantise_weights(op, 0.1)
