@@ -11,9 +11,10 @@ import numpy as np
 import torch
 
 from resarray.golden.data import load_images
-from resarray.golden.graph import QConv, QGraph, QMaxPool, QTensor
+from resarray.golden.graph import QGraph
 from resarray.golden.importer import import_model
 from resarray.golden.models import ZOO
+from resarray.golden.ops import QConv, QMaxPool, QTensor
 from resarray.golden.quantise import normalise, quantise, quantise_input
 from resarray.spec.numerics import quantise_factor
 

@@ -3,7 +3,8 @@ anything is built from it."""
 
 import numpy as np
 
-from resarray.golden.graph import QAdd, QConv, QGlobalAvgPool, QGraph, QMaxPool, QOp
+from resarray.golden.graph import QGraph
+from resarray.golden.ops import QAdd, QConv, QGlobalAvgPool, QMaxPool, QOp
 from resarray.spec.errors import ResarrayError
 from resarray.spec.isa import MAX_PADDING
 from resarray.spec.numerics import (

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from resarray.golden.graph import QAdd, QConv, QGlobalAvgPool, QGraph, QMaxPool, QOp
+from resarray.golden.graph import QGraph
+from resarray.golden.ops import QAdd, QConv, QGlobalAvgPool, QMaxPool, QOp
 from resarray.spec.config import MAX_DOT_LENGTH, Config
 from resarray.spec.errors import ResarrayError
 from resarray.spec.layout import ceil_div

@@ -1,122 +1,55 @@
-"""The float graph: what the importer makes of a PyTorch model, batch norms folded, ready to be
-quantised. `run_float` computes it, `importer` builds it."""
+"""The float graph: what a front end makes of a user's network, one operator each, and what passes
+make of that until it can be quantised. `run_float` computes it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
-from torch.nn import functional
+
+from resarray.spec.errors import ResarrayError
+
+from .ops import FloatOp, Shape
 
 
-@dataclass
-class FloatConv:
-    """weight: float [Cout][Cin][kh][kw], bias: float [Cout]; zero padding (top, bottom, left,
-    right). A fully connected layer is a convolution whose kernel covers the map (op "linear")."""
-
-    name: str
-    input: str
-    output: str
-    weight: Tensor
-    bias: Tensor
-    stride: tuple[int, int] = (1, 1)
-    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
-    relu: bool = False
-    op: str = "conv"
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        return (self.input,)
-
-    @property
-    def selects(self) -> bool:
-        """Whether every output channel is one input channel as it is, or zero: then the output
-        takes over the input's scale and is exact."""
-        flat = self.weight.flatten(1)
-        ones = ((flat == 1).sum(1) <= 1) & ((flat == 0) | (flat == 1)).all(1)
-        return bool(ones.all()) and not self.bias.any() and not self.relu
-
-
-@dataclass
-class FloatMaxPool:
-    """Square maximum pool of stride 2, padded on all sides."""
-
-    name: str
-    input: str
-    output: str
-    kernel: int
-    padding: int
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        return (self.input,)
-
-
-@dataclass
-class FloatGlobalAvgPool:
-    """Mean of the whole map: [C][1][1]."""
-
-    name: str
-    input: str
-    output: str
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        return (self.input,)
-
-
-@dataclass
-class FloatAdd:
-    """a + b of equal shapes."""
-
-    name: str
-    a: str
-    b: str
-    output: str
-    relu: bool = False
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        return (self.a, self.b)
-
-
-FloatOp = FloatConv | FloatMaxPool | FloatGlobalAvgPool | FloatAdd
-
-
-@dataclass
+@dataclass(frozen=True, eq=False)
 class FloatGraph:
-    """Operators in execution order; ``shapes``: tensor name -> [C, H, W] of one image."""
+    """A network: ``input`` and ``output`` name tensors, ``shape`` is the input's [C, H, W], and the
+    operators are in execution order."""
 
     name: str
     input: str
     output: str
-    shapes: dict[str, tuple[int, int, int]] = field(default_factory=dict)
-    ops: list[FloatOp] = field(default_factory=list)
+    shape: Shape
+    ops: tuple[FloatOp, ...]
 
-    def uses(self) -> dict[str, int]:
-        """How often each tensor is read; the graph's output counts as one use."""
-        counts = dict.fromkeys(self.shapes, 0)
+    @cached_property
+    def shapes(self) -> dict[str, Shape]:
+        """Tensor name -> [C, H, W] of one image."""
+        shapes = {self.input: self.shape}
         for op in self.ops:
-            for name in op.inputs:
-                counts[name] += 1
-        counts[self.output] += 1
-        return counts
+            shapes[op.output] = op.shape(*(shapes[name] for name in op.inputs))
+        return shapes
 
+    @cached_property
+    def producers(self) -> dict[str, FloatOp]:
+        """Tensor name -> the operator that makes it; the input has none."""
+        return {op.output: op for op in self.ops}
 
-def compute(op: FloatOp, *inputs: Tensor) -> Tensor:
-    """One operator on float [N][C][H][W]."""
-    x = inputs[0]
-    if isinstance(op, FloatConv):
-        top, bottom, left, right = op.padding
-        x = functional.pad(x, (left, right, top, bottom))
-        y = functional.conv2d(x, op.weight, op.bias, op.stride)
-    elif isinstance(op, FloatMaxPool):
-        y = functional.max_pool2d(x, op.kernel, 2, op.padding)
-    elif isinstance(op, FloatGlobalAvgPool):
-        y = x.mean((2, 3), keepdim=True)
-    else:
-        y = x + inputs[1]
-    return functional.relu(y) if getattr(op, "relu", False) else y
+    def uses(self) -> Counter[str]:
+        """How often each tensor is read; the graph's output counts as one use."""
+        return Counter([*(name for op in self.ops for name in op.inputs), self.output])
+
+    def with_ops(self, ops: Iterable[FloatOp], output: str | None = None) -> "FloatGraph":
+        """The same network with other operators, and another output where one is given."""
+        return replace(self, ops=tuple(ops), output=self.output if output is None else output)
+
+    def error(self, op: FloatOp, why: str) -> ResarrayError:
+        """A sentence that says which operator, in the user's own names, and ``why``."""
+        place = f", {op.place}:" if op.place else ""
+        return ResarrayError(f"model '{self.name}'{place} {why}")
 
 
 @torch.inference_mode()
@@ -130,7 +63,7 @@ def run_float(
         observe(graph.input, x)
     left = graph.uses()
     for op in graph.ops:
-        values[op.output] = compute(op, *(values[name] for name in op.inputs))
+        values[op.output] = op.compute(*(values[name] for name in op.inputs))
         if observe:
             observe(op.output, values[op.output])
         for name in op.inputs:

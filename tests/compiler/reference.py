@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from resarray.golden.graph import QAdd, QConv, QGlobalAvgPool, QGraph, QMaxPool, QTensor
+from resarray.golden.graph import QGraph
+from resarray.golden.ops import QAdd, QConv, QGlobalAvgPool, QMaxPool, QTensor
 from resarray.spec.layout import from_dict
 from resarray.spec.numerics import GUARD_BITS, quantise_factor
 

@@ -15,7 +15,7 @@ import pytest
 from resarray.compiler.compile import compile_graph
 from resarray.compiler.functional import run_image
 from resarray.golden import fast
-from resarray.golden.graph import QAdd, QConv
+from resarray.golden.ops import QAdd, QConv
 from resarray.spec import numerics as n
 from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError

@@ -10,7 +10,7 @@ from resarray.compiler import compile as compiler
 from resarray.compiler.compile import compile_graph
 from resarray.compiler.liveness import require_ending
 from resarray.golden import fast
-from resarray.golden.graph import QGlobalAvgPool
+from resarray.golden.ops import QGlobalAvgPool
 from resarray.sim import run as sim_run
 from resarray.sim.run import MEM_BASE, run, run_many
 from resarray.spec import isa

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from resarray.golden.graph import QAdd, QConv, QGlobalAvgPool, QGraph, QMaxPool, QTensor
+from resarray.golden import fast, reference
+from resarray.golden.graph import QGraph
+from resarray.golden.ops import QAdd, QConv, QGlobalAvgPool, QMaxPool, QTensor
 
 
 class Builder:
@@ -116,3 +118,17 @@ def residual_network(seed: int) -> Builder:
     b.avg_pool()
     b.conv(4, (1, 1))
     return b
+
+
+def check_references(builder: Builder, count: int = 2) -> None:
+    """The fast reference equals the readable one on ``count`` random images."""
+    inputs = builder.inputs(count)
+    expected = reference.run(builder.graph, inputs)
+    result = fast.run(builder.graph, inputs)
+    assert result.keys() == expected.keys()
+    for name, value in expected.items():
+        assert result[name].dtype == np.int8
+        np.testing.assert_array_equal(result[name], value, err_msg=name)
+    output = fast.run(builder.graph, inputs, keep_all=False)
+    assert list(output) == [builder.graph.output]
+    np.testing.assert_array_equal(output[builder.graph.output], expected[builder.graph.output])

@@ -1,107 +1,15 @@
-"""The fast reference equals the readable one."""
+"""The fast reference equals the readable one on whole networks; `ops` has the operators alone."""
 
-import itertools
-
-import numpy as np
 import pytest
 
 from resarray.golden import fast, reference
 
-from .graphs import Builder, residual_network
-
-CONVS = {
-    "1x1": dict(cout=3, kernel=(1, 1)),
-    "3x3 padded": dict(cout=3, kernel=(3, 3), padding=(1, 1, 1, 1)),
-    "3x3 stride 2": dict(cout=2, kernel=(3, 3), stride=(2, 2), padding=(1, 1, 1, 1)),
-    "7x7 stride 2": dict(cout=2, kernel=(7, 7), stride=(2, 2), padding=(3, 3, 3, 3)),
-    "uneven": dict(cout=2, kernel=(2, 3), stride=(1, 2), padding=(0, 1, 2, 0)),
-    "whole map": dict(cout=3, kernel=(5, 7)),
-    "extreme": dict(cout=4, kernel=(3, 3), padding=(2, 2, 2, 2), extreme=True),
-}
-
-
-def check(builder: Builder, count: int = 2):
-    inputs = builder.inputs(count)
-    expected = reference.run(builder.graph, inputs)
-    result = fast.run(builder.graph, inputs)
-    assert result.keys() == expected.keys()
-    for name, value in expected.items():
-        assert result[name].dtype == np.int8
-        np.testing.assert_array_equal(result[name], value, err_msg=name)
-    output = fast.run(builder.graph, inputs, keep_all=False)
-    assert list(output) == [builder.graph.output]
-    np.testing.assert_array_equal(output[builder.graph.output], expected[builder.graph.output])
-
-
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("case", CONVS)
-def test_conv(case, seed):
-    builder = Builder(seed, 3, 5, 7)
-    builder.conv(**CONVS[case])
-    check(builder)
-
-
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize(("kernel", "padding"), [(2, 0), (3, 0), (3, 1)])
-def test_max_pool(kernel, padding, seed):
-    builder = Builder(seed, 3, 5 + seed, 8 - seed)
-    builder.max_pool(kernel, padding)
-    check(builder)
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_average_pool(seed):
-    builder = Builder(seed, 5, 1 + seed, 7)
-    builder.avg_pool()
-    check(builder)
+from .graphs import check_references, residual_network
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_network_with_residuals(seed):
-    check(residual_network(seed))
-
-
-def test_sum_of_a_tensor_with_itself():
-    builder = Builder(1, 2, 3, 3)
-    builder.add("input")
-    check(builder)
-
-
-def test_sums_above_the_exact_range_of_float32():
-    """1200 equal products of the largest magnitude: 1200 * 255 * 127 > 2**24."""
-    builder = Builder(5, 1200, 1, 1)
-    builder.conv(2, (1, 1), extreme=True)
-    op = builder.graph.ops[0]
-    op.weight[:] = 127
-    op.bias[:] = [1, 2]
-    op.mult[:], op.shift[:] = 1 << 16, 20
-    builder.graph.tensors["input"] = builder.graph.tensors["input"].__class__(
-        "input", (1200, 1, 1), 0.1, -128
-    )
-    assert len(fast.exact_groups(op.weight)) == 3
-    inputs = np.full((1, 1200, 1, 1), 127, np.int8)
-    inputs[0, ::7] = 126
-    expected = reference.run(builder.graph, inputs)
-    np.testing.assert_array_equal(fast.run(builder.graph, inputs)["conv0"], expected["conv0"])
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_groups_cover_all_channels_and_stay_exact(seed):
-    rng = np.random.default_rng(seed)
-    weight = rng.integers(-127, 128, (4, int(rng.integers(1, 600)), 3, 3)).astype(np.int8)
-    groups = fast.exact_groups(weight)
-    assert groups[0][0] == 0 and groups[-1][1] == weight.shape[1]
-    assert all(a[1] == b[0] for a, b in itertools.pairwise(groups))
-    for first, last in groups:
-        sums = np.abs(weight[:, first:last].astype(int)).sum((1, 2, 3)) * 255
-        assert sums.max() < 1 << 24
-
-
-def test_one_channel_with_a_kernel_too_large_for_float32():
-    builder = Builder(2, 1, 31, 31)
-    builder.conv(1, (31, 31), extreme=True)
-    builder.graph.ops[0].mult[:], builder.graph.ops[0].shift[:] = 1 << 16, 18
-    check(builder, count=3)
+    check_references(residual_network(seed))
 
 
 def test_reference_notices_a_wrong_rounding():

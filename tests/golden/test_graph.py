@@ -6,7 +6,8 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from resarray.golden.graph import QAdd, QConv, QGlobalAvgPool, QGraph, QMaxPool, QTensor, digest
+from resarray.golden.graph import QGraph, digest
+from resarray.golden.ops import QAdd, QConv, QGlobalAvgPool, QMaxPool, QTensor
 
 
 def graph() -> QGraph:

@@ -9,8 +9,8 @@ import torch
 
 from resarray.golden import pipeline, reference, train
 from resarray.golden.accuracy import accuracy
-from resarray.golden.graph import QConv
 from resarray.golden.models import load_model
+from resarray.golden.ops import QConv
 from resarray.golden.pipeline import prepare
 from resarray.spec.errors import ResarrayError
 

@@ -1,0 +1,148 @@
+"""Walks the nodes of an exported program; `aten` knows the operators."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+from torch.export import ExportedProgram
+from torch.fx import Node
+
+from resarray.golden.float_graph import FloatGraph
+from resarray.golden.ops import FloatOp, FloatPad, FloatSlice, FloatUnsupported, Origin, Shape
+
+# What a node stands for: the name of a tensor of the graph, a parameter, or nothing.
+Value = str | Tensor | None
+INPUT = "input"
+
+
+class Refused(Exception):
+    """A node that cannot be read; the message says why."""
+
+
+class Reader:
+    """Reads a program node by node into a float graph.
+
+    A tensor of the graph is called as its node. It is [C][H][W] always: a vector [N, C * H * W] is
+    the map that it was flattened from, and how a node sees it is in the node's own shape.
+    """
+
+    def __init__(self, program: ExportedProgram, shape: Shape, name: str, prefix: str):
+        self.program = program
+        self.name = name
+        self.prefix = prefix
+        self.shapes: dict[str, Shape] = {INPUT: (shape[0], shape[1], shape[2])}
+        self.values: dict[Node, Value] = {}
+        self.ops: dict[str, FloatOp] = {}
+
+    def read(self, read_node: Callable[["Reader", Node], Value]) -> FloatGraph:
+        """The graph; ``read_node`` makes of a node its value, or raises `Refused`. Reading ends
+        with the first node that is refused."""
+        constants = self._constants()
+        inputs, output = 0, INPUT
+        nodes = list(self.program.graph.nodes)
+        for number, node in enumerate(nodes):
+            if node.op == "placeholder":
+                self.values[node] = constants.get(node.name, INPUT)
+                inputs += node.name not in constants
+            elif node.op == "call_function":
+                try:
+                    self.values[node] = read_node(self, node)
+                except Refused as error:
+                    output = self._end(nodes[number:], str(error))
+                    break
+            elif node.op == "output":
+                output = self._output(node, inputs)
+        return FloatGraph(self.name, INPUT, output, self.shapes[INPUT], tuple(self.ops.values()))
+
+    # -- for those that read a node ----------------------------------------------------------
+
+    def any_tensor(self, node: Node, index: int = 0) -> str:
+        """The map or vector that argument ``index`` names."""
+        argument = node.args[index]
+        value = self.values.get(argument) if isinstance(argument, Node) else None
+        if not isinstance(value, str):
+            raise Refused(f"its argument {index} must be a feature map of the network")
+        return value
+
+    def feature_map(self, node: Node, index: int = 0) -> str:
+        """The map [N, C, H, W] that argument ``index`` names."""
+        value = self.any_tensor(node, index)
+        if is_vector(node.args[index]):
+            raise Refused(f"its argument {index} must be a feature map of the network")
+        return value
+
+    def constant(self, argument: Any) -> Tensor:
+        """The parameter or buffer that is this argument."""
+        value = self.values.get(argument)
+        if not isinstance(value, Tensor):
+            raise Refused("its weights must be parameters or buffers of the model")
+        return value
+
+    def emit(
+        self, node: Node, kind: type[FloatOp], *inputs: str, part: str = "", **fields: Any
+    ) -> str:
+        """Append the operator ``kind`` with these inputs and fields; the name of its output.
+
+        It is called as the node's module; ``part``: as this part of it.
+        """
+        scope = self._scope(node)
+        label = f"{scope}.{part}" if scope and part else scope
+        origin = Origin(node.name, scope, str(node.target))
+        op = kind(label or node.name, inputs, node.name, **fields, origin=origin)
+        self.ops[op.output] = op
+        self.shapes[op.output] = op.shape(*(self.shapes[name] for name in inputs))
+        return op.output
+
+    # -- the program -------------------------------------------------------------------------
+
+    def _constants(self) -> dict[str, Tensor]:
+        signature, state = self.program.graph_signature, dict(self.program.state_dict)
+        state.update(self.program.constants)
+        names = {
+            **signature.inputs_to_parameters,
+            **signature.inputs_to_buffers,
+            **signature.inputs_to_lifted_tensor_constants,
+        }
+        return {node: state[name].detach().float() for node, name in names.items()}
+
+    def _scope(self, node: Node) -> str:
+        """Path of the module that the node belongs to."""
+        stack = list(node.meta.get("nn_module_stack", {}).values())
+        path = stack[-1][0].removeprefix("L['self'].") if stack else ""
+        return path.removeprefix(self.prefix).removeprefix(".")
+
+    def _end(self, nodes: list[Node], why: str) -> str:
+        """One operator for all that is left, so that what reads a tensor is known to its end."""
+        return self.emit(nodes[0], FloatUnsupported, *self._read_by(nodes), why=why)
+
+    def _output(self, node: Node, inputs: int) -> str:
+        """The tensor of the logits, or an operator that says why there is none."""
+        results: Any = node.args[0]
+        value = self.values.get(results[0]) if len(results) == 1 else None
+        source, selects = value, False
+        while isinstance(op := self.ops.get(str(source)), FloatSlice | FloatPad):
+            source, selects = op.inputs[0], True
+        if source == INPUT:
+            why = "returns its input: it must return the logits [N, classes]"
+        elif (
+            not isinstance(value, str)
+            or selects
+            or (is_vector(results[0]) and self.shapes[value][1:] != (1, 1))
+        ):
+            why = "must return one tensor: the logits [N, classes]"
+        elif inputs != 1:
+            why = f"takes {inputs} inputs: 1 is supported"
+        else:
+            return value
+        self.ops["output"] = FloatUnsupported("output", self._read_by([node]), "output", why)
+        return "output"
+
+    def _read_by(self, nodes: list[Node]) -> tuple[str, ...]:
+        """The tensors that nodes read."""
+        values = [self.values.get(read) for node in nodes for read in node.all_input_nodes]
+        return tuple(value for value in values if isinstance(value, str))
+
+
+def is_vector(node: Any) -> bool:
+    """Whether a node's result is no map [N, C, H, W]."""
+    return node.meta["val"].ndim != 4

@@ -1,0 +1,35 @@
+"""The operators, one file each: their float and integer records with all that is known of them."""
+
+from .activation import FloatActivation
+from .add import FloatAdd, QAdd
+from .average_pool import FloatGlobalAvgPool, QGlobalAvgPool
+from .base import ClampedOp, FloatOp, Origin, QOp, QTensor, Range, Shape
+from .batch_norm import FloatBatchNorm
+from .conv import FloatConv, FloatLinear, QConv
+from .max_pool import FloatMaxPool, QMaxPool
+from .select import FloatPad, FloatSlice
+from .unsupported import FloatUnsupported
+
+__all__ = [
+    "ClampedOp",
+    "FloatActivation",
+    "FloatAdd",
+    "FloatBatchNorm",
+    "FloatConv",
+    "FloatGlobalAvgPool",
+    "FloatLinear",
+    "FloatMaxPool",
+    "FloatOp",
+    "FloatPad",
+    "FloatSlice",
+    "FloatUnsupported",
+    "Origin",
+    "QAdd",
+    "QConv",
+    "QGlobalAvgPool",
+    "QMaxPool",
+    "QOp",
+    "QTensor",
+    "Range",
+    "Shape",
+]

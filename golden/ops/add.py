@@ -1,0 +1,119 @@
+"""Addition of two feature maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import Tensor
+
+from resarray.spec.numerics import quantise_factor, requantise, residual_term
+
+from .base import ClampedOp, QOp, QTensor, Range, Shape
+from .requantise import requantise_tensor, residual_tensor
+from .scales import (
+    MAX_FACTOR,
+    MAX_RESIDUAL_FACTOR,
+    integer_clamp,
+    residual_factor,
+    tensor_of_range,
+)
+
+if TYPE_CHECKING:
+    from resarray.golden.float_graph import FloatGraph
+
+
+@dataclass(frozen=True, eq=False)
+class FloatAdd(ClampedOp):
+    """a + b of equal shapes."""
+
+    def compute(self, *inputs: Tensor) -> Tensor:
+        return self.clamp(inputs[0] + inputs[1])
+
+    def shape(self, *shapes: Shape) -> Shape:
+        return shapes[0]
+
+    def refusal(self, graph: FloatGraph) -> str | None:
+        a, b = (graph.shapes[name] for name in self.inputs)
+        if a != b:
+            return f"shapes {list(a)} and {list(b)} differ: they must be equal"
+        return None
+
+    def quantise(self, shape: Shape, bounds: Range, *inputs: QTensor) -> tuple[QOp, QTensor]:
+        # The residual's factor may be larger than the input's.
+        x, residual = sorted(inputs, key=lambda tensor: tensor.scale)
+        min_scale = max(x.scale / MAX_FACTOR, residual.scale / MAX_RESIDUAL_FACTOR)
+        y = tensor_of_range(self.output, shape, bounds, min_scale)
+        mult, shift = quantise_factor(x.scale / y.scale)
+        res_mult, res_shift = residual_factor(residual, y)
+        lo, hi = integer_clamp(self.lo, self.hi, y)
+        op = QAdd(
+            name=self.name,
+            input=x.name,
+            residual=residual.name,
+            output=y.name,
+            mult=mult,
+            shift=shift,
+            res_mult=res_mult,
+            res_shift=res_shift,
+            lo=lo,
+            hi=hi,
+        )
+        return op, y
+
+
+@dataclass(frozen=True)
+class QAdd(QOp):
+    """out = requantise(a - zp_a, 0, mult, shift, residual = b): an addition that no convolution
+    could take in."""
+
+    name: str
+    input: str
+    residual: str
+    output: str
+    mult: int
+    shift: int
+    res_mult: int
+    res_shift: int
+    lo: int = -128
+    hi: int = 127
+    op: str = "add"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return (self.input, self.residual)
+
+    def reference(self, tensors: Mapping[str, QTensor], *inputs: np.ndarray) -> np.ndarray:
+        """a + b, rounded once."""
+        a, b = inputs
+        zp_a, zp_b = (tensors[name].zero_point for name in self.inputs)
+        tensor_y = tensors[self.output]
+        y = np.empty(tensor_y.shape, np.int8)
+        for index in np.ndindex(tensor_y.shape):
+            term = residual_term(int(b[index]), zp_b, self.res_mult, self.res_shift)
+            y[index] = requantise(
+                int(a[index]) - zp_a,
+                0,
+                self.mult,
+                self.shift,
+                tensor_y.zero_point,
+                self.lo,
+                self.hi,
+                term,
+            )
+        return y
+
+    def fast(self, tensors: Mapping[str, QTensor], *inputs: Tensor) -> Tensor:
+        a, b = inputs
+        residual = residual_tensor(b, tensors[self.residual], self.res_mult, self.res_shift)
+        return requantise_tensor(
+            a.long() - tensors[self.input].zero_point,
+            self.mult,
+            self.shift,
+            tensors[self.output],
+            self.lo,
+            self.hi,
+            residual,
+        )

@@ -1,0 +1,135 @@
+"""What every operator is: a float record, which passes and the quantiser work on, and an integer
+record, which the references compute and the compiler lowers."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from resarray.golden.float_graph import FloatGraph
+
+Shape = tuple[int, int, int]
+Range = tuple[float, float]
+
+
+# -- floats ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a front end found an operator, for messages: the node, the path of its module ("" for
+    the network itself) and the operator as the front end calls it."""
+
+    node: str
+    scope: str
+    operator: str
+
+    def __str__(self) -> str:
+        module = f" of module '{self.scope}'" if self.scope else ""
+        return f"node '{self.node}'{module}, operator {self.operator}"
+
+
+@dataclass(frozen=True, eq=False)
+class FloatOp(ABC):
+    """An operator of the float graph: a layer's name, its operands and its output by name.
+
+    A front end makes one for each of its own; passes remove those that have no integer record.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    origin: Origin | None = field(default=None, kw_only=True)
+
+    @property
+    def place(self) -> str:
+        """Where it is in the user's network, for messages."""
+        return f"layer '{self.name}'" if self.origin is None else str(self.origin)
+
+    @abstractmethod
+    def compute(self, *inputs: Tensor) -> Tensor:
+        """The output [N][C][H][W] for float inputs [N][C][H][W]."""
+
+    @abstractmethod
+    def shape(self, *shapes: Shape) -> Shape:
+        """The output's [C, H, W] for those of the inputs."""
+
+    def refusal(self, graph: FloatGraph) -> str | None:
+        """Why it cannot be quantised and run where it stands in ``graph``: what was given, and what
+        is supported. None: it can."""
+        return None
+
+    def quantise(self, shape: Shape, bounds: Range, *inputs: QTensor) -> tuple[QOp, QTensor]:
+        """The integer operator, and its output of ``shape``, whose real values lie in ``bounds``,
+        for its quantised inputs. Only of those that passes leave."""
+        raise NotImplementedError(f"{type(self).__name__} has no integer operator")
+
+
+@dataclass(frozen=True, eq=False)
+class ClampedOp(FloatOp):
+    """An operator that limits its result to [lo, hi] at no cost: an activation behind it fuses."""
+
+    lo: float = field(default=-math.inf, kw_only=True)
+    hi: float = field(default=math.inf, kw_only=True)
+
+    @property
+    def clamps(self) -> bool:
+        return (self.lo, self.hi) != (-math.inf, math.inf)
+
+    def clamp(self, y: Tensor) -> Tensor:
+        return y.clamp(self.lo, self.hi) if self.clamps else y
+
+
+# -- integers --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class QTensor:
+    """A quantised tensor: shape [C, H, W] of one image; real = scale * (q - zero_point)."""
+
+    name: str
+    shape: Shape
+    scale: float
+    zero_point: int
+
+
+class QOp(ABC):
+    """An operator of the integer graph: frozen, with its operands by name and one output.
+
+    Its arithmetic is defined by `resarray.spec.numerics`. Every field counts in `graph.digest`.
+    """
+
+    name: str
+    input: str
+    output: str
+    op: str  # its kind, for reports
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The tensors it reads, in the order in which `reference` and `fast` take them."""
+        return (self.input,)
+
+    @abstractmethod
+    def reference(self, tensors: Mapping[str, QTensor], *inputs: np.ndarray) -> np.ndarray:
+        """The output int8 [C][H][W] of one image for its inputs int8 [C][H][W], as the loops that
+        define it, in Python's unbounded integers."""
+
+    @abstractmethod
+    def fast(self, tensors: Mapping[str, QTensor], *inputs: Tensor) -> Tensor:
+        """The same integers for int8 [N][C][H][W], vectorised."""
+
+    def macs(self, tensors: Mapping[str, QTensor]) -> int:
+        """Useful multiply-accumulates for one image; 0 for what only pools or adds."""
+        return 0
+
+
+def by(pair: tuple[int, ...]) -> str:
+    """Height and width for messages: 3x3."""
+    return "x".join(map(str, pair))

@@ -1,0 +1,304 @@
+"""Convolution and fully connected layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from resarray.spec.config import MAX_DOT_LENGTH
+from resarray.spec.errors import ResarrayError
+from resarray.spec.isa import MAX_PADDING
+from resarray.spec.numerics import WEIGHT_MAX, quantise_factor, requantise, residual_term
+
+from .base import ClampedOp, FloatOp, QOp, QTensor, Range, Shape
+from .requantise import requantise_tensor, residual_tensor
+from .scales import (
+    MAX_FACTOR,
+    MAX_RESIDUAL_FACTOR,
+    integer_clamp,
+    residual_factor,
+    tensor_of_range,
+)
+
+if TYPE_CHECKING:
+    from resarray.golden.float_graph import FloatGraph
+
+MAX_KERNEL = 31
+
+# Integers up to 2**24 are exact in float32.
+EXACT = 1 << 24
+# |x - zero_point| of int8 values.
+MAX_DIFFERENCE = 255
+MAX_PRODUCT = MAX_DIFFERENCE * WEIGHT_MAX
+MAX_BIAS = 1 << 29
+
+
+@dataclass(frozen=True, eq=False)
+class FloatConv(ClampedOp):
+    """weight: float [Cout][Cin / groups][kh][kw], bias: float [Cout]; zero padding (top, bottom,
+    left, right). A second input, of the output's shape, is added before the clamp."""
+
+    weight: Tensor
+    bias: Tensor
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+    op: str = "conv"  # "conv" or "linear"
+
+    @property
+    def selects(self) -> bool:
+        """Whether every output channel is one input channel as it is, or zero: then the output
+        takes over the input's scale and is exact."""
+        flat = self.weight.flatten(1)
+        ones = ((flat == 1).sum(1) <= 1) & ((flat == 0) | (flat == 1)).all(1)
+        return bool(ones.all()) and not self.bias.any() and not self.clamps
+
+    def compute(self, *inputs: Tensor) -> Tensor:
+        top, bottom, left, right = self.padding
+        x = functional.pad(inputs[0], (left, right, top, bottom))
+        y = functional.conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+        return self.clamp(y if len(inputs) == 1 else y + inputs[1])
+
+    def shape(self, *shapes: Shape) -> Shape:
+        _, height, width = shapes[0]
+        channels, _, kh, kw = self.weight.shape
+        top, bottom, left, right = self.padding
+        return (
+            channels,
+            (height + top + bottom - self.dilation[0] * (kh - 1) - 1) // self.stride[0] + 1,
+            (width + left + right - self.dilation[1] * (kw - 1) - 1) // self.stride[1] + 1,
+        )
+
+    def refusal(self, graph: FloatGraph) -> str | None:
+        _, _, kh, kw = self.weight.shape
+        dot_length = self.weight[0].numel()
+        if self.groups != 1:
+            return f"groups = {self.groups}: only 1 is supported"
+        if self.dilation != (1, 1):
+            return f"dilation = {self.dilation}: only 1 is supported"
+        if not {*self.stride} <= {1, 2}:
+            return f"stride = {self.stride}: 1 and 2 are supported"
+        if max(kh, kw) > MAX_KERNEL:
+            return f"kernel {kh}x{kw}: at most {MAX_KERNEL} is supported"
+        if max(self.padding) > MAX_PADDING:
+            return f"padding {self.padding}: at most {MAX_PADDING} is supported"
+        if dot_length > MAX_DOT_LENGTH:
+            return (
+                f"sums of {dot_length} products: at most {MAX_DOT_LENGTH} fit the accumulator; use "
+                "fewer channels or a smaller kernel"
+            )
+        return None
+
+    def quantise(self, shape: Shape, bounds: Range, *inputs: QTensor) -> tuple[QOp, QTensor]:
+        x, residual = inputs[0], inputs[1] if len(inputs) > 1 else None
+        weight, bias, weight_scale = quantise_weights(self, x.scale)
+        if self.selects and residual is None:
+            y = replace(x, name=self.output, shape=shape)
+        else:
+            min_scale = x.scale * weight_scale.max() / MAX_FACTOR
+            if residual:
+                min_scale = max(min_scale, residual.scale / MAX_RESIDUAL_FACTOR)
+            y = tensor_of_range(self.output, shape, bounds, min_scale)
+        factors = [quantise_factor(x.scale * s / y.scale) for s in weight_scale]
+        res_mult, res_shift = residual_factor(residual, y) if residual else (0, 0)
+        lo, hi = integer_clamp(self.lo, self.hi, y)
+        op = QConv(
+            name=self.name,
+            input=x.name,
+            output=y.name,
+            weight=weight,
+            bias=bias,
+            mult=np.array([mult for mult, _ in factors], np.int64),
+            shift=np.array([shift for _, shift in factors], np.int64),
+            stride=self.stride,
+            padding=self.padding,
+            lo=lo,
+            hi=hi,
+            residual=residual.name if residual else None,
+            res_mult=res_mult,
+            res_shift=res_shift,
+            op=self.op,
+        )
+        return op, y
+
+
+@dataclass(frozen=True, eq=False)
+class FloatLinear(FloatOp):
+    """A fully connected layer: reads all values of its input in the order [C][H][W], and makes
+    [Cout][1][1]. weight: float [Cout][C * H * W], bias: float [Cout]."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def compute(self, *inputs: Tensor) -> Tensor:
+        y = functional.linear(inputs[0].flatten(1), self.weight, self.bias)
+        return y[:, :, None, None]
+
+    def shape(self, *shapes: Shape) -> Shape:
+        return len(self.weight), 1, 1
+
+    def refusal(self, graph: FloatGraph) -> str | None:
+        values = math.prod(graph.shapes[self.inputs[0]])
+        if values != self.weight.shape[1]:
+            return f"only a flattened vector of all {values} values"
+        return None
+
+
+@dataclass(frozen=True)
+class QConv(QOp):
+    """out = requantise(sum (x - zp_x) * weight + bias, mult, shift [, residual]), then clamp.
+
+    weight: int8 [Cout][Cin][kh][kw] in [-127, 127]; bias: int32 [Cout] in accumulator units,
+    without the input's zero point; mult, shift: int [Cout]. Padding is (top, bottom, left,
+    right) pixels of the input's zero point, each at most 15. A fully connected layer is a 1x1
+    convolution on a 1x1 map. ``residual`` names a tensor of the output's shape.
+    """
+
+    name: str
+    input: str
+    output: str
+    weight: np.ndarray
+    bias: np.ndarray
+    mult: np.ndarray
+    shift: np.ndarray
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    lo: int = -128
+    hi: int = 127
+    residual: str | None = None
+    res_mult: int = 0
+    res_shift: int = 0
+    op: str = "conv"  # "conv" or "linear"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return (self.input,) if self.residual is None else (self.input, self.residual)
+
+    def reference(self, tensors: Mapping[str, QTensor], *inputs: np.ndarray) -> np.ndarray:
+        """The residual is added before the one rounding."""
+        x, tensor_x, tensor_y = inputs[0], tensors[self.input], tensors[self.output]
+        _, c_in, kernel_h, kernel_w = self.weight.shape
+        _, height, width = tensor_x.shape
+        top, _, left, _ = self.padding
+        y = np.empty(tensor_y.shape, np.int8)
+        for o, row, column in np.ndindex(tensor_y.shape):
+            acc = 0
+            for i, kh, kw in np.ndindex(c_in, kernel_h, kernel_w):
+                r = row * self.stride[0] + kh - top
+                c = column * self.stride[1] + kw - left
+                # Outside is the zero point, which adds nothing.
+                if 0 <= r < height and 0 <= c < width:
+                    weight = int(self.weight[o, i, kh, kw])
+                    acc += (int(x[i, r, c]) - tensor_x.zero_point) * weight
+            term = 0
+            if self.residual is not None:
+                r, r_zp = int(inputs[1][o, row, column]), tensors[self.residual].zero_point
+                term = residual_term(r, r_zp, self.res_mult, self.res_shift)
+            y[o, row, column] = requantise(
+                acc,
+                int(self.bias[o]),
+                int(self.mult[o]),
+                int(self.shift[o]),
+                tensor_y.zero_point,
+                self.lo,
+                self.hi,
+                term,
+            )
+        return y
+
+    def fast(self, tensors: Mapping[str, QTensor], *inputs: Tensor) -> Tensor:
+        residual = None
+        if self.residual is not None:
+            tensor_r = tensors[self.residual]
+            residual = residual_tensor(inputs[1], tensor_r, self.res_mult, self.res_shift)
+        return requantise_tensor(
+            self._accumulate(inputs[0], tensors[self.input]),
+            torch.from_numpy(self.mult.astype(np.int64)).view(1, -1, 1, 1),
+            torch.from_numpy(self.shift.astype(np.int64)).view(1, -1, 1, 1),
+            tensors[self.output],
+            self.lo,
+            self.hi,
+            residual,
+        )
+
+    def _accumulate(self, x: Tensor, tensor_x: QTensor) -> Tensor:
+        """int64 sums of products plus bias.
+
+        In float32 over groups of input channels small enough that every partial sum is an integer
+        below 2**24 and so exact in any order; the groups are added as integers.
+        """
+        top, bottom, left, right = self.padding
+        x = x.float() - tensor_x.zero_point
+        if top == bottom and left == right:
+            padding = (top, left)
+        else:
+            x = functional.pad(x, (left, right, top, bottom))
+            padding = (0, 0)
+        weight = torch.from_numpy(self.weight.astype(np.float32))
+        acc = torch.from_numpy(self.bias.astype(np.int64)).view(1, -1, 1, 1)
+        for first, last in exact_groups(self.weight):
+            part = weight[:, first:last]
+            if _bound(self.weight[:, first:last]) < EXACT:
+                product = functional.conv2d(x[:, first:last], part, None, self.stride, padding)
+            else:  # one channel with a very large kernel
+                product = functional.conv2d(
+                    x[:, first:last].double(), part.double(), None, self.stride, padding
+                )
+            acc = acc + product.long()
+        return acc
+
+    def macs(self, tensors: Mapping[str, QTensor]) -> int:
+        _, height, width = tensors[self.output].shape
+        return self.weight.size * height * width
+
+
+def quantise_weights(
+    op: FloatConv, input_scale: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """``(weight int8, bias int32, scale float64 [Cout])``.
+
+    A channel's scale is its largest magnitude / 127, or more where its bias would not fit: then
+    |sum| + |bias| < 2**31, since 65,536 products of at most 255 * 127 leave 2.5e7 for the bias.
+    """
+    weight = op.weight.double().numpy()
+    bias = op.bias.double().numpy()
+    dot_length = weight[0].size
+    max_bias = min(MAX_BIAS, (1 << 31) - 1 - MAX_PRODUCT * dot_length)
+    if max_bias <= 0:
+        raise ResarrayError(
+            f"layer '{op.name}' adds {dot_length} products, more than the 32-bit accumulator "
+            "holds: use fewer channels or a smaller kernel"
+        )
+    largest = np.abs(weight).reshape(len(weight), -1).max(1)
+    scale = np.maximum(largest / WEIGHT_MAX, np.abs(bias) / (input_scale * max_bias))
+    scale[scale == 0] = 1.0
+    q = np.rint(weight / scale[:, None, None, None])
+    q_bias = np.clip(np.rint(bias / (input_scale * scale)), -max_bias, max_bias)
+    return q.astype(np.int8), q_bias.astype(np.int32), scale
+
+
+def exact_groups(weight: np.ndarray) -> list[tuple[int, int]]:
+    """Ranges of input channels of int8 ``weight`` [Cout][Cin][kh][kw], as long as every sum of
+    products with differences up to 255 stays below 2**24 in magnitude (or one channel long)."""
+    groups, first = [], 0
+    channels = weight.shape[1]
+    # Largest sum of magnitudes that any output channel adds up to, input channel by channel.
+    sums = np.abs(weight.astype(np.int64)).sum((2, 3))
+    while first < channels:
+        totals = np.cumsum(sums[:, first:], axis=1).max(0) * MAX_DIFFERENCE
+        length = max(1, int(np.searchsorted(totals, EXACT)))
+        groups.append((first, first + length))
+        first += length
+    return groups
+
+
+def _bound(weight: np.ndarray) -> int:
+    return int(np.abs(weight.astype(np.int64)).sum((1, 2, 3)).max()) * MAX_DIFFERENCE

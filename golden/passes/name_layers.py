@@ -1,0 +1,23 @@
+"""Every layer gets a name of its own, and its output the same."""
+
+from dataclasses import replace
+
+from resarray.golden.float_graph import FloatGraph
+from resarray.golden.ops import FloatOp
+
+
+def name_layers(graph: FloatGraph) -> FloatGraph:
+    """The second layer called ``conv`` becomes ``conv_2``, and so on in execution order."""
+    names = {graph.input: graph.input}
+    taken = {graph.input}
+    ops: list[FloatOp] = []
+    for op in graph.ops:
+        unique, number = op.name, 1
+        while unique in taken:
+            number += 1
+            unique = f"{op.name}_{number}"
+        taken.add(unique)
+        inputs = tuple(names[name] for name in op.inputs)
+        names[op.output] = unique
+        ops.append(replace(op, name=unique, inputs=inputs, output=unique))
+    return graph.with_ops(ops, names[graph.output])

@@ -1,0 +1,58 @@
+"""The front end for PyTorch reads operator by operator, and says where each came from."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from resarray.golden.float_graph import run_float
+from resarray.golden.importers.torch_export import read_model
+from resarray.golden.models import load_model
+from resarray.golden.ops import FloatBatchNorm, FloatConv, FloatUnsupported, Origin
+
+from ..float_graphs import kinds
+from ..test_importer import Tail, randomise
+
+
+def test_one_operator_for_each():
+    model = randomise(load_model("resnet8", 5))
+    graph = read_model(model, (3, 17, 16), "net")
+    block = ["Conv", "BatchNorm", "Activation", "Conv", "BatchNorm", "Add", "Activation"]
+    shortcut = ["Slice", "Slice", "Pad"]
+    stem, head = ["Conv", "BatchNorm", "Activation"], ["GlobalAvgPool", "Linear"]
+    assert kinds(graph) == stem + block + (shortcut + block) * 2 + head
+    x = torch.randn(2, 3, 17, 16)
+    with torch.no_grad():
+        expected = model(x)
+    found = run_float(graph, x)
+    torch.testing.assert_close(found.flatten(1), expected, rtol=1e-4, atol=1e-4)
+    conv, norm = graph.ops[:2]
+    assert isinstance(conv, FloatConv) and isinstance(norm, FloatBatchNorm)
+    assert conv.name == "conv1" and norm.name == "bn1" and norm.inputs == (conv.output,)
+    assert conv.origin == Origin("conv2d", "conv1", "aten.conv2d.default")
+    assert str(norm.origin).endswith("of module 'bn1', operator aten.batch_norm.default")
+    assert graph.ops[9].origin.scope == "layer1.0"
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda m, x: functional.dropout(x, 0.5, False),
+        lambda m, x: x.contiguous().clone().detach()[:, :, :],
+        lambda m, x: x.flatten(1).view(-1, 4, 8, 8),
+        lambda m, x: x.to(torch.float32),
+        lambda m, x: sum([x]),
+    ],
+)
+def test_what_changes_nothing_is_no_operator(function):
+    graph = read_model(Tail(function), (3, 8, 8))
+    assert kinds(graph) == ["Conv", "BatchNorm"] and graph.output == graph.ops[-1].output
+
+
+def test_reading_ends_with_what_cannot_be_read():
+    """And what follows it still reads what it reads."""
+    graph = read_model(Tail(lambda m, x: torch.sigmoid(x.relu()) + x), (3, 8, 8))
+    assert kinds(graph) == ["Conv", "BatchNorm", "Activation", "Unsupported"]
+    last = graph.ops[-1]
+    assert isinstance(last, FloatUnsupported) and last.why.startswith("not supported; supported")
+    assert {*last.inputs} == {graph.ops[1].output, graph.ops[2].output}
+    assert graph.output == last.output and last.origin.node == "sigmoid"

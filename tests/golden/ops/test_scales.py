@@ -1,0 +1,29 @@
+"""Scales and zero points of ranges, and real bounds as integers."""
+
+import math
+
+import pytest
+
+from resarray.golden.ops import QTensor
+from resarray.golden.ops.scales import integer_clamp, scale_and_zero_point
+
+
+@pytest.mark.parametrize(("lo", "hi"), [(0, 1), (-1, 0), (-3, 5), (-1e-3, 100), (0, 0)])
+def test_zero_is_represented_exactly(lo, hi):
+    scale, zero_point = scale_and_zero_point(lo, hi)
+    assert -128 <= zero_point <= 127 and scale > 0
+    assert (-128 - zero_point) * scale <= lo + scale and (127 - zero_point) * scale >= hi - scale
+
+
+@pytest.mark.parametrize(
+    ("lo", "hi", "expected"),
+    [
+        (-math.inf, math.inf, (-128, 127)),
+        (0.0, math.inf, (-28, 127)),
+        (0.0, 6.0, (-28, 32)),
+        (-0.26, 0.24, (-31, -26)),
+        (-50.0, 50.0, (-128, 127)),
+    ],
+)
+def test_bounds_as_integers(lo, hi, expected):
+    assert integer_clamp(lo, hi, QTensor("y", (1, 1, 1), 0.1, -28)) == expected

@@ -1,0 +1,103 @@
+"""What no pass made fit is refused, the first of all by its place in the user's network."""
+
+import math
+import re
+
+import pytest
+import torch
+
+from resarray.golden.ops import (
+    FloatActivation,
+    FloatAdd,
+    FloatConv,
+    FloatGlobalAvgPool,
+    FloatLinear,
+    FloatMaxPool,
+    FloatPad,
+    FloatSlice,
+    FloatUnsupported,
+    Origin,
+)
+from resarray.golden.passes import check
+from resarray.spec.errors import ResarrayError
+
+from ..float_graphs import batch_norm, conv, network
+
+
+def pool(kernel, **fields):
+    return FloatMaxPool("a", ("input",), "a", kernel, **{"stride": (2, 2)} | fields)
+
+
+def weights(*shape, **fields):
+    return FloatConv("a", ("input",), "a", torch.zeros(shape), torch.zeros(shape[0]), **fields)
+
+
+def test_leaves_what_fits_alone():
+    graph = network(
+        conv("a", "input", kernel=3, lo=0.0),
+        FloatMaxPool("b", ("a",), "b", (3, 3), (2, 2), (1, 1)),
+        conv("c", "b", lo=0.0),
+        FloatAdd("d", ("b", "c"), "d"),
+        FloatGlobalAvgPool("e", ("d",), "e"),
+    )
+    assert check(graph) is graph
+
+
+REFUSED = {
+    "groups = 3": [weights(3, 1, 1, 1, groups=3)],
+    "dilation = (1, 2)": [weights(3, 3, 3, 3, dilation=(1, 2))],
+    "stride = (1, 3)": [weights(3, 3, 3, 3, stride=(1, 3))],
+    "kernel 1x32: at most 31": [weights(3, 3, 1, 32, padding=(0, 0, 15, 15))],
+    "padding (0, 0, 16, 0): at most 15": [weights(3, 3, 1, 1, padding=(0, 0, 16, 0))],
+    "sums of 65537 products": [weights(1, 65537, 1, 1)],
+    "output [3, 0, 1] is empty": [weights(3, 3, 7, 7)],
+    "only a flattened vector of all 126 values": [
+        FloatLinear("a", ("input",), "a", torch.zeros(2, 42), torch.zeros(2))
+    ],
+    "a batch norm is supported only directly after": [batch_norm("a", "input")],
+    "a ReLU is supported only directly after": [
+        FloatActivation("a", ("input",), "a", 0.0, math.inf)
+    ],
+    "put the ReLU before the max pool": [
+        pool((2, 2)),
+        FloatActivation("b", ("a",), "b", 0.0, math.inf),
+    ],
+    "shapes [3, 3, 3] and [3, 6, 7] differ": [
+        pool((2, 2)),
+        FloatAdd("b", ("a", "input"), "b"),
+    ],
+    "kernel 2x3: 2x2 and 3x3": [pool((2, 3))],
+    "stride 1x2: only 2": [pool((2, 2), stride=(1, 2))],
+    "padding 1x1: with kernel 2x2, 0x0 are": [pool((2, 2), padding=(1, 1))],
+    "padding 0x1: with kernel 3x3, 0x0 and 1x1 are": [pool((3, 3), padding=(0, 1))],
+    "dilation = (2, 1)": [pool((2, 2), dilation=(2, 1))],
+    "ceil_mode": [pool((2, 2), ceil=True)],
+    "slice [1:None:2] of dimension 2": [FloatSlice("a", ("input",), "a", 2, 1, None, 2)],
+    "padding of height and width by itself": [FloatPad("a", ("input",), "a", (1, 1, 1, 1), (0, 0))],
+    "negative padding": [FloatPad("a", ("input",), "a", (0, 0, 0, 0), (-1, 0))],
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_refuses(why):
+    name = REFUSED[why][-1].name
+    with pytest.raises(ResarrayError, match=f"model 'net', layer '{name}': .*{re.escape(why)}"):
+        check(network(*REFUSED[why]))
+
+
+def test_names_the_first_and_where_it_came_from():
+    graph = network(
+        conv("a", "input", cin=1, groups=3, origin=Origin("conv2d", "body.conv", "aten.conv2d")),
+        FloatUnsupported("b", ("a",), "b", "unheard of", origin=Origin("b", "", "c")),
+    )
+    with pytest.raises(ResarrayError) as error:
+        check(graph)
+    assert str(error.value) == (
+        "model 'net', node 'conv2d' of module 'body.conv', operator aten.conv2d: groups = 3: only "
+        "1 is supported"
+    )
+    with pytest.raises(ResarrayError, match=r"^model 'net', node 'b', operator c: unheard of$"):
+        check(graph.with_ops([conv("a", "input"), graph.ops[1]]))
+    nothing = FloatUnsupported("output", ("input",), "output", "returns nothing")
+    with pytest.raises(ResarrayError, match=r"^model 'net' returns nothing$"):
+        check(network(nothing))

@@ -1,0 +1,63 @@
+"""Additions go into the convolutions before them."""
+
+import pytest
+import torch
+
+from resarray.golden.ops import FloatAdd
+from resarray.golden.passes import fuse_addition
+
+from ..float_graphs import check_same, conv, kinds, network
+
+
+def test_fusion_moves_the_convolution_behind_the_other_operand():
+    """The longer sums take the addition, wherever the model computes them."""
+    graph = network(
+        conv("long", "input", kernel=3),
+        conv("short", "input"),
+        FloatAdd("add", ("long", "short"), "add", lo=0.0),
+    )
+    fused = fuse_addition(graph)
+    assert [(op.name, op.output, op.inputs[1:]) for op in fused.ops] == [
+        ("short", "short", ()),
+        ("long", "add", ("short",)),
+    ]
+    assert (fused.ops[0].clamps, fused.ops[1].lo) == (False, 0.0)
+    check_same(graph, fused, exact=False)
+
+
+def test_either_operand_and_one_after_the_other():
+    torch.manual_seed(2)
+    graph = network(
+        conv("a", "input", lo=0.0),
+        conv("b", "a"),
+        FloatAdd("c", ("a", "b"), "c"),
+        conv("d", "c"),
+        FloatAdd("e", ("d", "c"), "e"),
+    )
+    fused = fuse_addition(graph)
+    assert [(op.name, op.inputs) for op in fused.ops] == [
+        ("a", ("input",)),
+        ("b", ("a", "a")),
+        ("d", ("c", "c")),
+    ]
+    check_same(graph, fused, exact=False)
+
+
+LEFT_ALONE = {
+    "of itself": [conv("a", "input"), FloatAdd("c", ("a", "a"), "c")],
+    "clamped": [conv("a", "input", lo=0.0), FloatAdd("c", ("a", "input"), "c")],
+    "read twice": [
+        conv("a", "input"),
+        FloatAdd("c", ("a", "input"), "c"),
+        FloatAdd("d", ("c", "a"), "d"),
+    ],
+    "no convolution": [FloatAdd("c", ("input", "input"), "c")],
+}
+
+
+@pytest.mark.parametrize("case", LEFT_ALONE)
+def test_leaves_others_alone(case):
+    graph = network(*LEFT_ALONE[case])
+    fused = fuse_addition(graph)
+    assert kinds(fused) == kinds(graph)
+    check_same(graph, fused)
