@@ -11,7 +11,7 @@ from torch import Tensor
 
 from resarray.spec.errors import ResarrayError
 
-from .ops import FloatOp, Shape
+from .ops import FloatOp, Operand, Shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +37,10 @@ class FloatGraph:
     def producers(self) -> dict[str, FloatOp]:
         """Tensor name -> the operator that makes it; the input has none."""
         return {op.output: op for op in self.ops}
+
+    def operands(self, op: FloatOp) -> list[Operand]:
+        """The inputs of ``op``."""
+        return [Operand(self.shapes[name], self.producers.get(name)) for name in op.inputs]
 
     def uses(self) -> Counter[str]:
         """How often each tensor is read; the graph's output counts as one use."""

@@ -3,7 +3,7 @@
 from .activation import FloatActivation
 from .add import FloatAdd, QAdd
 from .average_pool import FloatGlobalAvgPool, QGlobalAvgPool
-from .base import ClampedOp, FloatOp, Origin, QOp, QTensor, Range, Shape
+from .base import ClampedOp, FloatOp, Operand, Origin, QOp, QTensor, Range, Shape
 from .batch_norm import FloatBatchNorm
 from .conv import FloatConv, FloatLinear, QConv
 from .max_pool import FloatMaxPool, QMaxPool
@@ -23,6 +23,7 @@ __all__ = [
     "FloatPad",
     "FloatSlice",
     "FloatUnsupported",
+    "Operand",
     "Origin",
     "QAdd",
     "QConv",

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from .base import FloatOp, Shape
+from .base import FloatOp, Operand, Shape
 from .max_pool import FloatMaxPool
-
-if TYPE_CHECKING:
-    from resarray.golden.float_graph import FloatGraph
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +23,8 @@ class FloatActivation(FloatOp):
     def shape(self, *shapes: Shape) -> Shape:
         return shapes[0]
 
-    def refusal(self, graph: FloatGraph) -> str | None:
-        if isinstance(graph.producers.get(self.inputs[0]), FloatMaxPool):
+    def refusal(self, *operands: Operand) -> str | None:
+        if isinstance(operands[0].maker, FloatMaxPool):
             return "put the ReLU before the max pool: the result is the same"
         return (
             "a ReLU is supported only directly after a convolution, linear layer or addition whose "

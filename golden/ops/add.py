@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import Tensor
 
 from resarray.spec.numerics import quantise_factor, requantise, residual_term
 
-from .base import ClampedOp, QOp, QTensor, Range, Shape
+from .base import ClampedOp, Operand, QOp, QTensor, Range, Shape
 from .requantise import requantise_tensor, residual_tensor
 from .scales import (
     MAX_FACTOR,
@@ -20,9 +19,6 @@ from .scales import (
     residual_factor,
     tensor_of_range,
 )
-
-if TYPE_CHECKING:
-    from resarray.golden.float_graph import FloatGraph
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +31,8 @@ class FloatAdd(ClampedOp):
     def shape(self, *shapes: Shape) -> Shape:
         return shapes[0]
 
-    def refusal(self, graph: FloatGraph) -> str | None:
-        a, b = (graph.shapes[name] for name in self.inputs)
+    def refusal(self, *operands: Operand) -> str | None:
+        a, b = (operand.shape for operand in operands)
         if a != b:
             return f"shapes {list(a)} and {list(b)} differ: they must be equal"
         return None

@@ -7,13 +7,9 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from resarray.golden.float_graph import FloatGraph
 
 Shape = tuple[int, int, int]
 Range = tuple[float, float]
@@ -34,6 +30,15 @@ class Origin:
     def __str__(self) -> str:
         module = f" of module '{self.scope}'" if self.scope else ""
         return f"node '{self.node}'{module}, operator {self.operator}"
+
+
+@dataclass(frozen=True, eq=False)
+class Operand:
+    """An input as an operator finds it: its [C, H, W], and what makes it (None: the network's
+    input)."""
+
+    shape: Shape
+    maker: FloatOp | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,9 +66,9 @@ class FloatOp(ABC):
     def shape(self, *shapes: Shape) -> Shape:
         """The output's [C, H, W] for those of the inputs."""
 
-    def refusal(self, graph: FloatGraph) -> str | None:
-        """Why it cannot be quantised and run where it stands in ``graph``: what was given, and what
-        is supported. None: it can."""
+    def refusal(self, *operands: Operand) -> str | None:
+        """Why it cannot be quantised and run with these inputs: what was given, and what is
+        supported. None: it can."""
         return None
 
     def quantise(self, shape: Shape, bounds: Range, *inputs: QTensor) -> tuple[QOp, QTensor]:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 from torch.nn import functional
 
-from .base import FloatOp, Shape
-
-if TYPE_CHECKING:
-    from resarray.golden.float_graph import FloatGraph
+from .base import FloatOp, Operand, Shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +34,7 @@ class FloatBatchNorm(FloatOp):
     def shape(self, *shapes: Shape) -> Shape:
         return shapes[0]
 
-    def refusal(self, graph: FloatGraph) -> str | None:
+    def refusal(self, *operands: Operand) -> str | None:
         return (
             "a batch norm is supported only directly after a convolution or linear layer of its own"
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from resarray.spec.errors import ResarrayError
 from resarray.spec.isa import MAX_PADDING
 from resarray.spec.numerics import WEIGHT_MAX, quantise_factor, requantise, residual_term
 
-from .base import ClampedOp, FloatOp, QOp, QTensor, Range, Shape
+from .base import ClampedOp, FloatOp, Operand, QOp, QTensor, Range, Shape
 from .requantise import requantise_tensor, residual_tensor
 from .scales import (
     MAX_FACTOR,
@@ -26,9 +25,6 @@ from .scales import (
     residual_factor,
     tensor_of_range,
 )
-
-if TYPE_CHECKING:
-    from resarray.golden.float_graph import FloatGraph
 
 MAX_KERNEL = 31
 
@@ -77,7 +73,7 @@ class FloatConv(ClampedOp):
             (width + left + right - self.dilation[1] * (kw - 1) - 1) // self.stride[1] + 1,
         )
 
-    def refusal(self, graph: FloatGraph) -> str | None:
+    def refusal(self, *operands: Operand) -> str | None:
         _, _, kh, kw = self.weight.shape
         dot_length = self.weight[0].numel()
         if self.groups != 1:
@@ -145,8 +141,8 @@ class FloatLinear(FloatOp):
     def shape(self, *shapes: Shape) -> Shape:
         return len(self.weight), 1, 1
 
-    def refusal(self, graph: FloatGraph) -> str | None:
-        values = math.prod(graph.shapes[self.inputs[0]])
+    def refusal(self, *operands: Operand) -> str | None:
+        values = math.prod(operands[0].shape)
         if values != self.weight.shape[1]:
             return f"only a flattened vector of all {values} values"
         return None

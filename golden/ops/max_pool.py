@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .base import FloatOp, QOp, QTensor, Range, Shape, by
-
-if TYPE_CHECKING:
-    from resarray.golden.float_graph import FloatGraph
+from .base import FloatOp, Operand, QOp, QTensor, Range, Shape, by
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +40,7 @@ class FloatMaxPool(FloatOp):
             last = min(last + stride - 1, size + padding - 1)
         return last // stride + 1
 
-    def refusal(self, graph: FloatGraph) -> str | None:
+    def refusal(self, *operands: Operand) -> str | None:
         if self.kernel not in ((2, 2), (3, 3)):
             return f"kernel {by(self.kernel)}: 2x2 and 3x3 are supported"
         if self.stride != (2, 2):

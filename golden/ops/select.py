@@ -4,16 +4,11 @@ zeros. Together they are a convolution that selects."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 from torch.nn import functional
 
-from .base import FloatOp, Shape
-
-if TYPE_CHECKING:
-    from resarray.golden.float_graph import FloatGraph
-
+from .base import FloatOp, Operand, Shape
 
 ONLY_CHANNELS = (
     "padding of height and width by itself is not supported: give it to the convolution behind it "
@@ -48,7 +43,7 @@ class FloatSlice(FloatOp):
         whole = self.dim >= 2 and (self.end is None or self.end >= shape[self.dim - 1])
         return whole and not self.start and self.step == 2
 
-    def refusal(self, graph: FloatGraph) -> str | None:
+    def refusal(self, *operands: Operand) -> str | None:
         return (
             f"slice [{self.start}:{self.end}:{self.step}] of dimension {self.dim}: only [::2] of "
             "height or width"
@@ -72,5 +67,5 @@ class FloatPad(FloatOp):
         top, bottom, left, right = self.padding
         return channels + sum(self.channels), height + top + bottom, width + left + right
 
-    def refusal(self, graph: FloatGraph) -> str | None:
+    def refusal(self, *operands: Operand) -> str | None:
         return ONLY_CHANNELS if any(self.padding) else "negative padding is not supported"

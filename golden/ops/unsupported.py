@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from .base import FloatOp, Shape
-
-if TYPE_CHECKING:
-    from resarray.golden.float_graph import FloatGraph
+from .base import FloatOp, Operand, Shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,5 +27,5 @@ class FloatUnsupported(FloatOp):
     def shape(self, *shapes: Shape) -> Shape:
         return 1, 1, 1
 
-    def refusal(self, graph: FloatGraph) -> str | None:
+    def refusal(self, *operands: Operand) -> str | None:
         return self.why

@@ -10,7 +10,7 @@ def linear_to_conv(graph: FloatGraph) -> FloatGraph:
 
 
 def _converted(graph: FloatGraph, op: FloatOp) -> FloatOp:
-    if not isinstance(op, FloatLinear) or op.refusal(graph):
+    if not isinstance(op, FloatLinear) or op.refusal(*graph.operands(op)):
         return op
     weight = op.weight.reshape(len(op.weight), *graph.shapes[op.inputs[0]])
     return FloatConv(op.name, op.inputs, op.output, weight, op.bias, op="linear", origin=op.origin)
