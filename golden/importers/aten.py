@@ -27,8 +27,9 @@ from resarray.golden.ops.select import ONLY_CHANNELS
 from .reader import Reader, Refused, Value, is_vector
 
 SUPPORTED = (
-    "2-D convolution, batch norm after it, ReLU, addition, max pool of stride 2, global average "
-    "pool, flatten and linear, strided slices and zero-padded channels of a shortcut"
+    "2-D convolution, batch norm after it, ReLU, ReLU6 and other clamps, addition, max pool of "
+    "stride 2, global average pool, flatten and linear, strided slices and zero-padded channels of "
+    "a shortcut"
 )
 
 aten = torch.ops.aten
@@ -116,6 +117,21 @@ def _batch_norm(reader: Reader, node: Node) -> str:
 
 def _relu(reader: Reader, node: Node) -> str:
     return reader.emit(node, FloatActivation, reader.any_tensor(node), lo=0.0, hi=torch.inf)
+
+
+def _relu6(reader: Reader, node: Node) -> str:
+    return reader.emit(node, FloatActivation, reader.any_tensor(node), lo=0.0, hi=6.0)
+
+
+def _hardtanh(reader: Reader, node: Node) -> str:
+    """Hardtanh, whose bounds are -1 and 1 unless it says so, and clamp, whose may be missing."""
+    missing = (-1.0, 1.0) if "hardtanh" in str(node.target) else (-torch.inf, torch.inf)
+    bounds = _arguments(node, (None, None, None))[1:]
+    lo, hi = (float(m if b is None else b) for b, m in zip(bounds, missing, strict=True))
+    if lo != lo or hi != hi:
+        raise Refused(f"bounds {lo} and {hi}: numbers are needed")
+    # Where they cross, PyTorch's result is the upper one.
+    return reader.emit(node, FloatActivation, reader.any_tensor(node), lo=min(lo, hi), hi=hi)
 
 
 def _add(reader: Reader, node: Node) -> Value:
@@ -286,6 +302,12 @@ _READERS: dict[Any, Callable[[Reader, Node], Value]] = {
     aten.batch_norm.default: _batch_norm,
     aten.relu.default: _relu,
     aten.relu_.default: _relu,
+    aten.relu6.default: _relu6,
+    aten.hardtanh.default: _hardtanh,
+    aten.hardtanh_.default: _hardtanh,
+    aten.clamp.default: _hardtanh,
+    aten.clamp_.default: _hardtanh,
+    aten.clip.default: _hardtanh,
     aten.add.Tensor: _add,
     aten.add_.Tensor: _add,
     aten.max_pool2d.default: _max_pool,

@@ -1,0 +1,83 @@
+"""Operators from the module to the RTL: float network, quantised, compiled, run, every tensor
+compared with the golden model."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from resarray.compiler.compile import compile_graph
+from resarray.golden import fast, reference
+from resarray.golden.float_graph import run_float
+from resarray.golden.importer import import_model
+from resarray.golden.quantise import normalise, quantise, quantise_input
+from resarray.sim import build
+from resarray.sim.run import MemoryModel, run_many
+from resarray.spec.presets import preset
+
+SHAPE = (6, 13, 11)
+MEAN, STD = (0.5,) * 6, (0.25,) * 6
+
+
+class Clamps(nn.Module):
+    """ReLU6, Hardtanh and a clamp, on a convolution, an addition and a linear layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(6, 9, 3, padding=1)
+        self.second = nn.Conv2d(9, 9, 1)
+        self.relu6 = nn.ReLU6()
+        self.hardtanh = nn.Hardtanh(-0.5, 0.75)
+        self.fc = nn.Linear(9, 5)
+
+    def forward(self, x):
+        x = self.relu6(self.first(x))
+        x = self.hardtanh(self.second(x) + x)
+        return self.fc(x.mean((2, 3))).clamp(max=0.1)
+
+
+NETWORKS = {"clamps": Clamps}
+
+
+def spread(model: nn.Module) -> nn.Module:
+    """Weights large enough that activations meet their bounds."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(4)
+    return model.eval()
+
+
+@pytest.mark.parametrize("simulator", ["verilator", "icarus"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_operators_on_the_rtl(name, simulator):
+    torch.manual_seed(1)
+    model = spread(NETWORKS[name]())
+    pixels = np.random.default_rng(2).integers(0, 256, (8, *SHAPE[1:], SHAPE[0]), np.uint8)
+    images = normalise(pixels, MEAN, STD)
+    graph = import_model(model, SHAPE, name)
+    with torch.no_grad():
+        expected = model(images)
+    torch.testing.assert_close(run_float(graph, images).flatten(1), expected.flatten(1))
+    integers = quantise(graph, images)
+    x = quantise_input(integers.tensors[integers.input], pixels, MEAN, STD)
+    golden = fast.run(integers, x)
+    slow = reference.run(integers, x[:1])
+    for tensor, values in golden.items():
+        np.testing.assert_array_equal(values[:1], slow[tensor])
+    # The integers stand for the floats: within a few steps of the output's scale.
+    output = integers.tensors[integers.output]
+    real = (golden[integers.output].astype(float) - output.zero_point) * output.scale
+    assert np.abs(real.reshape(len(x), -1) - expected.flatten(1).numpy()).max() < 0.1 * max(
+        1.0, float(expected.abs().max())
+    )
+    config = preset("tiny")
+    programs = [(compile_graph(integers, config, batch=2), x[:2])]
+    (result,) = run_many(
+        programs,
+        simulator=simulator,
+        memory=[MemoryModel(stall_probability=0.3)],
+        design=build.verilog(config),
+    )
+    assert len(result.tensors) >= 3
+    for tensor, values in result.tensors.items():
+        np.testing.assert_array_equal(values, golden[tensor][:2], tensor)
