@@ -97,11 +97,13 @@ def _check_conv(graph: QGraph, op: QConv) -> None:
     cout, cin, kh, kw = op.weight.shape
     if not op.weight.size:
         raise _refuse(op, f"weights of {list(op.weight.shape)} are empty")
-    if (cin, cout) != (source.shape[0], output.shape[0]):
+    if op.groups < 1 or cout % op.groups:
+        raise _refuse(op, f"{cout} output channels cannot be in {op.groups} groups")
+    if (cin * op.groups, cout) != (source.shape[0], output.shape[0]):
         raise _refuse(
             op,
-            f"weights are {cout}x{cin}, its tensors have {output.shape[0]} and {source.shape[0]} "
-            "channels",
+            f"weights are {cout}x{cin} in {op.groups} groups, its tensors have {output.shape[0]} "
+            f"and {source.shape[0]} channels",
         )
     if int(op.weight.min()) < -WEIGHT_MAX:
         raise _refuse(op, f"a weight is -128, [-{WEIGHT_MAX}, {WEIGHT_MAX}] is allowed")

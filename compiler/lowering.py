@@ -50,6 +50,7 @@ def _conv(graph: QGraph, op: QConv, config: Config) -> Layer:
             op.lo,
             op.hi,
         ),
+        groups=op.groups,
         stride=op.stride,
         padding=op.padding,
         pad_value=graph.tensors[op.input].zero_point,

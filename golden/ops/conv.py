@@ -76,8 +76,6 @@ class FloatConv(ClampedOp):
     def refusal(self, *operands: Operand) -> str | None:
         _, _, kh, kw = self.weight.shape
         dot_length = self.weight[0].numel()
-        if self.groups != 1:
-            return f"groups = {self.groups}: only 1 is supported"
         if self.dilation != (1, 1):
             return f"dilation = {self.dilation}: only 1 is supported"
         if not {*self.stride} <= {1, 2}:
@@ -121,6 +119,7 @@ class FloatConv(ClampedOp):
             residual=residual.name if residual else None,
             res_mult=res_mult,
             res_shift=res_shift,
+            groups=self.groups,
             op=self.op,
         )
         return op, y
@@ -152,7 +151,8 @@ class FloatLinear(FloatOp):
 class QConv(QOp):
     """out = requantise(sum (x - zp_x) * weight + bias, mult, shift [, residual]), then clamp.
 
-    weight: int8 [Cout][Cin][kh][kw] in [-127, 127]; bias: int32 [Cout] in accumulator units,
+    weight: int8 [Cout][Cin / groups][kh][kw] in [-127, 127]: output channel c sums over the inputs
+    of its group, c // (Cout / groups). bias: int32 [Cout] in accumulator units,
     without the input's zero point; mult, shift: int [Cout]. Padding is (top, bottom, left,
     right) pixels of the input's zero point, each at most 15. A fully connected layer is a 1x1
     convolution on a 1x1 map. ``residual`` names a tensor of the output's shape.
@@ -172,6 +172,7 @@ class QConv(QOp):
     residual: str | None = None
     res_mult: int = 0
     res_shift: int = 0
+    groups: int = 1
     op: str = "conv"  # "conv" or "linear"
 
     @property
@@ -187,13 +188,14 @@ class QConv(QOp):
         y = np.empty(tensor_y.shape, np.int8)
         for o, row, column in np.ndindex(tensor_y.shape):
             acc = 0
+            first = o // (len(self.weight) // self.groups) * c_in  # input channel of its group
             for i, kh, kw in np.ndindex(c_in, kernel_h, kernel_w):
                 r = row * self.stride[0] + kh - top
                 c = column * self.stride[1] + kw - left
                 # Outside is the zero point, which adds nothing.
                 if 0 <= r < height and 0 <= c < width:
                     weight = int(self.weight[o, i, kh, kw])
-                    acc += (int(x[i, r, c]) - tensor_x.zero_point) * weight
+                    acc += (int(x[first + i, r, c]) - tensor_x.zero_point) * weight
             term = 0
             if self.residual is not None:
                 r, r_zp = int(inputs[1][o, row, column]), tensors[self.residual].zero_point
@@ -228,8 +230,8 @@ class QConv(QOp):
     def _accumulate(self, x: Tensor, tensor_x: QTensor) -> Tensor:
         """int64 sums of products plus bias.
 
-        In float32 over groups of input channels small enough that every partial sum is an integer
-        below 2**24 and so exact in any order; the groups are added as integers.
+        In float32 over parts of the input channels small enough that every partial sum is an
+        integer below 2**24 and so exact in any order; the parts are added as integers.
         """
         top, bottom, left, right = self.padding
         x = x.float() - tensor_x.zero_point
@@ -240,14 +242,15 @@ class QConv(QOp):
             padding = (0, 0)
         weight = torch.from_numpy(self.weight.astype(np.float32))
         acc = torch.from_numpy(self.bias.astype(np.int64)).view(1, -1, 1, 1)
-        for first, last in exact_groups(self.weight):
-            part = weight[:, first:last]
-            if _bound(self.weight[:, first:last]) < EXACT:
-                product = functional.conv2d(x[:, first:last], part, None, self.stride, padding)
-            else:  # one channel with a very large kernel
-                product = functional.conv2d(
-                    x[:, first:last].double(), part.double(), None, self.stride, padding
-                )
+        # [N][groups][Cin / groups][H][W]: of each group the same part.
+        x = x.unflatten(1, (self.groups, -1))
+        for first, last in exact_parts(self.weight):
+            inputs, part = x[:, :, first:last].flatten(1, 2), weight[:, first:last]
+            if _bound(self.weight[:, first:last]) >= EXACT:  # one channel, a very large kernel
+                inputs, part = inputs.double(), part.double()
+            product = functional.conv2d(
+                inputs, part, None, self.stride, padding, groups=self.groups
+            )
             acc = acc + product.long()
         return acc
 
@@ -281,19 +284,19 @@ def quantise_weights(
     return q.astype(np.int8), q_bias.astype(np.int32), scale
 
 
-def exact_groups(weight: np.ndarray) -> list[tuple[int, int]]:
+def exact_parts(weight: np.ndarray) -> list[tuple[int, int]]:
     """Ranges of input channels of int8 ``weight`` [Cout][Cin][kh][kw], as long as every sum of
     products with differences up to 255 stays below 2**24 in magnitude (or one channel long)."""
-    groups, first = [], 0
+    parts, first = [], 0
     channels = weight.shape[1]
     # Largest sum of magnitudes that any output channel adds up to, input channel by channel.
     sums = np.abs(weight.astype(np.int64)).sum((2, 3))
     while first < channels:
         totals = np.cumsum(sums[:, first:], axis=1).max(0) * MAX_DIFFERENCE
         length = max(1, int(np.searchsorted(totals, EXACT)))
-        groups.append((first, first + length))
+        parts.append((first, first + length))
         first += length
-    return groups
+    return parts
 
 
 def _bound(weight: np.ndarray) -> int:

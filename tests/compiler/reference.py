@@ -31,7 +31,10 @@ def _conv(graph, op, values):
     top, bottom, left, right = op.padding
     x = np.pad(x, ((0, 0), (top, bottom), (left, right)))
     windows = _windows(x, op.weight.shape[2:], op.stride).astype(np.float64)
-    acc = np.tensordot(op.weight.astype(np.float64), windows, ([1, 2, 3], [0, 3, 4]))
+    parts = zip(np.split(op.weight, op.groups), np.split(windows, op.groups), strict=True)
+    acc = np.concatenate(
+        [np.tensordot(w.astype(np.float64), x, ([1, 2, 3], [0, 3, 4])) for w, x in parts]
+    )
     total = acc.astype(np.int64) + np.asarray(op.bias, np.int64)[:, None, None]
     mult = np.asarray(op.mult, np.int64)[:, None, None]
     shift = np.asarray(op.shift, np.int64)[:, None, None]
@@ -85,15 +88,25 @@ class Builder:
     def _new(self, kind):
         return f"{kind}{len(self.graph.ops)}"
 
-    def conv(self, x, cout, kernel, stride=(1, 1), padding=(0, 0, 0, 0), residual=None, relu=True):
+    def conv(
+        self,
+        x,
+        cout,
+        kernel,
+        stride=(1, 1),
+        padding=(0, 0, 0, 0),
+        residual=None,
+        relu=True,
+        groups=1,
+    ):
         rng = self.rng
         cin, h, w = self.graph.tensors[x].shape
         ho = (h + padding[0] + padding[1] - kernel[0]) // stride[0] + 1
         wo = (w + padding[2] + padding[3] - kernel[1]) // stride[1] + 1
         name = self._new("conv")
         output = self._tensor(f"{name}.out", (cout, ho, wo))
-        weight = rng.integers(-127, 128, (cout, cin, *kernel)).astype(np.int8)
-        spread = 74 * 74 * np.sqrt(cin * kernel[0] * kernel[1])
+        weight = rng.integers(-127, 128, (cout, cin // groups, *kernel)).astype(np.int8)
+        spread = 74 * 74 * np.sqrt(cin // groups * kernel[0] * kernel[1])
         factors = [quantise_factor(f) for f in rng.uniform(20, 60, cout) / spread]
         res_mult, res_shift = quantise_factor(float(rng.uniform(0.2, 2)), 4) if residual else (0, 0)
         return self._op(
@@ -111,6 +124,7 @@ class Builder:
                 residual=residual,
                 res_mult=res_mult,
                 res_shift=res_shift,
+                groups=groups,
             )
         )
 
@@ -167,8 +181,9 @@ def random_graph(seed: int) -> Builder:
 
 
 def _random_conv(b: Builder, rng, x: str) -> str:
-    """A convolution of a random kernel, stride and padding that its map allows."""
-    _, h, w = b.graph.tensors[x].shape
+    """A convolution of a random kernel, stride and padding that its map allows; often in groups,
+    depthwise too."""
+    cin, h, w = b.graph.tensors[x].shape
     cout = int(rng.choice([1, 4, 7, 8, 20, 33, 64, 70]))
     kernel = tuple(int(k) for k in rng.choice([1, 3, 5, 7], 2))
     stride = tuple(int(s) for s in rng.integers(1, 3, 2))
@@ -178,7 +193,13 @@ def _random_conv(b: Builder, rng, x: str) -> str:
         padding = (kernel[0] // 2,) * 4
     if h + padding[0] + padding[1] < kernel[0] or w + padding[2] + padding[3] < kernel[1]:
         kernel = (1, 1)
-    return b.conv(x, cout, kernel, stride, padding, relu=bool(rng.integers(2)))
+    relu = bool(rng.integers(2))
+    if rng.random() < 0.3:
+        cout = cin * int(rng.integers(1, 4))
+    groups = 1
+    if rng.random() < 0.5:
+        groups = int(rng.choice([n for n in range(1, cin + 1) if cin % n == cout % n == 0]))
+    return b.conv(x, cout, kernel, stride, padding, relu=relu, groups=groups)
 
 
 def resnet18(size: int, seed: int = 0, classes: int = 1000) -> Builder:

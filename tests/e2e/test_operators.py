@@ -36,7 +36,23 @@ class Clamps(nn.Module):
         return self.fc(x.mean((2, 3))).clamp(max=0.1)
 
 
-NETWORKS = {"clamps": Clamps}
+class Separable(nn.Module):
+    """Depthwise and grouped convolutions: more outputs than inputs, a stride, a residual."""
+
+    def __init__(self):
+        super().__init__()
+        self.depthwise = nn.Conv2d(6, 12, 3, padding=1, groups=6)
+        self.pointwise = nn.Conv2d(12, 10, 1)
+        self.strided = nn.Conv2d(10, 10, (5, 3), stride=2, padding=(2, 1), groups=10)
+        self.halves = nn.Conv2d(10, 10, 3, padding=1, groups=2)
+        self.fc = nn.Linear(10, 5)
+
+    def forward(self, x):
+        x = self.strided(self.pointwise(self.depthwise(x).relu())).relu()
+        return self.fc((self.halves(x) + x).mean((2, 3)))
+
+
+NETWORKS = {"clamps": Clamps, "separable": Separable}
 
 
 def spread(model: nn.Module) -> nn.Module:

@@ -35,7 +35,16 @@ class Builder:
     def clamp(self) -> tuple[int, int]:
         return tuple(sorted(int(v) for v in self.rng.choice([-128, 127, -20, 30], 2, False)))
 
-    def conv(self, cout, kernel, stride=(1, 1), padding=(0, 0, 0, 0), residual=None, extreme=False):
+    def conv(
+        self,
+        cout,
+        kernel,
+        stride=(1, 1),
+        padding=(0, 0, 0, 0),
+        residual=None,
+        extreme=False,
+        groups=1,
+    ):
         x = self.graph.tensors[self.head]
         cin, height, width = x.shape
         shape = (
@@ -44,7 +53,7 @@ class Builder:
             (width + padding[2] + padding[3] - kernel[1]) // stride[1] + 1,
         )
         name = self.new_name("conv")
-        weight = self.rng.integers(-127, 128, (cout, cin, *kernel))
+        weight = self.rng.integers(-127, 128, (cout, cin // groups, *kernel))
         bias = self.rng.integers(-3000, 3000, cout)
         mult = self.rng.integers(1 << 16, 1 << 17, cout)
         shift = self.rng.integers(8, 14, cout)
@@ -71,6 +80,7 @@ class Builder:
                 residual=residual,
                 res_mult=int(self.rng.integers(1 << 16, 1 << 17)) if residual else 0,
                 res_shift=int(self.rng.integers(0, 9)) if residual else 0,
+                groups=groups,
             )
         )
 

@@ -117,7 +117,6 @@ def test_supported_forms(case):
 
 
 REFUSED = {
-    "depthwise": (lambda m, x: m.depthwise(x), "groups = 4"),
     "dilated": (lambda m, x: m.dilated(x), r"dilation = \(2, 2\)"),
     "stride 3": (lambda m, x: m.strided(x), r"stride = \(3, 3\)"),
     "padding": (lambda m, x: m.padded(x), "at most 15"),
@@ -144,7 +143,7 @@ REFUSED = {
     "training dropout": (lambda m, x: functional.dropout(x), "training"),
     # Of several faults, the first in the network.
     "a sigmoid later": (lambda m, x: torch.sigmoid(x.relu() + x), "ReLU is supported only"),
-    "depthwise later": (lambda m, x: m.depthwise(x[:, :, 1:]), "slice"),
+    "dilation later": (lambda m, x: m.dilated(x[:, :, 1:]), "slice"),
     "no logits either": (lambda m, x: (m.bn(x.relu()), x), "ReLU is supported only"),
 }
 
@@ -154,7 +153,6 @@ def test_refusals_name_the_node(case):
     function, message = REFUSED[case]
     model = Tail(
         function,
-        depthwise=nn.Conv2d(4, 4, 3, groups=4),
         dilated=nn.Conv2d(4, 4, 3, dilation=2),
         strided=nn.Conv2d(4, 4, 3, stride=3),
         padded=nn.Conv2d(4, 4, 3, padding=16),

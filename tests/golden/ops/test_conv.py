@@ -8,7 +8,7 @@ import torch
 
 from resarray.golden import fast, reference
 from resarray.golden.ops import FloatConv, QTensor
-from resarray.golden.ops.conv import exact_groups, quantise_weights
+from resarray.golden.ops.conv import exact_parts, quantise_weights
 from resarray.golden.quantise import quantise
 from resarray.spec.errors import ResarrayError
 
@@ -22,6 +22,8 @@ CONVS = {
     "7x7 stride 2": dict(cout=2, kernel=(7, 7), stride=(2, 2), padding=(3, 3, 3, 3)),
     "uneven": dict(cout=2, kernel=(2, 3), stride=(1, 2), padding=(0, 1, 2, 0)),
     "whole map": dict(cout=3, kernel=(5, 7)),
+    "depthwise": dict(cout=3, kernel=(3, 3), padding=(1, 1, 1, 1), groups=3),
+    "groups": dict(cout=6, kernel=(3, 1), stride=(2, 1), groups=3),
     "extreme": dict(cout=4, kernel=(3, 3), padding=(2, 2, 2, 2), extreme=True),
 }
 
@@ -43,7 +45,7 @@ def test_sums_above_the_exact_range_of_float32():
     op.bias[:] = [1, 2]
     op.mult[:], op.shift[:] = 1 << 16, 20
     builder.graph.tensors["input"] = QTensor("input", (1200, 1, 1), 0.1, -128)
-    assert len(exact_groups(op.weight)) == 3
+    assert len(exact_parts(op.weight)) == 3
     inputs = np.full((1, 1200, 1, 1), 127, np.int8)
     inputs[0, ::7] = 126
     expected = reference.run(builder.graph, inputs)
@@ -51,13 +53,13 @@ def test_sums_above_the_exact_range_of_float32():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_groups_cover_all_channels_and_stay_exact(seed):
+def test_parts_cover_all_channels_and_stay_exact(seed):
     rng = np.random.default_rng(seed)
     weight = rng.integers(-127, 128, (4, int(rng.integers(1, 600)), 3, 3)).astype(np.int8)
-    groups = exact_groups(weight)
-    assert groups[0][0] == 0 and groups[-1][1] == weight.shape[1]
-    assert all(a[1] == b[0] for a, b in itertools.pairwise(groups))
-    for first, last in groups:
+    parts = exact_parts(weight)
+    assert parts[0][0] == 0 and parts[-1][1] == weight.shape[1]
+    assert all(a[1] == b[0] for a, b in itertools.pairwise(parts))
+    for first, last in parts:
         sums = np.abs(weight[:, first:last].astype(int)).sum((1, 2, 3)) * 255
         assert sums.max() < 1 << 24
 

@@ -44,7 +44,6 @@ def test_leaves_what_fits_alone():
 
 
 REFUSED = {
-    "groups = 3": [weights(3, 1, 1, 1, groups=3)],
     "dilation = (1, 2)": [weights(3, 3, 3, 3, dilation=(1, 2))],
     "stride = (1, 3)": [weights(3, 3, 3, 3, stride=(1, 3))],
     "kernel 1x32: at most 31": [weights(3, 3, 1, 32, padding=(0, 0, 15, 15))],
@@ -87,14 +86,14 @@ def test_refuses(why):
 
 def test_names_the_first_and_where_it_came_from():
     graph = network(
-        conv("a", "input", cin=1, groups=3, origin=Origin("conv2d", "body.conv", "aten.conv2d")),
+        conv("a", "input", dilation=(2, 2), origin=Origin("conv2d", "body.conv", "aten.conv2d")),
         FloatUnsupported("b", ("a",), "b", "unheard of", origin=Origin("b", "", "c")),
     )
     with pytest.raises(ResarrayError) as error:
         check(graph)
     assert str(error.value) == (
-        "model 'net', node 'conv2d' of module 'body.conv', operator aten.conv2d: groups = 3: only "
-        "1 is supported"
+        "model 'net', node 'conv2d' of module 'body.conv', operator aten.conv2d: dilation = (2, "
+        "2): only 1 is supported"
     )
     with pytest.raises(ResarrayError, match=r"^model 'net', node 'b', operator c: unheard of$"):
         check(graph.with_ops([conv("a", "input"), graph.ops[1]]))
