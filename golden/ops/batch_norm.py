@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional
 
-from .base import FloatOp, Operand, Shape
+from .base import FloatOp, Shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +33,3 @@ class FloatBatchNorm(FloatOp):
 
     def shape(self, *shapes: Shape) -> Shape:
         return shapes[0]
-
-    def refusal(self, *operands: Operand) -> str | None:
-        return (
-            "a batch norm is supported only directly after a convolution or linear layer of its own"
-        )

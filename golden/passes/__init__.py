@@ -3,6 +3,7 @@ one float graph to the next, each of which computes what the one before it does.
 
 from resarray.golden.float_graph import FloatGraph
 
+from .batch_norm_to_conv import batch_norm_to_conv
 from .check import check
 from .fold_batch_norm import fold_batch_norm
 from .fuse_activation import fuse_activation
@@ -17,6 +18,7 @@ PASSES = (
     linear_to_conv,
     select_to_conv,
     fold_batch_norm,
+    batch_norm_to_conv,
     fuse_activation,
     check,
     name_layers,

@@ -52,7 +52,28 @@ class Separable(nn.Module):
         return self.fc((self.halves(x) + x).mean((2, 3)))
 
 
-NETWORKS = {"clamps": Clamps, "separable": Separable}
+class PreActivation(nn.Module):
+    """Batch norms before their convolutions: of the input, and of sums that the shortcut reads."""
+
+    def __init__(self):
+        super().__init__()
+        self.norms = nn.ModuleList(nn.BatchNorm2d(n) for n in (6, 10, 10))
+        for norm in self.norms:
+            nn.init.normal_(norm.running_mean)
+            nn.init.uniform_(norm.running_var, 0.5, 2)
+            nn.init.uniform_(norm.weight, -1, 1)
+            nn.init.normal_(norm.bias)
+        self.stem = nn.Conv2d(6, 10, 1)
+        self.block = nn.Conv2d(10, 10, 3, padding=1)
+        self.fc = nn.Linear(10, 5)
+
+    def forward(self, x):
+        x = self.stem(self.norms[0](x).relu())
+        x = x + self.block(self.norms[1](x).relu())
+        return self.fc(self.norms[2](x).relu().mean((2, 3)))
+
+
+NETWORKS = {"clamps": Clamps, "separable": Separable, "pre-activation": PreActivation}
 
 
 def spread(model: nn.Module) -> nn.Module:

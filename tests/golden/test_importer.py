@@ -133,7 +133,6 @@ REFUSED = {
         lambda m, x: functional.dropout(x, 0.5, False).relu() + x,
         "ReLU is supported only",
     ),
-    "batch norm after relu": (lambda m, x: m.bn(x.relu()), "batch norm is supported only"),
     "broadcast": (lambda m, x: x + x.mean((2, 3), keepdim=True), "differ"),
     "constant": (lambda m, x: x + 1, "only the plain sum"),
     "linear on a map": (lambda m, x: m.last(x), "flattened"),

@@ -21,7 +21,7 @@ from resarray.golden.ops import (
 from resarray.golden.passes import check
 from resarray.spec.errors import ResarrayError
 
-from ..float_graphs import batch_norm, conv, network
+from ..float_graphs import conv, network
 
 
 def pool(kernel, **fields):
@@ -53,7 +53,6 @@ REFUSED = {
     "only a flattened vector of all 126 values": [
         FloatLinear("a", ("input",), "a", torch.zeros(2, 42), torch.zeros(2))
     ],
-    "a batch norm is supported only directly after": [batch_norm("a", "input")],
     "a ReLU is supported only directly after": [
         FloatActivation("a", ("input",), "a", 0.0, math.inf)
     ],
