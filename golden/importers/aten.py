@@ -27,7 +27,7 @@ from resarray.golden.ops.select import ONLY_CHANNELS
 from .reader import Reader, Refused, Value, is_vector
 
 SUPPORTED = (
-    "2-D convolution, batch norm after it, ReLU, ReLU6 and other clamps, addition, max pool of "
+    "2-D convolution, batch norm, ReLU, ReLU6 and other clamps, addition, max pool of "
     "stride 2, global average pool, flatten and linear, strided slices and zero-padded channels of "
     "a shortcut"
 )
