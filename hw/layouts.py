@@ -40,6 +40,9 @@ BURST = data.StructLayout(
     }
 )
 
+# What went wrong first: an `ErrorCause`, the engine at fault and the byte offset of its burst.
+ERROR = data.StructLayout({"cause": 3, "engine": 3, "addr": 32})
+
 
 def word_write(config: Config, depth: int) -> data.StructLayout:
     """One word for a memory of ``depth`` words."""
@@ -69,6 +72,6 @@ def pixel_control(config: Config) -> data.StructLayout:
     )
 
 
-def pattern_of(instruction) -> dict:
-    """The `PATTERN` fields of a LOAD, RESIDUAL or STORE instruction."""
-    return {name: getattr(instruction, name) for name in PATTERN.members}
+def take_pattern(pattern, instruction) -> list:
+    """Assigns ``pattern`` the `PATTERN` fields of a LOAD, RESIDUAL or STORE instruction."""
+    return [pattern[name].eq(instruction[name]) for name in PATTERN.members]

@@ -28,7 +28,7 @@ from .control import RegisterFile
 from .drain import DrainEngine
 from .fetch import Fetch
 from .input_buffer import READ_LATENCY, InputBuffer
-from .layouts import pattern_of
+from .layouts import take_pattern
 from .load import LoadEngine
 from .profile import Profiler
 from .queue import InstructionQueue
@@ -144,11 +144,11 @@ class Core(wiring.Component):
             name = e.name.lower()
             queues[e] = add(f"queue_{name}", InstructionQueue(config, e))
             done[e] = Signal(isa.WAIT_BITS, name=f"done_{name}")
-            connect(m, getattr(fetch, f"queue{e.value}"), queues[e].i)
+            connect(m, fetch.queue[e], queues[e].i)
         for e, waits in isa.WAITS.items():
-            for side, awaited in zip("ab", waits, strict=True):
+            for side, awaited in enumerate(waits):
                 if awaited is not None:
-                    m.d.comb += getattr(queues[e], f"done_{side}").eq(done[awaited])
+                    m.d.comb += queues[e].done[side].eq(done[awaited])
         pulses = {
             Engine.LOAD: load.done,
             Engine.WEIGHTS: weights.finished,
@@ -176,8 +176,7 @@ class Core(wiring.Component):
         ]
         queue, pattern = queues[Engine.RESIDUAL].o, residual.i.payload
         m.d.comb += [residual.i.valid.eq(queue.valid), queue.ready.eq(residual.i.ready)]
-        for name, value in pattern_of(queue.payload).items():
-            m.d.comb += getattr(pattern, name).eq(value)
+        m.d.comb += take_pattern(pattern, queue.payload)
         m.d.comb += [
             fetch.start.eq(self.start),
             fetch.addr.eq(self.prog_addr >> shift),
@@ -192,12 +191,11 @@ class Core(wiring.Component):
             scratchpad = add("scratchpad", Scratchpad(config, kept))
             connect(m, store.kept, scratchpad.write)
         for i, unit in enumerate((load, residual, weights, fetch)):
-            request, data = getattr(arbiter, f"request{i}"), getattr(arbiter, f"data{i}")
+            request, data = arbiter.request[i], arbiter.data[i]
             if i < kept:
-                connect(m, getattr(scratchpad, f"memory_request{i}"), request)
-                connect(m, data, getattr(scratchpad, f"memory_data{i}"))
-                request = getattr(scratchpad, f"request{i}")
-                data = getattr(scratchpad, f"data{i}")
+                connect(m, scratchpad.memory_request[i], request)
+                connect(m, data, scratchpad.memory_data[i])
+                request, data = scratchpad.request[i], scratchpad.data[i]
             connect(m, unit.request, request)
             connect(m, data, unit.data)
         reads, writes, bus = arbiter.bus, store.bus, self.bus
@@ -247,15 +245,13 @@ class Core(wiring.Component):
             drain.param_valid.eq(compute.param_valid),
         ]
         for c in range(config.columns):
-            m.d.comb += getattr(accumulators, f"dot{c}").eq(getattr(array, f"dot{c}"))
+            m.d.comb += accumulators.dot[c].eq(array.dot[c])
         connect(m, residual.o, drain.residual)
         connect(m, drain.o, store.words)
 
         # Completion: every instruction sent to an engine is done.
         complete = Signal(len(Engine))
-        m.d.sync += [
-            complete[e].eq(done[e] == getattr(fetch, f"dispatched{e.value}")) for e in Engine
-        ]
+        m.d.sync += [complete[e].eq(done[e] == fetch.dispatched[e]) for e in Engine]
         m.d.sync += self.finished.eq(running & fetch.finished & complete.all() & ~error)
 
         # Errors: the first one stays. Bad settings are known before the first instruction is read.
@@ -268,12 +264,12 @@ class Core(wiring.Component):
             ]
         with m.Elif(~error):
             for unit in (arbiter, store):
-                with m.If(unit.error_valid):
+                with m.If(unit.fault.valid):
                     m.d.sync += [
                         error.eq(1),
-                        self.error_cause.eq(unit.error.cause),
-                        self.error_engine.eq(unit.error.engine),
-                        self.error_addr.eq(unit.error.addr),
+                        self.error_cause.eq(unit.fault.payload.cause),
+                        self.error_engine.eq(unit.fault.payload.engine),
+                        self.error_addr.eq(unit.fault.payload.addr),
                     ]
             with m.If(fetch.bad_opcode):
                 m.d.sync += [
@@ -290,9 +286,9 @@ class Core(wiring.Component):
             "cycles": running,
             "busy": running & compute.read_en,
             "wait_weights": running & compute.wait_weights,
-            "wait_load": idle & queue.blocked_a,
-            "wait_drain": idle & ~queue.blocked_a & queue.blocked_b,
-            "wait_instruction": idle & ~queue.blocked_a & ~queue.blocked_b,
+            "wait_load": idle & queue.blocked[0],
+            "wait_drain": idle & ~queue.blocked[0] & queue.blocked[1],
+            "wait_instruction": idle & ~queue.blocked[0] & ~queue.blocked[1],
             "read_beats": bus.rvalid & bus.rready,
             "write_beats": bus.wvalid & bus.wready,
             "read_stalls": bus.arvalid & ~bus.arready,
@@ -313,7 +309,7 @@ class Core(wiring.Component):
         for e in Engine:
             name = e.name.lower()
             busy = ~complete[e]
-            blocked = queues[e].blocked_a | queues[e].blocked_b
+            blocked = queues[e].blocked[0] | queues[e].blocked[1]
             m.d.comb += [
                 getattr(self, f"done_{name}").eq(done[e]),
                 getattr(self, f"state_{name}").eq(Cat(busy, blocked, queues[e].level << 6)),

@@ -145,9 +145,9 @@ module harness #(
         .wait_drain(accelerator.core.profile.event_wait_drain),
         .wait_weights(accelerator.core.profile.event_wait_weights),
         .sent({
-            accelerator.core.fetch.queue5__valid, accelerator.core.fetch.queue4__valid,
-            accelerator.core.fetch.queue3__valid, accelerator.core.fetch.queue2__valid,
-            accelerator.core.fetch.queue1__valid, accelerator.core.fetch.queue0__valid
+            accelerator.core.fetch.queue__5__valid, accelerator.core.fetch.queue__4__valid,
+            accelerator.core.fetch.queue__3__valid, accelerator.core.fetch.queue__2__valid,
+            accelerator.core.fetch.queue__1__valid, accelerator.core.fetch.queue__0__valid
         })
     );
 `endif

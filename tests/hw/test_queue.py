@@ -45,15 +45,15 @@ def test_instructions_arrive_whole_and_wait(preset, engine):
 
     async def others(ctx):
         while True:
-            ctx.set(dut.done_a, done[0])
-            ctx.set(dut.done_b, done[1])
+            ctx.set(dut.done[0], done[0])
+            ctx.set(dut.done[1], done[1])
             await ctx.tick()
             done[rng.randrange(2)] += rng.random() < 0.3
 
     async def taker(ctx):
         while len(got) < len(instructions):
             ctx.set(dut.o.ready, rng.random() < 0.5)
-            a, b = ctx.get(dut.done_a), ctx.get(dut.done_b)
+            a, b = ctx.get(dut.done[0]), ctx.get(dut.done[1])
             _, _, valid, ready, item = await ctx.tick().sample(
                 dut.o.valid, dut.o.ready, dut.o.payload
             )
@@ -61,7 +61,7 @@ def test_instructions_arrive_whole_and_wait(preset, engine):
                 fields = instructions[len(got)]
                 assert a >= fields["wait_a"] and b >= fields["wait_b"]
             if valid and ready:
-                got.append({name: getattr(item, name) for name in instructions[0]})
+                got.append({name: item[name] for name in instructions[0]})
 
     simulate(dut, drive(dut.i, words, 1, 0.2), taker, background=[others])
     assert got == instructions
