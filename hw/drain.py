@@ -11,8 +11,7 @@ from ..spec.isa import Engine
 from ..spec.numerics import ACC_BITS
 from . import accumulator, requantise
 from .common import delay
-from .compute import param_write
-from .layouts import INSTRUCTIONS, PARAMS
+from .layouts import INSTRUCTIONS, PARAMS, param_write
 from .memory import Fifo
 from .pool import PoolStage
 

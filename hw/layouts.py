@@ -49,6 +49,11 @@ def word_write(config: Config, depth: int) -> data.StructLayout:
     return data.StructLayout({"addr": range(depth), "word": 8 * config.rows})
 
 
+def param_write(config: Config) -> data.StructLayout:
+    """One channel's parameters for one bank."""
+    return data.StructLayout({"bank": 1, "column": range(config.columns), "record": PARAMS})
+
+
 def beat(config: Config) -> data.StructLayout:
     """A word read from memory; ``last`` marks the last word of an instruction."""
     return data.StructLayout({"word": 8 * config.rows, "last": 1})

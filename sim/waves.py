@@ -70,7 +70,8 @@ GROUPS: dict[str, list[tuple[str, str]]] = {
     "compute": [
         (VIEW_SCOPE, "compute_engine"),
         ("accelerator.core", "done_compute"),
-        ("accelerator.core.compute", "words__valid words__ready param_valid read_addr pixel"),
+        ("accelerator.core.compute", "words__valid words__ready param_valid read_addr"),
+        ("accelerator.core.compute.loops", "pixel"),
     ],
     "array": [
         (VIEW_SCOPE, "array"),
