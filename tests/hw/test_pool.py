@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from resarray.hw.pool import PoolStage
+from resarray.hw.pool import PoolUnit
 from resarray.spec import numerics as n
 from resarray.spec.config import Config
 from resarray.spec.isa import Pool
@@ -40,7 +40,7 @@ def max_pool(maps: np.ndarray, kernel: int, padding: int) -> np.ndarray:
 
 def run_stage(instructions, words, outputs: int, stall: float, seed: int) -> list[int]:
     """Run ``instructions`` one after the other on their share of ``words``; what came out."""
-    dut = PoolStage(CONFIG)
+    dut = PoolUnit(CONFIG)
     got, ends = [], []
 
     async def control(ctx):
