@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..spec.config import Config
 from ..spec.numerics import ACC_BITS, dot_bits
+from .checks import check
 from .common import delay
 from .layouts import pixel_control
 from .memory import READ_LATENCY, Ram
@@ -60,7 +61,8 @@ class AccumulatorColumn(wiring.Component):
         m = Module()
         control = self.control
         # Cycle 0: read address. Cycle 2: the old sum meets `dot`. Cycle 3: sum register and write.
-        stage2 = delay(m, control, CONTROL_LEAD, "control", reset_less=True)
+        stage1 = delay(m, control, CONTROL_LEAD - 1, "read_control", reset_less=True)
+        stage2 = delay(m, stage1, 1, "old_control", reset_less=True)
         total = Signal(signed(ACC_BITS), reset_less=True)
         stage3 = delay(m, stage2, 1, "sum_control", reset_less=True)
         for bank in range(2):
@@ -78,6 +80,14 @@ class AccumulatorColumn(wiring.Component):
             m.d.comb += self.q[bank].eq(memory.read_data)
         old = Mux(stage2.bank, self.q[1], self.q[0]) & (~stage2.clear).replicate(ACC_BITS)
         m.d.sync += total.eq(old.as_signed() + self.dot)
+        for before in (stage1, stage2, stage3):
+            same = before.valid & (before.bank == control.bank) & (before.pixel == control.pixel)
+            check(
+                m,
+                platform,
+                ~(control.valid & ~control.clear & same),
+                "a pixel returns before its sum is written",
+            )
         return m
 
 

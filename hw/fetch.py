@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..spec import isa
 from ..spec.config import Config
-from .layouts import ADDR_BITS, BURST, beat
+from .layouts import ADDR_BITS, BURST, beat, take_run
 from .reader import Reader
 
 
@@ -51,15 +51,11 @@ class Fetch(wiring.Component):
         connect(m, flipped(self.data), reader.data)
         connect(m, reader.request, flipped(self.request))
         m.d.comb += self.ample.eq(reader.ample)
-        pattern = reader.i.payload
         start, some = Signal(), Signal()
         m.d.sync += [start.eq(self.start), some.eq(self.count != 0)]
         m.d.comb += [
             reader.i.valid.eq(start & some),
-            pattern.addr.eq(self.addr),
-            pattern.n_blocks.eq(1),
-            pattern.n_runs.eq(1),
-            pattern.run_len.eq(self.count * words),
+            *take_run(reader.i.payload, self.addr, self.count * words),
         ]
 
         # Cycle 1: the word and whose it is; an instruction's first word says so. Nothing goes on

@@ -80,3 +80,13 @@ def pixel_control(config: Config) -> data.StructLayout:
 def take_pattern(pattern, instruction) -> list:
     """Assigns ``pattern`` the `PATTERN` fields of a LOAD, RESIDUAL or STORE instruction."""
     return [pattern[name].eq(instruction[name]) for name in PATTERN.members]
+
+
+def take_run(pattern, addr, length) -> list:
+    """Assigns ``pattern`` one run of ``length`` words from word ``addr`` on."""
+    return [
+        pattern.addr.eq(addr),
+        pattern.n_blocks.eq(1),
+        pattern.n_runs.eq(1),
+        pattern.run_len.eq(length),
+    ]

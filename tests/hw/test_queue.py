@@ -4,8 +4,10 @@ import random
 
 import pytest
 
+from resarray.hw.common import signals
 from resarray.hw.control import RegisterFile
 from resarray.hw.queue import InstructionQueue
+from resarray.hw.status import status_registers
 from resarray.spec import isa
 from resarray.spec.config import PRESETS
 from resarray.spec.registers import ID, PROFILE_OFFSET, REGISTERS
@@ -109,20 +111,21 @@ def test_register_file(stall):
         low = await read(ctx, REGISTERS["HASH_LO"].offset)
         high = await read(ctx, REGISTERS["HASH_HI"].offset)
         assert high << 32 | low == config.hash
-        settings = [r for r in REGISTERS.values() if r.access == "rw"]
-        values = {r.name: rng.randrange(1 << 32) for r in settings}
-        for r in settings:
+        settings = signals(dut.settings)
+        writable = [r for r in REGISTERS.values() if r.access == "rw"]
+        values = {r.name: rng.randrange(1 << 32) for r in writable}
+        for r in writable:
             await write(ctx, r.offset, values[r.name])
-        for r in settings:
+        for r in writable:
             assert await read(ctx, r.offset) == values[r.name]
-            assert ctx.get(getattr(dut, r.name.lower())) == values[r.name]
+            assert ctx.get(settings[r.name.lower()]) == values[r.name]
         await write(ctx, REGISTERS["MEM_SIZE"].offset, 0xAABBCCDD, strobe=0b0100)
         expected = values["MEM_SIZE"] & 0xFF00FFFF | 0x00BB0000
         assert await read(ctx, REGISTERS["MEM_SIZE"].offset) == expected
-        for r in REGISTERS.values():
-            if r.access == "ro" and hasattr(dut, r.name.lower()):
-                ctx.set(getattr(dut, r.name.lower()), r.offset + 1)
-                assert await read(ctx, r.offset) == r.offset + 1
+        for name, status in {**status_registers(dut.status), "STATUS": dut.state}.items():
+            offset, value = REGISTERS[name].offset, rng.randrange(1 << len(status))
+            ctx.set(status, value)
+            assert await read(ctx, offset) == value
         assert await read(ctx, 0x1000) == 0
         ctx.set(dut.profile_data, 77)
         assert await read(ctx, PROFILE_OFFSET + 8) == 77
