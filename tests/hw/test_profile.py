@@ -72,3 +72,15 @@ def test_marks_beyond_the_memory_leave_it_as_it_is():
         assert ctx.get(dut.data) <= RECORD_WORDS + 2
 
     simulate(dut, testbench)
+
+
+def test_marks_too_close_are_told():
+    """A third one while the first is being written and the second waits."""
+    dut = Profiler(CONFIG)
+
+    async def testbench(ctx):
+        ctx.set(dut.mark, 1)
+        await ctx.tick().repeat(5)
+
+    with pytest.raises(AssertionError, match="a mark comes while another one waits"):
+        simulate(dut, testbench)
