@@ -1,15 +1,9 @@
-"""Start and reset of the core, and the settings that a start refuses."""
+"""Start sequencer: resets the core, lets it begin, and knows whether a program is active."""
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import exact_log2
 
-from ..spec import isa
-from ..spec.config import Config
-from .status import SETTINGS
-
-BOUNDARY_BITS = 12  # no AXI burst crosses 4 KiB
 START_CYCLES = 3  # from a start to the core's: the reset's register, its copies, then it begins
 SETTLING_CYCLES = 2  # from the end of a reset until the units have seen it
 
@@ -67,39 +61,4 @@ class StartSequencer(wiring.Component):
             m.d.sync += [self.done.eq(0), self.active.eq(1)]
         with m.If(self.settling):  # of what the units still hand on
             m.d.sync += [self.done.eq(0), self.active.eq(0)]
-        return m
-
-
-class SettingsCheck(wiring.Component):
-    """Whether a program can run with the settings at all, 2 cycles later. Settings do not change
-    between their write and the start that follows it.
-
-    Members
-    -------
-    settings : In(SETTINGS)
-    bad : Out                `ErrorCause.BAD_SETTINGS`
-    """
-
-    settings: In(SETTINGS)
-    bad: Out(1)
-
-    def __init__(self, config: Config):
-        self._config = config
-        super().__init__()
-
-    def elaborate(self, platform):
-        m = Module()
-        settings = self.settings
-        word = exact_log2(self._config.rows)
-        mem_end = Signal(33, reset_less=True)
-        m.d.sync += [
-            mem_end.eq(settings.mem_base + settings.mem_size),
-            self.bad.eq(
-                settings.mem_base[:BOUNDARY_BITS].any()
-                | (mem_end > 1 << 32)
-                | settings.prog_addr[:word].any()
-                | settings.write_base[:word].any()
-                | settings.prog_count[isa.WAIT_BITS :].any()
-            ),
-        ]
         return m

@@ -9,9 +9,10 @@ from ..spec.config import Config
 from ..spec.registers import ErrorCause
 from .axi import AXI4, AXI4Lite
 from .common import copies
-from .control import RegisterFile
 from .core import Core
-from .start import SettingsCheck, StartSequencer
+from .register_file import RegisterFile
+from .settings import SettingsCheck
+from .start import StartSequencer
 
 
 class Accelerator(wiring.Component):

@@ -9,7 +9,8 @@ from resarray.hw.common import signals
 from resarray.hw.completion import Completion
 from resarray.hw.error_latch import ErrorLatch
 from resarray.hw.events import EventMonitor
-from resarray.hw.start import START_CYCLES, SettingsCheck, StartSequencer
+from resarray.hw.settings import SettingsCheck
+from resarray.hw.start import START_CYCLES, StartSequencer
 from resarray.spec.config import preset
 from resarray.spec.isa import WAITS, Engine
 from resarray.spec.registers import ErrorCause
