@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..spec.config import Config
 from ..spec.numerics import ACC_BITS, dot_bits
+from .checks import check
 from .common import delay
 from .layouts import pixel_control
 from .memory import READ_LATENCY, Ram
@@ -42,7 +43,7 @@ class AccumulatorColumn(wiring.Component):
     control : In(pixel_control)   CONTROL_LEAD cycles before ``dot``
     dot : In(signed)
     drain_pixel : In              read in a bank that is not being computed
-    q0, q1 : Out(signed)          drained value of each bank, READ_LATENCY cycles later
+    q[bank] : Out(signed)         drained value of each bank, READ_LATENCY cycles later
     """
 
     def __init__(self, config: Config):
@@ -52,8 +53,7 @@ class AccumulatorColumn(wiring.Component):
                 "control": In(pixel_control(config)),
                 "dot": In(signed(dot_bits(config.rows))),
                 "drain_pixel": In(range(config.acc_depth)),
-                "q0": Out(signed(ACC_BITS)),
-                "q1": Out(signed(ACC_BITS)),
+                "q": Out(signed(ACC_BITS)).array(2),
             }
         )
 
@@ -61,10 +61,10 @@ class AccumulatorColumn(wiring.Component):
         m = Module()
         control = self.control
         # Cycle 0: read address. Cycle 2: the old sum meets `dot`. Cycle 3: sum register and write.
-        stage2 = delay(m, control, CONTROL_LEAD, "control", reset_less=True)
+        stage1 = delay(m, control, CONTROL_LEAD - 1, "read_control", reset_less=True)
+        stage2 = delay(m, stage1, 1, "old_control", reset_less=True)
         total = Signal(signed(ACC_BITS), reset_less=True)
         stage3 = delay(m, stage2, 1, "sum_control", reset_less=True)
-        outputs = []
         for bank in range(2):
             m.submodules[f"bank{bank}"] = memory = Ram(ACC_BITS, self._config.acc_depth)
             write = Signal(name=f"write{bank}", reset_less=True)
@@ -77,11 +77,17 @@ class AccumulatorColumn(wiring.Component):
                 memory.write_data.eq(total),
                 memory.read_addr.eq(Mux(computing, control.pixel, self.drain_pixel)),
             ]
-            output = getattr(self, f"q{bank}")
-            m.d.comb += output.eq(memory.read_data)
-            outputs.append(output)
-        old = Mux(stage2.bank, outputs[1], outputs[0]) & (~stage2.clear).replicate(ACC_BITS)
+            m.d.comb += self.q[bank].eq(memory.read_data)
+        old = Mux(stage2.bank, self.q[1], self.q[0]) & (~stage2.clear).replicate(ACC_BITS)
         m.d.sync += total.eq(old.as_signed() + self.dot)
+        for before in (stage1, stage2, stage3):
+            same = before.valid & (before.bank == control.bank) & (before.pixel == control.pixel)
+            check(
+                m,
+                platform,
+                ~(control.valid & ~control.clear & same),
+                "a pixel returns before its sum is written",
+            )
         return m
 
 
@@ -92,7 +98,7 @@ class Accumulators(wiring.Component):
     Members
     -------
     control : In(pixel_control)   for column 0
-    dot0... : In(signed)
+    dot[c] : In(signed)           dot product of column c
     finished, mark : Out          pulses: the last pixel of an instruction (of a layer) is written
     read : In(drain_read)
     lanes : Out(lanes * signed)   `drain_latency` cycles after ``read``
@@ -106,7 +112,7 @@ class Accumulators(wiring.Component):
         super().__init__(
             {
                 "control": In(pixel_control(config)),
-                **{f"dot{c}": In(signed(dot_bits(config.rows))) for c in range(config.columns)},
+                "dot": In(signed(dot_bits(config.rows))).array(config.columns),
                 "finished": Out(1),
                 "mark": Out(1),
                 "read": In(drain_read(config)),
@@ -134,11 +140,11 @@ class Accumulators(wiring.Component):
                 m.submodules[f"column{c}"] = column = AccumulatorColumn(config)
                 m.d.comb += [
                     column.control.eq(control),
-                    column.dot.eq(getattr(self, f"dot{c}")),
+                    column.dot.eq(self.dot[c]),
                     column.drain_pixel.eq(read.pixel),
                 ]
                 control = delay(m, control, 1, f"control{c}", reset_less=True)
-                value = Mux(chosen[1], column.q1, column.q0)
+                value = Mux(chosen[1], column.q[1], column.q[0])
                 before = value if lanes is None else Mux(chosen[0], value, lanes[lane])
                 m.d.sync += passed[lane].eq(before)
             lanes = passed

@@ -8,10 +8,8 @@ from amaranth.utils import exact_log2
 from ..spec.config import Config
 from ..spec.registers import ErrorCause
 from .axi import AXI4
-from .layouts import ADDR_BITS, BURST, beat
+from .layouts import ADDR_BITS, BURST, ERROR, beat
 from .memory import Fifo
-
-ERROR = data.StructLayout({"cause": 3, "engine": 3, "addr": 32})
 
 
 class ReadArbiter(wiring.Component):
@@ -22,40 +20,40 @@ class ReadArbiter(wiring.Component):
 
     Members
     -------
-    request0... : In(stream of BURST)
-    data0... : Out(stream of beats)
+    request[i] : In(stream of BURST)   one for each client
+    data[i] : Out(stream of beats)
     defer : In             a bit for each client: its bursts stand back
     bus : Out(AXI4)        read channels only
     mem_base : In          bus address of word 0, in bytes (a multiple of 4 KiB)
     mem_words : In         words that may be read
     halt : In
-    error : Out(ERROR), error_valid : Out   a pulse with the fault and its burst's address
+    fault : Out(stream of ERROR)   a pulse with the fault and its burst's address
     idle : Out             nothing in flight
     """
 
     def __init__(self, config: Config, engines: list[int]):
         self._config = config
         self._engines = engines
-        members = {
-            "bus": Out(AXI4(config.rows)),
-            "mem_base": In(32),
-            "mem_words": In(ADDR_BITS),
-            "halt": In(1),
-            "defer": In(len(engines)),
-            "error": Out(ERROR),
-            "error_valid": Out(1),
-            "idle": Out(1),
-        }
-        for i in range(len(engines)):
-            members[f"request{i}"] = In(stream.Signature(BURST))
-            members[f"data{i}"] = Out(stream.Signature(beat(config), always_ready=True))
-        super().__init__(members)
+        clients = len(engines)
+        beats = stream.Signature(beat(config), always_ready=True)
+        super().__init__(
+            {
+                "request": In(stream.Signature(BURST)).array(clients),
+                "data": Out(beats).array(clients),
+                "bus": Out(AXI4(config.rows)),
+                "mem_base": In(32),
+                "mem_words": In(ADDR_BITS),
+                "halt": In(1),
+                "defer": In(clients),
+                "fault": Out(stream.Signature(ERROR, always_ready=True)),
+                "idle": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
         count = len(self._engines)
-        requests = [getattr(self, f"request{i}") for i in range(count)]
-        outputs = [getattr(self, f"data{i}") for i in range(count)]
+        requests = self.request
         shift = exact_log2(self._config.rows)
         bus = self.bus
 
@@ -153,7 +151,7 @@ class ReadArbiter(wiring.Component):
         word = Signal.like(bus.rdata, name="word", reset_less=True)
         last = Signal()
         m.d.sync += [word.eq(bus.rdata), last.eq(bus.rlast & head.last)]
-        for i, output in enumerate(outputs):
+        for i, output in enumerate(self.data):
             valid = Signal(name=f"valid{i}")
             m.d.sync += valid.eq(step & (head.client == i))
             m.d.comb += [
@@ -182,17 +180,17 @@ class ReadArbiter(wiring.Component):
         data_engine, burst_engine = engine_of(data_client), engine_of(s3.client)
         outside = Signal()
         m.d.sync += outside.eq(valid3 & s3.outside & ~self.halt)
-        m.d.comb += self.error_valid.eq(bad_data | outside)
+        m.d.comb += self.fault.valid.eq(bad_data | outside)
         with m.If(bad_data):
             m.d.comb += [
-                self.error.cause.eq(ErrorCause.READ_RESPONSE),
-                self.error.engine.eq(data_engine),
-                self.error.addr.eq(Cat(Const(0, shift), data_addr)),
+                self.fault.payload.cause.eq(ErrorCause.READ_RESPONSE),
+                self.fault.payload.engine.eq(data_engine),
+                self.fault.payload.addr.eq(Cat(Const(0, shift), data_addr)),
             ]
         with m.Else():
             m.d.comb += [
-                self.error.cause.eq(ErrorCause.OUTSIDE_WINDOW),
-                self.error.engine.eq(burst_engine),
-                self.error.addr.eq(Cat(Const(0, shift), s3.burst.addr)),
+                self.fault.payload.cause.eq(ErrorCause.OUTSIDE_WINDOW),
+                self.fault.payload.engine.eq(burst_engine),
+                self.fault.payload.addr.eq(Cat(Const(0, shift), s3.burst.addr)),
             ]
         return m

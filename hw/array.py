@@ -11,17 +11,37 @@ cycle of the swap, and the swap one cycle after the last word: k-tiles follow ea
 ``columns`` cycles or more without a gap.
 """
 
+from itertools import pairwise
+
 from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect
 from amaranth.utils import ceil_log2
 
 from ..spec.config import Config
 from ..spec.numerics import dot_bits
 from . import element
+from .common import delay, signals
 
-# What a column passes on as it came.
-HOPPING = ("vector", "swap", "weight", "weight_valid", "weight_column", "shared")
+
+def hop(config: Config) -> wiring.Signature:
+    """What passes from column to column.
+
+    ``vector``, ``swap``: activations, ``swap`` with the first pixel of a k-tile; ``weight``,
+    ``weight_valid``, ``weight_column``: the weight bus; ``weight_here``: its word is for the column
+    that it comes to; ``shared``: sum of a0*a1, aligned with the adder tree (pair element).
+    """
+    return wiring.Signature(
+        {
+            "vector": Out(8 * config.rows),
+            "swap": Out(1),
+            "weight": Out(8 * config.rows),
+            "weight_valid": Out(1),
+            "weight_column": Out(range(config.columns)),
+            "weight_here": Out(1),
+            "shared": Out(signed(dot_bits(config.rows))),
+        }
+    )
 
 
 def tree_levels(config: Config) -> int:
@@ -55,56 +75,40 @@ def bytes_of(vector) -> list:
 
 
 class Column(wiring.Component):
-    """One output channel. Every input passes on to the next column one cycle later.
+    """One output channel.
 
     Members
     -------
-    vector, swap : In/Out         activations; ``swap`` with the first pixel of a k-tile
-    weight, weight_valid, weight_column : In/Out   the weight bus
-    weight_here : In/Out          the word on the bus is this column's (the next one's)
-    shared : In/Out(signed)       sum of a0*a1, aligned with the adder tree (pair element)
-    dot : Out(signed)             the dot product
+    i : In(hop)
+    o : Out(hop)        ``i`` for the next column, one cycle later
+    dot : Out(signed)   the dot product, `column_latency` cycles after its vector
     """
 
     def __init__(self, config: Config, index: int):
         self._config = config
         self._index = index
-        bits = 8 * config.rows
-        shared = signed(dot_bits(config.rows))
-        members = {"dot": Out(signed(dot_bits(config.rows)))}
-        for name, shape in (
-            ("vector", bits),
-            ("swap", 1),
-            ("weight", bits),
-            ("weight_valid", 1),
-            ("weight_column", range(config.columns)),
-            ("weight_here", 1),
-            ("shared", shared),
-        ):
-            members[name] = In(shape)
-            members[f"{name}_out"] = Out(shape)
-        super().__init__(members)
+        super().__init__(
+            {"i": In(hop(config)), "o": Out(hop(config)), "dot": Out(signed(dot_bits(config.rows)))}
+        )
 
     def elaborate(self, platform):
         m = Module()
-        for name in HOPPING:
-            output = Signal.like(getattr(self, name), name=f"{name}_q", reset_less=True)
-            m.d.sync += output.eq(getattr(self, name))
-            m.d.comb += getattr(self, f"{name}_out").eq(output)
         # Whose word it is gets decided a column ahead: the enable has 8 * rows registers to reach.
-        here = Signal(reset_less=True)
-        m.d.sync += here.eq(self.weight_valid & (self.weight_column == self._index + 1))
-        m.d.comb += self.weight_here_out.eq(here)
+        passed = signals(self.i) | {
+            "weight_here": self.i.weight_valid & (self.i.weight_column == self._index + 1)
+        }
+        for name, output in signals(self.o).items():
+            m.d.comb += output.eq(delay(m, passed[name], 1, name, reset_less=True))
 
-        shadow = Signal.like(self.weight, reset_less=True)
-        active = Signal.like(self.weight, reset_less=True)
-        with m.If(self.weight_here):
-            m.d.sync += shadow.eq(self.weight)
-        with m.If(self.swap):
+        shadow = Signal.like(self.i.weight, name="shadow", reset_less=True)
+        active = Signal.like(self.i.weight, name="active", reset_less=True)
+        with m.If(self.i.weight_here):
+            m.d.sync += shadow.eq(self.i.weight)
+        with m.If(self.i.swap):
             m.d.sync += active.eq(shadow)
 
         element_class = element.ELEMENTS[self._config.element]
-        a, w = bytes_of(self.vector_out), bytes_of(active)
+        a, w = bytes_of(self.o.vector), bytes_of(active)
         products = []
         for i in range(0, self._config.rows, 2):
             m.submodules[f"element{i // 2}"] = pe = element_class()
@@ -117,7 +121,7 @@ class Column(wiring.Component):
             products.append(pe.product)
         total = adder_tree(m, products, "sum")
         dot = Signal.like(self.dot, name="dot_q", reset_less=True)
-        m.d.sync += dot.eq(total - self.shared if element_class.uses_shared_term else total)
+        m.d.sync += dot.eq(total - self.i.shared if element_class.uses_shared_term else total)
         m.d.comb += self.dot.eq(dot)
         return m
 
@@ -151,7 +155,7 @@ class SystolicArray(wiring.Component):
     -------
     vector, swap : In                              to column 0
     weight, weight_valid, weight_column : In       to column 0
-    dot0... : Out(signed)   dot product of column c, `column_latency` + c cycles after its vector
+    dot[c] : Out(signed)    dot product of column c, `column_latency` + c cycles after its vector
     """
 
     def __init__(self, config: Config):
@@ -164,27 +168,28 @@ class SystolicArray(wiring.Component):
                 "weight": In(bits),
                 "weight_valid": In(1),
                 "weight_column": In(range(config.columns)),
-                **{f"dot{c}": Out(signed(dot_bits(config.rows))) for c in range(config.columns)},
+                "dot": Out(signed(dot_bits(config.rows))).array(config.columns),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        previous = self
-        shared = None
+        columns = [Column(self._config, c) for c in range(self._config.columns)]
+        first = columns[0].i
+        m.d.comb += [
+            first.vector.eq(self.vector),
+            first.swap.eq(self.swap),
+            first.weight.eq(self.weight),
+            first.weight_valid.eq(self.weight_valid),
+            first.weight_column.eq(self.weight_column),
+            first.weight_here.eq(self.weight_valid & (self.weight_column == 0)),
+        ]
         if element.ELEMENTS[self._config.element].uses_shared_term:
             m.submodules.shared = term = SharedTerm(self._config)
-            m.d.comb += term.vector.eq(self.vector)
-            shared = term.sum
-        for c in range(self._config.columns):
-            m.submodules[f"column{c}"] = column = Column(self._config, c)
-            suffix = "_out" if c else ""
-            for name in ("vector", "swap", "weight", "weight_valid", "weight_column"):
-                m.d.comb += getattr(column, name).eq(getattr(previous, name + suffix))
-            here = previous.weight_here_out if c else self.weight_valid & (self.weight_column == 0)
-            m.d.comb += column.weight_here.eq(here)
-            if shared is not None:
-                m.d.comb += column.shared.eq(previous.shared_out if c else shared)
-            m.d.comb += getattr(self, f"dot{c}").eq(column.dot)
-            previous = column
+            m.d.comb += [term.vector.eq(self.vector), first.shared.eq(term.sum)]
+        for c, column in enumerate(columns):
+            m.submodules[f"column{c}"] = column
+            m.d.comb += self.dot[c].eq(column.dot)
+        for left, right in pairwise(columns):
+            connect(m, left.o, right.i)
         return m

@@ -1,6 +1,9 @@
 """AXI4 and AXI4-Lite signatures: the subset that the accelerator uses (one ID, in order)."""
 
+from amaranth.hdl import Module
 from amaranth.lib.wiring import In, Out, Signature
+
+from .common import signals
 
 
 class AXI4(Signature):
@@ -39,6 +42,14 @@ class AXI4(Signature):
                 "rlast": In(1),
             }
         )
+
+
+def join(m: Module, reads, writes, bus) -> None:
+    """``bus`` has the read channels of ``reads`` and the write channels of ``writes``, all AXI4."""
+    reads, writes = signals(reads), signals(writes)
+    for (name,), member, port in bus.signature.flatten(bus):
+        end = (reads if name.startswith("r") or name.startswith("ar") else writes)[name]
+        m.d.comb += port.eq(end) if member.flow == Out else end.eq(port)
 
 
 class AXI4Lite(Signature):

@@ -32,6 +32,11 @@ def copies(m: Module, platform, value, count: int, name: str, *, init: int = 0) 
     return registers
 
 
+def signals(interface) -> dict[str, Signal]:
+    """The ports of an interface that consists of plain signals, by name."""
+    return {name: value for (name,), _, value in interface.signature.flatten(interface)}
+
+
 def maximum(a: Value, b: Value) -> Value:
     """The larger of two values."""
     return Mux(a > b, a, b)

@@ -11,10 +11,9 @@ from ..spec.isa import Engine
 from ..spec.numerics import ACC_BITS
 from . import accumulator, requantise
 from .common import delay
-from .compute import param_write
-from .layouts import INSTRUCTIONS, PARAMS
+from .layouts import INSTRUCTIONS, PARAMS, param_write
 from .memory import Fifo
-from .pool import PoolStage
+from .pool import PoolUnit
 
 FIFO_WORDS = 32
 
@@ -102,7 +101,7 @@ class DrainEngine(wiring.Component):
         c = Signal(INSTRUCTIONS[Engine.DRAIN], reset_less=True)
         m.submodules.tables = tables = ParameterTables(config)
         m.submodules.fifo = fifo = Fifo(bits, FIFO_WORDS)
-        m.submodules.pool = pool = PoolStage(config)
+        m.submodules.pool = pool = PoolUnit(config)
         m.d.comb += [tables.write.eq(self.param), tables.write_valid.eq(self.param_valid)]
 
         # Issue: a word of `rows` channels in `block_groups` parts of `lanes` channels. The flags

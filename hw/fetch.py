@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..spec import isa
 from ..spec.config import Config
-from .layouts import ADDR_BITS, BURST, beat
+from .layouts import ADDR_BITS, BURST, beat, take_run
 from .reader import Reader
 
 
@@ -18,8 +18,8 @@ class Fetch(wiring.Component):
     -------
     start : In, addr : In, count : In
     request, data : to the read arbiter
-    queue0... : Out(stream of words)    one per engine
-    dispatched0... : Out                instructions sent to each engine
+    queue[e] : Out(stream of words)     one for each engine
+    dispatched[e] : Out                 instructions sent to each engine
     fetched : Out                       instructions sent in all
     finished : Out                      the whole program has been sent
     bad_opcode : Out
@@ -35,11 +35,8 @@ class Fetch(wiring.Component):
                 "count": In(isa.WAIT_BITS),
                 "request": Out(stream.Signature(BURST)),
                 "data": In(stream.Signature(beat(config), always_ready=True)),
-                **{
-                    f"queue{e}": Out(stream.Signature(8 * config.rows))
-                    for e in range(len(isa.Engine))
-                },
-                **{f"dispatched{e}": Out(isa.WAIT_BITS) for e in range(len(isa.Engine))},
+                "queue": Out(stream.Signature(8 * config.rows)).array(len(isa.Engine)),
+                "dispatched": Out(isa.WAIT_BITS).array(len(isa.Engine)),
                 "fetched": Out(isa.WAIT_BITS),
                 "finished": Out(1),
                 "bad_opcode": Out(1),
@@ -54,15 +51,11 @@ class Fetch(wiring.Component):
         connect(m, flipped(self.data), reader.data)
         connect(m, reader.request, flipped(self.request))
         m.d.comb += self.ample.eq(reader.ample)
-        pattern = reader.i.payload
         start, some = Signal(), Signal()
         m.d.sync += [start.eq(self.start), some.eq(self.count != 0)]
         m.d.comb += [
             reader.i.valid.eq(start & some),
-            pattern.addr.eq(self.addr),
-            pattern.n_blocks.eq(1),
-            pattern.n_runs.eq(1),
-            pattern.run_len.eq(self.count * words),
+            *take_run(reader.i.payload, self.addr, self.count * words),
         ]
 
         # Cycle 1: the word and whose it is; an instruction's first word says so. Nothing goes on
@@ -102,8 +95,7 @@ class Fetch(wiring.Component):
         with m.If(counted):
             m.d.sync += self.fetched.eq(self.fetched + 1)
         for engine in isa.Engine:
-            queue = getattr(self, f"queue{engine.value}")
-            dispatched = getattr(self, f"dispatched{engine.value}")
+            queue, dispatched = self.queue[engine], self.dispatched[engine]
             m.d.comb += [
                 queue.valid.eq(valid & engines[engine]),
                 queue.payload.eq(word),

@@ -40,10 +40,18 @@ BURST = data.StructLayout(
     }
 )
 
+# What went wrong first: an `ErrorCause`, the engine at fault and the byte offset of its burst.
+ERROR = data.StructLayout({"cause": 3, "engine": 3, "addr": 32})
+
 
 def word_write(config: Config, depth: int) -> data.StructLayout:
     """One word for a memory of ``depth`` words."""
     return data.StructLayout({"addr": range(depth), "word": 8 * config.rows})
+
+
+def param_write(config: Config) -> data.StructLayout:
+    """One channel's parameters for one bank."""
+    return data.StructLayout({"bank": 1, "column": range(config.columns), "record": PARAMS})
 
 
 def beat(config: Config) -> data.StructLayout:
@@ -69,6 +77,16 @@ def pixel_control(config: Config) -> data.StructLayout:
     )
 
 
-def pattern_of(instruction) -> dict:
-    """The `PATTERN` fields of a LOAD, RESIDUAL or STORE instruction."""
-    return {name: getattr(instruction, name) for name in PATTERN.members}
+def take_pattern(pattern, instruction) -> list:
+    """Assigns ``pattern`` the `PATTERN` fields of a LOAD, RESIDUAL or STORE instruction."""
+    return [pattern[name].eq(instruction[name]) for name in PATTERN.members]
+
+
+def take_run(pattern, addr, length) -> list:
+    """Assigns ``pattern`` one run of ``length`` words from word ``addr`` on."""
+    return [
+        pattern.addr.eq(addr),
+        pattern.n_blocks.eq(1),
+        pattern.n_runs.eq(1),
+        pattern.run_len.eq(length),
+    ]

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..spec.config import Config
 from ..spec.isa import Engine
-from .layouts import BURST, INSTRUCTIONS, beat, pattern_of, word_write
+from .layouts import BURST, INSTRUCTIONS, beat, take_pattern, word_write
 from .reader import Reader
 
 FIFO_WORDS = 64  # covers the bursts in flight at one word a cycle; the buffer itself is the store
@@ -59,8 +59,7 @@ class LoadEngine(wiring.Component):
             self.i.ready.eq(reader.i.ready & ~waiting_valid),
             reader.i.valid.eq(self.i.valid & ~waiting_valid),
         ]
-        for name, value in pattern_of(self.i.payload).items():
-            m.d.comb += getattr(reader.i.payload, name).eq(value)
+        m.d.comb += take_pattern(reader.i.payload, self.i.payload)
         with m.If(take):
             m.d.sync += [waiting.eq(self.i.payload), waiting_valid.eq(1)]
 
@@ -170,7 +169,7 @@ class LoadEngine(wiring.Component):
                         x >= now["first_x"], x < now["end_x"], y >= now["first_y"], y < now["end_y"]
                     )
                 ),
-                *(getattr(s2, name).eq(getattr(s1, name)) for name in place),
+                *(s2[name].eq(s1[name]) for name in place),
                 s2.data.eq(s1.inside.all()),
             ]
 

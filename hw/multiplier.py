@@ -39,7 +39,7 @@ class Multiplier(wiring.Component):
             mult.build(m, self)
             return m
         # Cycle 1: input registers. Cycle 2: pipeline register. Cycle 3: output register.
-        a, b = (delay(m, getattr(self, n), 1, n, reset_less=True) for n in "ab")
+        a, b = (delay(m, x, 1, n, reset_less=True) for x, n in ((self.a, "a"), (self.b, "b")))
         pipeline = Signal.like(self.product, reset_less=True)
         output = Signal.like(self.product, reset_less=True)
         m.d.sync += [pipeline.eq(a * b), output.eq(pipeline)]

@@ -8,8 +8,10 @@ from amaranth.lib.wiring import In, Out
 
 from ..spec import registers
 from ..spec.config import Config
-from .common import delay
+from .checks import check
+from .common import delay, signals
 from .memory import Ram
+from .status import COUNTERS, EVENTS
 
 RECORD_WORDS = len(registers.PROFILE_FIELDS)
 
@@ -25,8 +27,8 @@ class Profiler(wiring.Component):
 
     Members
     -------
-    event_NAME : In    count this cycle, one per `registers.COUNTERS`
-    NAME : Out(32)     the counters
+    events : In(EVENTS)        what this cycle counts for
+    counters : Out(COUNTERS)   2 cycles later
     mark : In
     records : Out      records written
     addr : In, data : Out(32)   reading the memory, `memory.READ_LATENCY` cycles
@@ -36,8 +38,8 @@ class Profiler(wiring.Component):
         self._config = config
         super().__init__(
             {
-                **{f"event_{name.lower()}": In(1) for name in registers.COUNTERS},
-                **{name.lower(): Out(registers.COUNTER_BITS) for name in registers.COUNTERS},
+                "events": In(EVENTS),
+                "counters": Out(COUNTERS),
                 "mark": In(1),
                 "records": Out(range(config.profile_marks + 1)),
                 "addr": In(range(config.profile_marks * RECORD_WORDS)),
@@ -47,11 +49,9 @@ class Profiler(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        counters = {}
-        for name in registers.COUNTERS:
-            counters[name] = counter = getattr(self, name.lower())
-            event = delay(m, getattr(self, f"event_{name.lower()}"), 2, f"event_{name.lower()}")
-            m.d.sync += counter.eq(counter + event)
+        events, counters = signals(self.events), signals(self.counters)
+        for name, counter in counters.items():
+            m.d.sync += counter.eq(counter + delay(m, events[name], 2, f"event_{name}"))
 
         m.submodules.memory = memory = Ram(32, self._config.profile_marks * RECORD_WORDS)
         m.d.comb += [memory.read_addr.eq(self.addr), self.data.eq(memory.read_data)]
@@ -61,13 +61,15 @@ class Profiler(wiring.Component):
         # A mark takes as long as the events: the counters are those of its cycle.
         mark = delay(m, self.mark, 1, "mark")
         take, waiting = Signal(), Signal()
+        check(m, platform, ~(mark & waiting), "a mark comes while another one waits")
         marked = mark | waiting
         taking = marked & ~writing & ~take
         room = self.records != self._config.profile_marks
         m.d.sync += [take.eq(taking & room), waiting.eq(marked & ~taking)]
         with m.If(take):
             m.d.sync += [
-                s.eq(counters[n]) for s, n in zip(snapshot, registers.PROFILE_FIELDS, strict=True)
+                word.eq(counters[name.lower()])
+                for word, name in zip(snapshot, registers.PROFILE_FIELDS, strict=True)
             ]
             m.d.sync += [writing.eq(1), index.eq(0)]
         m.d.comb += [

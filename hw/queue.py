@@ -20,8 +20,8 @@ class InstructionQueue(wiring.Component):
     -------
     i : In(stream of words)       instructions, word by word, lowest first
     o : Out(stream of its layout) the oldest instruction; valid once both waits are met
-    done_a, done_b : In           completed instructions of the awaited engines
-    blocked_a, blocked_b : Out    an instruction is held back by that wait
+    done[side] : In               completed instructions of the two awaited engines (`isa.WAITS`)
+    blocked[side] : Out           an instruction is held back by that wait
     level : Out                   words queued
     """
 
@@ -33,10 +33,8 @@ class InstructionQueue(wiring.Component):
             {
                 "i": In(stream.Signature(8 * config.rows)),
                 "o": Out(stream.Signature(INSTRUCTIONS[engine])),
-                "done_a": In(isa.WAIT_BITS),
-                "done_b": In(isa.WAIT_BITS),
-                "blocked_a": Out(1),
-                "blocked_b": Out(1),
+                "done": In(isa.WAIT_BITS).array(2),
+                "blocked": Out(1).array(2),
                 "level": Out(range(depth + 1)),
             }
         )
@@ -71,13 +69,13 @@ class InstructionQueue(wiring.Component):
         met_a, met_b = Signal(), Signal()
         m.d.sync += [
             checked.eq(full),
-            met_a.eq(full & (self.done_a >= instruction.wait_a)),
-            met_b.eq(full & (self.done_b >= instruction.wait_b)),
+            met_a.eq(full & (self.done[0] >= instruction.wait_a)),
+            met_b.eq(full & (self.done[1] >= instruction.wait_b)),
         ]
         m.d.comb += [
             self.o.valid.eq(met_a & met_b),
-            self.blocked_a.eq(checked & ~met_a),
-            self.blocked_b.eq(checked & ~met_b),
+            self.blocked[0].eq(checked & ~met_a),
+            self.blocked[1].eq(checked & ~met_b),
         ]
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += [x.eq(0) for x in (count, full, checked, met_a, met_b)]

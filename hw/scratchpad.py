@@ -24,10 +24,10 @@ class Scratchpad(wiring.Component):
     Members
     -------
     write : In(stream of word_write)       always ready
-    request0... : In(stream of BURST)         from the readers
-    data0... : Out(stream of beats)           to the readers
-    memory_request0... : Out(stream of BURST) to the arbiter
-    memory_data0... : In(stream of beats)     from the arbiter
+    request[i] : In(stream of BURST)          from the readers
+    data[i] : Out(stream of beats)            to the readers
+    memory_request[i] : Out(stream of BURST)  to the arbiter
+    memory_data[i] : In(stream of beats)      from the arbiter
     """
 
     def __init__(self, config: Config, clients: int):
@@ -35,15 +35,15 @@ class Scratchpad(wiring.Component):
         self._clients = clients
         bursts, beats = stream.Signature(BURST), stream.Signature(beat(config), always_ready=True)
         words = word_write(config, config.scratch_words)
-        members = {"write": In(stream.Signature(words, always_ready=True))}
-        for i in range(clients):
-            members |= {
-                f"request{i}": In(bursts),
-                f"data{i}": Out(beats),
-                f"memory_request{i}": Out(bursts),
-                f"memory_data{i}": In(beats),
+        super().__init__(
+            {
+                "write": In(stream.Signature(words, always_ready=True)),
+                "request": In(bursts).array(clients),
+                "data": Out(beats).array(clients),
+                "memory_request": Out(bursts).array(clients),
+                "memory_data": In(beats).array(clients),
             }
-        super().__init__(members)
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -58,9 +58,8 @@ class Scratchpad(wiring.Component):
         turn = Signal(range(self._clients))
         active = [Signal(name=f"active{i}") for i in range(self._clients)]
         for i in range(self._clients):
-            request, output = getattr(self, f"request{i}"), getattr(self, f"data{i}")
-            memory_request = getattr(self, f"memory_request{i}")
-            memory_data = getattr(self, f"memory_data{i}")
+            request, output = self.request[i], self.data[i]
+            memory_request, memory_data = self.memory_request[i], self.memory_data[i]
             burst = request.payload
 
             outstanding = Signal(OUTSTANDING_BITS, name=f"outstanding{i}")

@@ -8,10 +8,9 @@ from amaranth.utils import exact_log2
 from ..spec.config import Config
 from ..spec.isa import Engine
 from ..spec.registers import ErrorCause
-from .arbiter import ERROR
 from .axi import AXI4
 from .bursts import BurstSplitter
-from .layouts import ADDR_BITS, BEATS_BITS, BURST, INSTRUCTIONS, pattern_of, word_write
+from .layouts import ADDR_BITS, BEATS_BITS, BURST, ERROR, INSTRUCTIONS, take_pattern, word_write
 from .memory import Fifo
 
 MAX_WRITES = 16  # bursts whose response is outstanding
@@ -30,7 +29,7 @@ class StoreEngine(wiring.Component):
     mem_base, mem_words, write_words : In
     halt : In              start no more bursts
     done : Out             pulse: all of an instruction's words are in memory
-    error, error_valid : Out(ERROR)   a pulse with the fault and its burst's address
+    fault : Out(stream of ERROR)   a pulse with the fault and its burst's address
     idle : Out             nothing in flight
     """
 
@@ -51,8 +50,7 @@ class StoreEngine(wiring.Component):
                 "write_words": In(ADDR_BITS),
                 "halt": In(1),
                 "done": Out(1),
-                "error": Out(ERROR),
-                "error_valid": Out(1),
+                "fault": Out(stream.Signature(ERROR, always_ready=True)),
                 "idle": Out(1),
             }
         )
@@ -71,8 +69,7 @@ class StoreEngine(wiring.Component):
             splitter.i.valid.eq(self.i.valid),
             self.i.ready.eq(splitter.i.ready),
         ]
-        for name, value in pattern_of(self.i.payload).items():
-            m.d.comb += getattr(splitter.i.payload, name).eq(value)
+        m.d.comb += take_pattern(splitter.i.payload, self.i.payload)
 
         # The next burst on its way to the bus, while the one before is being written. Cycle 1:
         # where it ends and its bus address. Cycle 2: check it. Cycle 3: it waits for its words, and
@@ -187,12 +184,12 @@ class StoreEngine(wiring.Component):
             bad_response.eq(response & (bus.bresp != 0)),
             bad_burst.eq(valid3 & outside & ~self.halt),
         ]
-        m.d.comb += self.error_valid.eq(bad_response | bad_burst)
+        m.d.comb += self.fault.valid.eq(bad_response | bad_burst)
         # Whole assignments: Verilog never evaluates a combinational block that only drives a part
         # of a structure with a constant.
         cause = Mux(bad_response, ErrorCause.WRITE_RESPONSE, ErrorCause.OUTSIDE_WINDOW)
         addr = Mux(bad_response, response_addr, s3.burst.addr)
-        m.d.comb += self.error.as_value().eq(
+        m.d.comb += self.fault.payload.as_value().eq(
             Cat(Value.cast(cause)[:3], Const(Engine.STORE, 3), Const(0, shift), addr)
         )
         return m

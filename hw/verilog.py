@@ -8,11 +8,17 @@ from .ecp5.platform import Ecp5
 from .top import Accelerator
 
 TOP = "resarray"
-# What a unit's `elaborate` is given: None builds multipliers and memories from plain Verilog.
-TARGETS = {"generic": None, "ecp5": Ecp5()}
 
 
-def platform_of(target: str) -> Ecp5 | None:
+class Portable:
+    """Multipliers and memories from plain Verilog; and, as for every target, no `checks`."""
+
+
+# What a unit's `elaborate` is given.
+TARGETS: dict[str, Portable | Ecp5] = {"generic": Portable(), "ecp5": Ecp5()}
+
+
+def platform_of(target: str) -> Portable | Ecp5:
     """The platform called ``target``; `ResarrayError` names the known ones."""
     if target not in TARGETS:
         raise ResarrayError(f"unknown target '{target}': choose one of {', '.join(TARGETS)}")

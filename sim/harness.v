@@ -114,40 +114,40 @@ module harness #(
 `ifdef ACTIVITY
     activity activity (
         .clk(clk), .rst(reset), .window(window), .job(job),
-        .running(accelerator.core.profile.event_cycles),
+        .running(accelerator.core.profile.events__cycles),
         .fetch(accelerator.core.fetch.data__valid),
         .load(accelerator.core.load.data__valid),
         .weights(accelerator.core.weights.data__valid),
         .residual(accelerator.core.residual.data__valid),
-        .compute(accelerator.core.profile.event_busy),
+        .compute(accelerator.core.profile.events__busy),
         .drain(accelerator.core.drain.read[0]),
-        .store(accelerator.core.profile.event_write_beats),
-        .wait_instruction(accelerator.core.profile.event_wait_instruction),
-        .wait_load(accelerator.core.profile.event_wait_load),
-        .wait_drain(accelerator.core.profile.event_wait_drain),
-        .wait_weights(accelerator.core.profile.event_wait_weights)
+        .store(accelerator.core.profile.events__write_beats),
+        .wait_instruction(accelerator.core.profile.events__wait_instruction),
+        .wait_load(accelerator.core.profile.events__wait_load),
+        .wait_drain(accelerator.core.profile.events__wait_drain),
+        .wait_weights(accelerator.core.profile.events__wait_weights)
     );
 `endif
 `ifdef WAVES
     waves waves (
         .clk(clk), .rst(reset), .job(job),
-        .running(accelerator.core.profile.event_cycles),
+        .running(accelerator.core.profile.events__cycles),
         .layers(accelerator.core.profile.records),
-        .state_load(accelerator.core.state_load),
-        .state_weights(accelerator.core.state_weights),
-        .state_residual(accelerator.core.state_residual),
-        .state_compute(accelerator.core.state_compute),
-        .state_drain(accelerator.core.state_drain),
-        .state_store(accelerator.core.state_store),
-        .compute(accelerator.core.profile.event_busy),
-        .wait_instruction(accelerator.core.profile.event_wait_instruction),
-        .wait_load(accelerator.core.profile.event_wait_load),
-        .wait_drain(accelerator.core.profile.event_wait_drain),
-        .wait_weights(accelerator.core.profile.event_wait_weights),
+        .state_load(accelerator.core.status__state__0),
+        .state_weights(accelerator.core.status__state__1),
+        .state_residual(accelerator.core.status__state__2),
+        .state_compute(accelerator.core.status__state__3),
+        .state_drain(accelerator.core.status__state__4),
+        .state_store(accelerator.core.status__state__5),
+        .compute(accelerator.core.profile.events__busy),
+        .wait_instruction(accelerator.core.profile.events__wait_instruction),
+        .wait_load(accelerator.core.profile.events__wait_load),
+        .wait_drain(accelerator.core.profile.events__wait_drain),
+        .wait_weights(accelerator.core.profile.events__wait_weights),
         .sent({
-            accelerator.core.fetch.queue5__valid, accelerator.core.fetch.queue4__valid,
-            accelerator.core.fetch.queue3__valid, accelerator.core.fetch.queue2__valid,
-            accelerator.core.fetch.queue1__valid, accelerator.core.fetch.queue0__valid
+            accelerator.core.fetch.queue__5__valid, accelerator.core.fetch.queue__4__valid,
+            accelerator.core.fetch.queue__3__valid, accelerator.core.fetch.queue__2__valid,
+            accelerator.core.fetch.queue__1__valid, accelerator.core.fetch.queue__0__valid
         })
     );
 `endif

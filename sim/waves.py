@@ -51,7 +51,7 @@ GROUPS: dict[str, list[tuple[str, str]]] = {
     ],
     "load": [
         (VIEW_SCOPE, "load"),
-        ("accelerator.core", "done_load"),
+        ("accelerator.core.completion", "done__0"),
         (
             "accelerator.core.load",
             "request__valid request__ready data__valid asking write__valid write__payload",
@@ -59,34 +59,35 @@ GROUPS: dict[str, list[tuple[str, str]]] = {
     ],
     "weights": [
         (VIEW_SCOPE, "weights"),
-        ("accelerator.core", "done_weights"),
+        ("accelerator.core.completion", "done__1"),
         ("accelerator.core.weights", _READER),
     ],
     "residual": [
         (VIEW_SCOPE, "residual"),
-        ("accelerator.core", "done_residual"),
+        ("accelerator.core.completion", "done__2"),
         ("accelerator.core.residual", _READER),
     ],
     "compute": [
         (VIEW_SCOPE, "compute_engine"),
-        ("accelerator.core", "done_compute"),
-        ("accelerator.core.compute", "words__valid words__ready param_valid read_addr pixel"),
+        ("accelerator.core.completion", "done__3"),
+        ("accelerator.core.compute", "words__valid words__ready param_valid read_addr"),
+        ("accelerator.core.compute.loops", "pixel"),
     ],
     "array": [
         (VIEW_SCOPE, "array"),
-        ("accelerator.core.array", "vector swap weight_valid weight_column weight dot0"),
+        ("accelerator.core.array", "vector swap weight_valid weight_column weight dot__0"),
     ],
     "accumulators": [
-        ("accelerator.core.accumulators.column0", "control dot drain_pixel q0 q1"),
+        ("accelerator.core.accumulators.column0", "control dot drain_pixel q__0 q__1"),
     ],
     "drain": [
         (VIEW_SCOPE, "drain"),
-        ("accelerator.core", "done_drain"),
+        ("accelerator.core.completion", "done__4"),
         ("accelerator.core.drain", "busy read lanes residual__valid residual__ready"),
     ],
     "store": [
         (VIEW_SCOPE, "store"),
-        ("accelerator.core", "done_store"),
+        ("accelerator.core.completion", "done__5"),
         ("accelerator.core.store", "words__valid words__ready"),
     ],
     "memory port": [
@@ -98,7 +99,7 @@ GROUPS: dict[str, list[tuple[str, str]]] = {
         )
     ],
 }
-COUNTS = re.compile(r"cycle|layers|fetched|done_\w+")
+COUNTS = re.compile(r"cycle|layers|fetched|done__\d+")
 # GTKWave's flags of a trace: radix, right-justified; and the marks of a group.
 BINARY, HEXADECIMAL, DECIMAL, NAMED = "@28", "@22", "@24", "@2022"
 GROUP_BEGINS, GROUP_ENDS = "@800200", "@1000200"

@@ -2,4 +2,4 @@
 
 
 class Ecp5:
-    """Chooses the ECP5 flavour. ``None`` in its place: the portable one, the default."""
+    """Chooses the ECP5 flavour. Anything else in its place chooses the portable one."""

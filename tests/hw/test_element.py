@@ -81,7 +81,7 @@ def test_array_streams_k_tiles(kind, gap):
                 at = cycle - start - latency - column
                 if 0 <= at < tiles * pixels:
                     tile, pixel = divmod(at, pixels)
-                    got = ctx.get(getattr(dut, f"dot{column}"))
+                    got = ctx.get(dut.dot[column])
                     assert got == expected(tile, pixel, column), (tile, pixel, column)
                     checked += 1
             # Word c of k-tile t enters c cycles after the swap to k-tile t - 1.

@@ -182,10 +182,8 @@ class ReadersAndArbiter(wiring.Component):
         super().__init__(
             {
                 "bus": Out(AXI4(CONFIG.rows)),
-                "i0": In(stream.Signature(PATTERN)),
-                "i1": In(stream.Signature(PATTERN)),
-                "o0": Out(stream.Signature(8 * CONFIG.rows)),
-                "o1": Out(stream.Signature(8 * CONFIG.rows)),
+                "i": In(stream.Signature(PATTERN)).array(2),
+                "o": Out(stream.Signature(8 * CONFIG.rows)).array(2),
                 "finished": Out(2),
                 "cause": Out(3),
                 "failed": Out(1),
@@ -201,14 +199,14 @@ class ReadersAndArbiter(wiring.Component):
         connect(m, arbiter.bus, flipped(self.bus))
         m.d.comb += [arbiter.mem_base.eq(MEM_BASE), arbiter.mem_words.eq(self.mem_words)]
         m.d.comb += [arbiter.halt.eq(self.failed), arbiter.defer.eq(self.defer)]
-        with m.If(arbiter.error_valid):
-            m.d.sync += [self.failed.eq(1), self.cause.eq(arbiter.error.cause)]
+        with m.If(arbiter.fault.valid):
+            m.d.sync += [self.failed.eq(1), self.cause.eq(arbiter.fault.payload.cause)]
         for i, reader in enumerate(self.readers):
             m.submodules[f"reader{i}"] = reader
-            connect(m, reader.request, getattr(arbiter, f"request{i}"))
-            connect(m, getattr(arbiter, f"data{i}"), reader.data)
-            connect(m, flipped(getattr(self, f"i{i}")), reader.i)
-            connect(m, reader.o, flipped(getattr(self, f"o{i}")))
+            connect(m, reader.request, arbiter.request[i])
+            connect(m, arbiter.data[i], reader.data)
+            connect(m, flipped(self.i[i]), reader.i)
+            connect(m, reader.o, flipped(self.o[i]))
             m.d.comb += [
                 self.finished[i].eq(reader.finished),
                 self.ample[i].eq(reader.ample),
@@ -228,18 +226,18 @@ def test_a_deferred_reader_stands_back():
         ctx.set(dut.defer, 0b10)
         assert ctx.get(dut.ample) == 0
         await ctx.tick().repeat(200)
-        assert len(got[0]) == 16 and not ctx.get(dut.o1.valid) and ctx.get(dut.ample) == 0
+        assert len(got[0]) == 16 and not ctx.get(dut.o[1].valid) and ctx.get(dut.ample) == 0
         ctx.set(dut.defer, 0)
         await ctx.tick().repeat(200)
         assert ctx.get(dut.ample) == 0b10
-        await collect(dut.o1, 16, got[1])(ctx)
+        await collect(dut.o[1], 16, got[1])(ctx)
 
     simulate(
         dut,
         testbench,
-        drive(dut.i0, [pattern | {"addr": 100}]),
-        drive(dut.i1, [pattern | {"addr": 200}]),
-        collect(dut.o0, 16, got[0]),
+        drive(dut.i[0], [pattern | {"addr": 100}]),
+        drive(dut.i[1], [pattern | {"addr": 200}]),
+        collect(dut.o[0], 16, got[0]),
         background=read_memory(dut.bus, random.Random(1), 0.0),
     )
     assert got == [[stored_word(start + i) for i in range(16)] for start in (100, 200)]
@@ -260,10 +258,10 @@ def test_readers_share_the_bus(stall):
     simulate(
         dut,
         set_limit,
-        drive(dut.i0, patterns[0], 1, stall),
-        drive(dut.i1, patterns[1], 2, stall),
-        collect(dut.o0, len(expected[0]), got[0], 3, stall),
-        collect(dut.o1, len(expected[1]), got[1], 4, stall),
+        drive(dut.i[0], patterns[0], 1, stall),
+        drive(dut.i[1], patterns[1], 2, stall),
+        collect(dut.o[0], len(expected[0]), got[0], 3, stall),
+        collect(dut.o[1], len(expected[1]), got[1], 4, stall),
         background=[*read_memory(dut.bus, rng, stall), count_bits(dut.finished, finished)],
     )
     assert got == expected
@@ -294,9 +292,11 @@ def test_read_outside_the_window_stops():
         assert got == [stored_word(92 + i) for i in range(4)]
 
     async def take(ctx):
-        await collect(dut.o0, 4, got)(ctx)
+        await collect(dut.o[0], 4, got)(ctx)
 
-    simulate(dut, finish, drive(dut.i0, [pattern]), take, background=read_memory(dut.bus, rng, 0.0))
+    simulate(
+        dut, finish, drive(dut.i[0], [pattern]), take, background=read_memory(dut.bus, rng, 0.0)
+    )
 
 
 class LoadWithMemory(wiring.Component):
@@ -316,8 +316,8 @@ class LoadWithMemory(wiring.Component):
         m.submodules.load = load = self.load
         m.submodules.arbiter = arbiter = ReadArbiter(CONFIG, [Engine.LOAD])
         connect(m, arbiter.bus, flipped(self.bus))
-        connect(m, load.request, arbiter.request0)
-        connect(m, arbiter.data0, load.data)
+        connect(m, load.request, arbiter.request[0])
+        connect(m, arbiter.data[0], load.data)
         connect(m, flipped(self.i), load.i)
         m.d.comb += [arbiter.mem_base.eq(MEM_BASE), arbiter.mem_words.eq(MEM_WORDS)]
         return m
@@ -435,9 +435,9 @@ def test_store_below_the_write_window_stops():
     async def testbench(ctx):
         ctx.set(dut.mem_words, MEM_WORDS)
         ctx.set(dut.write_words, 64)
-        await ctx.tick().until(dut.error_valid)
-        assert ctx.get(dut.error.cause) == ErrorCause.OUTSIDE_WINDOW
-        assert ctx.get(dut.error.addr) == 240
+        await ctx.tick().until(dut.fault.valid)
+        assert ctx.get(dut.fault.payload.cause) == ErrorCause.OUTSIDE_WINDOW
+        assert ctx.get(dut.fault.payload.addr) == 240
         ctx.set(dut.halt, 1)
         for _ in range(50):
             await ctx.tick()
@@ -469,14 +469,14 @@ def test_a_bad_read_response_names_its_burst(bad):
                 await ctx.tick().until(dut.bus.rready)
                 if number == bad:
                     ctx.set(dut.bus.rvalid, 0)
-                    (error,) = await ctx.tick().sample(dut.error).until(dut.error_valid)
+                    (error,) = await ctx.tick().sample(dut.fault.payload).until(dut.fault.valid)
                     assert error.cause == ErrorCause.READ_RESPONSE
                     assert error.engine == Engine.WEIGHTS
                     assert error.addr == starts[bad] * CONFIG.rows
                     return
 
     bursts = [{"addr": a, "beats": 4, "last": 1} for a in starts]
-    simulate(dut, memory, background=[drive(dut.request1, bursts)])
+    simulate(dut, memory, background=[drive(dut.request[1], bursts)])
 
 
 @pytest.mark.parametrize("bad", [0, 1, 2])
@@ -500,7 +500,7 @@ def test_a_bad_write_response_names_its_burst(bad):
             ctx.set(dut.bus.bresp, 2 * (number == bad))
             await ctx.tick().until(dut.bus.bready)
             ctx.set(dut.bus.bvalid, 0)
-        (error,) = await ctx.tick().sample(dut.error).until(dut.error_valid)
+        (error,) = await ctx.tick().sample(dut.fault.payload).until(dut.fault.valid)
         assert error.cause == ErrorCause.WRITE_RESPONSE
         assert error.engine == Engine.STORE
         assert error.addr == starts[bad] * CONFIG.rows

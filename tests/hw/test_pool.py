@@ -6,7 +6,9 @@ import random
 import numpy as np
 import pytest
 
-from resarray.hw.pool import PoolStage
+from resarray.hw import max_pool as max_pool_unit
+from resarray.hw import pool
+from resarray.hw.pool import PoolUnit
 from resarray.spec import numerics as n
 from resarray.spec.config import Config
 from resarray.spec.isa import Pool
@@ -40,7 +42,7 @@ def max_pool(maps: np.ndarray, kernel: int, padding: int) -> np.ndarray:
 
 def run_stage(instructions, words, outputs: int, stall: float, seed: int) -> list[int]:
     """Run ``instructions`` one after the other on their share of ``words``; what came out."""
-    dut = PoolStage(CONFIG)
+    dut = PoolUnit(CONFIG)
     got, ends = [], []
 
     async def control(ctx):
@@ -160,3 +162,40 @@ def test_no_pool_passes_words(stall):
         {"pool": Pool.NONE, "n_blocks": b, "px_count": p, "width": p} for b, p in ((2, 5), (1, 30))
     ]
     assert run_stage(instructions, words, 40, stall, 9) == words
+
+
+def flood(after_start: int) -> None:
+    """Words without end, from so many cycles after their instruction on; none is taken."""
+    dut = PoolUnit(CONFIG)
+
+    async def testbench(ctx):
+        ctx.set(dut.c, {"pool": Pool.NONE, "n_blocks": 1, "px_count": 100, "width": 100})
+        for cycle in range(60):
+            ctx.set(dut.start, cycle == 1)
+            ctx.set(dut.i.valid, cycle >= 1 + after_start)
+            await ctx.tick()
+
+    simulate(dut, testbench)
+
+
+def test_nothing_is_lost_where_nothing_is_taken():
+    flood(2)
+
+
+def test_an_overflow_is_told(monkeypatch):
+    monkeypatch.setattr(pool, "PIPELINE", 5)
+    with pytest.raises(AssertionError, match="the FIFO overflows"):
+        flood(2)
+
+
+def test_a_word_before_its_instruction_is_told():
+    with pytest.raises(AssertionError, match="a word comes with its start"):
+        flood(0)
+
+
+def test_a_line_buffer_word_read_too_soon_is_told(monkeypatch):
+    monkeypatch.setattr(max_pool_unit, "LINE_CYCLES", 1)
+    instruction = {"pool": Pool.MAX, "pool_k": 2, "pool_first": 1, "n_blocks": 1}
+    instruction |= {"px_count": 8, "width": 4, "pool_width": 2}
+    with pytest.raises(AssertionError, match="a line-buffer word is read before it is written"):
+        run_stage([instruction], [0] * 8, 2, 0.0, 1)

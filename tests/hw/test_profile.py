@@ -32,7 +32,7 @@ def test_close_marks_are_all_recorded(seed):
     cycles_at = []
 
     async def testbench(ctx):
-        ctx.set(dut.event_cycles, 1)
+        ctx.set(dut.events.cycles, 1)
         await ctx.tick().repeat(20)
         now = 20
         for gap in [*gaps, 40]:
@@ -59,7 +59,7 @@ def test_marks_beyond_the_memory_leave_it_as_it_is():
     dut = Profiler(CONFIG)
 
     async def testbench(ctx):
-        ctx.set(dut.event_cycles, 1)
+        ctx.set(dut.events.cycles, 1)
         for _ in range(CONFIG.profile_marks + 3):
             ctx.set(dut.mark, 1)
             await ctx.tick()
@@ -72,3 +72,15 @@ def test_marks_beyond_the_memory_leave_it_as_it_is():
         assert ctx.get(dut.data) <= RECORD_WORDS + 2
 
     simulate(dut, testbench)
+
+
+def test_marks_too_close_are_told():
+    """A third one while the first is being written and the second waits."""
+    dut = Profiler(CONFIG)
+
+    async def testbench(ctx):
+        ctx.set(dut.mark, 1)
+        await ctx.tick().repeat(5)
+
+    with pytest.raises(AssertionError, match="a mark comes while another one waits"):
+        simulate(dut, testbench)

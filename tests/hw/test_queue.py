@@ -1,16 +1,14 @@
-"""Instruction queues: assembly, waits, and the register file."""
+"""Instruction queues: assembly and waits."""
 
 import random
 
 import pytest
 
-from resarray.hw.control import RegisterFile
 from resarray.hw.queue import InstructionQueue
 from resarray.spec import isa
 from resarray.spec.config import PRESETS
-from resarray.spec.registers import ID, PROFILE_OFFSET, REGISTERS
 
-from .bench import STALLS, drive, simulate
+from .bench import drive, simulate
 
 
 def random_fields(rng, engine: isa.Engine) -> dict:
@@ -45,15 +43,15 @@ def test_instructions_arrive_whole_and_wait(preset, engine):
 
     async def others(ctx):
         while True:
-            ctx.set(dut.done_a, done[0])
-            ctx.set(dut.done_b, done[1])
+            ctx.set(dut.done[0], done[0])
+            ctx.set(dut.done[1], done[1])
             await ctx.tick()
             done[rng.randrange(2)] += rng.random() < 0.3
 
     async def taker(ctx):
         while len(got) < len(instructions):
             ctx.set(dut.o.ready, rng.random() < 0.5)
-            a, b = ctx.get(dut.done_a), ctx.get(dut.done_b)
+            a, b = ctx.get(dut.done[0]), ctx.get(dut.done[1])
             _, _, valid, ready, item = await ctx.tick().sample(
                 dut.o.valid, dut.o.ready, dut.o.payload
             )
@@ -61,85 +59,7 @@ def test_instructions_arrive_whole_and_wait(preset, engine):
                 fields = instructions[len(got)]
                 assert a >= fields["wait_a"] and b >= fields["wait_b"]
             if valid and ready:
-                got.append({name: getattr(item, name) for name in instructions[0]})
+                got.append({name: item[name] for name in instructions[0]})
 
     simulate(dut, drive(dut.i, words, 1, 0.2), taker, background=[others])
     assert got == instructions
-
-
-@pytest.mark.parametrize("stall", STALLS[:2])
-def test_register_file(stall):
-    rng = random.Random(41)
-    config = PRESETS["tiny"]
-    dut = RegisterFile(config)
-    bus = dut.bus
-    started = []
-
-    async def write(ctx, offset, value, strobe=15):
-        ctx.set(bus.awaddr, offset)
-        ctx.set(bus.wdata, value)
-        ctx.set(bus.wstrb, strobe)
-        ctx.set(bus.awvalid, 1)
-        while rng.random() < stall:
-            await ctx.tick()
-        ctx.set(bus.wvalid, 1)
-        await ctx.tick().until(bus.awready & bus.wready)
-        ctx.set(bus.awvalid, 0)
-        ctx.set(bus.wvalid, 0)
-        while rng.random() < stall:
-            await ctx.tick()
-        ctx.set(bus.bready, 1)
-        await ctx.tick().until(bus.bvalid)
-        ctx.set(bus.bready, 0)
-
-    async def read(ctx, offset):
-        ctx.set(bus.araddr, offset)
-        ctx.set(bus.arvalid, 1)
-        await ctx.tick().until(bus.arready)
-        ctx.set(bus.arvalid, 0)
-        while rng.random() < stall:
-            await ctx.tick()
-        ctx.set(bus.rready, 1)
-        (value,) = await ctx.tick().sample(bus.rdata).until(bus.rvalid)
-        ctx.set(bus.rready, 0)
-        return value
-
-    async def testbench(ctx):
-        assert await read(ctx, REGISTERS["ID"].offset) == ID
-        low = await read(ctx, REGISTERS["HASH_LO"].offset)
-        high = await read(ctx, REGISTERS["HASH_HI"].offset)
-        assert high << 32 | low == config.hash
-        settings = [r for r in REGISTERS.values() if r.access == "rw"]
-        values = {r.name: rng.randrange(1 << 32) for r in settings}
-        for r in settings:
-            await write(ctx, r.offset, values[r.name])
-        for r in settings:
-            assert await read(ctx, r.offset) == values[r.name]
-            assert ctx.get(getattr(dut, r.name.lower())) == values[r.name]
-        await write(ctx, REGISTERS["MEM_SIZE"].offset, 0xAABBCCDD, strobe=0b0100)
-        expected = values["MEM_SIZE"] & 0xFF00FFFF | 0x00BB0000
-        assert await read(ctx, REGISTERS["MEM_SIZE"].offset) == expected
-        for r in REGISTERS.values():
-            if r.access == "ro" and hasattr(dut, r.name.lower()):
-                ctx.set(getattr(dut, r.name.lower()), r.offset + 1)
-                assert await read(ctx, r.offset) == r.offset + 1
-        assert await read(ctx, 0x1000) == 0
-        ctx.set(dut.profile_data, 77)
-        assert await read(ctx, PROFILE_OFFSET + 8) == 77
-        # The lowest two address bits count in neither direction.
-        await write(ctx, REGISTERS["PROG_COUNT"].offset + 3, 1234)
-        assert await read(ctx, REGISTERS["PROG_COUNT"].offset) == 1234
-        assert await read(ctx, REGISTERS["PROG_COUNT"].offset + 2) == 1234
-        assert not started
-        await write(ctx, REGISTERS["CTRL"].offset, 1)
-        # Chosen a cycle after the write, started in the next.
-        await ctx.tick().repeat(3)
-        assert started == [1]
-
-    async def watch_start(ctx):
-        while True:
-            _, _, start = await ctx.tick().sample(dut.start)
-            if start:
-                started.append(1)
-
-    simulate(dut, testbench, background=[watch_start])

@@ -53,10 +53,8 @@ class Readers(wiring.Component):
             {
                 "bus": Out(AXI4(CONFIG.rows)),
                 "write": In(stream.Signature(kept, always_ready=True)),
-                "i0": In(stream.Signature(PATTERN)),
-                "i1": In(stream.Signature(PATTERN)),
-                "o0": Out(words),
-                "o1": Out(words),
+                "i": In(stream.Signature(PATTERN)).array(2),
+                "o": Out(words).array(2),
                 "finished": Out(2),
             }
         )
@@ -73,12 +71,12 @@ class Readers(wiring.Component):
         ]
         for i, reader in enumerate(self.readers):
             m.submodules[f"reader{i}"] = reader
-            connect(m, reader.request, getattr(scratchpad, f"request{i}"))
-            connect(m, getattr(scratchpad, f"data{i}"), reader.data)
-            connect(m, getattr(scratchpad, f"memory_request{i}"), getattr(arbiter, f"request{i}"))
-            connect(m, getattr(arbiter, f"data{i}"), getattr(scratchpad, f"memory_data{i}"))
-            connect(m, flipped(getattr(self, f"i{i}")), reader.i)
-            connect(m, reader.o, flipped(getattr(self, f"o{i}")))
+            connect(m, reader.request, scratchpad.request[i])
+            connect(m, scratchpad.data[i], reader.data)
+            connect(m, scratchpad.memory_request[i], arbiter.request[i])
+            connect(m, arbiter.data[i], scratchpad.memory_data[i])
+            connect(m, flipped(self.i[i]), reader.i)
+            connect(m, reader.o, flipped(self.o[i]))
             m.d.comb += self.finished[i].eq(reader.finished)
         return m
 
@@ -106,7 +104,7 @@ def test_readers_get_kept_and_memory_words_in_order(stall):
                 await fill(ctx, dut)
             else:
                 await ctx.tick().repeat(CONFIG.scratch_words)
-            await drive(getattr(dut, f"i{i}"), patterns[i], i, stall)(ctx)
+            await drive(dut.i[i], patterns[i], i, stall)(ctx)
 
         return testbench
 
@@ -114,8 +112,8 @@ def test_readers_get_kept_and_memory_words_in_order(stall):
         dut,
         after_filling(0),
         after_filling(1),
-        collect(dut.o0, len(expected[0]), got[0], 3, stall),
-        collect(dut.o1, len(expected[1]), got[1], 4, stall),
+        collect(dut.o[0], len(expected[0]), got[0], 3, stall),
+        collect(dut.o[1], len(expected[1]), got[1], 4, stall),
         background=[*access.read_memory(dut.bus, rng, stall), count_bits(dut.finished, finished)],
     )
     assert got == expected
@@ -131,14 +129,14 @@ def test_kept_words_come_at_one_a_cycle():
 
     async def testbench(ctx):
         nonlocal cycles
-        ctx.set(dut.o1.ready, 1)
-        ctx.set(dut.i1.payload, pattern)
-        ctx.set(dut.i1.valid, 1)
-        await ctx.tick().until(dut.i1.ready)
-        ctx.set(dut.i1.valid, 0)
+        ctx.set(dut.o[1].ready, 1)
+        ctx.set(dut.i[1].payload, pattern)
+        ctx.set(dut.i[1].valid, 1)
+        await ctx.tick().until(dut.i[1].ready)
+        ctx.set(dut.i[1].valid, 0)
         seen = 0
         while seen < words:
-            _, _, valid = await ctx.tick().sample(dut.o1.valid)
+            _, _, valid = await ctx.tick().sample(dut.o[1].valid)
             seen += valid
             cycles += 1
 

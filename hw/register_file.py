@@ -7,14 +7,9 @@ from amaranth.lib.wiring import In, Out
 from ..spec import registers
 from ..spec.config import Config
 from .axi import AXI4Lite
-from .common import delay
+from .common import delay, signals
+from .status import SETTINGS, STATUS, status_registers
 
-_SETTINGS = [r.name for r in registers.REGISTERS.values() if r.access == "rw"]
-_STATUS = [
-    r.name
-    for r in registers.REGISTERS.values()
-    if r.access == "ro" and r.name not in ("ID", "VERSION", "HASH_LO", "HASH_HI")
-]
 RECORD_WORDS = len(registers.PROFILE_FIELDS)
 # To the response: a start has taken effect by then, so a read behind it finds no stale STATUS.
 WRITE_CYCLES = 6
@@ -28,8 +23,9 @@ class RegisterFile(wiring.Component):
     -------
     bus : In(AXI4Lite)
     start : Out             pulse: CTRL bit 0 was written with 1
-    SETTING : Out(32)       one per "rw" register, by its name in lower case
-    STATUS : In(32)         one per "ro" register that changes
+    settings : Out(SETTINGS)
+    status : In(STATUS)
+    state : In(3)           the register STATUS
     profile_addr : Out, profile_data : In(32)   the profile memory: `memory.READ_LATENCY` cycles
     """
 
@@ -39,8 +35,9 @@ class RegisterFile(wiring.Component):
             {
                 "bus": In(AXI4Lite(registers.ADDRESS_BITS)),
                 "start": Out(1),
-                **{name.lower(): Out(32) for name in _SETTINGS},
-                **{name.lower(): In(32) for name in _STATUS},
+                "settings": Out(SETTINGS),
+                "status": In(STATUS),
+                "state": In(3),
                 "profile_addr": Out(range(config.profile_marks * RECORD_WORDS)),
                 "profile_data": In(32),
             }
@@ -50,6 +47,7 @@ class RegisterFile(wiring.Component):
         m = Module()
         bus = self.bus
         regs = registers.REGISTERS
+        settings = {name.upper(): setting for name, setting in signals(self.settings).items()}
 
         # Writes: address and data are taken together. A cycle later the register is chosen, byte by
         # byte; they act in the next.
@@ -80,8 +78,8 @@ class RegisterFile(wiring.Component):
             return enable
 
         m.d.sync += self.start.eq(enables("CTRL")[0] & chosen_value[0])
-        for name in _SETTINGS:
-            setting, enable = getattr(self, name.lower()), enables(name)
+        for name, setting in settings.items():
+            enable = enables(name)
             for i in range(4):
                 with m.If(enable[i]):
                     m.d.sync += setting.word_select(i, 8).eq(chosen_value.word_select(i, 8))
@@ -95,17 +93,20 @@ class RegisterFile(wiring.Component):
         m.d.sync += selecting.eq(Cat(bus.arvalid & bus.arready, selecting))
         with m.If(bus.arvalid & bus.arready):
             m.d.sync += [addr.eq(bus.araddr), busy.eq(1)]
-        constants = {
+        sources = {
             "ID": registers.ID,
             "VERSION": registers.VERSION,
             "HASH_LO": self._config.hash & 0xFFFFFFFF,
             "HASH_HI": self._config.hash >> 32,
+            "STATUS": self.state,
+            **settings,
+            **status_registers(self.status),
         }
         banks = {}
         for name, register in regs.items():
             if register.access != "wo":
-                source = constants[name] if name in constants else getattr(self, name.lower())
-                banks.setdefault(register.offset >> 5, {})[(register.offset >> 2) % 8] = source
+                bank = banks.setdefault(register.offset >> 5, {})
+                bank[(register.offset >> 2) % 8] = sources[name]
         bank_values = {}
         for bank, members in banks.items():
             bank_values[bank] = selected = Signal(32, name=f"bank{bank}")

@@ -1,0 +1,136 @@
+"""Maximum window: max pooling of a stream of words, with a line buffer."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..spec import isa
+from ..spec.config import Config
+from .checks import check
+from .common import delay, maximum
+from .memory import READ_LATENCY, Ram
+
+# From a word to its maximum: horizontal window, line buffer and a register behind it, comparison,
+# vertical window.
+LATENCY = 1 + READ_LATENCY + 2
+# From a line-buffer read to the write of the same word, which can be read a cycle later. Windows of
+# one column are `width` words apart: the words of narrower maps than this must be held back.
+LINE_CYCLES = LATENCY + 1
+
+# ``emit``: the word, or the maximum that it completes, comes out; ``window``: it ends a horizontal
+# window of a max pool; ``end``: it is the last of its instruction.
+FLAGS = data.StructLayout({"valid": 1, "emit": 1, "end": 1, "window": 1})
+
+
+def offset(word):
+    """int8 to unsigned bytes of the same order, which compare with one carry chain; or back."""
+    return word ^ Const(int.from_bytes(b"\x80" * (len(word) // 8)), len(word))
+
+
+def unsigned_bytes(word) -> list:
+    """The bytes of a word, lowest first."""
+    return [word.word_select(i, 8) for i in range(len(word) // 8)]
+
+
+def word_max(a, b):
+    """Byte-wise maximum of two words of unsigned bytes."""
+    pairs = zip(unsigned_bytes(a), unsigned_bytes(b), strict=True)
+    return Cat(maximum(x, y) for x, y in pairs)
+
+
+class MaxWindow(wiring.Component):
+    """Windows of 2x2 or 3x3, stride 2: a word a cycle, LATENCY cycles later; never stalls. Where
+    ``window`` is not set a word passes as it is.
+
+    Unfinished windows are kept in the line buffer, a word for each pooled column of each block. A
+    column's windows must end LINE_CYCLES apart or more.
+
+    Members
+    -------
+    word : In                       unsigned bytes (`offset`)
+    flags : In(FLAGS)
+    start_of_row, odd_x : In        see `raster.POSITION`
+    first_row, odd_y : In
+    line : In                       line-buffer word of the window
+    o, o_flags : Out                the word, or the maximum that it completes
+    """
+
+    def __init__(self, config: Config):
+        self._config = config
+        bits = 8 * config.rows
+        super().__init__(
+            {
+                "word": In(bits),
+                "flags": In(FLAGS),
+                "start_of_row": In(1),
+                "odd_x": In(1),
+                "first_row": In(1),
+                "odd_y": In(1),
+                "line": In(isa.LINE_BITS),
+                "o": Out(bits),
+                "o_flags": Out(FLAGS),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        bits = 8 * config.rows
+        stage = data.StructLayout({"first": 1, "odd": 1, "line": isa.LINE_BITS, "word": bits})
+        s1, s2, s3, s4, s5 = (Signal(stage, name=f"s{i}", reset_less=True) for i in range(1, 6))
+        f1, f2, f3, f4, f5 = (Signal(FLAGS, name=f"f{i}") for i in range(1, 6))
+
+        # Cycle 1: the horizontal window. `running` is the maximum of its pixels so far; an even
+        # pixel also begins the next window of three.
+        running = Signal(bits, reset_less=True)
+        h_max = Signal(bits)
+        m.d.comb += h_max.eq(Mux(self.start_of_row, self.word, word_max(running, self.word)))
+        m.d.sync += [
+            f1.eq(self.flags),
+            s1.first.eq(self.first_row),
+            s1.odd.eq(self.odd_y),
+            s1.line.eq(self.line),
+            s1.word.eq(Mux(self.flags.window, h_max, self.word)),
+        ]
+        with m.If(self.flags.valid):
+            m.d.sync += running.eq(Mux(self.odd_x, h_max, self.word))
+
+        # Cycle 2: the line buffer's word arrives. Cycle 3: it is taken over. Cycle 4: which of its
+        # bytes are larger. Cycle 5: the vertical window, kept in the line buffer.
+        m.submodules.lines = lines = Ram(bits, config.pool_words)
+        carried = delay(m, lines.read_data, 1, "carried", reset_less=True)
+        above = delay(m, carried, 1, "above", reset_less=True)
+        larger = Signal(config.rows, reset_less=True)
+        pairs = zip(unsigned_bytes(carried), unsigned_bytes(s3.word), strict=True)
+        m.d.sync += larger.eq(Cat((a > b) & ~s3.first for a, b in pairs))
+        v_max = Cat(
+            Mux(larger[i], above.word_select(i, 8), s4.word.word_select(i, 8))
+            for i in range(config.rows)
+        )
+        kept = Signal(bits, reset_less=True)
+        m.d.sync += [
+            Cat(s2, s3, s4, s5).eq(Cat(s1, s2, s3, s4)),
+            Cat(f2, f3, f4, f5).eq(Cat(f1, f2, f3, f4)),
+            kept.eq(Mux(s4.odd, v_max, s4.word)),
+        ]
+        with m.If(f4.window):
+            m.d.sync += s5.word.eq(v_max)
+        m.d.comb += [
+            lines.read_addr.eq(self.line),
+            lines.write_en.eq(f5.window),
+            lines.write_addr.eq(s5.line),
+            lines.write_data.eq(kept),
+            self.o.eq(s5.word),
+            self.o_flags.eq(f5),
+        ]
+        under_way = Cat(
+            f.window & (s.line == self.line)
+            for s, f in ((s1, f1), (s2, f2), (s3, f3), (s4, f4), (s5, f5))
+        )
+        check(
+            m,
+            platform,
+            ~(self.flags.window & under_way.any()),
+            "a line-buffer word is read before it is written",
+        )
+        return m
