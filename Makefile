@@ -47,7 +47,7 @@ help:
 	@echo "make bitstream  make a bitstream (BOARD=ulx3s-85f|ulx3s-25f|ecpix5-85f PRESET=)"
 	@echo "make program    load it into the board (BOARD=)"
 	@echo "make test   run all tests"
-	@echo "make lint   check style and formatting"
+	@echo "make lint   check style, formatting and types"
 	@echo "make clean  delete results (not .venv; builds: resarray doctor --clear-cache)"
 	@echo "make lock   renew the exact versions of all packages, requirements.lock"
 	@echo "PIP_OPTIONS= for the set-up: options of pip, as for PyTorch's CPU builds (docs/cache.md)"
@@ -81,6 +81,7 @@ test: $(FPGA_STAMP) icarus headers chromium
 lint: $(STAMP)
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
 
 venv: $(STAMP)
 
