@@ -1,6 +1,9 @@
 """What hardware can compute of an integer graph: every operator is right or refused here, before
 anything is built from it."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from resarray.golden.graph import QGraph
@@ -28,39 +31,26 @@ def check_graph(graph: QGraph) -> None:
         if op.name in names:
             raise _refuse(op, "another operator has the same name", "give it one of its own")
         names.add(op.name)
-        for name in (op.input, getattr(op, "residual", None)):
-            if name is not None:
-                _check_tensor(graph, op, name)
-                if name not in made:
-                    raise _refuse(op, f"nothing before it makes its operand '{name}'")
+        if type(op) not in _CHECKS:
+            raise ResarrayError(
+                f"operator {type(op).__name__} cannot be compiled: convolution, linear, max pool, "
+                "global average pool and addition are allowed; quantise the model again"
+            )
+        for name in op.inputs:
+            if name is None:
+                raise _refuse(op, "it has no second operand")
+            _check_tensor(graph, op, name)
+            if name not in made:
+                raise _refuse(op, f"nothing before it makes its operand '{name}'")
         _check_tensor(graph, op, op.output)
         if op.output in made:
             raise _refuse(op, f"its output '{op.output}' is there already")
         made.add(op.output)
-        _check_op(graph, op)
+        _CHECKS[type(op)](graph, op)
     if graph.output not in made - {graph.input}:
         raise ResarrayError(
             f"graph '{graph.name}': no operator makes its output '{graph.output}': quantise the "
             "model again"
-        )
-
-
-def _check_op(graph: QGraph, op: QOp) -> None:
-    if isinstance(op, QConv):
-        _check_conv(graph, op)
-    elif isinstance(op, QMaxPool):
-        _check_max_pool(graph, op)
-    elif isinstance(op, QGlobalAvgPool):
-        _check_average(graph, op)
-    elif isinstance(op, QAdd):
-        _check_clamp(op)
-        _check_factors(op, op.mult, op.shift)
-        _check_residual(graph, op)
-        _check_shape(graph, op, graph.tensors[op.input].shape)
-    else:
-        raise ResarrayError(
-            f"operator {type(op).__name__} cannot be compiled: convolution, linear, max pool, "
-            "global average pool and addition are allowed; quantise the model again"
         )
 
 
@@ -169,8 +159,6 @@ def _check_factors(op: QOp, mult, shift, what: str = "factor") -> None:
 
 def _check_residual(graph: QGraph, op: QConv | QAdd) -> None:
     if op.residual is None:
-        if isinstance(op, QAdd):
-            raise _refuse(op, "an addition has no second operand")
         return
     _check_factors(op, op.res_mult, op.res_shift, "residual factor")
     shape, expected = graph.tensors[op.residual].shape, graph.tensors[op.output].shape
@@ -205,3 +193,18 @@ def _check_average(graph: QGraph, op: QGlobalAvgPool) -> None:
         )
     _check_factors(op, op.mult, op.shift)
     _check_shape(graph, op, (channels, 1, 1))
+
+
+def _check_add(graph: QGraph, op: QAdd) -> None:
+    _check_clamp(op)
+    _check_factors(op, op.mult, op.shift)
+    _check_residual(graph, op)
+    _check_shape(graph, op, graph.tensors[op.input].shape)
+
+
+_CHECKS: dict[type, Callable[[QGraph, Any], None]] = {
+    QConv: _check_conv,
+    QMaxPool: _check_max_pool,
+    QGlobalAvgPool: _check_average,
+    QAdd: _check_add,
+}

@@ -8,7 +8,7 @@ from resarray.spec.isa import INSTRUCTION_BYTES, WAITS, Engine, Pool, decode
 
 
 @dataclass(frozen=True)
-class Instruction:
+class Decoded:
     """One instruction of a program.
 
     number: from 0, in the program; place: from 1, within its engine (what waits refer to)
@@ -20,7 +20,7 @@ class Instruction:
     fields: dict[str, int]
 
 
-def instructions(image: Image) -> Iterator[Instruction]:
+def instructions(image: Image) -> Iterator[Decoded]:
     """The program, decoded."""
     addr, count = (image.manifest["program"][key] for key in ("addr", "count"))
     numbers = dict.fromkeys(Engine, 0)
@@ -28,7 +28,7 @@ def instructions(image: Image) -> Iterator[Instruction]:
         start = addr + i * INSTRUCTION_BYTES
         engine, fields = decode(image.payload[start : start + INSTRUCTION_BYTES])
         numbers[engine] += 1
-        yield Instruction(i, engine, numbers[engine], fields)
+        yield Decoded(i, engine, numbers[engine], fields)
 
 
 def disassemble(image: Image) -> str:

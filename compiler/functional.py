@@ -33,7 +33,7 @@ from resarray.spec.numerics import (
     require_bits,
 )
 
-from .pooling import PoolStage, requantise
+from .pooling import PoolStage, requantise_array
 
 
 class ScheduleError(AssertionError):
@@ -218,7 +218,7 @@ class Machine:
             words = words.reshape(f["n_blocks"], -1, rows).transpose(1, 0, 2).reshape(-1, channels)
             residual = (words - f["res_zp"]) * f["res_mult"] << RESIDUAL_HEADROOM
             residual >>= f["res_shift"]
-        out = requantise(total, mult, shift, f["zp_out"], f["lo"], f["hi"], residual)
+        out = requantise_array(total, mult, shift, f["zp_out"], f["lo"], f["hi"], residual)
         require_bits(out, ACTIVATION_BITS, "output")
         blocks = out.reshape(-1, f["n_blocks"], rows).transpose(1, 0, 2)  # [block][pixel][rows]
         if Pool(f["pool"]) == Pool.NONE:

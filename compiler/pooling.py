@@ -15,7 +15,7 @@ from resarray.spec.numerics import (
 )
 
 
-def requantise(total, mult, shift, zp_out, lo, hi, residual=0) -> np.ndarray:
+def requantise_array(total, mult, shift, zp_out, lo, hi, residual=0) -> np.ndarray:
     """int64 arrays to values in [lo, hi]; ``total`` already holds the bias. `numerics.WidthError`
     where a value exceeds the lane's registers."""
     require_bits(total, ACC_BITS, "accumulator plus bias")
@@ -51,7 +51,7 @@ class PoolStage:
             return np.zeros((0, len(self.sum)), np.int8)
         total = self.sum + f["avg_bias"]
         require_bits(total, TOTAL_BITS, "total of a global average")
-        out = requantise(total, f["avg_mult"], f["avg_shift"], f["avg_zp"], -128, 127)
+        out = requantise_array(total, f["avg_mult"], f["avg_shift"], f["avg_zp"], -128, 127)
         return out[None].astype(np.int8)
 
     def _max(self, f: dict[str, int], block: int, pixels: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from resarray.compiler import cost
 from resarray.compiler.compile import compile_graph
 from resarray.compiler.disasm import disassemble
 from resarray.compiler.functional import Machine, ScheduleError
-from resarray.compiler.pooling import requantise
+from resarray.compiler.pooling import requantise_array
 from resarray.compiler.program import Program
 from resarray.spec import isa, numerics
 from resarray.spec.isa import Engine
@@ -182,4 +182,4 @@ def test_requantise_equals_the_contract():
         residual = numerics.residual_term(r - 128, zp, mult, shift)
         expected = numerics.requantise(acc, 0, mult, shift, zp, -100, 101, residual)
         total = np.array([acc], np.int64)
-        assert requantise(total, mult, shift, zp, -100, 101, residual)[0] == expected
+        assert requantise_array(total, mult, shift, zp, -100, 101, residual)[0] == expected
