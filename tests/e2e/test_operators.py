@@ -15,7 +15,7 @@ from resarray.sim import build
 from resarray.sim.run import MemoryModel, run_many
 from resarray.spec.presets import preset
 
-SHAPE = (6, 13, 11)
+SHAPE = (6, 9, 7)
 MEAN, STD = (0.5,) * 6, (0.25,) * 6
 
 
@@ -108,7 +108,8 @@ def test_operators_on_the_rtl(name, simulator):
         1.0, float(expected.abs().max())
     )
     config = preset("tiny")
-    programs = [(compile_graph(integers, config, batch=2), x[:2])]
+    batch = 2 if simulator == "verilator" else 1  # Icarus is slow
+    programs = [(compile_graph(integers, config, batch=batch), x[:batch])]
     (result,) = run_many(
         programs,
         simulator=simulator,
@@ -117,4 +118,4 @@ def test_operators_on_the_rtl(name, simulator):
     )
     assert len(result.tensors) >= 3
     for tensor, values in result.tensors.items():
-        np.testing.assert_array_equal(values, golden[tensor][:2], tensor)
+        np.testing.assert_array_equal(values, golden[tensor][:batch], tensor)

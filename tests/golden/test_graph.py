@@ -64,6 +64,7 @@ def test_every_field_of_every_operator_counts(number):
             "stride",
             "padding",
             "residual",
+            "groups",
             "kernel",
             "op",
         )
