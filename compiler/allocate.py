@@ -60,8 +60,8 @@ class InputRing:
 
 @dataclass(frozen=True)
 class Place:
-    """A tensor's place in the scratchpad: words [start, stop) from the layer that stores it to the
-    last one that reads it."""
+    """A tensor's place in the scratchpad: words [start, stop) from the first layer that stores into
+    it to the last one that does or reads it."""
 
     start: int
     stop: int
@@ -79,12 +79,17 @@ def place_maps(
     """Which images of which tensors a scratchpad of ``size`` words keeps, by (tensor, image): in
     the order in which they are made, each at the first place that is free while it is needed.
     ``words``: size of one image's tensor."""
-    readers = {view.tensor: index for index, layer in enumerate(layers) for view in layer.reads}
+    # The last layer that reads or writes each: several may write parts of one.
+    needed = {
+        view.tensor: index
+        for index, layer in enumerate(layers)
+        for view in (*layer.reads, layer.output)
+    }
     places: dict[tuple[str, int], Place] = {}
     made: set[str] = set()
     for index, layer in enumerate(layers):
         name = layer.output.tensor
-        last, length = readers.get(name, index), words[name]
+        last, length = needed[name], words[name]
         if last == index or name in made:
             continue
         made.add(name)

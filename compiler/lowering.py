@@ -12,7 +12,6 @@ from resarray.golden.graph import QGraph
 from resarray.golden.ops import QAdd, QConv, QGlobalAvgPool, QMaxPool, QOp
 from resarray.spec.config import MAX_DOT_LENGTH, Config
 from resarray.spec.errors import ResarrayError
-from resarray.spec.layout import ceil_div
 from resarray.spec.numerics import IDENTITY_MULT
 
 from .checks import check_graph
@@ -27,11 +26,11 @@ def lower(graph: QGraph, config: Config) -> list[Layer]:
 
 
 def _conv(graph: QGraph, op: QConv, config: Config) -> Layer:
-    _, cin, kh, kw = op.weight.shape
-    vectors = ceil_div(cin, config.rows) * config.rows * kh * kw
-    if vectors > MAX_DOT_LENGTH:
+    # Unused rows of a word hold weights of zero, which add nothing.
+    length = op.weight[0].size
+    if length > MAX_DOT_LENGTH:
         raise ResarrayError(
-            f"layer '{op.name}': dot products of {vectors} elements, at most {MAX_DOT_LENGTH} are "
+            f"layer '{op.name}': dot products of {length} elements, at most {MAX_DOT_LENGTH} are "
             "allowed (the accumulator's proven range); use fewer input channels"
         )
     output = graph.tensors[op.output]

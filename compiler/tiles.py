@@ -17,12 +17,11 @@ from .drains import Output, build_outputs
 from .ir import Layer, MaxPool, Part, Range
 from .slabs import Slab, build_slab
 from .tiling import Tiling
-from .weights import WeightStream
+from .weights import MAX_STREAM, WeightStream
 from .windows import Window, balanced, column_parts, column_window, row_window
 
-_RANGES = {(engine, f.name): f.range for engine, layout in LAYOUTS.items() for f in layout}
-MAX_K_BLOCKS = _RANGES[Engine.COMPUTE, "n_k0"][1]  # channel blocks of one COMPUTE
-MAX_STREAM = _RANGES[Engine.WEIGHTS, "length"][1]  # words of one WEIGHTS
+# Channel blocks of one COMPUTE.
+MAX_K_BLOCKS = next(f for f in LAYOUTS[Engine.COMPUTE] if f.name == "n_k0").range[1]
 
 
 @dataclass(frozen=True)

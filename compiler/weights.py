@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from resarray.spec.config import Config
+from resarray.spec.errors import ResarrayError
+from resarray.spec.isa import LAYOUTS, Engine
 from resarray.spec.layout import ceil_div
 from resarray.spec.numerics import ACC_BITS, require_bits
 
@@ -17,6 +19,8 @@ from .channels import ChannelTile, channel_runs
 from .ir import Layer, Range
 
 PARAM_BYTES = 8
+# Words of one WEIGHTS.
+MAX_STREAM = next(f for f in LAYOUTS[Engine.WEIGHTS] if f.name == "length").range[1]
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ def pack_weights(layer: Layer, config: Config) -> WeightStream:
     placed: dict[bytes, Range] = {}
     for run in channel_runs(layer, config):
         for tile in run:
+            _require_one_stream(layer, tile, config)
             channels = slice(tile.outputs[0] * config.rows, tile.outputs[1] * config.rows)
             vectors = _vectors(layer, channels, tile, config)
             record = _records(layer, vectors, channels, config)
@@ -52,6 +57,17 @@ def pack_weights(layer: Layer, config: Config) -> WeightStream:
             tiles.append(place)
             records.append(record)
     return WeightStream(b"".join(parts), tiles, config.columns * config.param_words, records)
+
+
+def _require_one_stream(layer: Layer, tile: ChannelTile, config: Config) -> None:
+    words = layer.k_tiles(tile.n_inputs, config) * config.columns
+    words += config.columns * config.param_words
+    if words > MAX_STREAM:
+        raise ResarrayError(
+            f"layer '{layer.name}': {config.columns} output channels read {tile.n_inputs} channel "
+            f"blocks, {words} words of weights with the zeros between groups, at most {MAX_STREAM} "
+            "are allowed: use fewer channels in a group or a smaller kernel"
+        )
 
 
 def _records(layer: Layer, vectors: np.ndarray, channels: slice, config: Config) -> bytes:

@@ -71,7 +71,9 @@ def calibrate(graph: FloatGraph, images: Tensor, progress: Progress = silent) ->
     def observe(name: str, value: Tensor) -> None:
         flat = value.flatten()
         lo, hi = limits.get(name, (0.0, 0.0))
-        limits[name] = (min(lo, flat.min().item()), max(hi, flat.max().item()))
+        # Of these, unlike Python's, a NaN is not lost.
+        lowest, highest = np.minimum(lo, flat.min().item()), np.maximum(hi, flat.max().item())
+        limits[name] = float(lowest), float(highest)
         if len(flat) > SAMPLES_PER_BATCH:
             flat = flat[torch.randint(len(flat), (SAMPLES_PER_BATCH,), generator=generator)]
         samples.setdefault(name, []).append(flat)

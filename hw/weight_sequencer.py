@@ -12,7 +12,7 @@ from .layouts import INSTRUCTIONS, param_write
 
 # From a k-tile's last word to the cycle from which `last_k` tells of the next one's. A k-tile has
 # `columns` >= 4 words.
-LAST_K_CYCLES = 3
+LAST_TILE_CYCLES = 3
 _FIELDS = INSTRUCTIONS[Engine.COMPUTE].members
 
 
@@ -129,7 +129,12 @@ class WeightSequencer(wiring.Component):
         with m.If(delay(m, tile_end, 1, "tile_taken")):
             m.d.sync += k_tiles.eq(k_tiles - 1)
         check_apart(
-            m, platform, tile_end, tile_end, LAST_K_CYCLES, "a k-tile's words end before its last_k"
+            m,
+            platform,
+            tile_end,
+            tile_end,
+            LAST_TILE_CYCLES,
+            "a k-tile ends before its last_k",
         )
         check(m, platform, ~self.swap | self.loaded, "a k-tile is swapped in before it is loaded")
 

@@ -44,6 +44,8 @@ def read_node(reader: Reader, node: Node) -> Value:
         raise Refused("remove torch.autocast from forward(): it is made integers")
     if target not in _READERS:
         raise Refused(f"not supported; supported are: {SUPPORTED}")
+    if str(target).split(".")[1].endswith("_") and reader.is_slice(node.args[0]):
+        raise Refused("it changes a slice of another tensor in place: let it return a new one")
     try:
         return _READERS[target](reader, node)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
@@ -124,12 +126,30 @@ def _relu6(reader: Reader, node: Node) -> str:
 
 
 def _hardtanh(reader: Reader, node: Node) -> str:
-    """Hardtanh, whose bounds are -1 and 1 unless it says so, and clamp, whose may be missing."""
-    missing = (-1.0, 1.0) if "hardtanh" in str(node.target) else (-torch.inf, torch.inf)
-    bounds = _arguments(node, (None, None, None))[1:]
-    lo, hi = (float(m if b is None else b) for b, m in zip(bounds, missing, strict=True))
+    """Hardtanh, whose bounds are -1 and 1 unless it says so."""
+    return _bounded(reader, node, *_arguments(node, (None, -1.0, 1.0))[1:])
+
+
+def _clamp(reader: Reader, node: Node) -> str:
+    return _bounded(reader, node, *_arguments(node, (None, None, None))[1:])
+
+
+def _clamp_min(reader: Reader, node: Node) -> str:
+    return _bounded(reader, node, node.args[1], None)
+
+
+def _clamp_max(reader: Reader, node: Node) -> str:
+    return _bounded(reader, node, None, node.args[1])
+
+
+def _bounded(reader: Reader, node: Node, lower: Any, upper: Any) -> str:
+    """A clamp to two numbers; None: without that bound."""
+    lo = -torch.inf if lower is None else float(lower)
+    hi = torch.inf if upper is None else float(upper)
     if lo != lo or hi != hi:
         raise Refused(f"bounds {lo} and {hi}: numbers are needed")
+    largest = torch.finfo(torch.float32).max
+    lo, hi = (torch.inf * b if abs(b) > largest else b for b in (lo, hi))
     # Where they cross, PyTorch's result is the upper one.
     return reader.emit(node, FloatActivation, reader.any_tensor(node), lo=min(lo, hi), hi=hi)
 
@@ -305,9 +325,14 @@ _READERS: dict[Any, Callable[[Reader, Node], Value]] = {
     aten.relu6.default: _relu6,
     aten.hardtanh.default: _hardtanh,
     aten.hardtanh_.default: _hardtanh,
-    aten.clamp.default: _hardtanh,
-    aten.clamp_.default: _hardtanh,
-    aten.clip.default: _hardtanh,
+    aten.clamp.default: _clamp,
+    aten.clamp_.default: _clamp,
+    aten.clamp_min.default: _clamp_min,
+    aten.clamp_min_.default: _clamp_min,
+    aten.clamp_max.default: _clamp_max,
+    aten.clamp_max_.default: _clamp_max,
+    aten.clip.default: _clamp,
+    aten.clip_.default: _clamp,
     aten.add.Tensor: _add,
     aten.add_.Tensor: _add,
     aten.max_pool2d.default: _max_pool,

@@ -71,6 +71,10 @@ class Reader:
             raise Refused(f"its argument {index} must be a feature map of the network")
         return value
 
+    def is_slice(self, argument: Any) -> bool:
+        """Whether this argument is a slice of another tensor, and shares its values."""
+        return isinstance(self.ops.get(str(self.values.get(argument))), FloatSlice)
+
     def constant(self, argument: Any) -> Tensor:
         """The parameter or buffer that is this argument."""
         value = self.values.get(argument)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -24,9 +25,10 @@ class FloatActivation(FloatOp):
         return shapes[0]
 
     def refusal(self, *operands: Operand) -> str | None:
+        kind = "ReLU" if (self.lo, self.hi) == (0.0, math.inf) else "clamp"
         if isinstance(operands[0].maker, FloatMaxPool):
-            return "put the ReLU before the max pool: the result is the same"
+            return f"put the {kind} before the max pool: the result is the same"
         return (
-            "a ReLU is supported only directly after a convolution, linear layer or addition whose "
-            "result nothing else reads"
+            f"a {kind} is supported only directly after a convolution, linear layer or addition "
+            "whose result nothing else reads"
         )

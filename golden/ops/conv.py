@@ -141,9 +141,15 @@ class FloatLinear(FloatOp):
         return len(self.weight), 1, 1
 
     def refusal(self, *operands: Operand) -> str | None:
+        _, height, width = operands[0].shape
         values = math.prod(operands[0].shape)
         if values != self.weight.shape[1]:
             return f"only a flattened vector of all {values} values"
+        if max(height, width) > MAX_KERNEL:
+            return (
+                f"a linear layer on a map of {height}x{width} pixels: at most "
+                f"{MAX_KERNEL}x{MAX_KERNEL} are supported; pool before it"
+            )
         return None
 
 

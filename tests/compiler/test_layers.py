@@ -12,6 +12,7 @@ from resarray.compiler.ir import AveragePool, MaxPool, View
 from resarray.compiler.lowering import lower
 from resarray.compiler.passes import fuse_pools, pack_input
 from resarray.spec.config import PRESETS
+from resarray.spec.errors import ResarrayError
 from resarray.spec.layout import from_dict
 
 from .reference import Builder, evaluate, mismatches
@@ -129,6 +130,60 @@ def test_tensors_side_by_side_and_a_part_of_one(name):
         np.testing.assert_array_equal(
             stored(image, memory, b.graph.output), expected[b.graph.output]
         )
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_tensor_keeps_its_place_until_its_last_part_is_written(name):
+    """Between the two layers that write "both" another map would find room in its place."""
+    config = PRESETS[name]
+    rows = config.rows
+    b = Builder(1, (rows, 6, 6))
+    first = b.conv("x", rows, (3, 3), padding=(1, 1, 1, 1))
+    y = b.conv(first, rows, (3, 3), padding=(1, 1, 1, 1))
+    other = b.conv(y, rows, (1, 1))
+    second = b.conv(y, rows, (1, 1))
+    b.conv(other, rows, (3, 3), padding=(1, 1, 1, 1))
+    tensors = b.graph.tensors
+    tensors["both"] = replace(tensors[first], name="both", shape=(2 * rows, 6, 6))
+    one, two, three, four, five = lower(b.graph, config)
+    halves = [View("both", (rows, 6, 6), n) for n in range(2)]
+    layers = [
+        replace(one, output=halves[0]),
+        replace(two, source=halves[0]),
+        three,
+        replace(four, output=halves[1]),
+        five,
+    ]
+    for batch in (1, 2):
+        image = compile_layers(layers, b.graph, config, batch=batch)
+        inputs = np.stack([b.input() for _ in range(batch)])
+        memory = run_image(image, inputs)
+        expected = evaluate(b.graph, inputs[0])
+        np.testing.assert_array_equal(
+            stored(image, memory, "both"), np.concatenate([expected[first], expected[second]])
+        )
+        np.testing.assert_array_equal(
+            stored(image, memory, b.graph.output), expected[b.graph.output]
+        )
+
+
+def test_weights_of_a_tile_that_no_instruction_brings():
+    """With the zeros between groups: 17 channels of each make a tile read 128 blocks and more."""
+    config = replace(PRESETS["tiny"], name="broad", columns=128)
+    b = Builder(1, (128 * 17, 31, 31))
+    b.conv("x", 128, (1, 1), groups=128)
+    op = b.graph.ops[0]
+    b.graph.ops[0] = replace(op, weight=np.ones((128, 17, 31, 31), np.int8))
+    b.graph.tensors[op.output] = replace(b.graph.tensors[op.output], shape=(128, 1, 1))
+    with pytest.raises(ResarrayError, match=r"layer 'conv0': .* at most 16777215 are allowed"):
+        compile_graph(b.graph, config)
+
+
+def test_padded_channels_are_no_products():
+    """62,465 products of 65 channels; the words' unused rows, to 72 channels, hold zeros."""
+    b = Builder(1, (65, 31, 31))
+    b.conv("x", 1, (31, 31))
+    assert lower(b.graph, DEFAULT)[0].k_tiles(9, DEFAULT) * 8 > 65_536
 
 
 def test_what_becomes_of_operators_that_the_array_only_hands_on():

@@ -137,6 +137,19 @@ REFUSED = {
     "constant": (lambda m, x: x + 1, "only the plain sum"),
     "linear on a map": (lambda m, x: m.last(x), "flattened"),
     "slice": (lambda m, x: x[:, :, 1:], "slice"),
+    "a slice changed in place": (
+        lambda m, x: (functional.relu_(x[:, :, ::2]), x)[1],
+        "changes a slice of another tensor in place",
+    ),
+    "added to a slice in place": (
+        lambda m, x: (x[:, :, ::2].add_(x[:, :, ::2]), x)[1],
+        "changes a slice of another tensor in place",
+    ),
+    "a clamp of a pool": (
+        lambda m, x: functional.max_pool2d(x, 2).clamp(-1, 1),
+        "put the clamp before the max pool",
+    ),
+    "no bounds": (lambda m, x: x.clamp(float("nan"), 1), "numbers are needed"),
     "spatial padding": (lambda m, x: functional.pad(x, (1, 1, 1, 1)), "channels"),
     "transpose": (lambda m, x: x.transpose(2, 3), "transpose"),
     "training dropout": (lambda m, x: functional.dropout(x), "training"),
@@ -176,3 +189,25 @@ def test_all_zoo_models_are_known():
         "resnet56",
         "resnet8",
     }
+
+
+CLAMPS = {
+    "clamp": (lambda x: x.clamp(-0.5, 0.25), (-0.5, 0.25)),
+    "lower": (lambda x: x.clamp(min=0.5), (0.5, float("inf"))),
+    "upper": (lambda x: x.clamp(max=0.5), (-float("inf"), 0.5)),
+    "crossed": (lambda x: x.clamp(2, 1), (1, 1)),
+    "clamp_min": (lambda x: torch.clamp_min(x, 0), (0, float("inf"))),
+    "clamp_max": (lambda x: torch.clamp_max(x, 6), (-float("inf"), 6)),
+    "clip_": (lambda x: torch.clip_(x, 0, 1), (0, 1)),
+    "relu6 of relu6": (lambda x: functional.relu6(functional.relu6(x)), (0, 6)),
+    "hardtanh": (lambda x: functional.hardtanh(x), (-1, 1)),
+    "beyond float32": (lambda x: x.clamp(-1e308, 1e308), (-float("inf"), float("inf"))),
+}
+
+
+@pytest.mark.parametrize("case", CLAMPS)
+def test_clamps(case):
+    function, bounds = CLAMPS[case]
+    graph = import_model(Tail(lambda m, x: function(x)), (3, 8, 8))
+    conv = graph.ops[-1]
+    assert isinstance(conv, ClampedOp) and (conv.lo, conv.hi) == bounds

@@ -135,3 +135,12 @@ def test_input_table_equals_the_formula():
     assert q.dtype == np.int8 and q.shape == (1, 3, 16, 16)
     expected = np.clip(np.round(x.numpy() / tensor.scale) + tensor.zero_point, -128, 127)
     assert np.abs(q - expected).max() <= 1 and (q != expected).mean() < 0.01
+
+
+def test_what_is_no_number_is_refused_by_name():
+    """One among many: Python's minimum would lose it."""
+    weight = torch.ones(2, 1, 1, 1)
+    weight[1] = float("nan")
+    graph = network(FloatConv("a", ("input",), "a", weight, torch.zeros(2)), shape=(1, 4, 4))
+    with pytest.raises(ResarrayError, match="tensor 'a' is not finite"):
+        quantise(graph, torch.randn(3, 1, 4, 4))

@@ -47,14 +47,14 @@ def run(config: Config, k_tiles: int, early: bool = False) -> list[int]:
     return got
 
 
-@pytest.mark.parametrize("count", [weight_sequencer.LAST_K_CYCLES, 4, 8])
+@pytest.mark.parametrize("count", [weight_sequencer.LAST_TILE_CYCLES, 4, 8])
 def test_k_tiles_follow_each_other(count):
     run(columns(count), 5)
 
 
 def test_an_array_too_narrow_is_told():
-    with pytest.raises(AssertionError, match="a k-tile's words end before its last_k"):
-        run(columns(weight_sequencer.LAST_K_CYCLES - 1), 5)
+    with pytest.raises(AssertionError, match="a k-tile ends before its last_k"):
+        run(columns(weight_sequencer.LAST_TILE_CYCLES - 1), 5)
 
 
 def test_a_swap_too_early_is_told():

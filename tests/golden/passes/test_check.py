@@ -53,6 +53,7 @@ REFUSED = {
     "only a flattened vector of all 126 values": [
         FloatLinear("a", ("input",), "a", torch.zeros(2, 42), torch.zeros(2))
     ],
+    "a clamp is supported only directly after": [FloatActivation("a", ("input",), "a", -1.0, 1.0)],
     "a ReLU is supported only directly after": [
         FloatActivation("a", ("input",), "a", 0.0, math.inf)
     ],
@@ -99,3 +100,9 @@ def test_names_the_first_and_where_it_came_from():
     nothing = FloatUnsupported("output", ("input",), "output", "returns nothing")
     with pytest.raises(ResarrayError, match=r"^model 'net' returns nothing$"):
         check(network(nothing))
+
+
+def test_a_linear_layer_on_a_large_map_is_refused_as_such():
+    linear = FloatLinear("a", ("input",), "a", torch.zeros(2, 192), torch.zeros(2))
+    with pytest.raises(ResarrayError, match="linear layer on a map of 2x32 pixels: at most 31x31"):
+        check(network(linear, shape=(3, 2, 32)))
