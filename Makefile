@@ -22,8 +22,7 @@ LOCK := requirements.lock
 STAMP := $(VENV)/.stamp-$(shell cat pyproject.toml $(LOCK) | cksum | cut -d ' ' -f 1)
 # LiteX and the FPGA tools come on top: 'make sim' does without them.
 FPGA_STAMP := $(subst .stamp-,.stamp-fpga-,$(STAMP))
-# Python compiles what is imported when it is: all of PyTorch would take half a minute.
-INSTALL = install -qq --no-compile --disable-pip-version-check $(PIP_OPTIONS)
+INSTALL = install -qq --disable-pip-version-check $(PIP_OPTIONS)
 
 # NAME counts only where make is given it: some systems have an environment variable NAME.
 OPTIONS := $(if $(MODEL),--model '$(MODEL)') $(if $(WEIGHTS),--weights '$(WEIGHTS)') \

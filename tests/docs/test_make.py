@@ -60,7 +60,6 @@ def test_packages_are_installed_as_locked_with_the_options_for_pip():
     for command, what in zip(installs, (".[dev]", ".[dev,fpga]"), strict=True):
         assert command[2:] == [
             "-qq",
-            "--no-compile",
             "--disable-pip-version-check",
             "--extra-index-url",
             "ADDRESS",
