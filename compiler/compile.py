@@ -50,7 +50,7 @@ def compile_graph(
     that does not fit memory or the instruction counters.
     """
     timing = MemoryTiming(latency, bytes_per_cycle)
-    layers = pack_input(lower(graph, config), graph, config)
+    layers = pack_input(lower(graph), graph, config)
     if fuse_pool:
         layers = fuse_pools(layers, graph, config)
     return compile_layers(layers, graph, config, timing, batch, memory_bytes)

@@ -10,7 +10,7 @@ import numpy as np
 
 from resarray.golden.graph import QGraph
 from resarray.golden.ops import QAdd, QConv, QGlobalAvgPool, QMaxPool, QOp
-from resarray.spec.config import MAX_DOT_LENGTH, Config
+from resarray.spec.config import MAX_DOT_LENGTH
 from resarray.spec.errors import ResarrayError
 from resarray.spec.numerics import IDENTITY_MULT
 
@@ -18,14 +18,14 @@ from .checks import check_graph
 from .ir import AveragePool, Layer, MaxPool, Requantise, Residual, View
 
 
-def lower(graph: QGraph, config: Config) -> list[Layer]:
+def lower(graph: QGraph) -> list[Layer]:
     """Layers in execution order, one for each operator; `ResarrayError` for a graph that cannot be
     lowered."""
     check_graph(graph)
-    return [_LOWERINGS[type(op)](graph, op, config) for op in graph.ops]
+    return [_LOWERINGS[type(op)](graph, op) for op in graph.ops]
 
 
-def _conv(graph: QGraph, op: QConv, config: Config) -> Layer:
+def _conv(graph: QGraph, op: QConv) -> Layer:
     # Unused rows of a word hold weights of zero, which add nothing.
     length = op.weight[0].size
     if length > MAX_DOT_LENGTH:
@@ -59,19 +59,19 @@ def _conv(graph: QGraph, op: QConv, config: Config) -> Layer:
     )
 
 
-def _max_pool(graph: QGraph, op: QMaxPool, config: Config) -> Layer:
+def _max_pool(graph: QGraph, op: QMaxPool) -> Layer:
     height, width = graph.tensors[op.output].shape[1:]
     return _identity(graph, op, pool=MaxPool(op.kernel, op.padding, height, width))
 
 
-def _average(graph: QGraph, op: QGlobalAvgPool, config: Config) -> Layer:
+def _average(graph: QGraph, op: QGlobalAvgPool) -> Layer:
     source, output = graph.tensors[op.input], graph.tensors[op.output]
     bias = -source.shape[1] * source.shape[2] * source.zero_point
     pool = AveragePool(bias, int(op.mult), int(op.shift), output.zero_point)
     return _identity(graph, op, pool=pool)
 
 
-def _add(graph: QGraph, op: QAdd, config: Config) -> Layer:
+def _add(graph: QGraph, op: QAdd) -> Layer:
     source, output = graph.tensors[op.input], graph.tensors[op.output]
     channels = source.shape[0]
     return _identity(

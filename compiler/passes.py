@@ -5,14 +5,14 @@ from dataclasses import replace
 
 from resarray.golden.graph import QGraph
 from resarray.spec.config import Config
-from resarray.spec.isa import LAYOUTS, Engine
+from resarray.spec.isa import Engine, highest
 
 from .channels import channel_runs
 from .ir import Layer, MaxPool, View
 from .tiling import full_width_fits
 
 # Bytes from pixel to pixel that a COMPUTE can step.
-MAX_PIXEL_STEP = next(f for f in LAYOUTS[Engine.COMPUTE] if f.name == "s_m2").range[1]
+MAX_PIXEL_STEP = highest(Engine.COMPUTE, "s_m2")
 
 
 def fuse_pools(layers: list[Layer], graph: QGraph, config: Config) -> list[Layer]:

@@ -5,11 +5,12 @@ input slabs that they read, and its residual, drain and store. Addresses are sti
 from the start of a tensor, words from the start of a slab, words of a layer's weight stream.
 """
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from resarray.spec.config import Config
-from resarray.spec.isa import LAYOUTS, Engine
+from resarray.spec.isa import Engine, highest
 from resarray.spec.layout import Layout, ceil_div
 
 from .channels import ChannelTile, channel_runs
@@ -21,7 +22,7 @@ from .weights import MAX_STREAM, WeightStream
 from .windows import Window, balanced, column_parts, column_window, row_window
 
 # Channel blocks of one COMPUTE.
-MAX_K_BLOCKS = next(f for f in LAYOUTS[Engine.COMPUTE] if f.name == "n_k0").range[1]
+MAX_K_BLOCKS = highest(Engine.COMPUTE, "n_k0")
 
 
 @dataclass(frozen=True)
@@ -63,20 +64,14 @@ def build_tiles(
     for images in balanced(batch, ceil_div(batch, tiling.images)):
         for run, rows, cols in _order(layer, tiling, config):
             windows = row_window(layer, *rows), column_window(layer, *cols, config)
-            shared, streamed = (
-                [build_slab(layer, *windows, blocks, source, images, config) for blocks in parts]
-                for parts in _input_parts(run[0].inputs, tiling)
-            )
+            slabs = functools.partial(_slabs, layer, windows, source, images, config)
+            resident, again = _input_parts(run[0].inputs, tiling)
+            shared = slabs(resident)
             for position, tile in enumerate(run):
-                if position and streamed:
-                    streamed = [
-                        build_slab(layer, *windows, blocks, source, images, config)
-                        for blocks in _input_parts(run[0].inputs, tiling)[1]
-                    ]
                 # In the middle of a run the input is there and stays there: no need to split.
                 middle = 0 < position < len(run) - 1
                 steps = []
-                for slab in shared + streamed:
+                for slab in shared + slabs(again):
                     whole = middle and slab in shared and slab.n_blocks <= MAX_K_BLOCKS
                     steps += _steps(layer, slab, *windows, (rows[1], cols[1]), whole, config)
                 held = len(run) == 1 and _bank_holds_parameters(tile, numbers, stream, steps)
@@ -115,6 +110,18 @@ def _input_parts(inputs: Range, tiling: Tiling) -> tuple[list[Range], list[Range
         [(first - resident, first)] if resident else [],
         [(first + start, first + start + count) for start, count in streamed],
     )
+
+
+def _slabs(
+    layer: Layer,
+    windows: tuple[Window, Window],
+    source: Layout,
+    images: Part,
+    config: Config,
+    parts: list[Range],
+) -> list[Slab]:
+    """A slab for each of the parts of the input blocks."""
+    return [build_slab(layer, *windows, blocks, source, images, config) for blocks in parts]
 
 
 def _weights(

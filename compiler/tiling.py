@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
-from resarray.spec.isa import LAYOUTS, Engine
+from resarray.spec.isa import Engine, highest
 from resarray.spec.layout import ceil_div
 
 from . import rates
@@ -20,9 +20,9 @@ from .ir import AveragePool, Layer, MaxPool
 from .timing import MemoryTiming
 from .windows import Window, balanced, column_parts, column_window, row_window
 
-_LOOPS = {f.name: f.range[1] for f in LAYOUTS[Engine.COMPUTE]}
-MAX_EXTENT = _LOOPS["n_m1"]  # of a LOAD's rows and columns and of a COMPUTE's pixel loops
-MAX_IMAGES = _LOOPS["n_m0"]  # of a COMPUTE's image loop
+# Of a LOAD's rows and columns and of a COMPUTE's pixel loops; of its image loop.
+MAX_EXTENT = highest(Engine.COMPUTE, "n_m1")
+MAX_IMAGES = highest(Engine.COMPUTE, "n_m0")
 
 # Cycles that a word of input is held to cost beside the time that its own layer waits for it: of
 # near equals the tiling wins that reads its input less often, since the layers around need the
@@ -109,7 +109,8 @@ def choose(
     # where words are dear, the one that reads the fewest.
     order = 1 if timing.bytes_per_cycle is None else -1
     _, height, width = layer.shape
-    blocks = max(run[0].n_inputs for run in channel_runs(layer, config))
+    runs = _runs(layer, config)
+    blocks = max(run.in_blocks for run in runs)
     best = None
     # The line buffer holds one part of the columns: a pool that other tiles' sums wait for would
     # need the parts of all.
@@ -129,7 +130,7 @@ def choose(
                     continue
                 for choice in _block_choices(blocks, line * rows * images, config)[::order]:
                     tiling = Tiling(n_rows, n_cols, images, *choice, 0)
-                    cycles = estimate(layer, config, tiling, batch, timing, on_chip)
+                    cycles = _estimate(layer, runs, config, tiling, batch, timing, on_chip)
                     cycles += _exposed(layer, config, tiling, before)
                     cycles += _last_drain(layer, tiling, config) if last else 0
                     if best is None or cycles < best.cycles:
@@ -203,16 +204,9 @@ def _block_choices(blocks: int, block_words: int, config: Config) -> list[tuple[
     return sorted(choices)
 
 
-def estimate(
-    layer: Layer,
-    config: Config,
-    tiling: Tiling,
-    batch: int,
-    timing: MemoryTiming,
-    on_chip: frozenset[str] = frozenset(),
-) -> int:
-    """Cycles of the layer: per accumulator row of tiles, the slowest of array, memory and drain."""
-    runs = Counter(
+def _runs(layer: Layer, config: Config) -> Counter[_Run]:
+    """The layer's runs by their sizes, and how many there are of each."""
+    return Counter(
         _Run(
             len(run),
             run[0].n_inputs,
@@ -221,6 +215,18 @@ def estimate(
         )
         for run in channel_runs(layer, config)
     )
+
+
+def _estimate(
+    layer: Layer,
+    runs: Counter[_Run],
+    config: Config,
+    tiling: Tiling,
+    batch: int,
+    timing: MemoryTiming,
+    on_chip: frozenset[str],
+) -> int:
+    """Cycles of the layer: per accumulator row of tiles, the slowest of array, memory and drain."""
     total = 0.0
     columns = column_parts(layer, tiling.n_cols)
     for images, n_groups in _sizes(batch, ceil_div(batch, tiling.images)):

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from resarray.spec.isa import LAYOUTS, Engine
+from resarray.spec.isa import Engine, highest
 from resarray.spec.layout import Layout, Packed
 
 from .ir import Part, Range
 
-MAX_RUN = next(f for f in LAYOUTS[Engine.LOAD] if f.name == "run_len").range[1]  # words
+MAX_RUN = highest(Engine.LOAD, "run_len")  # words
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
-from resarray.spec.isa import LAYOUTS, Engine
+from resarray.spec.isa import Engine, highest
 from resarray.spec.layout import ceil_div
 from resarray.spec.numerics import ACC_BITS, require_bits
 
@@ -20,7 +20,7 @@ from .ir import Layer, Range
 
 PARAM_BYTES = 8
 # Words of one WEIGHTS.
-MAX_STREAM = next(f for f in LAYOUTS[Engine.WEIGHTS] if f.name == "length").range[1]
+MAX_STREAM = highest(Engine.WEIGHTS, "length")
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class WeightStream:
 def pack_weights(layer: Layer, config: Config) -> WeightStream:
     """The weight stream of ``layer``; equal tiles, each a run of its own, share their words."""
     parts: list[bytes] = []
-    tiles, records, words = [], [], 0
+    tiles: list[Range] = []
+    records, words = [], 0
     placed: dict[bytes, Range] = {}
     for run in channel_runs(layer, config):
         for tile in run:
@@ -48,13 +49,14 @@ def pack_weights(layer: Layer, config: Config) -> WeightStream:
             data = vectors.tobytes()
             head = config.columns * config.rows  # bytes of a k-tile
             part = b"".join((data[:head], record, data[head:]))
-            place = placed.get(part) if len(run) == 1 else None
-            if place is None:
-                place = words, words + len(part) // config.rows
-                placed[part] = place
+            if len(run) > 1 or part not in placed:
                 parts.append(part)
-                words = place[1]
-            tiles.append(place)
+                tiles.append((words, words + len(part) // config.rows))
+                words = tiles[-1][1]
+            else:
+                tiles.append(placed[part])
+            if len(run) == 1:
+                placed[part] = tiles[-1]
             records.append(record)
     return WeightStream(b"".join(parts), tiles, config.columns * config.param_words, records)
 

@@ -219,6 +219,11 @@ PARAMS = [
 ]
 
 
+def highest(engine: Engine, name: str) -> int:
+    """The largest value of an instruction's field."""
+    return next(field for field in LAYOUTS[engine] if field.name == name).range[1]
+
+
 def pack(fields: list[Field], values: dict[str, int]) -> int:
     """Bits of ``values`` (every field named), least significant field first."""
     unknown = set(values) - {f.name for f in fields}

@@ -281,7 +281,7 @@ def test_input_that_stays_in_part():
     config = dataclasses.replace(preset("tiny"), input_words=512)
     b = Builder(14, (64, 6, 6))
     b.conv(b.conv("x", 24, (3, 3), padding=(1, 1, 1, 1)), 20, (3, 3), padding=(1, 1, 1, 1))
-    layer = lower(b.graph, config)[0]
+    layer = lower(b.graph)[0]
     tiling = choose(layer, config, 1, MemoryTiming(bytes_per_cycle=0.5))
     assert 0 < tiling.resident < 16
     check(b, config, bytes_per_cycle=0.5)

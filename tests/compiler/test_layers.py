@@ -41,6 +41,21 @@ def stored(image, memory, name: str) -> np.ndarray:
     return layout.unpack(memory[entry["addr"] : entry["addr"] + layout.size].view(np.int8))
 
 
+def check_side_by_side(layers, b: Builder, config, first: str, second: str) -> None:
+    """Of ``layers``, two write these tensors of the graph side by side into "both"."""
+    for batch in (1, 2):
+        image = compile_layers(layers, b.graph, config, batch=batch)
+        inputs = np.stack([b.input() for _ in range(batch)])
+        memory = run_image(image, inputs)
+        expected = evaluate(b.graph, inputs[0])
+        np.testing.assert_array_equal(
+            stored(image, memory, "both"), np.concatenate([expected[first], expected[second]])
+        )
+        np.testing.assert_array_equal(
+            stored(image, memory, b.graph.output), expected[b.graph.output]
+        )
+
+
 @pytest.mark.parametrize(
     "cin, cout, groups, inputs",
     [
@@ -55,7 +70,7 @@ def stored(image, memory, name: str) -> np.ndarray:
 def test_a_tile_reads_the_blocks_of_its_groups(cin, cout, groups, inputs):
     b = Builder(1, (cin, 6, 6))
     b.conv("x", cout, (1, 1))
-    layer = grouped(lower(b.graph, DEFAULT)[0], groups)
+    layer = grouped(lower(b.graph)[0], groups)
     tiles = channel_tiles(layer, DEFAULT)
     assert [tile.inputs for tile in tiles] == inputs
     reads = group_mask(cout, cin, groups)
@@ -86,7 +101,7 @@ def test_grouped_convolutions(name, batch, cin, cout, groups, kernel, pool):
     b.conv(y, 5, (1, 1))
     b.graph.ops[0].weight[~group_mask(cout, cin, groups)] = 0
     config = PRESETS[name]
-    layers = lower(b.graph, config)
+    layers = lower(b.graph)
     layers[0] = grouped(layers[0], groups)
     layers = fuse_pools(layers, b.graph, config)
     image = compile_layers(layers, b.graph, config, batch=batch)
@@ -106,7 +121,7 @@ def test_tensors_side_by_side_and_a_part_of_one(name):
     b.conv(second, 16, (3, 3), padding=(1, 1, 1, 1), residual=first)
     tensors = b.graph.tensors
     both = replace(tensors[first], name="both", shape=(32, 9, 11))
-    one, two, three = lower(b.graph, config)
+    one, two, three = lower(b.graph)
     halves = [View("both", (16, 9, 11), n * 16 // config.rows) for n in range(2)]
     layers = [
         replace(one, output=halves[0]),
@@ -118,18 +133,10 @@ def test_tensors_side_by_side_and_a_part_of_one(name):
         ),
     ]
     tensors["both"] = both
+    check_side_by_side(layers, b, config, first, second)
     for batch in (1, 2):
         image = compile_layers(layers, b.graph, config, batch=batch)
         assert [t["name"] for t in image.manifest["tensors"]][::batch] == ["both", b.graph.output]
-        inputs = np.stack([b.input() for _ in range(batch)])
-        memory = run_image(image, inputs)
-        expected = evaluate(b.graph, inputs[0])
-        np.testing.assert_array_equal(
-            stored(image, memory, "both"), np.concatenate([expected[first], expected[second]])
-        )
-        np.testing.assert_array_equal(
-            stored(image, memory, b.graph.output), expected[b.graph.output]
-        )
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -145,7 +152,7 @@ def test_a_tensor_keeps_its_place_until_its_last_part_is_written(name):
     b.conv(other, rows, (3, 3), padding=(1, 1, 1, 1))
     tensors = b.graph.tensors
     tensors["both"] = replace(tensors[first], name="both", shape=(2 * rows, 6, 6))
-    one, two, three, four, five = lower(b.graph, config)
+    one, two, three, four, five = lower(b.graph)
     halves = [View("both", (rows, 6, 6), n) for n in range(2)]
     layers = [
         replace(one, output=halves[0]),
@@ -154,17 +161,7 @@ def test_a_tensor_keeps_its_place_until_its_last_part_is_written(name):
         replace(four, output=halves[1]),
         five,
     ]
-    for batch in (1, 2):
-        image = compile_layers(layers, b.graph, config, batch=batch)
-        inputs = np.stack([b.input() for _ in range(batch)])
-        memory = run_image(image, inputs)
-        expected = evaluate(b.graph, inputs[0])
-        np.testing.assert_array_equal(
-            stored(image, memory, "both"), np.concatenate([expected[first], expected[second]])
-        )
-        np.testing.assert_array_equal(
-            stored(image, memory, b.graph.output), expected[b.graph.output]
-        )
+    check_side_by_side(layers, b, config, first, second)
 
 
 def test_weights_of_a_tile_that_no_instruction_brings():
@@ -183,7 +180,7 @@ def test_padded_channels_are_no_products():
     """62,465 products of 65 channels; the words' unused rows, to 72 channels, hold zeros."""
     b = Builder(1, (65, 31, 31))
     b.conv("x", 1, (31, 31))
-    assert lower(b.graph, DEFAULT)[0].k_tiles(9, DEFAULT) * 8 > 65_536
+    assert lower(b.graph)[0].k_tiles(9, DEFAULT) * 8 > 65_536
 
 
 def test_what_becomes_of_operators_that_the_array_only_hands_on():
@@ -191,7 +188,7 @@ def test_what_becomes_of_operators_that_the_array_only_hands_on():
     y = b.max_pool("x", 2, 0)
     y = b.add(y, y)
     b.average(y)
-    layers = lower(b.graph, DEFAULT)
+    layers = lower(b.graph)
     assert all(layer.depthwise and layer.kernel == (1, 1) for layer in layers)
     assert [layer.copies for layer in layers] == [True, False, True]
     assert isinstance(layers[0].pool, MaxPool) and isinstance(layers[2].pool, AveragePool)
@@ -201,7 +198,7 @@ def test_what_becomes_of_operators_that_the_array_only_hands_on():
 
 def test_pools_are_fused_where_they_alone_read():
     def kinds(b, fused=True):
-        layers = lower(b.graph, DEFAULT)
+        layers = lower(b.graph)
         return [layer.op for layer in (fuse_pools(layers, b.graph, DEFAULT) if fused else layers)]
 
     b = Builder(6, (16, 8, 8))
@@ -231,7 +228,7 @@ def test_pools_are_fused_where_they_alone_read():
 
 def test_the_input_is_packed_where_one_dense_layer_reads_it():
     def packed(b):
-        layers = pack_input(lower(b.graph, DEFAULT), b.graph, DEFAULT)
+        layers = pack_input(lower(b.graph), b.graph, DEFAULT)
         return [layer.packed for layer in layers]
 
     b = Builder(7, (3, 8, 8))
