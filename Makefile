@@ -18,10 +18,13 @@ PYTHON ?= python3
 VENV := .venv
 # Exact versions, within the bounds of pyproject.toml.
 LOCK := requirements.lock
-# Set up again when the dependencies change.
-STAMP := $(VENV)/.stamp-$(shell cat pyproject.toml $(LOCK) | cksum | cut -d ' ' -f 1)
-# LiteX and the FPGA tools come on top: 'make sim' does without them.
-FPGA_STAMP := $(subst .stamp-,.stamp-fpga-,$(STAMP))
+# Set up again when the dependencies change: for 'make sim'; what is developed with; LiteX and the FPGA
+# tools; all that the tests need.
+SUM := $(shell cat pyproject.toml $(LOCK) | cksum | cut -d ' ' -f 1)
+STAMP := $(VENV)/.stamp-$(SUM)
+DEV_STAMP := $(VENV)/.stamp-dev-$(SUM)
+FPGA_STAMP := $(VENV)/.stamp-fpga-$(SUM)
+TEST_STAMP := $(VENV)/.stamp-test-$(SUM)
 INSTALL = install -qq --disable-pip-version-check $(PIP_OPTIONS)
 
 # NAME counts only where make is given it: some systems have an environment variable NAME.
@@ -74,15 +77,15 @@ program: $(STAMP)
 	@$(VENV)/bin/resarray program $(BOARD_OPTION)
 
 # In the files' order: by number of tests, the longest, which have few, would come last.
-test: $(FPGA_STAMP) icarus headers chromium
+test: $(TEST_STAMP) icarus headers chromium
 	@$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
-lint: $(STAMP)
+lint: $(DEV_STAMP)
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 
-venv: $(STAMP)
+venv: $(TEST_STAMP)
 
 # $(call apt,PACKAGE): install a Debian package where this may be done, else do nothing.
 apt = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
@@ -94,7 +97,8 @@ apt = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
 LIBPYTHON = $(VENV)/bin/python -c 'import find_libpython, sys; sys.exit(find_libpython.find_libpython() is None)'
 MINOR = $$($(PYTHON) -c 'import sys; print("3.%d" % sys.version_info.minor)')
 
-$(STAMP): pyproject.toml $(LOCK)
+# $(call set-up,[EXTRAS],STAMPS): the environment with what they need; STAMPS say so.
+define set-up
 	@command -v $(PYTHON) > /dev/null || { \
 		echo "error: no '$(PYTHON)' on PATH: install Python 3.11 (Debian: apt install python3 python3-venv)" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -102,19 +106,28 @@ $(STAMP): pyproject.toml $(LOCK)
 	@[ -x $(VENV)/bin/pip ] || $(PYTHON) -c 'import ensurepip' 2> /dev/null || { $(call apt,python3-venv); }
 	@[ -x $(VENV)/bin/pip ] || $(PYTHON) -c 'import ensurepip' 2> /dev/null || { \
 		echo "error: this Python cannot make virtual environments: apt install python3-venv" >&2; exit 2; }
-	@echo "setting up $(VENV) (about two minutes; PyTorch may be a large download) ..."
+	@echo "setting up $(VENV)$(if $(1), for $(1)) (about two minutes; PyTorch may be a large download) ..."
 	@[ -x $(VENV)/bin/pip ] || $(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/pip $(INSTALL) -c $(LOCK) -e '.[dev]'
+	@$(VENV)/bin/pip $(INSTALL) -c $(LOCK) -e '.$(1)'
 	@$(LIBPYTHON) || { $(call apt,libpython$(MINOR)); }
 	@$(LIBPYTHON) || { \
 		echo "error: no shared libpython, which the simulator needs: apt install libpython$(MINOR)" >&2; exit 2; }
-	@rm -f $(VENV)/.stamp-*
-	@touch $@
+	@find $(VENV) -maxdepth 1 -name '.stamp-*' -not -name '*-$(SUM)' -delete
+	@touch $(2)
+endef
 
-$(FPGA_STAMP): $(STAMP)
-	@echo "adding the FPGA tools to $(VENV) ..."
-	@$(VENV)/bin/pip $(INSTALL) -c $(LOCK) -e '.[dev,fpga]'
-	@touch $@
+$(STAMP):
+	$(call set-up,,$@)
+
+$(DEV_STAMP):
+	$(call set-up,[dev],$@ $(STAMP))
+
+$(FPGA_STAMP):
+	$(call set-up,[fpga],$@ $(STAMP))
+
+EXTRAS := [dev,fpga]
+$(TEST_STAMP):
+	$(call set-up,$(EXTRAS),$@ $(STAMP) $(DEV_STAMP) $(FPGA_STAMP))
 
 # Half of the end-to-end tests run on Icarus Verilog as well.
 icarus:

@@ -50,7 +50,7 @@ class Request:
 
 def simulate(request: Request, progress: Reporter) -> bool:
     """Run the request, print and write its result; whether the RTL equals the golden model."""
-    from resarray.sim import format, record, result, simulators
+    from resarray.sim import ahead, format, record, result, simulators
     from resarray.sim.run import MemoryModel, run_many
 
     # What can be wrong without computing anything comes first.
@@ -71,39 +71,42 @@ def simulate(request: Request, progress: Reporter) -> bool:
         # The same configuration may have had another name when the program was compiled.
         program.manifest["config"]["name"] = config.name
 
-    from . import network
-
-    prepared = network.prepare(request.options, progress)
-    count = len(prepared.inputs_int8)
-    if program is None:
-        batch = count if request.batch else 1
-        program = compile_network(
-            prepared.graph,
-            config,
-            request.fuse_pool,
-            progress,
-            batch=batch,
-            timing=memory,
-            memory_bytes=request.memory_bytes,
-        )
-    _check_program(program, prepared)
-    if waves is not None and request.layer is not None:
-        waves = replace(waves, layer=_layer(request.layer, program))
-    batch = program.manifest["batch"]
-    if count % batch:
-        raise ResarrayError(
-            f"the image takes batches of {batch}, {count} images are given: give a multiple of "
-            f"{batch} with --count"
-        )
-    jobs = count // batch
-    predicted = sum(layer["predicted_cycles"] for layer in program.manifest["layers"])
-    report = compiling = None
+    compiling = None
 
     def on_compiled(files: int, of: int) -> None:
         nonlocal compiling
         if compiling is None:
             compiling = progress.measured(f"compiling {of} files of the simulation", of, "files")
         compiling(files)
+
+    with ahead.started(simulator, config, waves is not None) as building:
+        from . import network
+
+        prepared = network.prepare(request.options, progress)
+        count = len(prepared.inputs_int8)
+        if program is None:
+            program = compile_network(
+                prepared.graph,
+                config,
+                request.fuse_pool,
+                progress,
+                batch=count if request.batch else 1,
+                timing=memory,
+                memory_bytes=request.memory_bytes,
+            )
+        _check_program(program, prepared)
+        batch = program.manifest["batch"]
+        if count % batch:
+            raise ResarrayError(
+                f"the image takes batches of {batch}, {count} images are given: give a multiple of "
+                f"{batch} with --count"
+            )
+        if waves is not None and request.layer is not None:
+            waves = replace(waves, layer=_layer(request.layer, program))
+        building.wait(progress.note, on_compiled)
+    jobs = count // batch
+    predicted = sum(layer["predicted_cycles"] for layer in program.manifest["layers"])
+    report = None
 
     def on_progress(job: int, cycles: int) -> None:
         nonlocal report

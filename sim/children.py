@@ -12,10 +12,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 
+from resarray.spec.errors import Stop
+
 GRACE_SECONDS = 2.0  # from SIGTERM to SIGKILL: make and g++ remove what is half-written
 WATCHER = ("/bin/sh", "-c", 'trap "" HUP INT TERM; read -r line; kill -KILL 0')
 
 _groups: set[int] = set()  # of the blocks that run
+_given_up: set[int] = set()  # of these, what `end_all` has ended
 
 
 @contextlib.contextmanager
@@ -23,7 +26,8 @@ def start(command: Sequence[str], **options) -> Iterator[subprocess.Popen]:
     """`subprocess.Popen` of ``command``, without input, for a block; with the block, its process
     group ends: by SIGTERM first where ``command`` still runs.
 
-    ``OSError`` where it cannot be started.
+    ``OSError`` where it cannot be started; `Stop` after a block that `end_all` has ended, whose
+    command has not failed.
     """
     with subprocess.Popen(
         WATCHER,
@@ -47,8 +51,11 @@ def start(command: Sequence[str], **options) -> Iterator[subprocess.Popen]:
                             process.wait(GRACE_SECONDS)
                     # The watcher is not waited for before: its number is nobody else's yet.
                     os.killpg(group, signal.SIGKILL)
+            if group in _given_up:
+                raise Stop("given up")
         finally:
             _groups.discard(group)
+            _given_up.discard(group)
             watcher.kill()
 
 
@@ -67,5 +74,6 @@ def python_environment() -> dict[str, str]:
 def end_all() -> None:
     """SIGTERM to every group that this process's threads wait for: when the work is given up."""
     for group in tuple(_groups):
+        _given_up.add(group)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(group, signal.SIGTERM)

@@ -51,14 +51,20 @@ def test_a_name_in_the_environment_names_no_network():
     assert command[1:] == ["sim"]
 
 
-def test_packages_are_installed_as_locked_with_the_options_for_pip():
+@pytest.mark.parametrize(
+    "target, extras",
+    [("sim", ""), ("lint", "[dev]"), ("bitstream", "[fpga]"), ("test", "[dev,fpga]")],
+)
+def test_packages_are_installed_as_locked_with_the_options_for_pip(target, extras):
     installs = [
         command
-        for command in would_run("bitstream", "VENV=none", "PIP_OPTIONS=--extra-index-url ADDRESS")
+        for command in would_run(target, "VENV=none", "PIP_OPTIONS=--extra-index-url ADDRESS")
         if command[:2] == ["none/bin/pip", "install"]
     ]
-    for command, what in zip(installs, (".[dev]", ".[dev,fpga]"), strict=True):
-        assert command[2:] == [
+    assert installs == [
+        [
+            "none/bin/pip",
+            "install",
             "-qq",
             "--disable-pip-version-check",
             "--extra-index-url",
@@ -66,5 +72,6 @@ def test_packages_are_installed_as_locked_with_the_options_for_pip():
             "-c",
             "requirements.lock",
             "-e",
-            what,
+            f".{extras}",
         ]
+    ]

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from resarray.sim import children
+from resarray.spec.errors import Stop
 
 # A process with a child and a grandchild, all of which ignore SIGHUP; the last one says its number.
 FAMILY = ["sh", "-c", "trap '' HUP; (sh -c 'echo $$ > number; exec sleep 1000'; true) & wait; true"]
 PARENT = f"""
 import signal
 from resarray.sim import children
+from resarray.spec.errors import Stop
 signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run under nohup
 with children.start({FAMILY!r}) as process:
     process.wait()
@@ -85,9 +87,10 @@ def test_the_family_ends_with_a_parent_that_is_ended(number, name):
 
 
 def test_giving_up_ends_what_threads_wait_for():
-    with children.start(["sleep", "1000"]) as process:
+    with pytest.raises(Stop), children.start(["sleep", "1000"]) as process:
         children.end_all()
         assert process.wait(10) == -signal.SIGTERM
+    assert children.run(["true"]).returncode == 0
 
 
 def test_a_command_that_does_not_start(tmp_path):
