@@ -1,7 +1,7 @@
 """The networks, memories and bars of the benchmark, and their random-weight graphs.
 
 Cycles do not depend on the weights' values, so the weights are random (seeded) and nothing has to
-be downloaded or trained. The images are the digits that ship with scikit-learn.
+be downloaded or trained. The images are the handwritten digits.
 """
 
 import functools

@@ -1,8 +1,8 @@
-"""Images of all kinds: the digits that ship with scikit-learn, arrays, and pictures.
+"""Images of all kinds: handwritten digits, arrays, and pictures.
 
 Sources
 -------
-``digits``        the held-out fifth of scikit-learn's digits; ``digits-train``: the rest
+``digits``        the held-out fifth of the digits in ``digits.csv.gz``; ``digits-train``: the rest
 ``NAME.npz``      ``x``, an array of images as below, ``y`` int [N]; or pictures in a ``blob``:
                   ``blob`` uint8 (encoded pictures end to end), ``offset`` int [N + 1], ``y``.
                   Optional in both: ``y``, and ``classes``, the class names [names]
@@ -12,9 +12,12 @@ a picture         one image (label unknown)
 
 An array is uint8 [N][H][W][C], [N][C][H][W] or [N][H][W] (pixels), or float [N][C][H][W] or
 [N][H][W]: tensors that are ready for the network, already normalised.
+
+The digits are the test set of E. Alpaydin and C. Kaynak's "Optical Recognition of Handwritten
+Digits" (UCI Machine Learning Repository, 1998, doi:10.24432/C50P49, licence CC BY 4.0), in the file
+that scikit-learn makes of it: a line has 8x8 pixels from 0 to 16, and the label.
 """
 
-import importlib.util
 import io
 import re
 import warnings
@@ -28,6 +31,7 @@ from PIL import Image as Pillow
 from resarray.spec.errors import ResarrayError, reason
 from resarray.spec.pixels import Size, as_size, size_text
 
+DIGITS = Path(__file__).with_name("digits.csv.gz")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
 # In numpy's sentences about what it does not load.
 _OBJECTS = re.compile("pickle|Python objects")
@@ -208,11 +212,7 @@ def _fit(picture: Pillow.Image, size: Size, channels: int, what: str) -> np.ndar
 
 
 def _digits(train: bool) -> Source:
-    # What `sklearn.datasets.load_digits` reads: to import scikit-learn for it takes seconds.
-    package = importlib.util.find_spec("sklearn")
-    assert package is not None and package.submodule_search_locations
-    file = Path(package.submodule_search_locations[0], "datasets", "data", "digits.csv.gz")
-    table = np.loadtxt(file, delimiter=",")  # 64 pixels from 0 to 16, and the label
+    table = np.loadtxt(DIGITS, delimiter=",")
     held_out = np.arange(len(table)) % 5 == 4
     table = table[~held_out if train else held_out]
     pixels = np.round(table[:, :-1] * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8)

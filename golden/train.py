@@ -1,5 +1,5 @@
-"""The project's own recipe: a network trained on scikit-learn's digits in under a minute on two
-cores, so that nothing has to be downloaded.
+"""The project's own recipe: a network trained on the digits in under a minute on two cores, so
+that nothing has to be downloaded.
 
 About one epoch of gradient descent shapes the features; then the batch norms' statistics are
 measured again and the classifier is fitted to the features.

@@ -23,10 +23,24 @@ def test_digits_are_split_in_fifths():
 
 
 def test_digits_at_their_own_size_are_exact():
-    from sklearn.datasets import load_digits
-
-    pixels = load_images("digits", 8, 1).pixels[..., 0]
-    np.testing.assert_array_equal(pixels, np.round(load_digits().images[4::5] * 255 / 16))
+    """The first held-out one; and how many there are of each, as the data set's page says."""
+    first = """
+         0  0  0  1 11  0  0  0
+         0  0  0  7  8  0  0  0
+         0  0  1 13  6  2  2  0
+         0  0  7 15  0  9  8  0
+         0  5 16 10  0 16  6  0
+         0  4 15 16 13 16  1  0
+         0  0  0  3 15 10  0  0
+         0  0  0  2 16  4  0  0
+    """
+    images = load_images("digits", 8, 1)
+    values = np.array(first.split(), int).reshape(8, 8)
+    np.testing.assert_array_equal(images.pixels[0, ..., 0], np.round(values * 255 / 16))
+    assert images.labels[0] == 4
+    labels = np.concatenate([images.labels, load_images("digits-train", 8, 1).labels])
+    counts = [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    assert np.bincount(labels).tolist() == counts
 
 
 def test_spread():
