@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterable
 
-from resarray.golden.zoo import NAMES
+from resarray.golden.networks.names import NAMES
 from resarray.spec.config import PRESETS, Config
 
 

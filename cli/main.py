@@ -16,7 +16,7 @@ import typer
 from typer.exceptions import TyperException
 
 from resarray import __version__
-from resarray.golden.zoo import NAMES
+from resarray.golden.networks.names import NAMES
 from resarray.spec.config import PRESETS
 from resarray.spec.errors import ResarrayError
 

@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-from resarray.golden.zoo import NAMES
+from resarray.golden.networks.names import NAMES
 from resarray.spec.errors import ResarrayError, reason
 from resarray.spec.pixels import as_size
 

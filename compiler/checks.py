@@ -8,6 +8,7 @@ import numpy as np
 
 from resarray.golden.graph import QGraph
 from resarray.golden.ops import QAdd, QConv, QGlobalAvgPool, QMaxPool, QOp
+from resarray.golden.ops.conv import MAX_REACH, MAX_STRIDE, reach
 from resarray.spec.errors import ResarrayError
 from resarray.spec.isa import MAX_PADDING
 from resarray.spec.numerics import (
@@ -97,16 +98,21 @@ def _check_conv(graph: QGraph, op: QConv) -> None:
         )
     if int(op.weight.min()) < -WEIGHT_MAX:
         raise _refuse(op, f"a weight is -128, [-{WEIGHT_MAX}, {WEIGHT_MAX}] is allowed")
-    if len(op.padding) != 4 or not all(0 <= p <= MAX_PADDING for p in op.padding):
+    if len(op.padding) != 4 or max(op.padding) > MAX_PADDING:
         raise _refuse(
             op,
-            f"padding {op.padding}, 0 to {MAX_PADDING} on each side is allowed",
+            f"padding {op.padding}, at most {MAX_PADDING} on each of four sides is allowed",
             "pad the tensor in the model",
         )
-    if len(op.stride) != 2 or min(op.stride) < 1:
-        raise _refuse(op, f"stride {op.stride}, 1 or more is allowed")
+    for name, pair, most in (
+        ("stride", op.stride, MAX_STRIDE),
+        ("dilation", op.dilation, MAX_REACH),
+    ):
+        if len(pair) != 2 or not all(1 <= value <= most for value in pair):
+            raise _refuse(op, f"{name} {pair}, 1 to {most} is allowed")
     top, bottom, left, right = op.padding
-    height, width = source.shape[1] + top + bottom - kh, source.shape[2] + left + right - kw
+    rows, columns = reach((kh, kw), op.dilation)
+    height, width = source.shape[1] + top + bottom - rows, source.shape[2] + left + right - columns
     _check_shape(graph, op, (cout, height // op.stride[0] + 1, width // op.stride[1] + 1))
     for name in ("bias", "mult", "shift"):
         if np.shape(getattr(op, name)) != (cout,):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from resarray.golden.ops.conv import reach
 from resarray.spec.config import Config
 from resarray.spec.layout import ceil_div
 from resarray.spec.numerics import IDENTITY_MULT, INT8_MAX, INT8_MIN
@@ -114,6 +115,7 @@ class Layer:
     groups: int = 1
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilation: tuple[int, int] = (1, 1)
     pad_value: int = 0
     residual: Residual | None = None
     pool: MaxPool | AveragePool | None = None
@@ -124,6 +126,11 @@ class Layer:
     @property
     def kernel(self) -> tuple[int, int]:
         return self.weight.shape[2], self.weight.shape[3]
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Rows and columns of the source that a dilated kernel spans."""
+        return reach(self.kernel, self.dilation)
 
     @property
     def depthwise(self) -> bool:

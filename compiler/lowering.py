@@ -52,6 +52,7 @@ def _conv(graph: QGraph, op: QConv) -> Layer:
         groups=op.groups,
         stride=op.stride,
         padding=op.padding,
+        dilation=op.dilation,
         pad_value=graph.tensors[op.input].zero_point,
         residual=_residual(graph, op) if op.residual is not None else None,
         macs=graph.macs(op),

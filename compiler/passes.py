@@ -58,6 +58,8 @@ def pack_input(layers: list[Layer], graph: QGraph, config: Config) -> list[Layer
     packs = (
         reader.groups == 1
         and reader.source.tensor == graph.input
+        and min(reader.padding) >= 0
+        and reader.dilation[1] == 1  # the bytes of a kernel's row follow each other
         and reader.stride[1] * channels <= MAX_PIXEL_STEP
     )
     return [replace(r, packed=True) if packs and r is reader else r for r in layers]

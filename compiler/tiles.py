@@ -164,15 +164,15 @@ def _steps(
     kernel_rows, kernel_cols = layer.kernel
     if layer.packed:
         channels = layer.source.shape[0]
-        n_k2 = ceil_div(kernel_cols * channels, config.rows)
+        n_k2, vector = ceil_div(kernel_cols * channels, config.rows), config.rows
         skip, pixel = cols.skip, layer.stride[1] * channels
     else:
-        n_k2 = kernel_cols
+        n_k2, vector = kernel_cols, layer.dilation[1] * config.rows
         skip, pixel = cols.skip * config.rows, cols.stride * config.rows
     loops = {
         "n_k0": (slab.n_blocks, block),
-        "n_k1": (kernel_rows, line),
-        "n_k2": (n_k2, config.rows),
+        "n_k1": (kernel_rows, layer.dilation[0] * line),
+        "n_k2": (n_k2, vector),
         "n_m0": (slab.images, slab.n_blocks * block),
         "n_m1": (extent[0], rows.stride * line),
         "n_m2": (extent[1], pixel),

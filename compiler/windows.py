@@ -32,13 +32,14 @@ class Window:
 
 
 def window(
-    first: int, count: int, kernel: int, stride: int, before: int, size: int, sparse: bool = False
+    first: int, count: int, reach: int, stride: int, before: int, size: int, sparse: bool = False
 ) -> Window:
-    """What outputs [first, first + count) read; ``sparse`` loads only every ``stride``-th line
-    (for a kernel of 1). At least one line of data is loaded, also where all is padding."""
+    """What outputs [first, first + count) read, each ``reach`` lines; ``sparse`` loads only every
+    ``stride``-th line (for a reach of 1). At least one line of data is loaded, also where all is
+    padding."""
     top = first * stride - before
-    bottom = top + (count - 1) * stride + kernel - 1
-    if sparse and kernel == 1 and stride > 1 and top >= 0 and bottom < size:
+    bottom = top + (count - 1) * stride + reach - 1
+    if sparse and reach == 1 and stride > 1 and top >= 0 and bottom < size:
         return Window(top, count, 0, 0, stride, 1)
     skip = 0
     if top > size - 1:
@@ -50,24 +51,24 @@ def window(
 
 def row_window(layer: Layer, first: int, count: int) -> Window:
     """Input lines of output rows [first, first + count)."""
-    stride, kernel = layer.stride[0], layer.kernel[0]
+    stride, reach = layer.stride[0], layer.reach[0]
     if layer.packed:
-        return Window(first * stride, (count - 1) * stride + kernel, 0, 0, 1, stride)
-    return window(first, count, kernel, stride, layer.padding[0], layer.source.shape[1], True)
+        return Window(first * stride, (count - 1) * stride + reach, 0, 0, 1, stride)
+    return window(first, count, reach, stride, layer.padding[0], layer.source.shape[1], True)
 
 
 def column_window(layer: Layer, first: int, count: int, config: Config) -> Window:
     """Input words per line of output columns [first, first + count). ``skip`` is in bytes for a
     packed source."""
     channels, _, width = layer.source.shape
-    stride, kernel = layer.stride[1], layer.kernel[1]
+    stride = layer.stride[1]
     if layer.packed:
-        vectors = ceil_div(kernel * channels, config.rows)
+        vectors = ceil_div(layer.kernel[1] * channels, config.rows)
         begin = first * stride * channels
         end = begin + (count - 1) * stride * channels + vectors * config.rows
         start = begin // config.rows
         return Window(start, ceil_div(end, config.rows) - start, 0, 0, 1, 0, begin % config.rows)
-    return window(first, count, kernel, stride, layer.padding[2], width)
+    return window(first, count, layer.reach[1], stride, layer.padding[2], width)
 
 
 def balanced(size: int, parts: int) -> list[Part]:

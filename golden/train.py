@@ -27,6 +27,7 @@ from resarray.spec.progress import Progress, silent
 
 from .data import load_images
 from .models import ZOO, ZooModel, find_model
+from .networks import names
 from .quantise import normalise
 
 CLASSES = 10
@@ -41,7 +42,7 @@ class Recipe:
     Parameters
     ----------
     size:    height and width in pixels that the network is trained at
-    steps:   steps of the optimiser
+    steps:   steps of the optimiser; 0: random features, for networks that take too long
     batch:   images per step
     rate:    highest learning rate
     decay:   weight decay
@@ -62,7 +63,9 @@ RECIPES = {
     "resnet18": Recipe(),
     "resnet34": Recipe(),
     "resnet8": Recipe(size=16, steps=180, batch=64, rate=0.2),
-}
+    "alexnet": Recipe(size=224, steps=0),
+    "mobilenet_v2": Recipe(steps=0),
+} | {name: Recipe(steps=0) for name in names.IMAGENET if name not in ("resnet18", "resnet34")}
 _CIFAR = Recipe(size=32, steps=90, rate=0.1)
 
 

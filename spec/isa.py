@@ -166,7 +166,7 @@ LAYOUTS: dict[Engine, list[Field]] = {
         Field("n_m1", 10, "middle pixel loop (rows)"),
         Field("s_m1", 20, "bytes per step"),
         Field("n_m2", 10, "inner pixel loop (columns)"),
-        Field("s_m2", 8, "bytes per step"),
+        Field("s_m2", 10, "bytes per step"),
     ],
     # for block in n_blocks: for pixel in [px_base, px_base + px_count):
     #     requantise `rows` channels of accumulator[bank][pixel] from channel block*rows on, with

@@ -13,23 +13,23 @@ from torch.fx import Node
 from resarray.golden.ops import (
     FloatActivation,
     FloatAdd,
+    FloatAvgPool,
     FloatBatchNorm,
     FloatConv,
     FloatGlobalAvgPool,
     FloatLinear,
     FloatMaxPool,
     FloatPad,
+    FloatScale,
     FloatSlice,
 )
 from resarray.golden.ops.base import by
-from resarray.golden.ops.select import ONLY_CHANNELS
 
 from .reader import Reader, Refused, Value, is_vector
 
 SUPPORTED = (
-    "2-D convolution, batch norm, ReLU, ReLU6 and other clamps, addition, max pool of "
-    "stride 2, global average pool, flatten and linear, strided slices and zero-padded channels of "
-    "a shortcut"
+    "2-D convolution, batch norm, ReLU, ReLU6 and other clamps, sums and differences, constants "
+    "for each channel, max pool of stride 2, average pools, flatten, linear, slices, zero padding"
 )
 
 aten = torch.ops.aten
@@ -38,6 +38,8 @@ aten = torch.ops.aten
 def read_node(reader: Reader, node: Node) -> Value:
     """What ``node`` stands for; `Refused` says what it is that cannot be read."""
     target: Any = node.target
+    if not any(isinstance(reader.values.get(read), str) for read in node.all_input_nodes):
+        return reader.evaluated(node)
     if target in _AT_THE_END and all(user.op == "output" for user in node.users):
         raise Refused("return the logits: what follows them here does not change the class")
     if "autocast" in str(target):
@@ -155,13 +157,99 @@ def _bounded(reader: Reader, node: Node, lower: Any, upper: Any) -> str:
 
 
 def _add(reader: Reader, node: Node) -> Value:
-    b = node.args[1]
-    if b == 0:  # with which Python's sum() begins
-        return _same(reader, node)
-    if node.kwargs.get("alpha", 1) != 1 or not isinstance(b, Node):
-        raise Refused("only the plain sum of two feature maps is supported")
-    inputs = reader.feature_map(node, 0), reader.feature_map(node, 1)
+    return _sum(reader, node, float(_number(node.kwargs.get("alpha", 1))))
+
+
+def _sub(reader: Reader, node: Node) -> Value:
+    return _sum(reader, node, -float(_number(node.kwargs.get("alpha", 1))))
+
+
+def _rsub(reader: Reader, node: Node) -> Value:
+    """Its second argument less the first."""
+    x, number = node.args[:2]
+    return _affine(reader, node, x, -1.0, _number(number))
+
+
+def _sum(reader: Reader, node: Node, factor: float) -> Value:
+    """The first argument plus ``factor`` times the second."""
+    a, b = node.args[:2]
+    if not reader.is_map(b):
+        offset = _constant(reader, b, a) * factor
+        # With 0, Python's sum() begins.
+        return _affine(reader, node, a, 1.0, offset) if offset.any() else _same(reader, node)
+    if not reader.is_map(a):
+        return _affine(reader, node, b, factor, _constant(reader, a, b))
+    if is_vector(a) != is_vector(b):
+        raise Refused("the sum of a map and a vector is not supported")
+    inputs = [reader.any_tensor(node, 0), reader.any_tensor(node, 1)]
+    if factor != 1:
+        scaled = f"{node.name}.scale"
+        inputs[1] = _affine(reader, node, b, factor, 0.0, part="scale", output=scaled)
     return reader.emit(node, FloatAdd, *inputs, part="add")
+
+
+def _mul(reader: Reader, node: Node) -> str:
+    a, b = node.args[:2]
+    if not reader.is_map(a):
+        a, b = b, a
+    if reader.is_map(b):
+        raise Refused("the product of two feature maps is not supported")
+    return _affine(reader, node, a, _constant(reader, b, a), 0.0)
+
+
+def _div(reader: Reader, node: Node) -> str:
+    a, b = node.args[:2]
+    if not reader.is_map(a) or reader.is_map(b):
+        raise Refused("only the quotient of a feature map and constants is supported")
+    return _affine(reader, node, a, 1 / _constant(reader, b, a), 0.0)
+
+
+def _neg(reader: Reader, node: Node) -> str:
+    return _affine(reader, node, node.args[0], -1.0, 0.0)
+
+
+def _affine(
+    reader: Reader,
+    node: Node,
+    x: Any,
+    factor: float | torch.Tensor,
+    offset: float | torch.Tensor,
+    **names: str,
+) -> str:
+    """A tensor times one constant plus another, each a number or float64 [C]."""
+    source: Any = reader.values[x]
+    channels = reader.shapes[source][0]
+    both = [torch.as_tensor(value, dtype=torch.float64) for value in (factor, offset)]
+    if not all(value.isfinite().all() for value in both):
+        raise Refused("a constant is not finite")
+    factor, offset = (value.expand(channels).clone() for value in both)
+    return reader.emit(node, FloatScale, source, factor=factor, offset=offset, **names)
+
+
+def _constant(reader: Reader, value: Any, x: Any) -> torch.Tensor:
+    """``value`` as float64 [C] for the channels of ``x``: a number, a tensor of one, or one with a
+    number for each channel."""
+    name = reader.values.get(x)
+    if not isinstance(name, str):
+        raise Refused("one of its arguments must be a feature map of the network")
+    channels, *size = reader.shapes[name]
+    if isinstance(value, Node):
+        value = reader.constant(value)
+    tensor = torch.as_tensor(value).detach().double()
+    axis = 1 if is_vector(x) else 3  # dimensions behind and with the channels
+    per_channel = tensor.ndim >= axis and tensor.numel() == tensor.shape[-axis] == channels
+    if tensor.numel() != 1 and (not per_channel or (is_vector(x) and size != [1, 1])):
+        raise Refused(
+            f"a constant of shape {list(tensor.shape)}: only a number, or one for each channel, is "
+            "supported"
+        )
+    return tensor.flatten().expand(channels)
+
+
+def _number(value: Any) -> float:
+    if not isinstance(value, int | float):
+        raise Refused(f"its factor {value} must be a number")
+    return value
 
 
 def _max_pool(reader: Reader, node: Node) -> str:
@@ -180,24 +268,43 @@ def _max_pool(reader: Reader, node: Node) -> str:
     )
 
 
-def _adaptive_avg_pool(reader: Reader, node: Node) -> str:
-    if _pair(node.args[1]) != (1, 1):
-        raise Refused(f"output {node.args[1]}: only 1x1 (global) is supported")
-    return _global_avg_pool(reader, node)
+def _adaptive_avg_pool(reader: Reader, node: Node) -> Value:
+    x = reader.feature_map(node)
+    size, wanted = reader.shapes[x][1:], _adaptive_size(node.args[1], reader.shapes[x][1:])
+    if wanted == size:
+        return _same(reader, node)
+    if size[0] % wanted[0] or size[1] % wanted[1]:
+        raise Refused(
+            f"an adaptive average of {by(size)} pixels to {by(wanted)}: only to a size that "
+            "divides the map's is supported; choose the input size so that it does"
+        )
+    kernel = size[0] // wanted[0], size[1] // wanted[1]
+    return reader.emit(node, FloatAvgPool, x, kernel=kernel, stride=kernel)
+
+
+def _adaptive_size(value: Any, size: tuple[int, ...]) -> tuple[int, int]:
+    """The size that an adaptive pool is told; None: the map's."""
+    height, width = (
+        own if told is None else told for told, own in zip(_pair(value), size, strict=True)
+    )
+    return height, width
 
 
 def _avg_pool(reader: Reader, node: Node) -> str:
-    _, kernel, _, padding, _, _, divisor = _arguments(
+    _, kernel, stride, padding, ceil, padded, divisor = _arguments(
         node, (None, None, [], [0, 0], False, True, None)
     )
-    whole = reader.shapes[reader.feature_map(node)][1:]
-    if _pair(kernel) != whole:
-        raise Refused(f"kernel {by(_pair(kernel))}: only the whole map ({by(whole)}) is supported")
-    if _pair(padding) != (0, 0):
-        raise Refused(f"padding {by(_pair(padding))}: only 0 is supported")
-    if divisor is not None:
-        raise Refused(f"divisor_override = {divisor} is not supported")
-    return _global_avg_pool(reader, node)
+    return reader.emit(
+        node,
+        FloatAvgPool,
+        reader.feature_map(node),
+        kernel=_pair(kernel),
+        stride=_pair(stride or kernel),
+        padding=_pair(padding),
+        ceil=bool(ceil),
+        padded=bool(padded),
+        divisor=divisor,
+    )
 
 
 def _mean(reader: Reader, node: Node) -> str:
@@ -237,7 +344,7 @@ def _slice(reader: Reader, node: Node) -> Value:
         FloatSlice,
         reader.feature_map(node),
         part="shortcut",
-        dim=dim,
+        dim=dim % 4,
         start=start,
         end=end,
         step=step,
@@ -254,18 +361,19 @@ def _pad(reader: Reader, node: Node) -> str:
         mode, values = values[0], values[1:]
     constant = next((v for v in [*values, node.kwargs.get("value")] if v is not None), 0)
     if mode != "constant":
-        raise Refused(f"padding mode '{mode}': only zeros are supported")
-    if constant != 0:
-        raise Refused(f"padding with {constant}: only zeros are supported")
+        raise Refused(f"padding mode '{mode}': only a constant is supported")
     if any(images):
-        raise Refused(ONLY_CHANNELS)
+        raise Refused("padding of the batch with images is not supported")
+    # What is the lowest of all floats to its author.
+    lowest = float(constant) <= torch.finfo(torch.float32).min
     return reader.emit(
         node,
         FloatPad,
         reader.feature_map(node),
-        part="shortcut",
+        part="shortcut" if before or after else "",
         padding=(top, bottom, left, right),
         channels=(before, after),
+        value=-torch.inf if lowest else float(constant),
     )
 
 
@@ -335,6 +443,14 @@ _READERS: dict[Any, Callable[[Reader, Node], Value]] = {
     aten.clip_.default: _clamp,
     aten.add.Tensor: _add,
     aten.add_.Tensor: _add,
+    aten.sub.Tensor: _sub,
+    aten.sub_.Tensor: _sub,
+    aten.rsub.Scalar: _rsub,
+    aten.mul.Tensor: _mul,
+    aten.mul_.Tensor: _mul,
+    aten.div.Tensor: _div,
+    aten.div_.Tensor: _div,
+    aten.neg.default: _neg,
     aten.max_pool2d.default: _max_pool,
     aten.adaptive_avg_pool2d.default: _adaptive_avg_pool,
     aten.avg_pool2d.default: _avg_pool,

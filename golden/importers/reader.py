@@ -6,9 +6,11 @@ from typing import Any
 from torch import Tensor
 from torch.export import ExportedProgram
 from torch.fx import Node
+from torch.fx.node import map_arg
 
 from resarray.golden.float_graph import FloatGraph
 from resarray.golden.ops import FloatOp, FloatPad, FloatSlice, FloatUnsupported, Origin, Shape
+from resarray.spec.errors import reason
 
 # What a node stands for: the name of a tensor of the graph, a parameter, or nothing.
 Value = str | Tensor | None
@@ -71,6 +73,10 @@ class Reader:
             raise Refused(f"its argument {index} must be a feature map of the network")
         return value
 
+    def is_map(self, argument: Any) -> bool:
+        """Whether this argument is a tensor that the network computes, map or vector."""
+        return isinstance(argument, Node) and isinstance(self.values.get(argument), str)
+
     def is_slice(self, argument: Any) -> bool:
         """Whether this argument is a slice of another tensor, and shares its values."""
         return isinstance(self.ops.get(str(self.values.get(argument))), FloatSlice)
@@ -82,17 +88,37 @@ class Reader:
             raise Refused("its weights must be parameters or buffers of the model")
         return value
 
+    def evaluated(self, node: Node) -> Tensor | None:
+        """What a node that no tensor of the network reaches computes of parameters and numbers."""
+        try:
+            function: Any = node.target
+            args: Any = map_arg(node.args, self.values.get)
+            kwargs: Any = map_arg(node.kwargs, self.values.get)
+            value = function(*args, **kwargs)
+        except (RuntimeError, TypeError, ValueError, IndexError) as error:
+            raise Refused(
+                f"cannot be computed of the model's parameters: {reason(error)}"
+            ) from error
+        return value.detach().float() if isinstance(value, Tensor) else None
+
     def emit(
-        self, node: Node, kind: type[FloatOp], *inputs: str, part: str = "", **fields: Any
+        self,
+        node: Node,
+        kind: type[FloatOp],
+        *inputs: str,
+        part: str = "",
+        output: str = "",
+        **fields: Any,
     ) -> str:
         """Append the operator ``kind`` with these inputs and fields; the name of its output.
 
-        It is called as the node's module; ``part``: as this part of it.
+        It is called as the node's module; ``part``: as this part of it. ``output``: instead of the
+        node's name.
         """
         scope = self._scope(node)
         label = f"{scope}.{part}" if scope and part else scope
         origin = Origin(node.name, scope, str(node.target))
-        op = kind(label or node.name, inputs, node.name, **fields, origin=origin)
+        op = kind(label or node.name, inputs, output or node.name, **fields, origin=origin)
         self.ops[op.output] = op
         self.shapes[op.output] = op.shape(*(self.shapes[name] for name in inputs))
         return op.output

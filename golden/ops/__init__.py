@@ -2,11 +2,11 @@
 
 from .activation import FloatActivation
 from .add import FloatAdd, QAdd
-from .average_pool import FloatGlobalAvgPool, QGlobalAvgPool
+from .average_pool import FloatAvgPool, FloatGlobalAvgPool, QGlobalAvgPool
 from .base import ClampedOp, FloatOp, Operand, Origin, QOp, QTensor, Range, Shape
-from .batch_norm import FloatBatchNorm
 from .conv import FloatConv, FloatLinear, QConv
 from .max_pool import FloatMaxPool, QMaxPool
+from .scale import FloatAffine, FloatBatchNorm, FloatScale
 from .select import FloatPad, FloatSlice
 from .unsupported import FloatUnsupported
 
@@ -14,6 +14,8 @@ __all__ = [
     "ClampedOp",
     "FloatActivation",
     "FloatAdd",
+    "FloatAffine",
+    "FloatAvgPool",
     "FloatBatchNorm",
     "FloatConv",
     "FloatGlobalAvgPool",
@@ -21,6 +23,7 @@ __all__ = [
     "FloatMaxPool",
     "FloatOp",
     "FloatPad",
+    "FloatScale",
     "FloatSlice",
     "FloatUnsupported",
     "Operand",

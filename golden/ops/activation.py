@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from .base import FloatOp, Operand, Shape
-from .max_pool import FloatMaxPool
+from .base import FloatOp, Shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,12 +21,3 @@ class FloatActivation(FloatOp):
 
     def shape(self, *shapes: Shape) -> Shape:
         return shapes[0]
-
-    def refusal(self, *operands: Operand) -> str | None:
-        kind = "ReLU" if (self.lo, self.hi) == (0.0, math.inf) else "clamp"
-        if isinstance(operands[0].maker, FloatMaxPool):
-            return f"put the {kind} before the max pool: the result is the same"
-        return (
-            f"a {kind} is supported only directly after a convolution, linear layer or addition "
-            "whose result nothing else reads"
-        )

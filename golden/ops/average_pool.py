@@ -1,4 +1,6 @@
-"""Global average pool."""
+"""Average pools: of windows, which are convolutions, and of the whole map, which is a unit."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,12 +8,72 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from resarray.spec.numerics import INT8_MAX, INT8_MIN, quantise_factor, requantise
 
-from .base import FloatOp, QOp, QTensor, Range, Shape
+from .base import FloatOp, Operand, QOp, QTensor, Range, Shape, by, pooled_size
+from .conv import MAX_KERNEL
 from .requantise import requantise_tensor
 from .scales import MAX_FACTOR, tensor_of_range
+
+
+@dataclass(frozen=True, eq=False)
+class FloatAvgPool(FloatOp):
+    """Mean of windows; padding on both sides of height and width. ``ceil``: the last window, if it
+    begins inside the map, may end outside. ``padded``: pixels of the padding count as zeros, else
+    they do not; ``divisor``: instead of the number of pixels."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int] = (0, 0)
+    ceil: bool = False
+    padded: bool = True
+    divisor: int | None = None
+
+    def compute(self, *inputs: Tensor) -> Tensor:
+        return functional.avg_pool2d(
+            inputs[0],
+            self.kernel,
+            self.stride,
+            self.padding,
+            self.ceil,
+            self.padded,
+            self.divisor,
+        )
+
+    def shape(self, *shapes: Shape) -> Shape:
+        channels, height, width = shapes[0]
+        return channels, self._size(height, 0), self._size(width, 1)
+
+    def _size(self, size: int, axis: int) -> int:
+        kernel, stride, padding = self.kernel[axis], self.stride[axis], self.padding[axis]
+        return pooled_size(size, kernel, stride, padding, self.ceil)
+
+    def refusal(self, *operands: Operand) -> str | None:
+        _, *size = operands[0].shape
+        kernel, divisor = by(self.kernel), self.divisor
+        if any(self.padding) and not self.padded and divisor is None:
+            return (
+                f"an average over {kernel} pixels that does not count its padding: give it "
+                "count_include_pad=True, or padding 0"
+            )
+        if self.ceil and self._ends_outside(tuple(size)):
+            return (
+                "ceil_mode = True, by which the last windows end outside the map, is not supported"
+            )
+        if max(self.kernel) > MAX_KERNEL and (self.kernel != tuple(size) or any(self.padding)):
+            return (
+                f"an average over windows of {kernel} pixels: at most {MAX_KERNEL}x{MAX_KERNEL}, "
+                "or the whole map, are supported"
+            )
+        return None
+
+    def _ends_outside(self, size: tuple[int, ...]) -> bool:
+        return any(
+            pooled_size(*axis, True) != pooled_size(*axis, False)
+            for axis in zip(size, self.kernel, self.stride, self.padding, strict=True)
+        )
 
 
 @dataclass(frozen=True, eq=False)

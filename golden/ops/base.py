@@ -135,6 +135,14 @@ class QOp(ABC):
         return 0
 
 
+def pooled_size(size: int, kernel: int, stride: int, padding: int, ceil: bool) -> int:
+    """Windows along an axis, as PyTorch counts them; ``padding`` on both sides."""
+    last = size + 2 * padding - kernel
+    if ceil:
+        last = min(last + stride - 1, size + padding - 1)
+    return last // stride + 1
+
+
 def by(pair: tuple[int, ...]) -> str:
     """Height and width for messages: 3x3."""
     return "x".join(map(str, pair))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from resarray.spec.errors import ResarrayError
 from resarray.spec.isa import MAX_PADDING
 from resarray.spec.numerics import WEIGHT_MAX, quantise_factor, requantise, residual_term
 
-from .base import ClampedOp, FloatOp, Operand, QOp, QTensor, Range, Shape
+from .base import ClampedOp, FloatOp, Operand, QOp, QTensor, Range, Shape, by
 from .requantise import requantise_tensor, residual_tensor
 from .scales import (
     MAX_FACTOR,
@@ -27,6 +27,8 @@ from .scales import (
 )
 
 MAX_KERNEL = 31
+MAX_REACH = 127  # pixels from a dilated kernel's first to its last, both counted
+MAX_STRIDE = 16
 
 # Integers up to 2**24 are exact in float32.
 EXACT = 1 << 24
@@ -65,23 +67,26 @@ class FloatConv(ClampedOp):
 
     def shape(self, *shapes: Shape) -> Shape:
         _, height, width = shapes[0]
-        channels, _, kh, kw = self.weight.shape
+        rows, columns = reach(self.weight.shape[2:], self.dilation)
         top, bottom, left, right = self.padding
         return (
-            channels,
-            (height + top + bottom - self.dilation[0] * (kh - 1) - 1) // self.stride[0] + 1,
-            (width + left + right - self.dilation[1] * (kw - 1) - 1) // self.stride[1] + 1,
+            len(self.weight),
+            (height + top + bottom - rows) // self.stride[0] + 1,
+            (width + left + right - columns) // self.stride[1] + 1,
         )
 
     def refusal(self, *operands: Operand) -> str | None:
         _, _, kh, kw = self.weight.shape
         dot_length = self.weight[0].numel()
-        if self.dilation != (1, 1):
-            return f"dilation = {self.dilation}: only 1 is supported"
-        if not {*self.stride} <= {1, 2}:
-            return f"stride = {self.stride}: 1 and 2 are supported"
+        if max(self.stride) > MAX_STRIDE:
+            return f"stride {by(self.stride)}: at most {MAX_STRIDE} is supported"
         if max(kh, kw) > MAX_KERNEL:
             return f"kernel {kh}x{kw}: at most {MAX_KERNEL} is supported"
+        if max(reach(self.weight.shape[2:], self.dilation)) > MAX_REACH:
+            return (
+                f"dilation {by(self.dilation)} of a kernel {kh}x{kw}: one that reaches over at "
+                f"most {MAX_REACH} pixels is supported"
+            )
         if max(self.padding) > MAX_PADDING:
             return f"padding {self.padding}: at most {MAX_PADDING} is supported"
         if dot_length > MAX_DOT_LENGTH:
@@ -114,6 +119,7 @@ class FloatConv(ClampedOp):
             shift=np.array([shift for _, shift in factors], np.int64),
             stride=self.stride,
             padding=self.padding,
+            dilation=self.dilation,
             lo=lo,
             hi=hi,
             residual=residual.name if residual else None,
@@ -159,9 +165,11 @@ class QConv(QOp):
 
     weight: int8 [Cout][Cin / groups][kh][kw] in [-127, 127]: output channel c sums over the inputs
     of its group, c // (Cout / groups). bias: int32 [Cout] in accumulator units,
-    without the input's zero point; mult, shift: int [Cout]. Padding is (top, bottom, left,
-    right) pixels of the input's zero point, each at most 15. A fully connected layer is a 1x1
-    convolution on a 1x1 map. ``residual`` names a tensor of the output's shape.
+    without the input's zero point; mult, shift: int [Cout]. ``stride`` and ``dilation`` are of
+    rows and columns: from output to output, from weight to weight. Padding is (top, bottom, left,
+    right) pixels of the input's zero point, each at most 15; negative: so many lines of the input
+    are left out. A fully connected layer is a 1x1 convolution on a 1x1 map. ``residual`` names a
+    tensor of the output's shape.
     """
 
     name: str
@@ -173,6 +181,7 @@ class QConv(QOp):
     shift: np.ndarray
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilation: tuple[int, int] = (1, 1)
     lo: int = -128
     hi: int = 127
     residual: str | None = None
@@ -196,8 +205,8 @@ class QConv(QOp):
             acc = 0
             first = o // (len(self.weight) // self.groups) * c_in  # input channel of its group
             for i, kh, kw in np.ndindex(c_in, kernel_h, kernel_w):
-                r = row * self.stride[0] + kh - top
-                c = column * self.stride[1] + kw - left
+                r = row * self.stride[0] + kh * self.dilation[0] - top
+                c = column * self.stride[1] + kw * self.dilation[1] - left
                 # Outside is the zero point, which adds nothing.
                 if 0 <= r < height and 0 <= c < width:
                     weight = int(self.weight[o, i, kh, kw])
@@ -241,7 +250,7 @@ class QConv(QOp):
         """
         top, bottom, left, right = self.padding
         x = x.float() - tensor_x.zero_point
-        if top == bottom and left == right:
+        if top == bottom and left == right and min(top, left) >= 0:
             padding = (top, left)
         else:
             x = functional.pad(x, (left, right, top, bottom))
@@ -255,7 +264,7 @@ class QConv(QOp):
             if _bound(self.weight[:, first:last]) >= EXACT:  # one channel, a very large kernel
                 inputs, part = inputs.double(), part.double()
             product = functional.conv2d(
-                inputs, part, None, self.stride, padding, groups=self.groups
+                inputs, part, None, self.stride, padding, self.dilation, self.groups
             )
             acc = acc + product.long()
         return acc
@@ -263,6 +272,12 @@ class QConv(QOp):
     def macs(self, tensors: Mapping[str, QTensor]) -> int:
         _, height, width = tensors[self.output].shape
         return self.weight.size * height * width
+
+
+def reach(kernel: Sequence[int], dilation: Sequence[int]) -> tuple[int, int]:
+    """Rows and columns from a dilated kernel's first pixel to its last, both counted."""
+    rows, columns = (d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
+    return rows, columns
 
 
 def quantise_weights(

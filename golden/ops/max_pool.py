@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .base import FloatOp, Operand, QOp, QTensor, Range, Shape, by
+from .base import FloatOp, Operand, QOp, QTensor, Range, Shape, by, pooled_size
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,11 +34,8 @@ class FloatMaxPool(FloatOp):
         return channels, self._size(height, 0), self._size(width, 1)
 
     def _size(self, size: int, axis: int) -> int:
-        stride, padding = self.stride[axis], self.padding[axis]
-        last = size + 2 * padding - self.dilation[axis] * (self.kernel[axis] - 1) - 1
-        if self.ceil:
-            last = min(last + stride - 1, size + padding - 1)
-        return last // stride + 1
+        reach = self.dilation[axis] * (self.kernel[axis] - 1) + 1
+        return pooled_size(size, reach, self.stride[axis], self.padding[axis], self.ceil)
 
     def refusal(self, *operands: Operand) -> str | None:
         if self.kernel not in ((2, 2), (3, 3)):

@@ -1,5 +1,5 @@
-"""Slices and padding: a shortcut without weights takes every second pixel and adds channels of
-zeros. Together they are a convolution that selects."""
+"""Slices and padding: what selects pixels and channels. A chain of them is a convolution, as in a
+shortcut that takes every second pixel and adds channels of zeros."""
 
 from __future__ import annotations
 
@@ -9,11 +9,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from .base import FloatOp, Operand, Shape
-
-ONLY_CHANNELS = (
-    "padding of height and width by itself is not supported: give it to the convolution behind it "
-    "(only channels may be padded so)"
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,40 +22,37 @@ class FloatSlice(FloatOp):
     step: int
 
     @property
-    def _slice(self) -> slice:
+    def range(self) -> slice:
         return slice(self.start, self.end, self.step)
 
     def compute(self, *inputs: Tensor) -> Tensor:
-        return inputs[0][(slice(None),) * self.dim + (self._slice,)]
+        return inputs[0][(slice(None),) * self.dim + (self.range,)]
 
     def shape(self, *shapes: Shape) -> Shape:
         sizes = [1, *shapes[0]]
-        sizes[self.dim] = len(range(sizes[self.dim])[self._slice])
+        sizes[self.dim] = len(range(sizes[self.dim])[self.range])
         return sizes[1], sizes[2], sizes[3]
 
-    def every_second(self, shape: Shape) -> bool:
-        """Whether it is [::2] of the height or width of a map of ``shape``."""
-        whole = self.dim >= 2 and (self.end is None or self.end >= shape[self.dim - 1])
-        return whole and not self.start and self.step == 2
-
     def refusal(self, *operands: Operand) -> str | None:
-        return (
-            f"slice [{self.start}:{self.end}:{self.step}] of dimension {self.dim}: only [::2] of "
-            "height or width"
-        )
+        what = f"slice [{self.start}:{self.end}:{self.step}] of dimension {self.dim}"
+        if not self.dim:
+            return f"{what}: it takes images out of the batch; give it single images"
+        return f"{what}: of height and width, at most every 16th pixel can be taken"
 
 
 @dataclass(frozen=True, eq=False)
 class FloatPad(FloatOp):
-    """Zeros around a map: ``padding`` (top, bottom, left, right) pixels, and so many ``channels``
-    (before, after) it; negative numbers cut off."""
+    """``value`` around a map: ``padding`` (top, bottom, left, right) pixels, and so many
+    ``channels`` (before, after) it; negative numbers cut off."""
 
     padding: tuple[int, int, int, int]
-    channels: tuple[int, int]
+    channels: tuple[int, int] = (0, 0)
+    value: float = 0.0
 
     def compute(self, *inputs: Tensor) -> Tensor:
         top, bottom, left, right = self.padding
-        return functional.pad(inputs[0], (left, right, top, bottom, *self.channels))
+        amounts = (left, right, top, bottom, *self.channels)
+        return functional.pad(inputs[0], amounts, value=self.value)
 
     def shape(self, *shapes: Shape) -> Shape:
         channels, height, width = shapes[0]
@@ -68,4 +60,5 @@ class FloatPad(FloatOp):
         return channels + sum(self.channels), height + top + bottom, width + left + right
 
     def refusal(self, *operands: Operand) -> str | None:
-        return ONLY_CHANNELS if any(self.padding) else "negative padding is not supported"
+        where = ", or with minus infinity in front of a max pool with the same on both sides"
+        return f"padding with {self.value}: zeros are supported{where}"

@@ -3,9 +3,12 @@ one float graph to the next, each of which computes what the one before it does.
 
 from resarray.golden.float_graph import FloatGraph
 
-from .batch_norm_to_conv import batch_norm_to_conv
+from .activation_before_pool import activation_before_pool
+from .activation_to_conv import activation_to_conv
+from .affine_to_conv import affine_to_conv
+from .average_to_conv import average_to_conv
 from .check import check
-from .fold_batch_norm import fold_batch_norm
+from .fold_padding import fold_padding
 from .fuse_activation import fuse_activation
 from .fuse_addition import fuse_addition
 from .linear_to_conv import linear_to_conv
@@ -16,10 +19,13 @@ from .select_to_conv import select_to_conv
 # only what is left.
 PASSES = (
     linear_to_conv,
+    average_to_conv,
+    fold_padding,
     select_to_conv,
-    fold_batch_norm,
-    batch_norm_to_conv,
+    affine_to_conv,
+    activation_before_pool,
     fuse_activation,
+    activation_to_conv,
     check,
     name_layers,
 )

@@ -1,70 +1,119 @@
-"""The slices and zero channels of a shortcut become a 1x1 convolution that selects."""
+"""Slices, padding and what is cut off become a 1x1 convolution that selects."""
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
 from resarray.golden.float_graph import FloatGraph
-from resarray.golden.ops import FloatConv, FloatOp, FloatPad, FloatSlice
+from resarray.golden.ops import FloatConv, FloatOp, FloatPad, FloatSlice, Shape
+from resarray.golden.ops.conv import MAX_STRIDE
+
+NOTHING = -1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Selection:
-    """Every ``stride``-th pixel of a tensor, zero channels ``before`` and ``after``; ``last`` is
-    the operator that ends it."""
+    """Which channels, rows and columns of the ``source`` of a shape a tensor holds, by their
+    numbers; `NOTHING`: zeros. ``last`` is the operator that ends it."""
 
     last: FloatOp
     source: str
-    stride: tuple[int, int] = (1, 1)
-    before: int = 0
-    after: int = 0
+    shape: Shape
+    indices: tuple[np.ndarray, ...]
+
+    @property
+    def lines(self) -> tuple[tuple[int, int, int], ...] | None:
+        """(before, after, stride) of the rows and columns; None: they are not evenly spread."""
+        axes = zip(self.indices[1:], self.shape[1:], strict=True)
+        found = tuple(line for line in (_line(*axis) for axis in axes) if line is not None)
+        return found if len(found) == 2 else None
 
 
 def select_to_conv(graph: FloatGraph) -> FloatGraph:
-    """Each chain of slices [::2] of height and width and of padded channels becomes one
-    convolution, just before the first operator that reads it."""
+    """Each chain of slices and padding becomes one convolution, just before the first operator that
+    reads it; a chain that is none, several."""
     ops: list[FloatOp] = []
     # Chains that nothing has read yet, by the tensor that they make.
     pending: dict[str, _Selection] = {}
+
+    def read(names: tuple[str, ...]) -> None:
+        ops.extend(_conv(pending.pop(name)) for name in names if name in pending)
+
     for op in graph.ops:
-        longer = _extended(graph, op, pending)
+        longer = _extended(graph, op, pending.get(op.inputs[0]))
+        if longer is None:
+            read(op.inputs)
+            longer = _extended(graph, op, None)
         if longer is not None:
             pending[op.output] = longer
-            continue
-        ops += [_conv(graph, pending.pop(name)) for name in op.inputs if name in pending]
-        ops.append(op)
-    if graph.output in pending:
-        ops.append(_conv(graph, pending[graph.output]))
+        else:
+            ops.append(op)
+    read((graph.output,))
     return graph.with_ops(ops)
 
 
-def _extended(graph: FloatGraph, op: FloatOp, pending: dict[str, _Selection]) -> _Selection | None:
-    """The chain that ends with ``op``; None where it is no part of one."""
-    if not isinstance(op, FloatSlice | FloatPad):
+def _extended(graph: FloatGraph, op: FloatOp, chain: _Selection | None) -> _Selection | None:
+    """``chain`` (None: an empty one), which makes its operand, with ``op`` at its end; None where
+    that is no convolution."""
+    if not isinstance(op, FloatSlice | FloatPad) or min(graph.shapes[op.output]) < 1:
         return None
-    source = op.inputs[0]
-    chain = replace(pending.get(source, _Selection(op, source)), last=op)
-    if isinstance(op, FloatPad):
-        before, after = op.channels
-        if any(op.padding) or min(before, after) < 0:
+    if chain is None:
+        source = op.inputs[0]
+        shape = graph.shapes[source]
+        chain = _Selection(op, source, shape, tuple(np.arange(size) for size in shape))
+    if isinstance(op, FloatSlice):
+        ranges = [slice(None)] * 4
+        ranges[op.dim] = op.range
+        if ranges[0] != slice(None):
             return None
-        return replace(chain, before=chain.before + before, after=chain.after + after)
-    if not op.every_second(graph.shapes[source]) or chain.stride[op.dim - 2] != 1:
+        indices = tuple(i[r] for i, r in zip(chain.indices, ranges[1:], strict=True))
+    else:
+        if op.value:
+            return None
+        amounts = op.channels, op.padding[:2], op.padding[2:]
+        indices = tuple(_padded(i, *a) for i, a in zip(chain.indices, amounts, strict=True))
+    longer = replace(chain, last=op, indices=indices)
+    return longer if longer.lines is not None else None
+
+
+def _padded(indices: np.ndarray, before: int, after: int) -> np.ndarray:
+    kept = indices[max(-before, 0) : len(indices) - max(-after, 0)]
+    return np.pad(kept, (max(before, 0), max(after, 0)), constant_values=NOTHING)
+
+
+def _line(indices: np.ndarray, size: int) -> tuple[int, int, int] | None:
+    """(before, after, stride) of a convolution that reads these of ``size`` lines."""
+    data = np.flatnonzero(indices != NOTHING)
+    if not len(data):
         return None
-    stride = (2, chain.stride[1]) if op.dim == 2 else (chain.stride[0], 2)
-    return replace(chain, stride=stride)
+    for stride in range(1, MAX_STRIDE + 1):
+        before = int(data[0] * stride - indices[data[0]])
+        lines = np.arange(len(indices)) * stride - before
+        if np.array_equal(np.where((lines >= 0) & (lines < size), lines, NOTHING), indices):
+            return before, int(lines[-1]) + 1 - size, stride
+    return None
 
 
-def _conv(graph: FloatGraph, chain: _Selection) -> FloatConv:
-    channels = graph.shapes[chain.source][0]
-    weight = torch.zeros(chain.before + channels + chain.after, channels, 1, 1)
-    weight[chain.before : chain.before + channels, :, 0, 0] = torch.eye(channels)
+def _conv(chain: _Selection) -> FloatConv:
+    assert chain.lines is not None
+    (top, bottom, rows), (left, right, columns) = chain.lines
+    channels, taken = chain.shape[0], chain.indices[0]
+    groups = channels if np.array_equal(taken, np.arange(channels)) else 1
+    if groups > 1:
+        weight = torch.ones(channels, 1)
+    else:
+        weight = torch.zeros(len(taken), channels)
+        there = np.flatnonzero(taken != NOTHING)
+        weight[there, taken[there]] = 1
     return FloatConv(
         name=chain.last.name,
         inputs=(chain.source,),
         output=chain.last.output,
-        weight=weight,
+        weight=weight[:, :, None, None],
         bias=torch.zeros(len(weight)),
-        stride=chain.stride,
+        stride=(rows, columns),
+        padding=(top, bottom, left, right),
+        groups=groups,
         origin=chain.last.origin,
     )

@@ -16,10 +16,10 @@ UNSUPPORTED = f"{Path(__file__).parent / 'network.py'}:unsupported"
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path, tmp_path_factory, monkeypatch):
     """An empty working folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RESARRAY_BUILD", str(tmp_path / "build"))
+    monkeypatch.setenv("RESARRAY_BUILD", str(tmp_path_factory.mktemp("build")))
     monkeypatch.setenv("RESARRAY_CACHE", str(tmp_path / "cache"))
     return tmp_path
 

@@ -29,8 +29,12 @@ def _residual(graph, op, values):
 def _conv(graph, op, values):
     x = values[op.input].astype(np.int64) - graph.tensors[op.input].zero_point
     top, bottom, left, right = op.padding
-    x = np.pad(x, ((0, 0), (top, bottom), (left, right)))
-    windows = _windows(x, op.weight.shape[2:], op.stride).astype(np.float64)
+    x = x[:, max(-top, 0) : x.shape[1] - max(-bottom, 0)]
+    x = x[:, :, max(-left, 0) : x.shape[2] - max(-right, 0)]
+    x = np.pad(x, ((0, 0), *((max(a, 0), max(b, 0)) for a, b in ((top, bottom), (left, right)))))
+    reach = [(k - 1) * d + 1 for k, d in zip(op.weight.shape[2:], op.dilation, strict=True)]
+    windows = _windows(x, reach, op.stride).astype(np.float64)
+    windows = windows[..., :: op.dilation[0], :: op.dilation[1]]
     parts = zip(np.split(op.weight, op.groups), np.split(windows, op.groups), strict=True)
     acc = np.concatenate(
         [np.tensordot(w.astype(np.float64), x, ([1, 2, 3], [0, 3, 4])) for w, x in parts]
@@ -98,11 +102,12 @@ class Builder:
         residual=None,
         relu=True,
         groups=1,
+        dilation=(1, 1),
     ):
         rng = self.rng
         cin, h, w = self.graph.tensors[x].shape
-        ho = (h + padding[0] + padding[1] - kernel[0]) // stride[0] + 1
-        wo = (w + padding[2] + padding[3] - kernel[1]) // stride[1] + 1
+        ho = (h + padding[0] + padding[1] - dilation[0] * (kernel[0] - 1) - 1) // stride[0] + 1
+        wo = (w + padding[2] + padding[3] - dilation[1] * (kernel[1] - 1) - 1) // stride[1] + 1
         name = self._new("conv")
         output = self._tensor(f"{name}.out", (cout, ho, wo))
         weight = rng.integers(-127, 128, (cout, cin // groups, *kernel)).astype(np.int8)
@@ -120,6 +125,7 @@ class Builder:
                 shift=np.array([s for _, s in factors]),
                 stride=stride,
                 padding=padding,
+                dilation=dilation,
                 lo=self.graph.tensors[output].zero_point if relu else -128,
                 residual=residual,
                 res_mult=res_mult,
@@ -181,17 +187,21 @@ def random_graph(seed: int) -> Builder:
 
 
 def _random_conv(b: Builder, rng, x: str) -> str:
-    """A convolution of a random kernel, stride and padding that its map allows; often in groups,
-    depthwise too."""
+    """A convolution of a random kernel, stride, dilation and padding that its map allows; often in
+    groups, depthwise too."""
     cin, h, w = b.graph.tensors[x].shape
     cout = int(rng.choice([1, 4, 7, 8, 20, 33, 64, 70]))
     kernel = tuple(int(k) for k in rng.choice([1, 3, 5, 7], 2))
-    stride = tuple(int(s) for s in rng.integers(1, 3, 2))
+    stride = tuple(int(s) for s in rng.choice([1, 1, 1, 2, 2, 3, 4], 2))
+    dilation = (1, 1)
     padding = tuple(int(p) for p in rng.integers(0, 5, 4))
     if rng.random() < 0.6:
         kernel, stride = (kernel[0],) * 2, (stride[0],) * 2
         padding = (kernel[0] // 2,) * 4
-    if h + padding[0] + padding[1] < kernel[0] or w + padding[2] + padding[3] < kernel[1]:
+    elif rng.random() < 0.5:
+        dilation = tuple(int(d) for d in rng.integers(1, 5, 2))
+    rows, columns = (d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
+    if h + padding[0] + padding[1] < rows or w + padding[2] + padding[3] < columns:
         kernel = (1, 1)
     relu = bool(rng.integers(2))
     if rng.random() < 0.3:
@@ -199,7 +209,7 @@ def _random_conv(b: Builder, rng, x: str) -> str:
     groups = 1
     if rng.random() < 0.5:
         groups = int(rng.choice([n for n in range(1, cin + 1) if cin % n == cout % n == 0]))
-    return b.conv(x, cout, kernel, stride, padding, relu=relu, groups=groups)
+    return b.conv(x, cout, kernel, stride, padding, relu=relu, groups=groups, dilation=dilation)
 
 
 def resnet18(size: int, seed: int = 0, classes: int = 1000) -> Builder:

@@ -21,7 +21,7 @@ def test_random_graphs_on_both_flavours(name, seed):
     """Every counter is the same: the flavours differ in nothing but what they are built from."""
     found = {}
     for target in ("generic", "ecp5"):
-        builders = [random_graph(s) for s in range(seed, seed + 12)]
+        builders = [random_graph(s) for s in range(seed, seed + 6)]
         found[target] = run_and_compare(builders, CONFIGS[name], "verilator", 0.2, target=target)
     for generic, ecp5 in zip(found["generic"], found["ecp5"], strict=True):
         assert generic.counters == ecp5.counters

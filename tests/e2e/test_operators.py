@@ -73,7 +73,47 @@ class PreActivation(nn.Module):
         return self.fc(self.norms[2](x).relu().mean((2, 3)))
 
 
-NETWORKS = {"clamps": Clamps, "separable": Separable, "pre-activation": PreActivation}
+class Strides(nn.Module):
+    """Dilated convolutions, patches, strides of 3 and 4, and what lies between."""
+
+    def __init__(self):
+        super().__init__()
+        self.dilated = nn.Conv2d(6, 9, 3, padding=(4, 2), dilation=(4, 2))
+        self.strided = nn.Conv2d(9, 10, (2, 3), stride=(1, 3))
+        self.depthwise = nn.Conv2d(10, 10, (3, 2), padding=(2, 1), dilation=(2, 1), groups=10)
+        self.patches = nn.Conv2d(10, 5, (4, 2), stride=(4, 2))
+
+    def forward(self, x):
+        x = self.strided(self.dilated(x).relu()).relu()
+        return self.patches(self.depthwise(x)).mean((2, 3))
+
+
+class Around(nn.Module):
+    """Padding, cropping, averages of windows, constants, and activations that stand alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(6, 9, 3)
+        self.second = nn.Conv2d(9, 9, 3, padding=1)
+        self.offset = nn.Parameter(torch.randn(9, 1, 1))
+        self.fc = nn.Linear(5, 4)
+
+    def forward(self, x):
+        x = self.first(nn.functional.pad(x * 0.5 - 0.25, (0, 2, 1, 1)))
+        x = x.relu() - self.second(x) * 0.5
+        x = nn.functional.max_pool2d(self.second(x), 2).relu() + self.offset
+        x = nn.functional.avg_pool2d(x, 3, 1, 1)[:, 2:7, :, 1:]
+        x = nn.functional.pad(x, (1, 0, 2, -1)).relu()
+        return self.fc(nn.functional.adaptive_avg_pool2d(x, 1).flatten(1))
+
+
+NETWORKS = {
+    "around": Around,
+    "clamps": Clamps,
+    "separable": Separable,
+    "pre-activation": PreActivation,
+    "strides": Strides,
+}
 
 
 def spread(model: nn.Module) -> nn.Module:

@@ -44,13 +44,14 @@ class Builder:
         residual=None,
         extreme=False,
         groups=1,
+        dilation=(1, 1),
     ):
         x = self.graph.tensors[self.head]
         cin, height, width = x.shape
         shape = (
             cout,
-            (height + padding[0] + padding[1] - kernel[0]) // stride[0] + 1,
-            (width + padding[2] + padding[3] - kernel[1]) // stride[1] + 1,
+            (height + sum(padding[:2]) - dilation[0] * (kernel[0] - 1) - 1) // stride[0] + 1,
+            (width + sum(padding[2:]) - dilation[1] * (kernel[1] - 1) - 1) // stride[1] + 1,
         )
         name = self.new_name("conv")
         weight = self.rng.integers(-127, 128, (cout, cin // groups, *kernel))
@@ -74,6 +75,7 @@ class Builder:
                 mult=mult,
                 shift=shift,
                 stride=stride,
+                dilation=dilation,
                 padding=padding,
                 lo=lo,
                 hi=hi,

@@ -15,10 +15,17 @@ from resarray.spec.errors import ResarrayError
     [
         ("resnet18", 11_689_512),
         ("resnet34", 21_797_672),
+        ("resnet50", 25_557_032),
+        ("resnet101", 44_549_160),
+        ("resnet152", 60_192_808),
+        ("resnext50", 25_028_904),
+        ("mobilenet_v2", 3_504_872),
+        ("alexnet", 61_100_840),
         ("resnet20", 269_722),
         ("resnet32", 464_154),
         ("resnet44", 658_586),
         ("resnet56", 853_018),
+        ("resnet110", 1_727_962),
     ],
 )
 def test_parameter_counts(name, parameters):
@@ -98,11 +105,6 @@ def test_broken_file(tmp_path):
 
 
 def test_default_sizes():
-    assert {name: spec.input_size[0] for name, spec in ZOO.items() if name != "resnet34"} == {
-        "resnet18": 224,
-        "resnet20": 32,
-        "resnet32": 32,
-        "resnet44": 32,
-        "resnet56": 32,
-        "resnet8": 16,
-    }
+    small = {"resnet8": 16} | {f"resnet{n}": 32 for n in (20, 32, 44, 56, 110)}
+    for name, spec in ZOO.items():
+        assert spec.input_size == (small.get(name, 224),) * 2

@@ -1,14 +1,13 @@
 """What no pass made fit is refused, the first of all by its place in the user's network."""
 
-import math
 import re
 
 import pytest
 import torch
 
 from resarray.golden.ops import (
-    FloatActivation,
     FloatAdd,
+    FloatAvgPool,
     FloatConv,
     FloatGlobalAvgPool,
     FloatLinear,
@@ -44,22 +43,16 @@ def test_leaves_what_fits_alone():
 
 
 REFUSED = {
-    "dilation = (1, 2)": [weights(3, 3, 3, 3, dilation=(1, 2))],
-    "stride = (1, 3)": [weights(3, 3, 3, 3, stride=(1, 3))],
+    "dilation 1x64 of a kernel 3x3: one that reaches over at most 127": [
+        weights(3, 3, 3, 3, dilation=(1, 64), padding=(1, 1, 15, 15))
+    ],
+    "stride 1x17: at most 16": [weights(3, 3, 3, 3, stride=(1, 17))],
     "kernel 1x32: at most 31": [weights(3, 3, 1, 32, padding=(0, 0, 15, 15))],
     "padding (0, 0, 16, 0): at most 15": [weights(3, 3, 1, 1, padding=(0, 0, 16, 0))],
     "sums of 65537 products": [weights(1, 65537, 1, 1)],
     "output [3, 0, 1] is empty": [weights(3, 3, 7, 7)],
     "only a flattened vector of all 126 values": [
         FloatLinear("a", ("input",), "a", torch.zeros(2, 42), torch.zeros(2))
-    ],
-    "a clamp is supported only directly after": [FloatActivation("a", ("input",), "a", -1.0, 1.0)],
-    "a ReLU is supported only directly after": [
-        FloatActivation("a", ("input",), "a", 0.0, math.inf)
-    ],
-    "put the ReLU before the max pool": [
-        pool((2, 2)),
-        FloatActivation("b", ("a",), "b", 0.0, math.inf),
     ],
     "shapes [3, 3, 3] and [3, 6, 7] differ": [
         pool((2, 2)),
@@ -71,9 +64,17 @@ REFUSED = {
     "padding 0x1: with kernel 3x3, 0x0 and 1x1 are": [pool((3, 3), padding=(0, 1))],
     "dilation = (2, 1)": [pool((2, 2), dilation=(2, 1))],
     "ceil_mode": [pool((2, 2), ceil=True)],
-    "slice [1:None:2] of dimension 2": [FloatSlice("a", ("input",), "a", 2, 1, None, 2)],
-    "padding of height and width by itself": [FloatPad("a", ("input",), "a", (1, 1, 1, 1), (0, 0))],
-    "negative padding": [FloatPad("a", ("input",), "a", (0, 0, 0, 0), (-1, 0))],
+    "slice [1:None:17] of dimension 2": [FloatSlice("a", ("input",), "a", 2, 1, None, 17)],
+    "slice [0:1:1] of dimension 0: it takes images": [FloatSlice("a", ("input",), "a", 0, 0, 1, 1)],
+    "padding with 1.0: zeros are supported": [
+        FloatPad("a", ("input",), "a", (1, 1, 1, 1), value=1.0)
+    ],
+    "an average over 2x2 pixels that does not count its padding": [
+        FloatAvgPool("a", ("input",), "a", (2, 2), (2, 2), (1, 1), padded=False)
+    ],
+    "ceil_mode = True, by which the last windows": [
+        FloatAvgPool("a", ("input",), "a", (3, 2), (2, 2), ceil=True)
+    ],
 }
 
 
@@ -86,14 +87,14 @@ def test_refuses(why):
 
 def test_names_the_first_and_where_it_came_from():
     graph = network(
-        conv("a", "input", dilation=(2, 2), origin=Origin("conv2d", "body.conv", "aten.conv2d")),
+        conv("a", "input", stride=(17, 2), origin=Origin("conv2d", "body.conv", "aten.conv2d")),
         FloatUnsupported("b", ("a",), "b", "unheard of", origin=Origin("b", "", "c")),
     )
     with pytest.raises(ResarrayError) as error:
         check(graph)
     assert str(error.value) == (
-        "model 'net', node 'conv2d' of module 'body.conv', operator aten.conv2d: dilation = (2, "
-        "2): only 1 is supported"
+        "model 'net', node 'conv2d' of module 'body.conv', operator aten.conv2d: stride 17x2: at "
+        "most 16 is supported"
     )
     with pytest.raises(ResarrayError, match=r"^model 'net', node 'b', operator c: unheard of$"):
         check(graph.with_ops([conv("a", "input"), graph.ops[1]]))

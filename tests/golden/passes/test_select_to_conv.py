@@ -1,5 +1,7 @@
 """Slices and channels of zeros become a convolution that selects, just before it is read."""
 
+import random
+
 import pytest
 import torch
 
@@ -55,13 +57,30 @@ def test_of_the_output():
     check_same(graph, select_to_conv(graph))
 
 
+SELECTIONS = {
+    "channels": FloatSlice("a", ("input",), "a", 1, 0, None, 2),
+    "the last channel": FloatSlice("a", ("input",), "a", 1, -1, None, 1),
+    "every third row": FloatSlice("a", ("input",), "a", 2, 0, None, 3),
+    "from row 1": FloatSlice("a", ("input",), "a", 2, 1, None, 2),
+    "to column 4": FloatSlice("a", ("input",), "a", 3, 0, 4, 2),
+    "one row": FloatSlice("a", ("input",), "a", 2, 3, 4, 1),
+    "padded map": FloatPad("a", ("input",), "a", (1, 0, 2, 1)),
+    "padded and cut off": FloatPad("a", ("input",), "a", (1, -2, -3, 1)),
+    "channels cut off": FloatPad("a", ("input",), "a", (0, 0, 0, 0), (-1, 2)),
+}
+
+
+@pytest.mark.parametrize("case", SELECTIONS)
+def test_one_alone(case):
+    graph = network(SELECTIONS[case])
+    converted = select_to_conv(graph)
+    assert kinds(converted) == ["Conv"]
+    check_same(graph, converted)
+
+
 LEFT_ALONE = {
-    "slice of channels": FloatSlice("a", ("input",), "a", 1, 0, None, 2),
-    "slice by three": FloatSlice("a", ("input",), "a", 2, 0, None, 3),
-    "slice from 1": FloatSlice("a", ("input",), "a", 2, 1, None, 2),
-    "slice to 4": FloatSlice("a", ("input",), "a", 3, 0, 4, 2),
-    "padded map": FloatPad("a", ("input",), "a", (1, 0, 2, 1), (0, 0)),
-    "channels cut off": FloatPad("a", ("input",), "a", (0, 0, 0, 0), (-1, 0)),
+    "images": FloatSlice("a", ("input",), "a", 0, 0, 1, 1),
+    "not zeros": FloatPad("a", ("input",), "a", (1, 1, 1, 1), value=1.0),
     "no selection": FloatActivation("a", ("input",), "a", 0.0, torch.inf),
 }
 
@@ -70,11 +89,43 @@ LEFT_ALONE = {
 def test_leaves_others_alone(case):
     graph = network(LEFT_ALONE[case])
     assert select_to_conv(graph).ops == graph.ops
-    check_same(graph, select_to_conv(graph))
 
 
-def test_every_fourth_pixel_is_none():
-    graph = network(every_second("a", "input", 2), every_second("b", "a", 2))
+def test_pixels_too_far_apart():
+    graph = network(FloatSlice("a", ("input",), "a", 2, 0, None, 17), shape=(3, 40, 2))
+    assert select_to_conv(graph).ops == graph.ops
+
+
+def test_a_chain_that_is_no_convolution_is_two():
+    """Zeros at the place of what was cut off."""
+    cut = FloatPad("a", ("input",), "a", (-2, 0, 0, 0))
+    graph = network(cut, FloatPad("b", ("a",), "b", (1, 0, 0, 0)))
     converted = select_to_conv(graph)
-    assert kinds(converted) == ["Conv", "Slice"]
+    assert kinds(converted) == ["Conv", "Conv"]
+    check_same(graph, converted)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_random_chains(seed):
+    rng = random.Random(seed)
+    ops, name = [], "input"
+    for number in range(rng.randint(1, 4)):
+        output = f"t{number}"
+        if rng.random() < 0.5:
+            padding = tuple(rng.randint(-1, 2) for _ in range(4))
+            channels = rng.randint(-1, 2), rng.randint(0, 1)
+            op = FloatPad(output, (name,), output, padding, channels)
+        else:
+            start, step = rng.choice([None, 0, 1, -5]), rng.choice([1, 2, 3])
+            end = rng.choice([None, -1, 5, 1 << 63])
+            op = FloatSlice(output, (name,), output, rng.randint(1, 3), start, end, step)
+        if min(network(*ops, op).shapes[output]) < 1:
+            break
+        ops.append(op)
+        name = output
+    if not ops:
+        return
+    graph = network(*ops)
+    converted = select_to_conv(graph)
+    assert set(kinds(converted)) == {"Conv"}
     check_same(graph, converted)

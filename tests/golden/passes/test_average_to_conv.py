@@ -1,0 +1,56 @@
+"""Average pools become depthwise convolutions, or the global one."""
+
+import pytest
+
+from resarray.golden.ops import FloatAvgPool
+from resarray.golden.passes import average_to_conv
+
+from ..float_graphs import check_same, kinds, network
+
+
+def pool(*fields, **more):
+    return FloatAvgPool("a", ("input",), "a", *fields, **more)
+
+
+WINDOWS = {
+    "2x2": pool((2, 2), (2, 2)),
+    "2x3 with padding": pool((2, 3), (1, 2), (1, 1)),
+    "overlapping": pool((3, 3), (1, 1), (1, 1)),
+    "with another divisor": pool((2, 2), (2, 2), divisor=3),
+    "padding that does not count but for the divisor": pool(
+        (3, 3), (2, 2), (1, 1), padded=False, divisor=7
+    ),
+    "without padding to count": pool((3, 3), (3, 2), padded=False),
+    "up, which changes nothing": pool((2, 3), (2, 2), ceil=True),
+    "the whole map, divided by something": pool((6, 7), (6, 7), divisor=2),
+    "the whole map, with padding": pool((6, 7), (6, 7), (3, 3)),
+}
+
+
+@pytest.mark.parametrize("case", WINDOWS)
+def test_windows(case):
+    graph = network(WINDOWS[case])
+    converted = average_to_conv(graph)
+    assert kinds(converted) == ["Conv"] and converted.ops[0].groups == 3
+    check_same(graph, converted, exact=False)
+
+
+def test_the_whole_map():
+    graph = network(pool((6, 7), (1, 1)))
+    converted = average_to_conv(graph)
+    assert kinds(converted) == ["GlobalAvgPool"]
+    check_same(graph, converted, exact=False)
+
+
+LEFT = {
+    "padding that does not count": pool((2, 2), (2, 2), (1, 1), padded=False),
+    "windows that end outside": pool((3, 2), (2, 2), ceil=True),
+}
+
+
+@pytest.mark.parametrize("case", LEFT)
+def test_leaves_what_is_refused(case):
+    graph = network(LEFT[case])
+    assert average_to_conv(graph).ops == graph.ops
+    assert graph.ops[0].refusal(*graph.operands(graph.ops[0]))
+    check_same(graph, average_to_conv(graph))

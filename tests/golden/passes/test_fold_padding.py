@@ -1,0 +1,84 @@
+"""Padding goes into all that reads it, or into nothing."""
+
+import math
+
+import pytest
+
+from resarray.golden.ops import FloatAdd, FloatMaxPool, FloatPad
+from resarray.golden.passes import fold_padding, simplify
+
+from ..float_graphs import check_same, conv, kinds, network
+
+
+def pad(output, source, *padding, **fields):
+    return FloatPad(output, (source,), output, padding, **fields)
+
+
+def bare(output, source, **fields):
+    return conv(output, source, kernel=3, **{"padding": (0, 0, 0, 0)} | fields)
+
+
+def pool(output, source, kernel=(3, 3), padding=(0, 0)):
+    return FloatMaxPool(output, (source,), output, kernel, (2, 2), padding)
+
+
+LOWEST = -math.inf
+TAKEN = {
+    "one convolution": [pad("a", "input", 1, 2, 0, 3), bare("b", "a")],
+    "one that pads itself": [pad("a", "input", 1, 2, 0, 3), conv("b", "a", kernel=3)],
+    "one after the other": [
+        pad("a", "input", 1, 0, 0, 0),
+        pad("b", "a", 0, 0, 2, 2),
+        bare("c", "b"),
+    ],
+    "two convolutions": [
+        pad("a", "input", 2, 2, 2, 2),
+        bare("b", "a"),
+        bare("c", "a", stride=(1, 1)),
+        FloatAdd("d", ("b", "c"), "d"),
+    ],
+    "what is cut off": [pad("a", "input", -1, -2, 0, -1), bare("b", "a")],
+    "cut off above, padded below": [pad("a", "input", -1, 2, 0, 0), bare("b", "a")],
+    "a max pool": [pad("a", "input", 1, 1, 0, 0, value=LOWEST), pool("b", "a")],
+    "a max pool that pads itself": [
+        pad("a", "input", 1, 1, 0, 0, value=LOWEST),
+        pool("b", "a", (4, 3), (1, 1)),
+    ],
+}
+
+
+@pytest.mark.parametrize("case", TAKEN)
+def test_goes(case):
+    graph = network(*TAKEN[case])
+    folded = fold_padding(graph)
+    before = 2 if case == "one after the other" else 1
+    assert len(folded.ops) == len(graph.ops) - before or case == "one after the other"
+    check_same(graph, folded)
+
+
+LEFT = {
+    "an addition reads it": [
+        pad("a", "input", 1, 1, 1, 1),
+        bare("b", "a", padding=(1, 1, 1, 1)),
+        FloatAdd("c", ("a", "b"), "c"),
+    ],
+    "the output": [pad("a", "input", 1, 1, 1, 1)],
+    "cut off before zeros are added": [pad("a", "input", -1, 0, 0, 0), conv("b", "a", kernel=3)],
+    "too much": [pad("a", "input", 15, 0, 0, 0), conv("b", "a", kernel=3)],
+    "zeros before a max pool": [pad("a", "input", 1, 1, 1, 1), pool("b", "a")],
+    "not zeros": [pad("a", "input", 1, 1, 1, 1, value=2.0), bare("b", "a")],
+    "one side of a max pool": [pad("a", "input", 1, 0, 0, 0, value=LOWEST), pool("b", "a")],
+    "windows without a pixel": [
+        pad("a", "input", 2, 2, 0, 0, value=LOWEST),
+        pool("b", "a", (3, 3), (1, 0)),
+    ],
+}
+
+
+@pytest.mark.parametrize("case", LEFT)
+def test_stays(case):
+    graph = network(*LEFT[case])
+    assert [op.name for op in fold_padding(graph).ops] == [op.name for op in graph.ops]
+    if case not in ("one side of a max pool", "windows without a pixel", "not zeros"):
+        assert "Pad" not in kinds(simplify(graph))
+        check_same(graph, simplify(graph))
