@@ -8,6 +8,7 @@ import numpy as np
 
 from resarray.golden.graph import QGraph
 from resarray.golden.ops import QAdd, QConv, QGlobalAvgPool, QMaxPool, QOp
+from resarray.golden.ops.base import pooled_size
 from resarray.golden.ops.conv import MAX_REACH, MAX_STRIDE, reach
 from resarray.spec.errors import ResarrayError
 from resarray.spec.isa import MAX_PADDING
@@ -182,8 +183,14 @@ def _check_max_pool(graph: QGraph, op: QMaxPool) -> None:
         )
     source, output = graph.tensors[op.input], graph.tensors[op.output]
     channels, height, width = source.shape
-    grow = 2 * op.padding - op.kernel
-    _check_shape(graph, op, (channels, (height + grow) // 2 + 1, (width + grow) // 2 + 1))
+    if op.ceil and op.padding and not height % 2 * width % 2:
+        raise _refuse(
+            op, f"windows beyond the end of a padded map of {height}x{width}, odd sizes are allowed"
+        )
+    rows, columns = (
+        pooled_size(size, op.kernel, 2, op.padding, op.ceil) for size in (height, width)
+    )
+    _check_shape(graph, op, (channels, rows, columns))
     if source.zero_point != output.zero_point:
         raise _refuse(op, "its output's zero point must be its input's")
 

@@ -28,7 +28,6 @@ KEYS = ("state_dict", "model_state_dict", "model", "net")
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
 # Prefixes stacked at most.
 DEPTH = 3
-_CLASSIFIERS = ("fc.weight", "linear.weight")
 _SAVE = "save them with torch.save(model.state_dict(), path)"
 # Harmless things that training scripts keep beside the weights.
 _SAFE: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
@@ -89,7 +88,8 @@ def build_with_weights(spec: ModelSpec, path: str | Path) -> nn.Module:
     as the classifier in the file has."""
     model = spec.build(None)
     state = _named_for(model, read_weights(path), path)
-    classifier = next((state[name] for name in _CLASSIFIERS if name in state), None)
+    linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+    classifier = state.get(f"{linear[-1]}.weight") if linear else None
     if (
         isinstance(spec, ZooModel)
         and classifier is not None

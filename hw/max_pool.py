@@ -49,8 +49,8 @@ class MaxWindow(wiring.Component):
     -------
     word : In                       unsigned bytes (`offset`)
     flags : In(FLAGS)
-    start_of_row, odd_x : In        see `raster.POSITION`
-    first_row, odd_y : In
+    start_x, start_y : In           no pixel to the left, above is in its window
+    odd_x, odd_y : In               see `raster.POSITION`
     line : In                       line-buffer word of the window
     o, o_flags : Out                the word, or the maximum that it completes
     """
@@ -62,9 +62,9 @@ class MaxWindow(wiring.Component):
             {
                 "word": In(bits),
                 "flags": In(FLAGS),
-                "start_of_row": In(1),
+                "start_x": In(1),
                 "odd_x": In(1),
-                "first_row": In(1),
+                "start_y": In(1),
                 "odd_y": In(1),
                 "line": In(isa.LINE_BITS),
                 "o": Out(bits),
@@ -84,10 +84,10 @@ class MaxWindow(wiring.Component):
         # pixel also begins the next window of three.
         running = Signal(bits, reset_less=True)
         h_max = Signal(bits)
-        m.d.comb += h_max.eq(Mux(self.start_of_row, self.word, word_max(running, self.word)))
+        m.d.comb += h_max.eq(Mux(self.start_x, self.word, word_max(running, self.word)))
         m.d.sync += [
             f1.eq(self.flags),
-            s1.first.eq(self.first_row),
+            s1.first.eq(self.start_y),
             s1.odd.eq(self.odd_y),
             s1.line.eq(self.line),
             s1.word.eq(Mux(self.flags.window, h_max, self.word)),

@@ -55,10 +55,11 @@ class PoolUnit(wiring.Component):
         m.submodules.maximum = maximum = MaxWindow(config)
         m.submodules.average = average = AveragePool(config)
         m.submodules.fifo = fifo = Fifo(8 * config.rows, FIFO_WORDS)
-        is_max, is_average, narrow = Signal(), Signal(), Signal()
+        is_max, is_average, narrow, two = Signal(), Signal(), Signal(), Signal()
         m.d.sync += [
             is_max.eq(c.pool == isa.Pool.MAX),
             is_average.eq(c.pool == isa.Pool.AVERAGE),
+            two.eq(c.pool_k == 2),
             narrow.eq(is_max & (c.width < max_pool.LINE_CYCLES)),
         ]
 
@@ -96,9 +97,10 @@ class PoolUnit(wiring.Component):
         m.d.comb += [
             maximum.word.eq(word),
             maximum.flags.eq(flags),
-            maximum.start_of_row.eq(place.start_of_row),
+            # Windows of two begin with every even pixel.
+            maximum.start_x.eq(place.start_of_row | (two & ~place.odd_x)),
             maximum.odd_x.eq(place.odd_x),
-            maximum.first_row.eq(place.first_row),
+            maximum.start_y.eq(place.first_row | (two & ~place.odd_y)),
             maximum.odd_y.eq(place.odd_y),
             maximum.line.eq(line),
             average.c.eq(c),

@@ -76,14 +76,14 @@ class Raster(wiring.Component):
                 Mux(
                     three,
                     (~at.odd_x & ~at.start_of_row) | (at.odd_x & at.end_of_row & c.pool_flush_x),
-                    at.odd_x,
+                    at.odd_x | (at.end_of_row & c.pool_flush_x),
                 )
             ),
             self.window_y.eq(
                 Mux(
                     three,
                     (~at.odd_y & ~at.first_row) | (at.odd_y & at.last_row & c.pool_flush_y),
-                    at.odd_y,
+                    at.odd_y | (at.last_row & c.pool_flush_y),
                 )
             ),
         ]

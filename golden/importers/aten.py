@@ -15,6 +15,7 @@ from resarray.golden.ops import (
     FloatAdd,
     FloatAvgPool,
     FloatBatchNorm,
+    FloatConcat,
     FloatConv,
     FloatGlobalAvgPool,
     FloatLinear,
@@ -28,8 +29,9 @@ from resarray.golden.ops.base import by
 from .reader import Reader, Refused, Value, is_vector
 
 SUPPORTED = (
-    "2-D convolution, batch norm, ReLU, ReLU6 and other clamps, sums and differences, constants "
-    "for each channel, max pool of stride 2, average pools, flatten, linear, slices, zero padding"
+    "2-D convolution, batch norm, ReLU, ReLU6 and other clamps, sums and differences, "
+    "concatenation, constants for each channel, max pool of stride 2, average pools, flatten, "
+    "linear, slices, zero padding"
 )
 
 aten = torch.ops.aten
@@ -186,6 +188,19 @@ def _sum(reader: Reader, node: Node, factor: float) -> Value:
         scaled = f"{node.name}.scale"
         inputs[1] = _affine(reader, node, b, factor, 0.0, part="scale", output=scaled)
     return reader.emit(node, FloatAdd, *inputs, part="add")
+
+
+def _cat(reader: Reader, node: Node) -> str:
+    tensors, dim = _arguments(node, (None, 0))
+    tensors = [tensor for tensor in tensors if tensor.meta["val"].numel()]
+    if not all(map(reader.is_map, tensors)):
+        raise Refused("only feature maps of the network can be concatenated")
+    vectors = {is_vector(tensor) for tensor in tensors}
+    inputs: list[Any] = [reader.values[tensor] for tensor in tensors]
+    flat = vectors == {True} and all(reader.shapes[x][1:] == (1, 1) for x in inputs)
+    if dim % tensors[0].meta["val"].ndim != 1 or (vectors != {False} and not flat):
+        raise Refused("only channels can be concatenated")
+    return reader.emit(node, FloatConcat, *inputs, part="cat")
 
 
 def _mul(reader: Reader, node: Node) -> str:
@@ -451,6 +466,8 @@ _READERS: dict[Any, Callable[[Reader, Node], Value]] = {
     aten.div.Tensor: _div,
     aten.div_.Tensor: _div,
     aten.neg.default: _neg,
+    aten.cat.default: _cat,
+    aten.concat.default: _cat,
     aten.max_pool2d.default: _max_pool,
     aten.adaptive_avg_pool2d.default: _adaptive_avg_pool,
     aten.avg_pool2d.default: _avg_pool,

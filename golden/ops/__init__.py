@@ -4,6 +4,7 @@ from .activation import FloatActivation
 from .add import FloatAdd, QAdd
 from .average_pool import FloatAvgPool, FloatGlobalAvgPool, QGlobalAvgPool
 from .base import ClampedOp, FloatOp, Operand, Origin, QOp, QTensor, Range, Shape
+from .concat import FloatConcat
 from .conv import FloatConv, FloatLinear, QConv
 from .max_pool import FloatMaxPool, QMaxPool
 from .scale import FloatAffine, FloatBatchNorm, FloatScale
@@ -17,6 +18,7 @@ __all__ = [
     "FloatAffine",
     "FloatAvgPool",
     "FloatBatchNorm",
+    "FloatConcat",
     "FloatConv",
     "FloatGlobalAvgPool",
     "FloatLinear",

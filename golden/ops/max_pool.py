@@ -50,13 +50,20 @@ class FloatMaxPool(FloatOp):
             )
         if self.dilation != (1, 1):
             return f"dilation = {self.dilation}: only 1 is supported"
-        if self.ceil:
-            return "ceil_mode = True is not supported"
+        if (
+            self.ceil
+            and self.padding == (1, 1)
+            and self.shape(operands[0].shape)
+            != (replace(self, ceil=False).shape(operands[0].shape))
+        ):
+            # Two windows end with the same pixel.
+            return "ceil_mode = True with padding 1x1 is supported only on maps of odd sizes"
         return None
 
     def quantise(self, shape: Shape, bounds: Range, *inputs: QTensor) -> tuple[QOp, QTensor]:
         (x,) = inputs
-        op = QMaxPool(self.name, x.name, self.output, self.kernel[0], self.padding[0])
+        kernel, padding = self.kernel[0], self.padding[0]
+        op = QMaxPool(self.name, x.name, self.output, kernel, padding, self.ceil)
         return op, replace(x, name=self.output, shape=shape)
 
 
@@ -64,7 +71,8 @@ class FloatMaxPool(FloatOp):
 class QMaxPool(QOp):
     """Exact maximum, kernel 2 or 3, stride 2, ``padding`` on all sides (0, or 1 with kernel 3).
 
-    Output size floor((size + 2 * padding - kernel) / 2) + 1; scale and zero point of its input.
+    Output size `pooled_size`: with ``ceil`` the last window may end outside the map. Scale and zero
+    point are its input's.
     """
 
     name: str
@@ -72,6 +80,7 @@ class QMaxPool(QOp):
     output: str
     kernel: int
     padding: int
+    ceil: bool = False
     op: str = "max_pool"
 
     def reference(self, tensors: Mapping[str, QTensor], *inputs: np.ndarray) -> np.ndarray:
@@ -90,4 +99,7 @@ class QMaxPool(QOp):
 
     def fast(self, tensors: Mapping[str, QTensor], *inputs: Tensor) -> Tensor:
         # Padding with the smallest value; float32 holds int8 exactly.
-        return functional.max_pool2d(inputs[0].float(), self.kernel, 2, self.padding).to(torch.int8)
+        y = functional.max_pool2d(
+            inputs[0].float(), self.kernel, 2, self.padding, ceil_mode=self.ceil
+        )
+        return y.to(torch.int8)

@@ -8,6 +8,7 @@ from .activation_to_conv import activation_to_conv
 from .affine_to_conv import affine_to_conv
 from .average_to_conv import average_to_conv
 from .check import check
+from .concat_to_conv import concat_to_conv
 from .fold_padding import fold_padding
 from .fuse_activation import fuse_activation
 from .fuse_addition import fuse_addition
@@ -25,6 +26,7 @@ PASSES = (
     affine_to_conv,
     activation_before_pool,
     fuse_activation,
+    concat_to_conv,
     activation_to_conv,
     check,
     name_layers,

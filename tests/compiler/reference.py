@@ -55,9 +55,11 @@ def evaluate(graph: QGraph, x: np.ndarray) -> dict[str, np.ndarray]:
         if isinstance(op, QConv):
             out = _conv(graph, op, values)
         elif isinstance(op, QMaxPool):
-            p = op.padding
-            padded = np.pad(values[op.input], ((0, 0), (p, p), (p, p)), constant_values=-128)
+            p, more = op.padding, op.padding + op.ceil
+            padded = np.pad(values[op.input], ((0, 0), (p, more), (p, more)), constant_values=-128)
             out = _windows(padded, (op.kernel, op.kernel), (2, 2)).max(axis=(3, 4))
+            _, height, width = graph.tensors[op.output].shape
+            out = out[:, :height, :width]
         elif isinstance(op, QGlobalAvgPool):
             total = values[op.input].astype(np.int64).sum(axis=(1, 2), keepdims=True)
             _, h, w = graph.tensors[op.input].shape
@@ -134,12 +136,14 @@ class Builder:
             )
         )
 
-    def max_pool(self, x, kernel, padding):
+    def max_pool(self, x, kernel, padding, ceil=False):
         c, h, w = self.graph.tensors[x].shape
-        size = [(n + 2 * padding - kernel) // 2 + 1 for n in (h, w)]
+        size = [(n + 2 * padding - kernel + ceil) // 2 + 1 for n in (h, w)]
+        # A last window must begin inside the map or its left padding.
+        size = [s - (2 * (s - 1) >= n + padding) for s, n in zip(size, (h, w), strict=True)]
         name = self._new("pool")
         output = self._tensor(f"{name}.out", (c, *size), self.graph.tensors[x].zero_point)
-        return self._op(QMaxPool(name, x, output, kernel, padding))
+        return self._op(QMaxPool(name, x, output, kernel, padding, ceil))
 
     def average(self, x):
         c, h, w = self.graph.tensors[x].shape
@@ -178,7 +182,9 @@ def random_graph(seed: int) -> Builder:
             x = b.conv(x, c, (k, k), padding=(k // 2,) * 4, residual=str(rng.choice(same)))
         elif kind == "pool" and min(h, w) >= 3:
             kernel = int(rng.integers(2, 4))
-            x = b.max_pool(x, kernel, int(rng.integers(0, 2)) if kernel == 3 else 0)
+            padding = int(rng.integers(0, 2)) if kernel == 3 else 0
+            ceil = bool(rng.integers(2)) and (not padding or h % 2 == w % 2 == 1)
+            x = b.max_pool(x, kernel, padding, ceil)
         elif kind == "average":
             x = b.average(x)
         elif kind == "add":

@@ -107,7 +107,26 @@ class Around(nn.Module):
         return self.fc(nn.functional.adaptive_avg_pool2d(x, 1).flatten(1))
 
 
+class Branches(nn.Module):
+    """Branches of an inception block side by side, and pools whose last windows end outside."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.three = nn.Conv2d(6, 5, 1), nn.Conv2d(6, 7, 3, padding=1)
+        self.five = nn.Conv2d(6, 3, 5, padding=2)
+        self.last = nn.Conv2d(21, 6, 2)
+        self.fc = nn.Linear(12, 4)
+
+    def forward(self, x):
+        pooled = nn.functional.avg_pool2d(x, 3, 1, 1)
+        x = torch.cat([self.one(x).relu(), self.three(x).relu(), self.five(x), pooled], 1)
+        x = nn.functional.max_pool2d(x, 2, ceil_mode=True)  # 5x4, the last row alone
+        x = self.last(nn.functional.max_pool2d(x[:, :, :, 1:], 3, 2, 1, ceil_mode=True))
+        return self.fc(torch.cat([x.mean((2, 3)), x.relu().mean((2, 3))], 1))
+
+
 NETWORKS = {
+    "branches": Branches,
     "around": Around,
     "clamps": Clamps,
     "separable": Separable,

@@ -111,6 +111,14 @@ SUPPORTED = {
     "average without padding to count": lambda m, x: functional.avg_pool2d(
         x, 3, 2, count_include_pad=False
     ),
+    "max pool up": lambda m, x: functional.max_pool2d(x[:, :, 1:, 1:], 2, ceil_mode=True),
+    "max pool up, padded": lambda m, x: functional.max_pool2d(
+        x[:, :, 1:, 1:], 3, 2, 1, ceil_mode=True
+    ),
+    "concatenation": lambda m, x: torch.cat([x, m.same(x).relu(), x[:, 1:2]], 1),
+    "concatenation of vectors": lambda m, x: torch.cat(
+        [m.fc(x.mean((2, 3))), x.mean((2, 3)), x.mean((2, 3))], -1
+    ),
     "average up": lambda m, x: functional.avg_pool2d(x, 2, ceil_mode=True),
     "adaptive 2x4": lambda m, x: functional.adaptive_avg_pool2d(x, (2, 4)),
     "adaptive, its own size": lambda m, x: functional.adaptive_avg_pool2d(x, (8, None)),
@@ -175,6 +183,11 @@ REFUSED = {
     "adaptive 3x3": (lambda m, x: functional.adaptive_avg_pool2d(x, 3), "8x8 pixels to 3x3"),
     "broadcast": (lambda m, x: x + x.mean((2, 3), keepdim=True), "differ"),
     "a vector and a map": (lambda m, x: x[:, :, :4, :4] + x.mean((2, 3)), "a map and a vector"),
+    "concatenated rows": (lambda m, x: torch.cat([x, x], 2), "only channels"),
+    "concatenated maps as vectors": (
+        lambda m, x: torch.cat([x.flatten(1), x.flatten(1)], 1),
+        "only channels",
+    ),
     "product": (lambda m, x: x * x.relu(), "product of two feature maps"),
     "quotient": (lambda m, x: 1 / x, "reciprocal"),
     "a map of constants": (lambda m, x: x + m.map, r"constant of shape \[8, 8\]"),

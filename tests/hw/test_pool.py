@@ -18,13 +18,18 @@ from .bench import STALLS, collect, drive, simulate, unword, word
 CONFIG = Config(name="test", rows=4, columns=8, lanes=2, pool_words=32)
 
 
-def max_pool(maps: np.ndarray, kernel: int, padding: int) -> np.ndarray:
-    """[blocks][H][W][rows] to its stride-2 maximum, by definition."""
+def windows(size: int, kernel: int, padding: int, ceil: bool) -> int:
+    starts = range(-padding, size if ceil else size + padding - kernel + 1, 2)
+    return sum(start + kernel <= size + padding + ceil for start in starts)
+
+
+def max_pool(maps: np.ndarray, kernel: int, padding: int, ceil: bool) -> np.ndarray:
+    """[block][H][W][channel], windows of stride 2; with ``ceil`` one more where it begins inside
+    the map or its padding."""
     _, height, width, _ = maps.shape
-    border = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+    border = ((0, 0), (padding, padding + ceil), (padding, padding + ceil), (0, 0))
     padded = np.pad(maps, border, constant_values=-128)
-    out_h = (height + 2 * padding - kernel) // 2 + 1
-    out_w = (width + 2 * padding - kernel) // 2 + 1
+    out_h, out_w = (windows(size, kernel, padding, ceil) for size in (height, width))
     return np.stack(
         [
             np.stack(
@@ -72,16 +77,19 @@ def run_stage(instructions, words, outputs: int, stall: float, seed: int) -> lis
 SHAPES = [(6, 8), (7, 7), (5, 6), (4, 1), (2, 2), (3, 3), (8, 5)]
 
 
+@pytest.mark.parametrize("ceil", [False, True])
 @pytest.mark.parametrize("kernel,padding", [(2, 0), (3, 0), (3, 1)])
 @pytest.mark.parametrize("stall", STALLS[:2])
-def test_max_pool(kernel, padding, stall):
+def test_max_pool(kernel, padding, ceil, stall):
     rng = np.random.default_rng(kernel * 10 + padding)
     for height, width in SHAPES:
-        if min(height, width) + 2 * padding < kernel:
+        if min(height, width) + 2 * padding + ceil < kernel:
             continue
+        if ceil and padding and not height % 2 * width % 2:
+            continue  # two windows would end with one pixel: refused
         blocks = 2
         maps = rng.integers(-128, 128, (blocks, height, width, 4)).astype(np.int8)
-        expected = max_pool(maps, kernel, padding)
+        expected = max_pool(maps, kernel, padding, ceil)
         out_h, out_w = expected.shape[1:3]
         # Tiles of two, one and then the remaining rows.
         bounds = sorted({0, min(2, height), min(3, height), height})
@@ -89,9 +97,8 @@ def test_max_pool(kernel, padding, stall):
         emitted = 0
         for first, last in itertools.pairwise(bounds):
             final = last == height
-            flush_y = final and (height + padding) % 2 == 0 and kernel == 3
-            flush_y = bool(flush_y and out_h == (height + padding) // 2)
-            flush_x = kernel == 3 and (width + padding) % 2 == 0 and out_w == (width + padding) // 2
+            flush_y = final and (height + padding - kernel) // 2 + 1 < out_h
+            flush_x = (width + padding - kernel) // 2 + 1 < out_w
             instructions.append(
                 {
                     "pool": Pool.MAX,
@@ -99,8 +106,8 @@ def test_max_pool(kernel, padding, stall):
                     "pool_pad": padding,
                     "pool_first": first == 0,
                     "pool_odd": (first + padding) % 2,
-                    "pool_flush_x": flush_x,
-                    "pool_flush_y": flush_y,
+                    "pool_flush_x": int(flush_x),
+                    "pool_flush_y": int(flush_y),
                     "width": width,
                     "pool_width": out_w,
                     "line": 3,

@@ -8,12 +8,15 @@ import torch
 from resarray.golden.ops import (
     FloatActivation,
     FloatAdd,
+    FloatAvgPool,
     FloatBatchNorm,
+    FloatConcat,
     FloatConv,
     FloatGlobalAvgPool,
     FloatLinear,
     FloatMaxPool,
     FloatPad,
+    FloatScale,
     FloatSlice,
 )
 
@@ -39,6 +42,9 @@ OPS = {
     ),
     "linear": FloatLinear("y", ("x",), "y", torch.randn(5, math.prod(SHAPE)), torch.randn(5)),
     "add": FloatAdd("y", ("x", "x"), "y", lo=-0.5),
+    "concat": FloatConcat("y", ("x", "x", "x"), "y"),
+    "average of windows": FloatAvgPool("y", ("x",), "y", (2, 3), (1, 2), (1, 1), True, False),
+    "scale": FloatScale("y", ("x",), "y", torch.randn(4), torch.randn(4)),
     "average": FloatGlobalAvgPool("y", ("x",), "y"),
     "activation": FloatActivation("y", ("x",), "y", 0.0, 6.0),
     "batch norm": FloatBatchNorm("y", ("x",), "y", ones, ones, ones, None, 1e-5),
