@@ -95,7 +95,7 @@ class Reader:
             args: Any = map_arg(node.args, self.values.get)
             kwargs: Any = map_arg(node.kwargs, self.values.get)
             value = function(*args, **kwargs)
-        except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        except Exception as error:  # PyTorch raises what it likes
             raise Refused(
                 f"cannot be computed of the model's parameters: {reason(error)}"
             ) from error

@@ -206,6 +206,11 @@ def _random_conv(b: Builder, rng, x: str) -> str:
         padding = (kernel[0] // 2,) * 4
     elif rng.random() < 0.5:
         dilation = tuple(int(d) for d in rng.integers(1, 5, 2))
+        if rng.random() < 0.3:  # some lines are cut off
+            padding = tuple(int(p) for p in rng.integers(-3, 3, 4))
+            left = h + min(padding[0], 0) + min(padding[1], 0)
+            if min(left, w + min(padding[2], 0) + min(padding[3], 0)) < 1:
+                padding = (0, 0, 0, 0)
     rows, columns = (d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
     if h + padding[0] + padding[1] < rows or w + padding[2] + padding[3] < columns:
         kernel = (1, 1)
