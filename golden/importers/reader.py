@@ -37,8 +37,8 @@ class Reader:
         self.ops: dict[str, FloatOp] = {}
 
     def read(self, read_node: Callable[["Reader", Node], Value]) -> FloatGraph:
-        """The graph; ``read_node`` makes of a node its value, or raises `Refused`. Reading ends
-        with the first node that is refused."""
+        """The graph; ``read_node`` makes of a node its value, or raises `Refused`. Reading goes on
+        behind a node that is refused if its result is a map or a vector."""
         constants = self._constants()
         inputs, output = 0, INPUT
         nodes = list(self.program.graph.nodes)
@@ -50,8 +50,15 @@ class Reader:
                 try:
                     self.values[node] = read_node(self, node)
                 except Refused as error:
-                    output = self._end(nodes[number:], str(error))
-                    break
+                    result = _shape_of(node)
+                    if result is None:
+                        output = self._end(nodes[number:], str(error))
+                        break
+                    given = self._read_by([node])
+                    why = str(error)
+                    self.values[node] = self.emit(
+                        node, FloatUnsupported, *given, why=why, result=result
+                    )
             elif node.op == "output":
                 output = self._output(node, inputs)
         return FloatGraph(self.name, INPUT, output, self.shapes[INPUT], tuple(self.ops.values()))
@@ -171,6 +178,15 @@ class Reader:
         """The tensors that nodes read."""
         values = [self.values.get(read) for node in nodes for read in node.all_input_nodes]
         return tuple(value for value in values if isinstance(value, str))
+
+
+def _shape_of(node: Node) -> Shape | None:
+    """[C, H, W] of a node's result for one image; None where it is no map or vector."""
+    value = node.meta.get("val")
+    shape = tuple(value.shape) if isinstance(value, Tensor) else ()
+    if len(shape) not in (2, 4) or shape[0] != 1:
+        return None
+    return (shape[1], 1, 1) if len(shape) == 2 else (shape[1], shape[2], shape[3])
 
 
 def is_vector(node: Any) -> bool:

@@ -11,11 +11,12 @@ from .base import FloatOp, Operand, Shape
 
 @dataclass(frozen=True, eq=False)
 class FloatUnsupported(FloatOp):
-    """An operator that nothing can be made of, and ``why``. Its inputs are all that it and what
-    follows it in the network read; the graph ends with it. Without an origin: the answer of the
-    network as a whole."""
+    """An operator that nothing can be made of, and ``why``. Where its ``result`` is no map or
+    vector, the graph ends with it, and its inputs are all that it and what follows it in the network
+    read. Without an origin: the answer of the network as a whole."""
 
     why: str
+    result: Shape = (1, 1, 1)
 
     @property
     def place(self) -> str:
@@ -25,7 +26,7 @@ class FloatUnsupported(FloatOp):
         raise NotImplementedError(self.why)
 
     def shape(self, *shapes: Shape) -> Shape:
-        return 1, 1, 1
+        return self.result
 
     def refusal(self, *operands: Operand) -> str | None:
         return self.why

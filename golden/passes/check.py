@@ -2,15 +2,26 @@
 
 from resarray.golden.float_graph import FloatGraph
 
+# Of which the message tells; a network of another kind has hundreds.
+MOST = 6
+
 
 def check(graph: FloatGraph) -> FloatGraph:
-    """``graph`` as it is; `ResarrayError` names the first operator in the user's network that
-    cannot be quantised and run, and says why."""
+    """``graph`` as it is; `ResarrayError` names the operators in the user's network that cannot be
+    quantised and run, in their order, and says why."""
+    refused = []
     for op in graph.ops:
         why = op.refusal(*graph.operands(op))
         shape = graph.shapes[op.output]
         if why is None and min(shape) < 1:
             why = f"its output {list(shape)} is empty: use a larger input"
         if why is not None:
-            raise graph.error(op, why)
-    return graph
+            refused.append((op, why))
+    if not refused:
+        return graph
+    (first, why), others = refused[0], refused[1:]
+    for op, reason in others[: MOST - 1]:
+        why += f"; also {op.place}: {reason}" if op.place else f"; also it {reason}"
+    if len(others) >= MOST:
+        why += f"; and {len(others) - MOST + 1} more"
+    raise graph.error(first, why)

@@ -214,6 +214,16 @@ REFUSED = {
 }
 
 
+def test_all_that_is_refused_is_named_at_once():
+    model = Tail(lambda m, x: m.strided(functional.softplus(x)).exp() * x.mean((2, 3)).sigmoid())
+    model.strided = nn.Conv2d(4, 4, 3, stride=17)
+    with pytest.raises(ResarrayError) as error:
+        import_model(model, (3, 8, 8))
+    places = ("aten.softplus", "stride 17x17", "aten.exp", "aten.sigmoid", "product of two")
+    found = [str(error.value).index(place) for place in places]
+    assert found == sorted(found) and str(error.value).count("\n") == 0
+
+
 @pytest.mark.parametrize("case", REFUSED)
 def test_refusals_name_the_node(case):
     function, message = REFUSED[case]

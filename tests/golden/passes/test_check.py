@@ -87,7 +87,7 @@ def test_refuses(why):
         check(network(*REFUSED[why]))
 
 
-def test_names_the_first_and_where_it_came_from():
+def test_names_all_and_where_they_came_from():
     graph = network(
         conv("a", "input", stride=(17, 2), origin=Origin("conv2d", "body.conv", "aten.conv2d")),
         FloatUnsupported("b", ("a",), "b", "unheard of", origin=Origin("b", "", "c")),
@@ -96,7 +96,7 @@ def test_names_the_first_and_where_it_came_from():
         check(graph)
     assert str(error.value) == (
         "model 'net', node 'conv2d' of module 'body.conv', operator aten.conv2d: stride 17x2: at "
-        "most 16 is supported"
+        "most 16 is supported; also node 'b', operator c: unheard of"
     )
     with pytest.raises(ResarrayError, match=r"^model 'net', node 'b', operator c: unheard of$"):
         check(graph.with_ops([conv("a", "input"), graph.ops[1]]))
@@ -109,3 +109,12 @@ def test_a_linear_layer_on_a_large_map_is_refused_as_such():
     linear = FloatLinear("a", ("input",), "a", torch.zeros(2, 192), torch.zeros(2))
     with pytest.raises(ResarrayError, match="linear layer on a map of 2x32 pixels: at most 31x31"):
         check(network(linear, shape=(3, 2, 32)))
+
+
+def test_of_many_the_first_are_named():
+    ops = [
+        FloatUnsupported(f"t{i}", (f"t{i - 1}" if i else "input",), f"t{i}", f"no {i}", (3, 6, 7))
+        for i in range(9)
+    ]
+    with pytest.raises(ResarrayError, match=r"no 0; also it no 1; .*; also it no 5; and 3 more$"):
+        check(network(*ops))
