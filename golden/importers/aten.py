@@ -4,6 +4,7 @@ A function returns what the node stands for: the name of the tensor that it made
 argument where it changes nothing, or None.
 """
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -25,8 +26,9 @@ from resarray.golden.ops import (
     FloatSlice,
 )
 from resarray.golden.ops.base import by
+from resarray.golden.ops.conv import reach
 
-from .reader import Reader, Refused, Value, is_vector
+from .reader import Reader, Refused, Value, in_place, is_vector
 
 SUPPORTED = (
     "2-D convolution, batch norm, ReLU, ReLU6 and other clamps, sums and differences, "
@@ -40,7 +42,7 @@ aten = torch.ops.aten
 def read_node(reader: Reader, node: Node) -> Value:
     """What ``node`` stands for; `Refused` says what it is that cannot be read."""
     target: Any = node.target
-    if not any(isinstance(reader.values.get(read), str) for read in node.all_input_nodes):
+    if not any(isinstance(reader.values.get(n), str | list) for n in node.all_input_nodes):
         return reader.evaluated(node)
     if target in _AT_THE_END and all(user.op == "output" for user in node.users):
         raise Refused("return the logits: what follows them here does not change the class")
@@ -48,10 +50,13 @@ def read_node(reader: Reader, node: Node) -> Value:
         raise Refused("remove torch.autocast from forward(): it is made integers")
     if target not in _READERS:
         raise Refused(f"not supported; supported are: {SUPPORTED}")
-    if str(target).split(".")[1].endswith("_") and reader.is_slice(node.args[0]):
+    if in_place(node) and reader.is_slice(node.args[0]):
         raise Refused("it changes a slice of another tensor in place: let it return a new one")
     try:
-        return _READERS[target](reader, node)
+        value = _READERS[target](reader, node)
+        if in_place(node):
+            reader.replace(node.args[0], value)
+        return value
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         # With operands of another kind than a network of feature maps has.
         raise Refused("its arguments are not supported in this form") from error
@@ -72,19 +77,21 @@ def _conv(reader: Reader, node: Node) -> str:
         weight=weight,
         bias=torch.zeros(len(weight)) if bias is None else reader.constant(bias),
         stride=_pair(stride),
-        padding=_padding(padding, weight.shape[2:]),
+        padding=_padding(padding, weight.shape[2:], _pair(dilation)),
         dilation=_pair(dilation),
         groups=groups,
     )
 
 
-def _padding(value: object, kernel: torch.Size) -> tuple[int, int, int, int]:
+def _padding(
+    value: object, kernel: torch.Size, dilation: tuple[int, int]
+) -> tuple[int, int, int, int]:
     """(top, bottom, left, right) of a convolution's padding: numbers, "same" or "valid"."""
     if value == "valid":
         return (0, 0, 0, 0)
     if value == "same":
-        (kh, kw) = kernel
-        return ((kh - 1) // 2, kh // 2, (kw - 1) // 2, kw // 2)
+        rows, columns = (size - 1 for size in reach(kernel, dilation))
+        return (rows // 2, rows - rows // 2, columns // 2, columns - columns // 2)
     top, left = _pair(value)
     return (top, top, left, left)
 
@@ -167,9 +174,9 @@ def _sub(reader: Reader, node: Node) -> Value:
 
 
 def _rsub(reader: Reader, node: Node) -> Value:
-    """Its second argument less the first."""
-    x, number = node.args[:2]
-    return _affine(reader, node, x, -1.0, _number(number))
+    """Its second argument less ``alpha`` times the first."""
+    x, number, alpha = _arguments(node, (None, 0, node.kwargs.get("alpha", 1)))
+    return _affine(reader, node, x, -_number(alpha), _number(number))
 
 
 def _sum(reader: Reader, node: Node, factor: float) -> Value:
@@ -248,12 +255,14 @@ def _constant(reader: Reader, value: Any, x: Any) -> torch.Tensor:
     if not isinstance(name, str):
         raise Refused("one of its arguments must be a feature map of the network")
     channels, *size = reader.shapes[name]
+    dimensions = x.meta["val"].ndim
     if isinstance(value, Node):
         value = reader.constant(value)
     tensor = torch.as_tensor(value).detach().double()
     axis = 1 if is_vector(x) else 3  # dimensions behind and with the channels
     per_channel = tensor.ndim >= axis and tensor.numel() == tensor.shape[-axis] == channels
-    if tensor.numel() != 1 and (not per_channel or (is_vector(x) and size != [1, 1])):
+    flattened = is_vector(x) and (size != [1, 1] or dimensions != 2)
+    if tensor.numel() != 1 and (not per_channel or flattened):
         raise Refused(
             f"a constant of shape {list(tensor.shape)}: only a number, or one for each channel, is "
             "supported"
@@ -366,6 +375,42 @@ def _slice(reader: Reader, node: Node) -> Value:
     )
 
 
+def _narrow(reader: Reader, node: Node) -> Value:
+    _, dim, start, length = _arguments(node, (None, 0, 0, 0))
+    return reader.emit(
+        node,
+        FloatSlice,
+        reader.feature_map(node),
+        dim=dim % 4,
+        start=start,
+        end=start + length,
+        step=1,
+    )
+
+
+def _split(reader: Reader, node: Node) -> list[str]:
+    """Parts of a map, one slice each."""
+    source = reader.feature_map(node)
+    dim = _arguments(node, (None, None, node.kwargs.get("dim", 0)))[2] % 4
+    parts, start = [], 0
+    for number, part in enumerate(node.meta["val"]):
+        end = start + part.shape[dim]
+        output = f"{node.name}.{number}"
+        fields = {"dim": dim, "start": start, "end": end, "step": 1}
+        parts.append(
+            reader.emit(node, FloatSlice, source, part=f"part{number}", output=output, **fields)
+        )
+        start = end
+    return parts
+
+
+def _item(reader: Reader, node: Node) -> Value:
+    """One of several results."""
+    source, number = _arguments(node, ())
+    several: Any = reader.values[source]
+    return several[number]
+
+
 def _pad(reader: Reader, node: Node) -> str:
     args: Any = node.args
     amounts = [*args[1]] + [0] * (8 - len(args[1]))
@@ -460,11 +505,17 @@ _READERS: dict[Any, Callable[[Reader, Node], Value]] = {
     aten.add_.Tensor: _add,
     aten.sub.Tensor: _sub,
     aten.sub_.Tensor: _sub,
+    aten.subtract.Tensor: _sub,
+    aten.subtract_.Tensor: _sub,
     aten.rsub.Scalar: _rsub,
     aten.mul.Tensor: _mul,
     aten.mul_.Tensor: _mul,
+    aten.multiply.Tensor: _mul,
+    aten.multiply_.Tensor: _mul,
     aten.div.Tensor: _div,
     aten.div_.Tensor: _div,
+    aten.divide.Tensor: _div,
+    aten.true_divide.Tensor: _div,
     aten.neg.default: _neg,
     aten.cat.default: _cat,
     aten.concat.default: _cat,
@@ -480,6 +531,11 @@ _READERS: dict[Any, Callable[[Reader, Node], Value]] = {
     aten.squeeze.dims: _reshape,
     aten.unsqueeze.default: _reshape,
     aten.slice.Tensor: _slice,
+    aten.narrow.default: _narrow,
+    aten.split.Tensor: _split,
+    aten.split_with_sizes.default: _split,
+    aten.chunk.default: _split,
+    operator.getitem: _item,
     aten.pad.default: _pad,
     aten.constant_pad_nd.default: _pad,
     aten.dropout.default: _dropout,

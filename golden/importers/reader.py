@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 from torch.fx import Node
@@ -12,8 +13,8 @@ from resarray.golden.float_graph import FloatGraph
 from resarray.golden.ops import FloatOp, FloatPad, FloatSlice, FloatUnsupported, Origin, Shape
 from resarray.spec.errors import reason
 
-# What a node stands for: the name of a tensor of the graph, a parameter, or nothing.
-Value = str | Tensor | None
+# What a node stands for: the name of a tensor of the graph, a parameter, several names, or nothing.
+Value = str | Tensor | list[str] | None
 INPUT = "input"
 
 
@@ -50,11 +51,10 @@ class Reader:
                 try:
                     self.values[node] = read_node(self, node)
                 except Refused as error:
-                    result = _shape_of(node)
-                    if result is None:
+                    result, given = _shape_of(node), self._read_by([node])
+                    if result is None or not given:
                         output = self._end(nodes[number:], str(error))
                         break
-                    given = self._read_by([node])
                     why = str(error)
                     self.values[node] = self.emit(
                         node, FloatUnsupported, *given, why=why, result=result
@@ -93,10 +93,22 @@ class Reader:
         value = self.values.get(argument)
         if not isinstance(value, Tensor):
             raise Refused("its weights must be parameters or buffers of the model")
-        return value
+        return value.float()
+
+    def replace(self, argument: Any, value: Value) -> None:
+        """This argument was changed in place to ``value``: so were all that share its values."""
+        before = self.values.get(argument)
+        for node, name in self.values.items():
+            if isinstance(name, str) and name == before:
+                self.values[node] = value
 
     def evaluated(self, node: Node) -> Tensor | None:
         """What a node that no tensor of the network reaches computes of parameters and numbers."""
+        tags = getattr(node.target, "tags", ())
+        if torch.Tag.nondeterministic_seeded in tags:
+            raise Refused("it depends on chance: the network must answer the same every time")
+        if in_place(node):
+            raise Refused("it changes a parameter in place: let it return a new one")
         try:
             function: Any = node.target
             args: Any = map_arg(node.args, self.values.get)
@@ -106,7 +118,7 @@ class Reader:
             raise Refused(
                 f"cannot be computed of the model's parameters: {reason(error)}"
             ) from error
-        return value.detach().float() if isinstance(value, Tensor) else None
+        return value.detach() if isinstance(value, Tensor) else None
 
     def emit(
         self,
@@ -140,7 +152,7 @@ class Reader:
             **signature.inputs_to_buffers,
             **signature.inputs_to_lifted_tensor_constants,
         }
-        return {node: state[name].detach().float() for node, name in names.items()}
+        return {node: state[name].detach() for node, name in names.items()}
 
     def _scope(self, node: Node) -> str:
         """Path of the module that the node belongs to."""
@@ -150,7 +162,8 @@ class Reader:
 
     def _end(self, nodes: list[Node], why: str) -> str:
         """One operator for all that is left, so that what reads a tensor is known to its end."""
-        return self.emit(nodes[0], FloatUnsupported, *self._read_by(nodes), why=why)
+        read = self._read_by(nodes) or (INPUT,)
+        return self.emit(nodes[0], FloatUnsupported, *read, why=why)
 
     def _output(self, node: Node, inputs: int) -> str:
         """The tensor of the logits, or an operator that says why there is none."""
@@ -187,6 +200,11 @@ def _shape_of(node: Node) -> Shape | None:
     if len(shape) not in (2, 4) or shape[0] != 1:
         return None
     return (shape[1], 1, 1) if len(shape) == 2 else (shape[1], shape[2], shape[3])
+
+
+def in_place(node: Node) -> bool:
+    """Whether a node changes its first argument: its operator's name says so."""
+    return any(part.endswith("_") for part in str(node.target).split(".")[1:2])
 
 
 def is_vector(node: Any) -> bool:

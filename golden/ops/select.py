@@ -34,7 +34,9 @@ class FloatSlice(FloatOp):
         return sizes[1], sizes[2], sizes[3]
 
     def refusal(self, *operands: Operand) -> str | None:
-        what = f"slice [{self.start}:{self.end}:{self.step}] of dimension {self.dim}"
+        size = (1, *operands[0].shape)[self.dim]
+        end = "" if self.end is None or (self.dim and self.end >= size) else self.end
+        what = f"slice [{self.start or 0}:{end}:{self.step}] of dimension {self.dim}"
         if not self.dim:
             return f"{what}: it takes images out of the batch; give it single images"
         return f"{what}: of height and width, at most every 16th pixel can be taken"

@@ -12,8 +12,8 @@ from .base import FloatOp, Operand, Shape
 @dataclass(frozen=True, eq=False)
 class FloatUnsupported(FloatOp):
     """An operator that nothing can be made of, and ``why``. Where its ``result`` is no map or
-    vector, the graph ends with it, and its inputs are all that it and what follows it in the network
-    read. Without an origin: the answer of the network as a whole."""
+    vector, the graph ends with it, and its inputs are all that it and what follows it in the
+    network read. Without an origin: the answer of the network as a whole."""
 
     why: str
     result: Shape = (1, 1, 1)

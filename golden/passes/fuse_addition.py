@@ -21,7 +21,12 @@ def fuse_addition(graph: FloatGraph) -> FloatGraph:
         candidates = []
         for name, residual in (op.inputs, op.inputs[::-1]):
             conv = graph.producers.get(name)
-            if isinstance(conv, FloatConv) and not conv.clamps and uses[name] == 1:
+            if (
+                isinstance(conv, FloatConv)
+                and len(conv.inputs) == 1  # one residual is all that it can add
+                and not conv.clamps
+                and uses[name] == 1
+            ):
                 candidates.append((conv, residual))
         if candidates:
             conv, residual = max(candidates, key=lambda found: found[0].weight[0].numel())

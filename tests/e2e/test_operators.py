@@ -120,6 +120,7 @@ class Branches(nn.Module):
     def forward(self, x):
         pooled = nn.functional.avg_pool2d(x, 3, 1, 1)
         x = torch.cat([self.one(x).relu(), self.three(x).relu(), self.five(x), pooled], 1)
+        x = x + torch.cat(x.split([5, 16], 1)[::-1], 1)
         x = nn.functional.max_pool2d(x, 2, ceil_mode=True)  # 5x4, the last row alone
         x = self.last(nn.functional.max_pool2d(x[:, :, :, 1:], 3, 2, 1, ceil_mode=True))
         return self.fc(torch.cat([x.mean((2, 3)), x.relu().mean((2, 3))], 1))

@@ -111,6 +111,15 @@ SUPPORTED = {
     "average without padding to count": lambda m, x: functional.avg_pool2d(
         x, 3, 2, count_include_pad=False
     ),
+    "same padding of a dilated kernel": lambda m, x: functional.conv2d(
+        x, m.same.weight, padding="same", dilation=(3, 2)
+    ),
+    "number less a map": lambda m, x: torch.rsub(x, 2.0, alpha=3),
+    "a mask": lambda m, x: x * ((m.offset > 0) + (m.offset < 1)),
+    "a choice": lambda m, x: x * torch.where(m.offset > 0, m.offset, 0.5) * ~(m.offset > 0),
+    "in place, by another name": lambda m, x: (x.flatten(1).add_(1), x.view(x.shape).relu_(), x)[2],
+    "halves": lambda m, x: torch.cat(x.chunk(2, 1)[::-1], 1) + torch.cat(x.split([1, 3], 1), 1),
+    "narrow": lambda m, x: torch.subtract(x, 1).narrow(1, 1, 2).relu(),
     "max pool up": lambda m, x: functional.max_pool2d(x[:, :, 1:, 1:], 2, ceil_mode=True),
     "max pool up, padded": lambda m, x: functional.max_pool2d(
         x[:, :, 1:, 1:], 3, 2, 1, ceil_mode=True
@@ -183,6 +192,16 @@ REFUSED = {
     "adaptive 3x3": (lambda m, x: functional.adaptive_avg_pool2d(x, 3), "8x8 pixels to 3x3"),
     "broadcast": (lambda m, x: x + x.mean((2, 3), keepdim=True), "differ"),
     "a vector and a map": (lambda m, x: x[:, :, :4, :4] + x.mean((2, 3)), "a map and a vector"),
+    "chance": (lambda m, x: x + torch.rand(4, 1, 1), "depends on chance"),
+    "a parameter in place": (lambda m, x: x * m.map[:1, :1].mul_(2), "parameter in place"),
+    "a constant that cannot be computed": (
+        lambda m, x: x * torch.linalg.inv(m.map[:1, :4, None, None] * 0),
+        "cannot be computed of the model's parameters",
+    ),
+    "three dimensions": (
+        lambda m, x: x.mean((2, 3), keepdim=True).flatten(2) + m.map[0, :4],
+        r"constant of shape \[4\]",
+    ),
     "concatenated rows": (lambda m, x: torch.cat([x, x], 2), "only channels"),
     "concatenated maps as vectors": (
         lambda m, x: torch.cat([x.flatten(1), x.flatten(1)], 1),

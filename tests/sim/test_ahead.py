@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from resarray.sim import ahead, build, children
+from resarray.sim import ahead, build, cache, children
 from resarray.spec.errors import ResarrayError
 from resarray.spec.presets import preset
 
@@ -68,6 +68,28 @@ def test_what_fails_is_raised_where_it_is_waited_for(monkeypatch):
         reached = True
         made.wait(print, print)
     assert reached
+
+
+def test_a_block_that_fails_waits_for_no_other_process(monkeypatch, tmp_path):
+    """Which has the lock of what is to be built."""
+    monkeypatch.setenv("RESARRAY_BUILD", str(tmp_path))
+    monkeypatch.setattr(ahead, "GIVE_UP_SECONDS", 0.2)
+    waiting = threading.Event()
+
+    def verilog(config, note):
+        with cache.locked(tmp_path / "rtl" / "taken"):
+            begun.set()
+        waiting.set()
+
+    monkeypatch.setattr(build, "verilog", verilog)
+    begun = threading.Event()
+    with cache.locked(tmp_path / "rtl" / "taken"):
+        started = time.monotonic()
+        with pytest.raises(ResarrayError), ahead.started(None, CONFIG, False):
+            raise ResarrayError("no")
+        assert time.monotonic() - started < 10
+        assert not begun.is_set()
+    assert waiting.wait(10)
 
 
 def test_a_block_that_fails_ends_the_building(monkeypatch):

@@ -63,7 +63,7 @@ REFUSED = {
     "padding 1x1: with kernel 2x2, 0x0 are": [pool((2, 2), padding=(1, 1))],
     "padding 0x1: with kernel 3x3, 0x0 and 1x1 are": [pool((3, 3), padding=(0, 1))],
     "dilation = (2, 1)": [pool((2, 2), dilation=(2, 1))],
-    "slice [1:None:17] of dimension 2": [FloatSlice("a", ("input",), "a", 2, 1, None, 17)],
+    "slice [1::17] of dimension 2": [FloatSlice("a", ("input",), "a", 2, 1, None, 17)],
     "slice [0:1:1] of dimension 0: it takes images": [FloatSlice("a", ("input",), "a", 0, 0, 1, 1)],
     "padding with 1.0: zeros are supported": [
         FloatPad("a", ("input",), "a", (1, 1, 1, 1), value=1.0)

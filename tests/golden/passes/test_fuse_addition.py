@@ -9,6 +9,14 @@ from resarray.golden.passes import fuse_addition
 from ..float_graphs import check_same, conv, kinds, network
 
 
+def test_a_convolution_that_adds_already_takes_no_other():
+    """As the last part of a concatenation does."""
+    graph = network(conv("a", "input"), conv("b", "input", "a"), FloatAdd("c", ("b", "input"), "c"))
+    fused = fuse_addition(graph)
+    assert kinds(fused) == ["Conv", "Conv", "Add"]
+    check_same(graph, fused)
+
+
 def test_fusion_moves_the_convolution_behind_the_other_operand():
     """The longer sums take the addition, wherever the model computes them."""
     graph = network(
