@@ -6,7 +6,7 @@ import pytest
 
 from resarray.cli.main import app, run
 from resarray.golden.models import ZOO
-from resarray.golden.zoo import NAMES
+from resarray.golden.networks.names import NAMES
 from resarray.spec.cache import BUILD, CACHE, LIMIT
 
 ORDER = (

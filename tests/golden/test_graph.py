@@ -62,6 +62,8 @@ def test_every_field_of_every_operator_counts(number):
             "input",
             "output",
             "stride",
+            "dilation",
+            "ceil",
             "padding",
             "residual",
             "groups",

@@ -18,7 +18,7 @@ def test_one_operator_for_each():
     graph = read_model(model, (3, 17, 16), "net")
     block = ["Conv", "BatchNorm", "Activation", "Conv", "BatchNorm", "Add", "Activation"]
     shortcut = ["Slice", "Slice", "Pad"]
-    stem, head = ["Conv", "BatchNorm", "Activation"], ["GlobalAvgPool", "Linear"]
+    stem, head = ["Conv", "BatchNorm", "Activation"], ["AvgPool", "Linear"]
     assert kinds(graph) == stem + block + (shortcut + block) * 2 + head
     x = torch.randn(2, 3, 17, 16)
     with torch.no_grad():
@@ -48,9 +48,20 @@ def test_what_changes_nothing_is_no_operator(function):
     assert kinds(graph) == ["Conv", "BatchNorm"] and graph.output == graph.ops[-1].output
 
 
-def test_reading_ends_with_what_cannot_be_read():
-    """And what follows it still reads what it reads."""
+def test_reading_goes_on_behind_what_cannot_be_read():
     graph = read_model(Tail(lambda m, x: torch.sigmoid(x.relu()) + x), (3, 8, 8))
+    assert kinds(graph) == ["Conv", "BatchNorm", "Activation", "Unsupported", "Add"]
+    op = graph.ops[3]
+    assert isinstance(op, FloatUnsupported) and op.why.startswith("not supported; supported")
+    assert op.inputs == (graph.ops[2].output,) and op.origin.node == "sigmoid"
+    assert graph.shapes[op.output] == (4, 8, 8)
+
+
+def test_reading_ends_with_what_is_no_map():
+    """And what follows it still reads what it reads."""
+    graph = read_model(
+        Tail(lambda m, x: torch.sigmoid(x.relu().flatten(2)).mean(2) + x.mean((2, 3))), (3, 8, 8)
+    )
     assert kinds(graph) == ["Conv", "BatchNorm", "Activation", "Unsupported"]
     last = graph.ops[-1]
     assert isinstance(last, FloatUnsupported) and last.why.startswith("not supported; supported")
