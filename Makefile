@@ -125,6 +125,7 @@ $(DEV_STAMP):
 $(FPGA_STAMP):
 	$(call set-up,[fpga],$@ $(STAMP))
 
+# By name: a comma would end the argument.
 EXTRAS := [dev,fpga]
 $(TEST_STAMP):
 	$(call set-up,$(EXTRAS),$@ $(STAMP) $(DEV_STAMP) $(FPGA_STAMP))

@@ -284,12 +284,19 @@ def _max_pool(reader: Reader, node: Node) -> str:
         node,
         FloatMaxPool,
         reader.feature_map(node),
-        kernel=_pair(kernel),
-        stride=_pair(stride or kernel),
-        padding=_pair(padding),
         dilation=_pair(dilation),
-        ceil=bool(ceil),
+        **_windows(kernel, stride, padding, ceil),
     )
+
+
+def _windows(kernel: Any, stride: Any, padding: Any, ceil: Any) -> dict[str, Any]:
+    """What max and average pools have in common."""
+    return {
+        "kernel": _pair(kernel),
+        "stride": _pair(stride or kernel),
+        "padding": _pair(padding),
+        "ceil": bool(ceil),
+    }
 
 
 def _adaptive_avg_pool(reader: Reader, node: Node) -> Value:
@@ -322,12 +329,9 @@ def _avg_pool(reader: Reader, node: Node) -> str:
         node,
         FloatAvgPool,
         reader.feature_map(node),
-        kernel=_pair(kernel),
-        stride=_pair(stride or kernel),
-        padding=_pair(padding),
-        ceil=bool(ceil),
         padded=bool(padded),
         divisor=divisor,
+        **_windows(kernel, stride, padding, ceil),
     )
 
 
@@ -335,10 +339,6 @@ def _mean(reader: Reader, node: Node) -> str:
     dims: Any = node.args[1]
     if sorted(d % 4 for d in dims) != [2, 3]:
         raise Refused(f"dimensions {dims}: only height and width together")
-    return _global_avg_pool(reader, node)
-
-
-def _global_avg_pool(reader: Reader, node: Node) -> str:
     return reader.emit(node, FloatGlobalAvgPool, reader.feature_map(node))
 
 
@@ -363,45 +363,39 @@ def _slice(reader: Reader, node: Node) -> Value:
     size = x.meta["val"].shape[dim]
     if not start and (end is None or end >= size) and step == 1:
         return _same(reader, node)
-    return reader.emit(
-        node,
-        FloatSlice,
-        reader.feature_map(node),
-        part="shortcut",
-        dim=dim % 4,
-        start=start,
-        end=end,
-        step=step,
-    )
+    return _part(reader, node, dim, start, end, step, part="shortcut")
 
 
-def _narrow(reader: Reader, node: Node) -> Value:
+def _narrow(reader: Reader, node: Node) -> str:
     _, dim, start, length = _arguments(node, (None, 0, 0, 0))
-    return reader.emit(
-        node,
-        FloatSlice,
-        reader.feature_map(node),
-        dim=dim % 4,
-        start=start,
-        end=start + length,
-        step=1,
-    )
+    return _part(reader, node, dim, start, start + length)
 
 
 def _split(reader: Reader, node: Node) -> list[str]:
     """Parts of a map, one slice each."""
-    source = reader.feature_map(node)
-    dim = _arguments(node, (None, None, node.kwargs.get("dim", 0)))[2] % 4
+    dim = _arguments(node, (None, None, node.kwargs.get("dim", 0)))[2]
     parts, start = [], 0
-    for number, part in enumerate(node.meta["val"]):
-        end = start + part.shape[dim]
-        output = f"{node.name}.{number}"
-        fields = {"dim": dim, "start": start, "end": end, "step": 1}
-        parts.append(
-            reader.emit(node, FloatSlice, source, part=f"part{number}", output=output, **fields)
-        )
+    for number, result in enumerate(node.meta["val"]):
+        end = start + result.shape[dim]
+        part, output = f"part{number}", f"{node.name}.{number}"
+        parts.append(_part(reader, node, dim, start, end, part=part, output=output))
         start = end
     return parts
+
+
+def _part(
+    reader: Reader,
+    node: Node,
+    dim: int,
+    start: int | None,
+    end: int | None,
+    step: int = 1,
+    **names: str,
+) -> str:
+    """[start:end:step] of dimension ``dim`` of the map that is its first argument."""
+    source = reader.feature_map(node)
+    fields: dict[str, Any] = {"dim": dim % 4, "start": start, "end": end, "step": step}
+    return reader.emit(node, FloatSlice, source, **fields, **names)
 
 
 def _item(reader: Reader, node: Node) -> Value:

@@ -11,8 +11,8 @@ from torch.nn import functional
 from .names import Residual
 
 
-class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and a shortcut; a strided 1x1 convolution where the shape changes."""
+class PlainBlock(nn.Module):
+    """Two 3x3 convolutions without a shortcut."""
 
     def __init__(self, in_channels: int, channels: int, stride: int):
         super().__init__()
@@ -20,6 +20,17 @@ class BasicBlock(nn.Module):
         self.bn1 = nn.BatchNorm2d(channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.relu(self.bn1(self.conv1(x)))
+        return functional.relu(self.bn2(self.conv2(x)))
+
+
+class BasicBlock(PlainBlock):
+    """With a shortcut; a strided 1x1 convolution where the shape changes."""
+
+    def __init__(self, in_channels: int, channels: int, stride: int):
+        super().__init__(in_channels, channels, stride)
         self.downsample = None
         if stride != 1 or in_channels != channels:
             self.downsample = nn.Sequential(
@@ -32,18 +43,6 @@ class BasicBlock(nn.Module):
         # After conv1, so that the long convolution hides the wait for the previous block's output.
         shortcut = x if self.downsample is None else self.downsample(x)
         return functional.relu(self.bn2(self.conv2(y)) + shortcut)
-
-
-class PlainBlock(BasicBlock):
-    """The same without a shortcut."""
-
-    def __init__(self, in_channels: int, channels: int, stride: int):
-        super().__init__(channels, channels, 1)  # which needs no convolution in the shortcut
-        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = functional.relu(self.bn1(self.conv1(x)))
-        return functional.relu(self.bn2(self.conv2(x)))
 
 
 class Bottleneck(nn.Module):
@@ -76,16 +75,12 @@ class Bottleneck(nn.Module):
         return functional.relu(self.bn3(self.conv3(y)) + shortcut)
 
 
-class PaddedBlock(nn.Module):
-    """Two 3x3 convolutions and a shortcut without weights: every ``stride``-th pixel, with zero
-    channels added equally on both sides."""
+class PaddedBlock(PlainBlock):
+    """With a shortcut without weights: every ``stride``-th pixel, with zero channels added equally
+    on both sides."""
 
     def __init__(self, in_channels: int, channels: int, stride: int):
-        super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(channels)
+        super().__init__(in_channels, channels, stride)
         self.stride = stride
         self.side = (channels - in_channels) // 2
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -51,29 +51,23 @@ class FloatAvgPool(FloatOp):
         return pooled_size(size, kernel, stride, padding, self.ceil)
 
     def refusal(self, *operands: Operand) -> str | None:
-        _, *size = operands[0].shape
+        shape = operands[0].shape
         kernel, divisor = by(self.kernel), self.divisor
         if any(self.padding) and not self.padded and divisor is None:
             return (
                 f"an average over {kernel} pixels that does not count its padding: give it "
                 "count_include_pad=True, or padding 0"
             )
-        if self.ceil and self._ends_outside(tuple(size)):
+        if self.ceil and self.shape(shape) != replace(self, ceil=False).shape(shape):
             return (
                 "ceil_mode = True, by which the last windows end outside the map, is not supported"
             )
-        if max(self.kernel) > MAX_KERNEL and (self.kernel != tuple(size) or any(self.padding)):
+        if max(self.kernel) > MAX_KERNEL and (self.kernel != shape[1:] or any(self.padding)):
             return (
                 f"an average over windows of {kernel} pixels: at most {MAX_KERNEL}x{MAX_KERNEL}, "
                 "or the whole map, are supported"
             )
         return None
-
-    def _ends_outside(self, size: tuple[int, ...]) -> bool:
-        return any(
-            pooled_size(*axis, True) != pooled_size(*axis, False)
-            for axis in zip(size, self.kernel, self.stride, self.padding, strict=True)
-        )
 
 
 @dataclass(frozen=True, eq=False)

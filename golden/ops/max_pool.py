@@ -50,12 +50,8 @@ class FloatMaxPool(FloatOp):
             )
         if self.dilation != (1, 1):
             return f"dilation = {self.dilation}: only 1 is supported"
-        if (
-            self.ceil
-            and self.padding == (1, 1)
-            and self.shape(operands[0].shape)
-            != (replace(self, ceil=False).shape(operands[0].shape))
-        ):
+        shape = operands[0].shape
+        if self.padding == (1, 1) and self.shape(shape) != replace(self, ceil=False).shape(shape):
             # Two windows end with the same pixel.
             return "ceil_mode = True with padding 1x1 is supported only on maps of odd sizes"
         return None

@@ -18,7 +18,7 @@ def fold_padding(graph: FloatGraph) -> FloatGraph:
             readers[name].append(op.output)
     readers[graph.output].append("")
     ops = {op.output: op for op in graph.ops}
-    for op in graph.ops:
+    for op in reversed(graph.ops):  # of several in a row, the last one first
         pad = ops[op.output]
         if not isinstance(pad, FloatPad) or any(pad.channels):
             continue
