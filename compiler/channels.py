@@ -37,7 +37,7 @@ def tile_blocks(layer: Layer, config: Config) -> int:
     if isinstance(layer.pool, AveragePool):
         return 1
     if isinstance(layer.pool, MaxPool) and layer.depthwise:
-        return max(1, min(config.column_blocks, config.pool_words // layer.pool.width))
+        return max(1, min(config.column_blocks, config.pool_words // layer.pool.size[1]))
     return config.column_blocks
 
 

@@ -8,10 +8,9 @@ import numpy as np
 
 from resarray.golden.graph import QGraph
 from resarray.golden.ops import QAdd, QConv, QGlobalAvgPool, QMaxPool, QOp
-from resarray.golden.ops.base import pooled_size
 from resarray.golden.ops.conv import MAX_REACH, MAX_STRIDE, reach
 from resarray.spec.errors import ResarrayError
-from resarray.spec.isa import MAX_PADDING
+from resarray.spec.isa import MAX_PADDING, MAX_POOL
 from resarray.spec.numerics import (
     ACC_BITS,
     INT8_MAX,
@@ -21,8 +20,6 @@ from resarray.spec.numerics import (
     SHIFT_BITS,
     WEIGHT_MAX,
 )
-
-MAX_POOLS = ((2, 0), (3, 0), (3, 1))  # kernel, padding
 
 
 def check_graph(graph: QGraph) -> None:
@@ -174,23 +171,16 @@ def _check_residual(graph: QGraph, op: QConv | QAdd) -> None:
 
 
 def _check_max_pool(graph: QGraph, op: QMaxPool) -> None:
-    if (op.kernel, op.padding) not in MAX_POOLS:
-        raise _refuse(
-            op,
-            f"kernel {op.kernel} with padding {op.padding}, 2 without and 3 with 0 or 1 are "
-            "allowed (stride 2)",
-            "use another pool in the model",
-        )
+    for name, pair in (("kernel", op.kernel), ("stride", op.stride)):
+        if len(pair) != 2 or not all(1 <= value <= MAX_POOL for value in pair):
+            raise _refuse(op, f"{name} {pair}, 1 to {MAX_POOL} is allowed")
+    top, bottom, left, right = op.padding
+    if min(op.padding) < 0 or max(top, bottom) >= op.kernel[0] or max(left, right) >= op.kernel[1]:
+        raise _refuse(op, f"padding {op.padding}, less than the kernel {op.kernel} is allowed")
     source, output = graph.tensors[op.input], graph.tensors[op.output]
     channels, height, width = source.shape
-    if op.ceil and op.padding and not height % 2 * width % 2:
-        raise _refuse(
-            op, f"windows beyond the end of a padded map of {height}x{width}, odd sizes are allowed"
-        )
-    rows, columns = (
-        pooled_size(size, op.kernel, 2, op.padding, op.ceil) for size in (height, width)
-    )
-    _check_shape(graph, op, (channels, rows, columns))
+    size = height + top + bottom - op.kernel[0], width + left + right - op.kernel[1]
+    _check_shape(graph, op, (channels, size[0] // op.stride[0] + 1, size[1] // op.stride[1] + 1))
     if source.zero_point != output.zero_point:
         raise _refuse(op, "its output's zero point must be its input's")
 

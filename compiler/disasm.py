@@ -99,10 +99,10 @@ def _drain(f: dict[str, int]) -> str:
     if f["res_en"]:
         text += f" residual (r-{f['res_zp']})*{f['res_mult']}>>{f['res_shift']}"
     if f["pool"] == Pool.MAX:
-        flags = [n for n in ("first", "odd", "flush_x", "flush_y") if f[f"pool_{n}"]]
-        text += f" max {f['pool_k']} pad {f['pool_pad']} width {f['width']}->{f['pool_width']}"
-        text += f" line {f['line']}"
-        text = " ".join([text, *flags])
+        text += f" max {f['pool_ky']}x{f['pool_kx']} stride {f['pool_sy']}x{f['pool_sx']}"
+        text += f" from {f['pool_y']},{f['pool_x']} padded {f['pool_bottom']},{f['pool_right']}"
+        text += f" width {f['width']}->{f['pool_width']} line {f['line']}"
+        text += " first" if f["pool_first"] else ""
     elif f["pool"] == Pool.AVERAGE:
         flags = [n for n in ("first", "last") if f[f"avg_{n}"]]
         text += f" average (sum+{f['avg_bias']})*{f['avg_mult']}>>{f['avg_shift']}"

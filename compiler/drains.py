@@ -52,6 +52,7 @@ def _drain(layer: Layer, rows: Part, cols: Part, n_blocks: int, line_block: int)
         "lo": step.lo,
         "hi": step.hi,
         "width": cols[1],
+        "height": rows[1],
     }
     if layer.residual is not None:
         fields |= {
@@ -70,26 +71,41 @@ def _drain(layer: Layer, rows: Part, cols: Part, n_blocks: int, line_block: int)
 def _max_fields(
     pool: MaxPool, size: Part, rows: Part, cols: Part, line_block: int
 ) -> dict[str, int]:
-    height, width = size
-    left = pool.padding if cols[0] == 0 else 0
-    _, pooled = pool.columns_of(cols, width)
-    last_row = rows[0] + rows[1] == height
-    last_col = cols[0] + cols[1] == width
-
-    def unfinished(size: int, padding: int, windows: int) -> bool:
-        return (size + padding - pool.kernel) // 2 + 1 < windows
-
+    _, pooled = pool.windows_of(1, cols, size[1])
+    (right, x), (bottom, y) = _ends(pool, 1, cols, size[1]), _ends(pool, 0, rows, size[0])
     return {
         "pool": Pool.MAX,
-        "pool_k": pool.kernel,
-        "pool_pad": left,
+        "pool_kx": pool.kernel[1],
+        "pool_ky": pool.kernel[0],
+        "pool_sx": pool.stride[1],
+        "pool_sy": pool.stride[0],
+        "pool_x": x,
+        "pool_y": y,
+        "pool_right": right,
+        "pool_bottom": bottom,
         "pool_first": rows[0] == 0,
-        "pool_odd": (rows[0] + pool.padding) & 1,
-        "pool_flush_x": last_col and unfinished(cols[1], left, pooled),
-        "pool_flush_y": last_row and unfinished(height, pool.padding, pool.height),
         "pool_width": pooled,
         "line": line_block * pooled,
     }
+
+
+def _ends(pool: MaxPool, axis: int, part: Part, size: int) -> Part:
+    """Along an axis: padding lines behind the lines ``part`` of a map of ``size``, and lines of the
+    part before the first that ends a window."""
+    kernel, stride, padding = pool.kernel[axis], pool.stride[axis], pool.padding[axis]
+    after = 0
+    if sum(part) == size:
+        after = max(0, (pool.size[axis] - 1) * stride + kernel - padding - size)
+    if axis == 1 and part[0]:
+        return after, kernel - 1  # a part of the columns begins with a window
+    return after, _before_end(part[0] + padding, kernel, stride)
+
+
+def _before_end(line: int, kernel: int, stride: int) -> int:
+    """Lines from ``line`` of the padded map to the first that ends a window."""
+    if line < kernel:
+        return kernel - 1 - line
+    return -(line - (kernel - 1)) % stride
 
 
 def _average_fields(pool: AveragePool, size: Part, rows: Part, cols: Part) -> dict[str, int]:
@@ -113,9 +129,9 @@ def _store(layer: Layer, image: int, rows: Part, cols: Part, blocks: Range) -> T
     """STORE of what the drain gives, or None when it gives nothing."""
     pool, (_, height, width) = layer.pool, layer.shape
     if isinstance(pool, MaxPool):
-        first = pool.rows_done(rows[0], height)
-        rows = first, pool.rows_done(rows[0] + rows[1], height) - first
-        cols = pool.columns_of(cols, width)
+        first = pool.done(0, rows[0], height)
+        rows = first, pool.done(0, rows[0] + rows[1], height) - first
+        cols = pool.windows_of(1, cols, width)
     elif isinstance(pool, AveragePool):
         rows, cols = (0, int(_is_last((height, width), rows, cols))), (0, 1)
     if rows[1] == 0:

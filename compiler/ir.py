@@ -15,7 +15,7 @@ from resarray.spec.numerics import IDENTITY_MULT, INT8_MAX, INT8_MIN
 
 Shape = tuple[int, int, int]  # [C, H, W] of one image
 Range = tuple[int, int]  # [start, stop)
-Part = tuple[int, int]  # (first, count)
+Part = tuple[int, int]  # (first, count); (rows, columns)
 
 
 @dataclass(frozen=True)
@@ -58,30 +58,35 @@ class Residual:
 
 @dataclass(frozen=True)
 class MaxPool:
-    """Max-pool stage of a drain: windows of ``kernel`` x ``kernel``, stride 2; ``height`` x
-    ``width`` are the pooled map's."""
+    """Max-pool stage of a drain: windows of ``kernel`` with ``stride``, up to `isa.MAX_POOL`, of a
+    map with ``padding`` (rows above, columns to the left) that does not count; ``size`` is the
+    pooled map's. All are (rows, columns)."""
 
-    kernel: int
-    padding: int
-    height: int
-    width: int
+    kernel: Part
+    stride: Part
+    padding: Part
+    size: Part
 
-    def rows_done(self, rows: int, map_rows: int) -> int:
-        """Pooled rows finished once the first ``rows`` of ``map_rows`` rows are in."""
-        if rows >= map_rows:
-            return self.height
-        return max(0, min(self.height, (rows + self.padding - self.kernel) // 2 + 1))
+    def done(self, axis: int, lines: int, size: int) -> int:
+        """Windows along an axis that are finished once the first ``lines`` of ``size`` are in."""
+        if lines >= size:
+            return self.size[axis]
+        windows = (lines + self.padding[axis] - self.kernel[axis]) // self.stride[axis] + 1
+        return max(0, min(self.size[axis], windows))
 
-    def columns_of(self, cols: Part, width: int) -> Part:
-        """Pooled columns that the columns ``cols`` of a map of ``width`` columns give."""
-        if cols[1] == width:
-            return 0, self.width
-        first = ceil_div(cols[0] + (self.padding if cols[0] else 0), 2)
-        left = self.padding if cols[0] == 0 else 0
-        count = (cols[1] + left - self.kernel) // 2 + 1
-        if cols[0] + cols[1] == width:
-            count = self.width - first
-        return first, count
+    def lines_of(self, axis: int, part: Part, size: int) -> Part:
+        """Lines of a map of ``size`` that the windows ``part`` read along an axis."""
+        first, count = part
+        start = first * self.stride[axis] - self.padding[axis]
+        stop = start + (count - 1) * self.stride[axis] + self.kernel[axis]
+        return max(0, start), min(size, stop) - max(0, start)
+
+    def windows_of(self, axis: int, part: Part, size: int) -> Part:
+        """The windows along an axis that lie in the lines ``part`` of a map of ``size``, its
+        padding included; `lines_of` their lines."""
+        first = part[0] + self.padding[axis] if part[0] else 0
+        begin = ceil_div(first, self.stride[axis])
+        return begin, self.done(axis, part[0] + part[1], size) - begin
 
 
 @dataclass(frozen=True)

@@ -61,8 +61,10 @@ def _conv(graph: QGraph, op: QConv) -> Layer:
 
 
 def _max_pool(graph: QGraph, op: QMaxPool) -> Layer:
-    height, width = graph.tensors[op.output].shape[1:]
-    return _identity(graph, op, pool=MaxPool(op.kernel, op.padding, height, width))
+    _, height, width = graph.tensors[op.output].shape
+    top, _, left, _ = op.padding
+    pool = MaxPool(op.kernel, op.stride, (top, left), (height, width))
+    return _identity(graph, op, pool=pool)
 
 
 def _average(graph: QGraph, op: QGlobalAvgPool) -> Layer:

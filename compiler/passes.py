@@ -44,7 +44,7 @@ def fuse_pools(layers: list[Layer], graph: QGraph, config: Config) -> list[Layer
 def _fits_line_buffer(layer: Layer, config: Config) -> bool:
     assert isinstance(layer.pool, MaxPool)
     blocks = max(run[-1].outputs[1] - run[0].outputs[0] for run in channel_runs(layer, config))
-    return blocks * layer.pool.width <= config.pool_words
+    return blocks * layer.pool.size[1] <= config.pool_words
 
 
 def pack_input(layers: list[Layer], graph: QGraph, config: Config) -> list[Layer]:

@@ -8,6 +8,7 @@ from resarray.spec.numerics import (
     ACC_BITS,
     FIXED_BITS,
     GUARD_BITS,
+    INT8_MIN,
     SUM_BITS,
     TERM_BITS,
     TOTAL_BITS,
@@ -31,7 +32,7 @@ class PoolStage:
     """The pool stage: a line buffer for maxima and one running sum per channel of a block."""
 
     def __init__(self, config: Config):
-        self.line = np.zeros((config.pool_words, config.rows), np.int64)
+        self.line = np.zeros((2, config.pool_words, config.rows), np.int64)  # last row, best
         self.sum = np.zeros(config.rows, np.int64)
 
     def run(self, f: dict[str, int], blocks: np.ndarray) -> np.ndarray:
@@ -56,35 +57,29 @@ class PoolStage:
 
     def _max(self, f: dict[str, int], block: int, pixels: np.ndarray) -> np.ndarray:
         """Pooled words of one block, [n][rows]."""
-        width, start = f["width"], f["line"] + block * f["pool_width"]
-        assert len(pixels) % width == 0, "a max pool takes whole rows"
-        rows = pixels.reshape(-1, width, pixels.shape[-1])
-        pooled = _windows(rows, f["pool_k"], f["pool_pad"], f["pool_flush_x"])
+        assert len(pixels) == f["height"] * f["width"], "a max pool takes whole rows"
+        rows = pixels.reshape(f["height"], f["width"], -1)
+        border = ((0, f["pool_bottom"]), (0, f["pool_right"]), (0, 0))
+        rows = np.pad(rows, border, constant_values=INT8_MIN)
+        pooled = _windows(rows, f["pool_kx"], f["pool_x"], f["pool_sx"])
         assert pooled.shape[1] == f["pool_width"], "windows of a row differ from pool_width"
-        assert start + pooled.shape[1] <= len(self.line), "line buffer exceeded"
-        line = self.line[start : start + pooled.shape[1]]
-        odd, first, out = f["pool_odd"], f["pool_first"], []
-        for i, row in enumerate(pooled):
-            begins = first and i == 0
-            if f["pool_k"] == 2:
-                ends, restarts = odd, not odd
-            else:
-                ends, restarts = not odd and not begins, not odd
-            best = row if begins or (f["pool_k"] == 2 and restarts) else np.maximum(line, row)
-            flush = f["pool_flush_y"] and i == len(pooled) - 1 and not ends
-            if ends or flush:
-                out.append(best.copy())
-            line[:] = row if restarts else best
-            odd = not odd
+        start = f["line"] + block * f["pool_width"]
+        assert start + pooled.shape[1] <= self.line.shape[1], "line buffer exceeded"
+        last, best = self.line[:, start : start + pooled.shape[1]]
+        if f["pool_first"]:
+            last[:] = best[:] = INT8_MIN
+        out = []
+        for y, row in enumerate(pooled):
+            if y >= f["pool_y"] and (y - f["pool_y"]) % f["pool_sy"] == 0:
+                out.append(row.copy() if f["pool_ky"] == 1 else np.maximum(best, row))
+            best[:] = np.maximum(last, row) if f["pool_ky"] == 3 else row
+            last[:] = row
         return np.concatenate(out) if out else np.zeros((0, pixels.shape[-1]), np.int64)
 
 
-def _windows(rows: np.ndarray, kernel: int, padding: int, flush: int) -> np.ndarray:
-    """Horizontal maxima of [row][x][channel], stride 2: [row][window][channel]."""
-    width = rows.shape[1]
-    count = max(0, (width + padding - kernel) // 2 + 1) + flush
-    out = []
-    for j in range(count):
-        start = 2 * j - padding
-        out.append(rows[:, max(0, start) : min(width, start + kernel)].max(axis=1))
-    return np.stack(out, axis=1)
+def _windows(rows: np.ndarray, kernel: int, first: int, stride: int) -> np.ndarray:
+    """Horizontal maxima of [row][x][channel]: [row][window][channel]. Windows end with ``first``
+    and every ``stride``-th pixel behind it; what is before a row does not count."""
+    padded = np.pad(rows, ((0, 0), (kernel - 1, 0), (0, 0)), constant_values=INT8_MIN)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=1)
+    return windows[:, first::stride].max(axis=-1)

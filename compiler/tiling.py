@@ -16,7 +16,7 @@ from resarray.spec.layout import ceil_div
 
 from . import rates
 from .channels import channel_runs, tile_blocks
-from .ir import AveragePool, Layer, MaxPool
+from .ir import AveragePool, Layer, MaxPool, Part
 from .timing import MemoryTiming
 from .windows import Window, balanced, column_parts, column_window, row_window
 
@@ -76,7 +76,7 @@ def producer(layer: Layer, tiling: Tiling, batch: int, config: Config) -> Produc
     first, _ = balanced(layer.shape[1], tiling.n_rows)[-1]
     delay = _last_drain(layer, tiling, config)
     if isinstance(layer.pool, MaxPool):
-        first = layer.pool.rows_done(first, layer.shape[1])
+        first = layer.pool.done(0, first, layer.shape[1])
     return Producer(0 if len(runs) > 1 or tiling.n_cols > 1 else first, delay)
 
 
@@ -118,6 +118,8 @@ def choose(
     column_choices = [1] if full_width else _column_choices(layer, config)
     for n_cols in column_choices:
         columns = column_parts(layer, n_cols)
+        if not _fits_line_buffer(layer, columns, config):
+            continue
         widest = max(count for _, count in columns)
         line = max(column_window(layer, f, c, config).lines for f, c in columns)
         for images in _image_choices(min(batch, config.acc_depth // widest), batch):
@@ -163,8 +165,18 @@ def _column_choices(layer: Layer, config: Config) -> list[int]:
     """Numbers of column tiles to try, fewest first."""
     if not isinstance(layer.pool, MaxPool):
         return list(range(1, layer.shape[2] + 1))
-    limit = layer.pool.width
+    limit = layer.pool.size[1]
     return list(range(ceil_div(limit * tile_blocks(layer, config), config.pool_words), limit + 1))
+
+
+def _fits_line_buffer(layer: Layer, columns: list[Part], config: Config) -> bool:
+    """Whether a max pool's windows in each part of the columns do: at an edge of the map a part
+    can hold one more than its share."""
+    pool, width = layer.pool, layer.shape[2]
+    if not isinstance(pool, MaxPool) or not layer.depthwise:
+        return True
+    most = max(pool.windows_of(1, part, width)[1] for part in columns)
+    return most * tile_blocks(layer, config) <= config.pool_words
 
 
 def _image_choices(most: int, batch: int) -> list[int]:
@@ -295,7 +307,7 @@ def _run_cycles(
     if layer.residual is not None and layer.residual.view.tensor not in on_chip:
         reads += writes
     if isinstance(layer.pool, MaxPool):
-        writes //= 4
+        writes //= layer.pool.stride[0] * layer.pool.stride[1]
     elif isinstance(layer.pool, AveragePool):
         writes = 0
     load = max(filled, timing.cycles(loaded, 0, config.rows))

@@ -83,9 +83,4 @@ def column_parts(layer: Layer, n_cols: int) -> list[Part]:
     pool, width = layer.pool, layer.shape[2]
     if not isinstance(pool, MaxPool) or n_cols == 1:
         return balanced(width, n_cols)
-    parts = []
-    for first, count in balanced(pool.width, n_cols):
-        start = max(0, 2 * first - pool.padding)
-        stop = min(width, 2 * (first + count - 1) - pool.padding + pool.kernel)
-        parts.append((start, stop - start))
-    return parts
+    return [pool.lines_of(1, part, width) for part in balanced(pool.size[1], n_cols)]

@@ -39,18 +39,19 @@ def word_max(a, b):
 
 
 class MaxWindow(wiring.Component):
-    """Windows of 2x2 or 3x3, stride 2: a word a cycle, LATENCY cycles later; never stalls. Where
-    ``window`` is not set a word passes as it is.
+    """Windows of one to three rows of one to three pixels: a word a cycle, LATENCY cycles later;
+    never stalls. Where ``window`` is not set a word passes as it is.
 
-    Unfinished windows are kept in the line buffer, a word for each pooled column of each block. A
-    column's windows must end LINE_CYCLES apart or more.
+    Each axis keeps what comes last, and the maximum of that and what is before it: whatever the
+    stride, a window that ends takes one of them in. Those of the columns are in the line buffer, a
+    word of both for each pooled column of each block; a column's must be LINE_CYCLES apart or more.
 
     Members
     -------
     word : In                       unsigned bytes (`offset`)
     flags : In(FLAGS)
     start_x, start_y : In           no pixel to the left, above is in its window
-    odd_x, odd_y : In               see `raster.POSITION`
+    three_x, three_y : In           windows are of three
     line : In                       line-buffer word of the window
     o, o_flags : Out                the word, or the maximum that it completes
     """
@@ -63,9 +64,9 @@ class MaxWindow(wiring.Component):
                 "word": In(bits),
                 "flags": In(FLAGS),
                 "start_x": In(1),
-                "odd_x": In(1),
+                "three_x": In(1),
                 "start_y": In(1),
-                "odd_y": In(1),
+                "three_y": In(1),
                 "line": In(isa.LINE_BITS),
                 "o": Out(bits),
                 "o_flags": Out(FLAGS),
@@ -76,42 +77,56 @@ class MaxWindow(wiring.Component):
         m = Module()
         config = self._config
         bits = 8 * config.rows
-        stage = data.StructLayout({"first": 1, "odd": 1, "line": isa.LINE_BITS, "word": bits})
+        stage = data.StructLayout({"first": 1, "line": isa.LINE_BITS, "word": bits})
         s1, s2, s3, s4, s5 = (Signal(stage, name=f"s{i}", reset_less=True) for i in range(1, 6))
         f1, f2, f3, f4, f5 = (Signal(FLAGS, name=f"f{i}") for i in range(1, 6))
+        # ``best``: of the last two where windows are of three, else the last.
+        pair = data.StructLayout({"last": bits, "best": bits})
 
-        # Cycle 1: the horizontal window. `running` is the maximum of its pixels so far; an even
-        # pixel also begins the next window of three.
-        running = Signal(bits, reset_less=True)
+        # Cycle 1: the horizontal window.
+        run = Signal(pair, reset_less=True)
         h_max = Signal(bits)
-        m.d.comb += h_max.eq(Mux(self.start_x, self.word, word_max(running, self.word)))
+        m.d.comb += h_max.eq(Mux(self.start_x, self.word, word_max(run.best, self.word)))
         m.d.sync += [
             f1.eq(self.flags),
             s1.first.eq(self.start_y),
-            s1.odd.eq(self.odd_y),
             s1.line.eq(self.line),
             s1.word.eq(Mux(self.flags.window, h_max, self.word)),
         ]
         with m.If(self.flags.valid):
-            m.d.sync += running.eq(Mux(self.odd_x, h_max, self.word))
+            joined = self.three_x & ~self.start_x
+            m.d.sync += [
+                run.last.eq(self.word),
+                run.best.eq(Mux(joined, word_max(run.last, self.word), self.word)),
+            ]
 
         # Cycle 2: the line buffer's word arrives. Cycle 3: it is taken over. Cycle 4: which of its
-        # bytes are larger. Cycle 5: the vertical window, kept in the line buffer.
-        m.submodules.lines = lines = Ram(bits, config.pool_words)
-        carried = delay(m, lines.read_data, 1, "carried", reset_less=True)
+        # bytes are larger. Cycle 5: the vertical window, and what the line buffer keeps.
+        m.submodules.lines = lines = Ram(2 * bits, config.pool_words)
+        carried = delay(m, data.View(pair, lines.read_data), 1, "carried", reset_less=True)
         above = delay(m, carried, 1, "above", reset_less=True)
-        larger = Signal(config.rows, reset_less=True)
-        pairs = zip(unsigned_bytes(carried), unsigned_bytes(s3.word), strict=True)
-        m.d.sync += larger.eq(Cat((a > b) & ~s3.first for a, b in pairs))
-        v_max = Cat(
-            Mux(larger[i], above.word_select(i, 8), s4.word.word_select(i, 8))
-            for i in range(config.rows)
-        )
-        kept = Signal(bits, reset_less=True)
+
+        def larger(word, enabled, name):
+            """Which bytes of ``word`` exceed those of the stage behind, a cycle later."""
+            flags = Signal(config.rows, name=name, reset_less=True)
+            pairs = zip(unsigned_bytes(word), unsigned_bytes(s3.word), strict=True)
+            m.d.sync += flags.eq(Cat((a > b) & enabled for a, b in pairs))
+            return flags
+
+        def chosen(flags, word):
+            return Cat(
+                Mux(flags[i], word.word_select(i, 8), s4.word.word_select(i, 8))
+                for i in range(config.rows)
+            )
+
+        v_max = chosen(larger(carried.best, ~s3.first, "best_larger"), above.best)
+        joined = chosen(larger(carried.last, ~s3.first & self.three_y, "last_larger"), above.last)
+        kept = Signal(pair, reset_less=True)
         m.d.sync += [
             Cat(s2, s3, s4, s5).eq(Cat(s1, s2, s3, s4)),
             Cat(f2, f3, f4, f5).eq(Cat(f1, f2, f3, f4)),
-            kept.eq(Mux(s4.odd, v_max, s4.word)),
+            kept.last.eq(s4.word),
+            kept.best.eq(joined),
         ]
         with m.If(f4.window):
             m.d.sync += s5.word.eq(v_max)

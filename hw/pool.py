@@ -55,22 +55,29 @@ class PoolUnit(wiring.Component):
         m.submodules.maximum = maximum = MaxWindow(config)
         m.submodules.average = average = AveragePool(config)
         m.submodules.fifo = fifo = Fifo(8 * config.rows, FIFO_WORDS)
-        is_max, is_average, narrow, two = Signal(), Signal(), Signal(), Signal()
+        is_max, is_average, narrow = Signal(), Signal(), Signal()
+        one_x, one_y = Signal(), Signal()
         m.d.sync += [
             is_max.eq(c.pool == isa.Pool.MAX),
             is_average.eq(c.pool == isa.Pool.AVERAGE),
-            two.eq(c.pool_k == 2),
+            one_x.eq(c.pool_kx == 1),
+            one_y.eq(c.pool_ky == 1),
+            maximum.three_x.eq(c.pool_kx == 3),
+            maximum.three_y.eq(c.pool_ky == 3),
             narrow.eq(is_max & (c.width < max_pool.LINE_CYCLES)),
         ]
 
         # A word is taken when there is room for it, the average is not at work, and, in a narrow
-        # map, the line buffer has the word before it. An instruction's flags need the time too.
+        # map, the line buffer has the word before it; a position of the padding passes without one.
+        # An instruction's flags need the time too.
         taken, room, hold = Signal(), Signal(), Signal()
+        open_, padding = Signal(), raster.position.padding
         waiting = Signal(range(max_pool.LINE_CYCLES + 1))
         m.d.sync += room.eq(fifo.level <= FIFO_WORDS - PIPELINE)
         m.d.comb += [
-            self.i.ready.eq(room & ~average.busy & ~hold),
-            taken.eq(self.i.valid & self.i.ready),
+            open_.eq(room & ~average.busy & ~hold),
+            self.i.ready.eq(open_ & ~padding),
+            taken.eq(open_ & (self.i.valid | padding)),
         ]
         with m.If(self.start | (taken & narrow)):
             m.d.sync += [waiting.eq(max_pool.LINE_CYCLES), hold.eq(1)]
@@ -80,7 +87,8 @@ class PoolUnit(wiring.Component):
         # Cycle 1: what is to be done with the word.
         m.d.comb += [raster.c.eq(c), raster.start.eq(self.start), raster.taken.eq(taken)]
         at = raster.position
-        word = delay(m, offset(self.i.payload), 1, "word", reset_less=True)
+        word = Signal.like(self.i.payload, reset_less=True)
+        m.d.sync += word.eq(Mux(padding, 0, offset(self.i.payload)))
         place = delay(m, at, 1, "place", reset_less=True)
         line = delay(m, raster.line, 1, "line", reset_less=True)
         flags = Signal(max_pool.FLAGS)
@@ -97,11 +105,9 @@ class PoolUnit(wiring.Component):
         m.d.comb += [
             maximum.word.eq(word),
             maximum.flags.eq(flags),
-            # Windows of two begin with every even pixel.
-            maximum.start_x.eq(place.start_of_row | (two & ~place.odd_x)),
-            maximum.odd_x.eq(place.odd_x),
-            maximum.start_y.eq(place.first_row | (two & ~place.odd_y)),
-            maximum.odd_y.eq(place.odd_y),
+            # Windows of one begin with every pixel.
+            maximum.start_x.eq(place.start_of_row | one_x),
+            maximum.start_y.eq(place.first_row | one_y),
             maximum.line.eq(line),
             average.c.eq(c),
             average.taken.eq(taken & is_average),

@@ -1,6 +1,6 @@
 """Raster: where in its map the next word of a DRAIN lies, and which pooling windows end there."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -9,7 +9,7 @@ from .checks import check
 from .common import delay
 from .layouts import INSTRUCTIONS
 
-# Flags of a word. ``odd_x``, ``odd_y``: of its place in the padded map.
+# Flags of a position. ``padding``: it is outside the map and has no word.
 POSITION = data.StructLayout(
     {
         "start_of_block": 1,
@@ -19,22 +19,40 @@ POSITION = data.StructLayout(
         "end_of_row": 1,
         "first_row": 1,
         "last_row": 1,
-        "odd_x": 1,
-        "odd_y": 1,
+        "padding": 1,
     }
 )
 
 
+class _Windows:
+    """Which positions along one axis end a window: those from ``first`` on in steps of
+    ``stride``."""
+
+    def __init__(self, m: Module, first, stride, name: str):
+        self._m, self._first, self._stride = m, first, stride
+        self._left = Signal.like(first, name=f"{name}_left")
+        self.ends = Signal(name=f"{name}_ends")
+
+    def start(self) -> list:
+        return [self._left.eq(self._first), self.ends.eq(self._first == 0)]
+
+    def next(self) -> None:
+        with self._m.If(self.ends):
+            self._m.d.sync += [self._left.eq(self._stride - 1), self.ends.eq(self._stride == 1)]
+        with self._m.Else():
+            self._m.d.sync += [self._left.eq(self._left - 1), self.ends.eq(self._left == 1)]
+
+
 class Raster(wiring.Component):
-    """Counts the words of one DRAIN instruction, block by block, row by row, pixel by pixel; moves
-    on at once, a word a cycle.
+    """Counts the positions of one DRAIN instruction, block by block, row by row, pixel by pixel,
+    padding after the rows and below them included; moves on at once, a position a cycle.
 
     Members
     -------
     c : In(DRAIN instruction)   constant while its words come
     start : In                  a new instruction; its first word comes 2 cycles later or more
-    taken : In                  the word is taken
-    position : Out(POSITION)    of the word that comes next; as are
+    taken : In                  the position's word is taken, or it is padding and passes
+    position : Out(POSITION)    the one that comes next; as are
     end : Out                   it is the instruction's last
     window_x, window_y : Out    the horizontal, the vertical window of a max pool ends there
     line : Out                  line-buffer word of its pooled column
@@ -53,78 +71,71 @@ class Raster(wiring.Component):
         m = Module()
         c, at = self.c, self.position
         # Counters of what is left; the flags say what they are.
-        pixels, blocks, left = (
-            Signal.like(like, name=name)
-            for name, like in (("pixels", c.px_count), ("blocks", c.n_blocks), ("left", c.width))
+        blocks, left, rows = (
+            Signal(len(like) + 1, name=name)
+            for name, like in (("blocks", c.n_blocks), ("left", c.width), ("rows", c.height))
         )
         column = Signal.like(c.pool_width)  # pooled column of the current horizontal window
         block_line = Signal.like(c.line)  # line-buffer word of the block's column 0
-        one_pixel, one_column, one_row = Signal(), Signal(), Signal()
-        width1 = Signal(len(c.width) + 1)
+        columns = Signal(len(c.width) + 1)  # with padding; as
+        lines = Signal(len(c.height) + 1)
+        one_column, one_row, row_below = Signal(), Signal(), Signal()
         m.d.sync += [
-            width1.eq(c.width + 1),
-            one_pixel.eq(c.px_count == 1),
-            one_column.eq(c.width == 1),
-            one_row.eq(c.px_count <= c.width),
+            columns.eq(c.width + c.pool_right),
+            lines.eq(c.height + c.pool_bottom),
+            one_column.eq((c.width == 1) & (c.pool_right == 0)),
+            one_row.eq((c.height == 1) & (c.pool_bottom == 0)),
         ]
-
-        three = c.pool_k == 3
+        across = _Windows(m, c.pool_x, c.pool_sx, "x")
+        down = _Windows(m, c.pool_y, c.pool_sy, "y")
         m.d.comb += [
             self.end.eq(at.end_of_block & at.last_block),
             self.line.eq(block_line + column),
-            self.window_x.eq(
-                Mux(
-                    three,
-                    (~at.odd_x & ~at.start_of_row) | (at.odd_x & at.end_of_row & c.pool_flush_x),
-                    at.odd_x | (at.end_of_row & c.pool_flush_x),
-                )
-            ),
-            self.window_y.eq(
-                Mux(
-                    three,
-                    (~at.odd_y & ~at.first_row) | (at.odd_y & at.last_row & c.pool_flush_y),
-                    at.odd_y | (at.last_row & c.pool_flush_y),
-                )
-            ),
+            self.window_x.eq(across.ends),
+            self.window_y.eq(down.ends),
         ]
 
-        def start_row():
+        def start_row(below, last):
+            """``below``: the row is padding; ``last``: of the block."""
             return [
                 at.start_of_row.eq(1),
-                left.eq(c.width),
+                left.eq(columns),
                 at.end_of_row.eq(one_column),
-                at.odd_x.eq(c.pool_pad),
+                at.end_of_block.eq(one_column & last),
+                at.last_row.eq(last),
+                at.padding.eq(below),
+                row_below.eq(below),
                 column.eq(0),
+                *across.start(),
             ]
 
         def start_block():
             return [
-                *start_row(),
+                *start_row(0, one_row),
                 at.start_of_block.eq(1),
-                pixels.eq(c.px_count),
-                at.end_of_block.eq(one_pixel),
-                at.last_row.eq(one_row),
-                at.odd_y.eq(c.pool_odd),
                 at.first_row.eq(c.pool_first),
+                rows.eq(lines),
+                *down.start(),
             ]
 
         with m.If(self.taken):
+            across.next()
             m.d.sync += [
-                pixels.eq(pixels - 1),
-                at.end_of_block.eq(pixels == 2),
-                at.start_of_block.eq(0),
                 left.eq(left - 1),
                 at.end_of_row.eq(left == 2),
+                at.end_of_block.eq((left == 2) & at.last_row),
+                at.start_of_block.eq(0),
                 at.start_of_row.eq(0),
-                at.odd_x.eq(~at.odd_x),
+                # The positions left after this one are those of the padding.
+                at.padding.eq(at.padding | (left - 1 == c.pool_right)),
                 column.eq(column + self.window_x),
             ]
             with m.If(at.end_of_row):
+                down.next()
                 m.d.sync += [
-                    *start_row(),
-                    at.odd_y.eq(~at.odd_y),
+                    *start_row(rows - 1 <= c.pool_bottom, rows == 2),
+                    rows.eq(rows - 1),
                     at.first_row.eq(0),
-                    at.last_row.eq(pixels <= width1),
                 ]
             with m.If(at.end_of_block):
                 m.d.sync += [

@@ -37,9 +37,10 @@ class Limits:
 
 
 # Why: columns, a DRAIN's n_blocks (see below); acc_depth, what a bank of block RAM holds;
-# input_words, a LOAD's buf; FIFOs, the deepest block RAM (16,384 words); pool_words, a DRAIN's
-# line; scratch_words, the mirror; burst_words, AXI4; max_reads and queue_depth, more has no use;
-# profile_marks, the register map.
+# input_words, a LOAD's buf; FIFOs, the deepest block RAM (16,384 words); pool_words, a window of a
+# max pool beside those that share an edge of the map with it, and a DRAIN's line; scratch_words,
+# the mirror; burst_words, AXI4; max_reads and queue_depth, more has no use; profile_marks, the
+# register map.
 LIMITS: dict[str, Limits] = {
     "rows": Limits(4, 16),
     "columns": Limits(4, 256, powers=False),
@@ -49,7 +50,7 @@ LIMITS: dict[str, Limits] = {
     "weight_words": Limits(2, 16384),
     "residual_words": Limits(2, 16384),
     "output_words": Limits(4, 16384),
-    "pool_words": Limits(2, 1 << isa.LINE_BITS),
+    "pool_words": Limits(8, 1 << isa.LINE_BITS),
     "scratch_words": Limits(2, 1 << isa.MIRROR_BITS, none=True),
     "burst_words": Limits(2, 256),
     "max_reads": Limits(2, 64),

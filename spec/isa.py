@@ -90,6 +90,8 @@ MIRROR_BITS = 16
 BUFFER_BITS = 16  # of a word of the input buffer
 LINE_BITS = 12  # of a word of the max pool's line buffer
 BLOCK_BITS = 6  # channel blocks of a DRAIN
+POOL_BITS = 2  # of a max pool's kernel and stride
+MAX_POOL = (1 << POOL_BITS) - 1
 PADDING_BITS = 4  # of a LOAD's borders
 MAX_PADDING = (1 << PADDING_BITS) - 1
 
@@ -142,6 +144,7 @@ LAYOUTS: dict[Engine, list[Field]] = {
     #     take `columns` weight words from the weight FIFO
     #     if params and this is the first k-tile:
     #         take `columns` parameter records from the weight FIFO into the bank's parameters
+    #         if table: take TABLE_BYTES from it into the bank's table
     #     for m0 in n_m0: for m1 in n_m1: for m2 in n_m2:                (one pixel a cycle)
     #         a = the `rows` bytes of the input buffer from byte
     #             base + k0*s_k0 + k1*s_k1 + k2*s_k2 + m0*s_m0 + m1*s_m1 + m2*s_m2
@@ -153,6 +156,7 @@ LAYOUTS: dict[Engine, list[Field]] = {
         Field("bank", 1, "accumulator and parameter bank"),
         Field("clear", 1, "first k-tile overwrites the accumulators"),
         Field("params", 1, "channel parameters follow the first k-tile's weights"),
+        Field("table", 1, "a table follows the parameters"),
         Field("base", 20, "first byte in the input buffer"),
         Field("k_tiles", 20, "n_k0 * n_k1 * n_k2"),
         Field("n_k0", 10, "outer k loop (channel blocks)"),
@@ -170,10 +174,14 @@ LAYOUTS: dict[Engine, list[Field]] = {
     ],
     # for block in n_blocks: for pixel in [px_base, px_base + px_count):
     #     requantise `rows` channels of accumulator[bank][pixel] from channel block*rows on, with
-    #     one residual word when res_en; hand the word to the pool stage, whose words go to STORE.
-    # MAX: pixels are rows of ``width``; a 2x2/2 or 3x3/2 window, kernel pool_k, left padding
-    #     pool_pad; unfinished windows are carried between instructions in line-buffer words
-    #     line + block*pool_width + x.
+    #     one residual word when res_en (the block's one word for all its pixels with res_vector),
+    #     added or, with ``multiply``, multiplied; look it up in the bank's table with ``table``;
+    #     hand the word to the pool stage, whose words go to STORE.
+    # MAX: windows of pool_ky rows of pool_kx pixels; a row is followed by pool_right pixels, the
+    #     last row here by pool_bottom rows of -128. In a row the pixels pool_x + n * pool_sx end
+    #     windows, the rows pool_y + n * pool_sy; what lies before the map's first row
+    #     (``pool_first``) or a row's first pixel does not count. Unfinished windows are carried
+    #     between instructions in line-buffer words line + block*pool_width + x.
     # AVERAGE: sums all pixels of a block, carried from instruction to instruction between avg_first
     #     and avg_last (n_blocks = 1 then), and gives one word: requantise(sum, avg_bias, avg_mult,
     #     avg_shift, avg_zp, -128, 127).
@@ -187,17 +195,24 @@ LAYOUTS: dict[Engine, list[Field]] = {
         Field("lo", 8, "lower clamp", signed=True),
         Field("hi", 8, "upper clamp", signed=True),
         Field("res_en", 1, "add the residual stream"),
+        Field("res_vector", 1, "one residual word for all pixels of a block"),
+        Field("multiply", 1, "multiply by the residual stream instead"),
+        Field("table", 1, "outputs go through the bank's table"),
         Field("res_zp", 8, "zero point of the residual", signed=True),
         Field("res_mult", numerics.MULT_BITS, "factor of the residual"),
         Field("res_shift", numerics.SHIFT_BITS, "shift of the residual"),
         Field("pool", 2, "Pool: 0 none, 1 max, 2 average"),
-        Field("pool_k", 2, "max-pool kernel: 2 or 3 (stride 2)"),
-        Field("pool_pad", 1, "max-pool left padding of the map"),
+        Field("pool_kx", POOL_BITS, "max-pool kernel along rows: 1 to 3"),
+        Field("pool_ky", POOL_BITS, "max-pool kernel along columns: 1 to 3"),
+        Field("pool_sx", POOL_BITS, "max-pool stride along rows: 1 to 3"),
+        Field("pool_sy", POOL_BITS, "max-pool stride along columns: 1 to 3"),
+        Field("pool_x", POOL_BITS, "pixels of a row before the first that ends a window"),
+        Field("pool_y", POOL_BITS, "rows here before the first that ends a window"),
+        Field("pool_right", POOL_BITS, "padding pixels after each row, which do not count"),
+        Field("pool_bottom", POOL_BITS, "padding rows after the last"),
         Field("pool_first", 1, "the first row here is the map's first"),
-        Field("pool_odd", 1, "(row + padding) of the first row here is odd"),
-        Field("pool_flush_x", 1, "an unfinished window at the right edge counts"),
-        Field("pool_flush_y", 1, "the last row here is the map's last and its window counts"),
         Field("width", 10, "pixels per row"),
+        Field("height", 10, "rows; width * height = px_count"),
         Field("pool_width", 10, "pooled pixels per row"),
         Field("line", LINE_BITS, "first word in the line buffer"),
         Field("avg_first", 1, "start the sum"),
@@ -210,6 +225,9 @@ LAYOUTS: dict[Engine, list[Field]] = {
     # Writes the words that DRAIN's pool stage gives, in order.
     Engine.STORE: HEADER + _pattern("to write"),
 }
+
+# A bank's table: the output for each int8, byte q + 128 for q.
+TABLE_BYTES = 256
 
 # Channel-parameter record: 8 bytes for each channel of an output-channel tile.
 PARAMS = [

@@ -25,14 +25,14 @@ from resarray.golden.ops import (
     FloatScale,
     FloatSlice,
 )
-from resarray.golden.ops.base import by
+from resarray.golden.ops.base import by, pooled_size
 from resarray.golden.ops.conv import reach
 
 from .reader import Reader, Refused, Value, in_place, is_vector
 
 SUPPORTED = (
     "2-D convolution, batch norm, ReLU, ReLU6 and other clamps, sums and differences, "
-    "concatenation, constants for each channel, max pool of stride 2, average pools, flatten, "
+    "concatenation, constants for each channel, max and average pools, flatten, "
     "linear, slices, zero padding"
 )
 
@@ -280,17 +280,27 @@ def _max_pool(reader: Reader, node: Node) -> str:
     _, kernel, stride, padding, dilation, ceil = _arguments(
         node, (None, None, [], [0, 0], [1, 1], False)
     )
+    x = reader.feature_map(node)
+    kernel, stride, pads = _pair(kernel), _pair(stride or kernel), _pair(padding)
+    top, left = pads
+    # In ceil mode the last window may end beyond the padding.
+    after = [
+        max(pad, (pooled_size(size, k, s, pad, True) - 1) * s + k - pad - size) if ceil else pad
+        for size, k, s, pad in zip(reader.shapes[x][1:], kernel, stride, pads, strict=True)
+    ]
     return reader.emit(
         node,
         FloatMaxPool,
-        reader.feature_map(node),
+        x,
+        kernel=kernel,
+        stride=stride,
+        padding=(top, after[0], left, after[1]),
         dilation=_pair(dilation),
-        **_windows(kernel, stride, padding, ceil),
     )
 
 
 def _windows(kernel: Any, stride: Any, padding: Any, ceil: Any) -> dict[str, Any]:
-    """What max and average pools have in common."""
+    """The windows of an average pool."""
     return {
         "kernel": _pair(kernel),
         "stride": _pair(stride or kernel),

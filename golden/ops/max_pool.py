@@ -10,73 +10,62 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .base import FloatOp, Operand, QOp, QTensor, Range, Shape, by, pooled_size
+from .base import FloatOp, Operand, QOp, QTensor, Range, Shape, by
+
+Padding = tuple[int, int, int, int]  # top, bottom, left, right
 
 
 @dataclass(frozen=True, eq=False)
 class FloatMaxPool(FloatOp):
-    """Maximum of windows; padding on both sides of height and width does not count. ``ceil``: the
-    last window, if it begins inside the map, may end outside."""
+    """Maximum of windows; ``padding`` (top, bottom, left, right) does not count."""
 
     kernel: tuple[int, int]
     stride: tuple[int, int]
-    padding: tuple[int, int] = (0, 0)
+    padding: Padding = (0, 0, 0, 0)
     dilation: tuple[int, int] = (1, 1)
-    ceil: bool = False
 
     def compute(self, *inputs: Tensor) -> Tensor:
-        return functional.max_pool2d(
-            inputs[0], self.kernel, self.stride, self.padding, self.dilation, self.ceil
-        )
+        top, bottom, left, right = self.padding
+        x = functional.pad(inputs[0], (left, right, top, bottom), value=-torch.inf)
+        return functional.max_pool2d(x, self.kernel, self.stride, 0, self.dilation)
 
     def shape(self, *shapes: Shape) -> Shape:
         channels, height, width = shapes[0]
-        return channels, self._size(height, 0), self._size(width, 1)
+        top, bottom, left, right = self.padding
+        return channels, self._size(height + top + bottom, 0), self._size(width + left + right, 1)
 
     def _size(self, size: int, axis: int) -> int:
         reach = self.dilation[axis] * (self.kernel[axis] - 1) + 1
-        return pooled_size(size, reach, self.stride[axis], self.padding[axis], self.ceil)
+        return (size - reach) // self.stride[axis] + 1
 
     def refusal(self, *operands: Operand) -> str | None:
-        if self.kernel not in ((2, 2), (3, 3)):
-            return f"kernel {by(self.kernel)}: 2x2 and 3x3 are supported"
-        if self.stride != (2, 2):
-            return f"stride {by(self.stride)}: only 2 is supported"
-        allowed = ((0, 0), (1, 1)) if self.kernel == (3, 3) else ((0, 0),)
-        if self.padding not in allowed:
-            return (
-                f"padding {by(self.padding)}: with kernel {by(self.kernel)}, "
-                f"{' and '.join(map(by, allowed))} are supported"
-            )
         if self.dilation != (1, 1):
             return f"dilation = {self.dilation}: only 1 is supported"
-        shape = operands[0].shape
-        if self.padding == (1, 1) and self.shape(shape) != replace(self, ceil=False).shape(shape):
-            # Two windows end with the same pixel.
-            return "ceil_mode = True with padding 1x1 is supported only on maps of odd sizes"
+        top, bottom, left, right = self.padding
+        if max(top, bottom) >= self.kernel[0] or max(left, right) >= self.kernel[1]:
+            return (
+                f"padding {self.padding}: with kernel {by(self.kernel)} less than that is "
+                "supported, so that every window holds a pixel of the map"
+            )
         return None
 
     def quantise(self, shape: Shape, bounds: Range, *inputs: QTensor) -> tuple[QOp, QTensor]:
         (x,) = inputs
-        kernel, padding = self.kernel[0], self.padding[0]
-        op = QMaxPool(self.name, x.name, self.output, kernel, padding, self.ceil)
+        op = QMaxPool(self.name, x.name, self.output, self.kernel, self.stride, self.padding)
         return op, replace(x, name=self.output, shape=shape)
 
 
 @dataclass(frozen=True)
 class QMaxPool(QOp):
-    """Exact maximum, kernel 2 or 3, stride 2, ``padding`` on all sides (0, or 1 with kernel 3).
-
-    Output size `pooled_size`: with ``ceil`` the last window may end outside the map. Scale and zero
-    point are its input's.
-    """
+    """Exact maximum of windows; ``padding`` (top, bottom, left, right), less than the kernel, does
+    not count. Scale and zero point are its input's."""
 
     name: str
     input: str
     output: str
-    kernel: int
-    padding: int
-    ceil: bool = False
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: Padding = (0, 0, 0, 0)
     op: str = "max_pool"
 
     def reference(self, tensors: Mapping[str, QTensor], *inputs: np.ndarray) -> np.ndarray:
@@ -85,17 +74,17 @@ class QMaxPool(QOp):
         _, height, width = x.shape
         y = np.empty(tensors[self.output].shape, np.int8)
         for c, row, column in np.ndindex(y.shape):
-            top, left = 2 * row - self.padding, 2 * column - self.padding
+            top = row * self.stride[0] - self.padding[0]
+            left = column * self.stride[1] - self.padding[2]
             y[c, row, column] = max(
                 int(x[c, r, k])
-                for r in range(max(0, top), min(height, top + self.kernel))
-                for k in range(max(0, left), min(width, left + self.kernel))
+                for r in range(max(0, top), min(height, top + self.kernel[0]))
+                for k in range(max(0, left), min(width, left + self.kernel[1]))
             )
         return y
 
     def fast(self, tensors: Mapping[str, QTensor], *inputs: Tensor) -> Tensor:
         # Padding with the smallest value; float32 holds int8 exactly.
-        y = functional.max_pool2d(
-            inputs[0].float(), self.kernel, 2, self.padding, ceil_mode=self.ceil
-        )
-        return y.to(torch.int8)
+        top, bottom, left, right = self.padding
+        x = functional.pad(inputs[0].float(), (left, right, top, bottom), value=-128)
+        return functional.max_pool2d(x, self.kernel, self.stride).to(torch.int8)

@@ -62,5 +62,5 @@ class FloatPad(FloatOp):
         return channels + sum(self.channels), height + top + bottom, width + left + right
 
     def refusal(self, *operands: Operand) -> str | None:
-        where = ", or with minus infinity in front of a max pool with the same on both sides"
+        where = ", or minus infinity in front of a max pool, less than its kernel"
         return f"padding with {self.value}: zeros are supported{where}"

@@ -15,6 +15,7 @@ from .fuse_addition import fuse_addition
 from .linear_to_conv import linear_to_conv
 from .name_layers import name_layers
 from .select_to_conv import select_to_conv
+from .split_max_pool import split_max_pool
 
 # In order. Convolutions first, so that what is behind them finds one; names last, since they count
 # only what is left.
@@ -28,6 +29,7 @@ PASSES = (
     fuse_activation,
     concat_to_conv,
     activation_to_conv,
+    split_max_pool,
     check,
     name_layers,
 )

@@ -55,11 +55,9 @@ def evaluate(graph: QGraph, x: np.ndarray) -> dict[str, np.ndarray]:
         if isinstance(op, QConv):
             out = _conv(graph, op, values)
         elif isinstance(op, QMaxPool):
-            p, more = op.padding, op.padding + op.ceil
-            padded = np.pad(values[op.input], ((0, 0), (p, more), (p, more)), constant_values=-128)
-            out = _windows(padded, (op.kernel, op.kernel), (2, 2)).max(axis=(3, 4))
-            _, height, width = graph.tensors[op.output].shape
-            out = out[:, :height, :width]
+            border = ((0, 0), op.padding[:2], op.padding[2:])
+            padded = np.pad(values[op.input], border, constant_values=-128)
+            out = _windows(padded, op.kernel, op.stride).max(axis=(3, 4))
         elif isinstance(op, QGlobalAvgPool):
             total = values[op.input].astype(np.int64).sum(axis=(1, 2), keepdims=True)
             _, h, w = graph.tensors[op.input].shape
@@ -136,14 +134,17 @@ class Builder:
             )
         )
 
-    def max_pool(self, x, kernel, padding, ceil=False):
+    def max_pool(self, x, kernel, padding=0, stride=2):
+        """``kernel`` and ``stride``: of both axes, or a pair; ``padding``: of all sides, or (top,
+        bottom, left, right)."""
+        kernel, stride = ((n, n) if isinstance(n, int) else n for n in (kernel, stride))
+        padding = (padding,) * 4 if isinstance(padding, int) else padding
         c, h, w = self.graph.tensors[x].shape
-        size = [(n + 2 * padding - kernel + ceil) // 2 + 1 for n in (h, w)]
-        # A last window must begin inside the map or its left padding.
-        size = [s - (2 * (s - 1) >= n + padding) for s, n in zip(size, (h, w), strict=True)]
+        rows = (h + padding[0] + padding[1] - kernel[0]) // stride[0] + 1
+        columns = (w + padding[2] + padding[3] - kernel[1]) // stride[1] + 1
         name = self._new("pool")
-        output = self._tensor(f"{name}.out", (c, *size), self.graph.tensors[x].zero_point)
-        return self._op(QMaxPool(name, x, output, kernel, padding, ceil))
+        output = self._tensor(f"{name}.out", (c, rows, columns), self.graph.tensors[x].zero_point)
+        return self._op(QMaxPool(name, x, output, kernel, stride, padding))
 
     def average(self, x):
         c, h, w = self.graph.tensors[x].shape
@@ -180,16 +181,23 @@ def random_graph(seed: int) -> Builder:
             # A convolution that keeps the shape, so that any tensor like its input is a residual.
             k = int(rng.choice([1, 3, 5]))
             x = b.conv(x, c, (k, k), padding=(k // 2,) * 4, residual=str(rng.choice(same)))
-        elif kind == "pool" and min(h, w) >= 3:
-            kernel = int(rng.integers(2, 4))
-            padding = int(rng.integers(0, 2)) if kernel == 3 else 0
-            ceil = bool(rng.integers(2)) and (not padding or h % 2 == w % 2 == 1)
-            x = b.max_pool(x, kernel, padding, ceil)
+        elif kind == "pool":
+            x = b.max_pool(x, *random_pool(rng, h, w))
         elif kind == "average":
             x = b.average(x)
         elif kind == "add":
             x = b.add(x, str(rng.choice(same)))
     return b
+
+
+def random_pool(rng, height: int, width: int) -> tuple:
+    """Kernel, padding and stride of a max pool that a map allows; half of them are as usual."""
+    if rng.random() < 0.5 and min(height, width) >= 3:
+        kernel = int(rng.integers(2, 4))
+        return kernel, int(rng.integers(kernel - 1)), 2
+    kernel = tuple(int(min(rng.integers(1, 4), size)) for size in (height, width))
+    padding = tuple(int(rng.integers(kernel[side // 2])) for side in range(4))
+    return kernel, padding, tuple(int(s) for s in rng.integers(1, 4, 2))
 
 
 def _random_conv(b: Builder, rng, x: str) -> str:

@@ -82,19 +82,33 @@ def test_convolutions(config, kernel, stride, padding):
 
 @pytest.mark.parametrize("config", PRESETS.values(), ids=PRESETS)
 @pytest.mark.parametrize("size", [(12, 15), (9, 8), (3, 3)], ids=str)
-@pytest.mark.parametrize("kernel, padding", [(3, 1), (3, 0), (2, 0)])
+@pytest.mark.parametrize(
+    "kernel, padding, stride",
+    [(3, 1, 2), (3, 0, 2), (2, 0, 2), (3, 1, 1), (3, (2, 0, 1, 2), (3, 1)), ((1, 3), 0, (2, 3))],
+    ids=str,
+)
 @pytest.mark.parametrize("fuse", [True, False])
-def test_max_pools(config, size, kernel, padding, fuse):
+def test_max_pools(config, size, kernel, padding, stride, fuse):
     b = Builder(5, (8, *size))
-    b.max_pool(b.conv("x", 12, (3, 3), padding=(1, 1, 1, 1)), kernel, padding)
+    b.max_pool(b.conv("x", 12, (3, 3), padding=(1, 1, 1, 1)), kernel, padding, stride)
     image = check(b, config, fuse_pool=fuse)
     assert len(image.manifest["layers"]) == (1 if fuse else 2)
 
 
 def test_max_pool_wider_than_its_buffers():
-    config = dataclasses.replace(preset("tiny"), acc_depth=16, pool_words=4)
+    config = dataclasses.replace(preset("tiny"), acc_depth=16, pool_words=8)
     b = Builder(6, (4, 7, 61))
     b.max_pool("x", 3, 1)
+    check(b, config)
+
+
+@pytest.mark.parametrize("padding", [0, 1, 2])
+@pytest.mark.parametrize("width", range(3, 9))
+def test_max_pool_in_parts(width, padding):
+    """At an edge of the map a part of the columns holds more windows than its share."""
+    config = dataclasses.replace(preset("tiny"), acc_depth=16, pool_words=8)
+    b = Builder(7, (4, 5, width))
+    b.max_pool("x", 3, padding, 1)
     check(b, config)
 
 

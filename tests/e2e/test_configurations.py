@@ -40,7 +40,7 @@ def network(seed: int) -> Builder:
     channels = rng.choice([4, 7, 8, 12])
     x = b.conv("x", channels, (3, 3), (rng.choice([1, 2]), 1), (1, 1, 1, 1))
     kernel = rng.choice([2, 3])
-    x = b.max_pool(x, kernel, rng.choice([0, 1]) if kernel == 3 else 0)
+    x = b.max_pool(x, kernel, rng.choice([0, 1]), rng.choice([1, 2, 2, 3]))
     y = b.conv(x, channels + 1, (1, 3), padding=(0, 0, 1, 1))
     x = b.conv(y, channels, (3, 1), padding=(1, 1, 0, 0), residual=x)
     x = b.add(x, x)

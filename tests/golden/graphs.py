@@ -86,12 +86,15 @@ class Builder:
             )
         )
 
-    def max_pool(self, kernel, padding):
+    def max_pool(self, kernel, stride=(2, 2), padding=(0, 0, 0, 0)):
+        """``padding``: top, bottom, left, right."""
         channels, height, width = self.graph.tensors[self.head].shape
-        grow = 2 * padding - kernel
+        top, bottom, left, right = padding
+        rows = (height + top + bottom - kernel[0]) // stride[0] + 1
+        columns = (width + left + right - kernel[1]) // stride[1] + 1
         name = self.new_name("pool")
-        self.tensor(name, (channels, (height + grow) // 2 + 1, (width + grow) // 2 + 1), self.head)
-        return self.emit(QMaxPool(name, self.head, name, kernel, padding))
+        self.tensor(name, (channels, rows, columns), self.head)
+        return self.emit(QMaxPool(name, self.head, name, kernel, stride, padding))
 
     def avg_pool(self):
         name = self.new_name("avg")
@@ -121,7 +124,7 @@ def residual_network(seed: int) -> Builder:
     pool and classifier."""
     b = Builder(seed, 3, 9, 11)
     b.conv(5, (3, 3), (2, 2), (1, 1, 1, 1))
-    pooled = b.max_pool(3, 1)
+    pooled = b.max_pool((3, 3), padding=(1, 1, 1, 1))
     b.conv(5, (3, 3), padding=(1, 1, 1, 1))
     block = b.conv(5, (3, 3), padding=(1, 1, 1, 1), residual=pooled)
     b.add(pooled)

@@ -15,7 +15,7 @@ def graph() -> QGraph:
     ones = np.arange(16, dtype=np.int8).reshape(4, 4, 1, 1)
     ops = [
         QConv("a", "x", "y", ones, np.arange(4, dtype=np.int32), np.arange(4), np.arange(4)),
-        QMaxPool("b", "y", "z", 3, 1),
+        QMaxPool("b", "y", "z", (3, 3), (2, 2), (1, 1, 1, 1)),
         QAdd("c", "y", "y", "w", 5, 6, 7, 8),
         QGlobalAvgPool("d", "w", "v", 9, 10),
     ]

@@ -120,6 +120,10 @@ SUPPORTED = {
     "in place, by another name": lambda m, x: (x.flatten(1).add_(1), x.view(x.shape).relu_(), x)[2],
     "halves": lambda m, x: torch.cat(x.chunk(2, 1)[::-1], 1) + torch.cat(x.split([1, 3], 1), 1),
     "narrow": lambda m, x: torch.subtract(x, 1).narrow(1, 1, 2).relu(),
+    "max pool 5": lambda m, x: functional.max_pool2d(x, 5, 1, 2),
+    "max pool 1x4": lambda m, x: functional.max_pool2d(x, (1, 4), (4, 1), (0, 2)),
+    "max pool of all": lambda m, x: functional.max_pool2d(x, 8),
+    "max pool up, an even size": lambda m, x: functional.max_pool2d(x, 3, 2, 1, ceil_mode=True),
     "max pool up": lambda m, x: functional.max_pool2d(x[:, :, 1:, 1:], 2, ceil_mode=True),
     "max pool up, padded": lambda m, x: functional.max_pool2d(
         x[:, :, 1:, 1:], 3, 2, 1, ceil_mode=True
@@ -184,11 +188,7 @@ REFUSED = {
         lambda m, x: functional.avg_pool2d(x, 3, 2, 1, count_include_pad=False),
         "does not count its padding",
     ),
-    "max pool stride 1": (lambda m, x: functional.max_pool2d(x, 3, 1), "stride 1x1: only 2 "),
-    "max pool padding": (
-        lambda m, x: functional.max_pool2d(x, 2, 2, 1),
-        "padding 1x1: with kernel 2x2, 0x0",
-    ),
+    "max pool dilated": (lambda m, x: functional.max_pool2d(x, 3, 1, 0, 2), r"dilation = \(2, 2\)"),
     "adaptive 3x3": (lambda m, x: functional.adaptive_avg_pool2d(x, 3), "8x8 pixels to 3x3"),
     "broadcast": (lambda m, x: x + x.mean((2, 3), keepdim=True), "differ"),
     "a vector and a map": (lambda m, x: x[:, :, :4, :4] + x.mean((2, 3)), "a map and a vector"),

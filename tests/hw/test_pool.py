@@ -18,31 +18,13 @@ from .bench import STALLS, collect, drive, simulate, unword, word
 CONFIG = Config(name="test", rows=4, columns=8, lanes=2, pool_words=32)
 
 
-def windows(size: int, kernel: int, padding: int, ceil: bool) -> int:
-    starts = range(-padding, size if ceil else size + padding - kernel + 1, 2)
-    return sum(start + kernel <= size + padding + ceil for start in starts)
-
-
-def max_pool(maps: np.ndarray, kernel: int, padding: int, ceil: bool) -> np.ndarray:
-    """[block][H][W][channel], windows of stride 2; with ``ceil`` one more where it begins inside
-    the map or its padding."""
-    _, height, width, _ = maps.shape
-    border = ((0, 0), (padding, padding + ceil), (padding, padding + ceil), (0, 0))
+def max_pool(maps: np.ndarray, kernel, stride, padding) -> np.ndarray:
+    """[block][H][W][channel]; ``padding``: top, bottom, left, right."""
+    top, bottom, left, right = padding
+    border = ((0, 0), (top, bottom), (left, right), (0, 0))
     padded = np.pad(maps, border, constant_values=-128)
-    out_h, out_w = (windows(size, kernel, padding, ceil) for size in (height, width))
-    return np.stack(
-        [
-            np.stack(
-                [
-                    padded[:, 2 * y : 2 * y + kernel, 2 * x : 2 * x + kernel].max(axis=(1, 2))
-                    for x in range(out_w)
-                ],
-                axis=1,
-            )
-            for y in range(out_h)
-        ],
-        axis=1,
-    )
+    windows = np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=(1, 2))
+    return windows[:, :: stride[0], :: stride[1]].max(axis=(-2, -1))
 
 
 def run_stage(instructions, words, outputs: int, stall: float, seed: int) -> list[int]:
@@ -74,57 +56,78 @@ def run_stage(instructions, words, outputs: int, stall: float, seed: int) -> lis
     return got
 
 
-SHAPES = [(6, 8), (7, 7), (5, 6), (4, 1), (2, 2), (3, 3), (8, 5)]
+def before_end(line: int, kernel: int, stride: int) -> int:
+    """Lines from ``line`` of a padded map to the first that ends a window."""
+    return next(n for n in itertools.count() if (line + n + 1 - kernel) in range(0, 999, stride))
 
 
-@pytest.mark.parametrize("ceil", [False, True])
-@pytest.mark.parametrize("kernel,padding", [(2, 0), (3, 0), (3, 1)])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("kernel", [1, 2, 3])
 @pytest.mark.parametrize("stall", STALLS[:2])
-def test_max_pool(kernel, padding, ceil, stall):
-    rng = np.random.default_rng(kernel * 10 + padding)
-    for height, width in SHAPES:
-        if min(height, width) + 2 * padding + ceil < kernel:
-            continue
-        if ceil and padding and not height % 2 * width % 2:
-            continue  # two windows would end with one pixel: refused
+def test_max_pool(kernel, stride, stall):
+    """One axis has ``kernel`` and ``stride``, the other any; padding and sizes too."""
+    rng = np.random.default_rng(kernel * 10 + stride)
+    for case in range(8):
+        kernels = [kernel, int(rng.integers(1, 4))]
+        strides = [stride, int(rng.integers(1, 4))]
+        if case % 2:
+            kernels.reverse()
+            strides.reverse()
+        pads = [int(rng.integers(0, kernels[i // 2])) for i in range(4)]
+        sizes = [
+            int(rng.integers(max(1, k - sum(p)), 9))
+            for k, p in zip(kernels, (pads[:2], pads[2:]), strict=True)
+        ]
+        height, width = sizes
         blocks = 2
         maps = rng.integers(-128, 128, (blocks, height, width, 4)).astype(np.int8)
-        expected = max_pool(maps, kernel, padding, ceil)
+        expected = max_pool(maps, kernels, strides, pads)
         out_h, out_w = expected.shape[1:3]
+        # Padding that no window reaches is left out.
+        bottom, right = (
+            max(0, (out - 1) * s + k - pad - size)
+            for out, s, k, pad, size in zip(
+                (out_h, out_w), strides, kernels, pads[::2], sizes, strict=True
+            )
+        )
         # Tiles of two, one and then the remaining rows.
         bounds = sorted({0, min(2, height), min(3, height), height})
         instructions, words, order = [], [], []
         emitted = 0
         for first, last in itertools.pairwise(bounds):
             final = last == height
-            flush_y = final and (height + padding - kernel) // 2 + 1 < out_h
-            flush_x = (width + padding - kernel) // 2 + 1 < out_w
             instructions.append(
                 {
                     "pool": Pool.MAX,
-                    "pool_k": kernel,
-                    "pool_pad": padding,
+                    "pool_ky": kernels[0],
+                    "pool_kx": kernels[1],
+                    "pool_sy": strides[0],
+                    "pool_sx": strides[1],
+                    "pool_y": before_end(first + pads[0], kernels[0], strides[0]),
+                    "pool_x": before_end(pads[2], kernels[1], strides[1]),
+                    "pool_bottom": bottom if final else 0,
+                    "pool_right": right,
                     "pool_first": first == 0,
-                    "pool_odd": (first + padding) % 2,
-                    "pool_flush_x": int(flush_x),
-                    "pool_flush_y": int(flush_y),
                     "width": width,
+                    "height": last - first,
                     "pool_width": out_w,
                     "line": 3,
                     "n_blocks": blocks,
                     "px_count": (last - first) * width,
                 }
             )
-            # A window's row is complete with input row 2 * y + kernel - 1 - padding, or the last.
+            # A window's row is complete with the last row that it holds, or the map's last.
             until = (
-                out_h if final else sum(2 * y + kernel - 1 - padding < last for y in range(out_h))
+                out_h
+                if final
+                else sum(strides[0] * y + kernels[0] - pads[0] <= last for y in range(out_h))
             )
             for block in range(blocks):
                 words += [word(v) for v in maps[block, first:last].reshape(-1, 4)]
                 order += [list(v) for v in expected[block, emitted:until].reshape(-1, 4)]
             emitted = until
-        got = run_stage(instructions, words, len(order), stall, height)
-        assert [unword(w, 4) for w in got] == order, (height, width)
+        got = run_stage(instructions, words, len(order), stall, case)
+        assert [unword(w, 4) for w in got] == order, (kernels, strides, pads, sizes)
 
 
 @pytest.mark.parametrize("stall", STALLS)
@@ -142,6 +145,7 @@ def test_average_pool(stall):
                     "n_blocks": 1,
                     "px_count": count,
                     "width": count,
+                    "height": 1,
                     "avg_first": i == 0,
                     "avg_last": i == len(split) - 1,
                     "avg_bias": -sum(split) * zp_in,
@@ -166,7 +170,8 @@ def test_no_pool_passes_words(stall):
     rng = random.Random(8)
     words = [rng.randrange(1 << 32) for _ in range(40)]
     instructions = [
-        {"pool": Pool.NONE, "n_blocks": b, "px_count": p, "width": p} for b, p in ((2, 5), (1, 30))
+        {"pool": Pool.NONE, "n_blocks": b, "px_count": p, "width": p, "height": 1}
+        for b, p in ((2, 5), (1, 30))
     ]
     assert run_stage(instructions, words, 40, stall, 9) == words
 
@@ -176,7 +181,9 @@ def flood(after_start: int) -> None:
     dut = PoolUnit(CONFIG)
 
     async def testbench(ctx):
-        ctx.set(dut.c, {"pool": Pool.NONE, "n_blocks": 1, "px_count": 100, "width": 100})
+        ctx.set(
+            dut.c, {"pool": Pool.NONE, "n_blocks": 1, "px_count": 100, "width": 100, "height": 1}
+        )
         for cycle in range(60):
             ctx.set(dut.start, cycle == 1)
             ctx.set(dut.i.valid, cycle >= 1 + after_start)
@@ -202,7 +209,8 @@ def test_a_word_before_its_instruction_is_told():
 
 def test_a_line_buffer_word_read_too_soon_is_told(monkeypatch):
     monkeypatch.setattr(max_pool_unit, "LINE_CYCLES", 1)
-    instruction = {"pool": Pool.MAX, "pool_k": 2, "pool_first": 1, "n_blocks": 1}
-    instruction |= {"px_count": 8, "width": 4, "pool_width": 2}
+    instruction = {"pool": Pool.MAX, "pool_first": 1, "n_blocks": 1, "px_count": 8}
+    instruction |= {"pool_kx": 2, "pool_ky": 2, "pool_sx": 2, "pool_sy": 2}
+    instruction |= {"pool_x": 1, "pool_y": 1, "width": 4, "height": 2, "pool_width": 2}
     with pytest.raises(AssertionError, match="a line-buffer word is read before it is written"):
         run_stage([instruction], [0] * 8, 2, 0.0, 1)

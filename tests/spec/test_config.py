@@ -22,7 +22,7 @@ REFUSED = [
     ({"profile_marks": 512}, "profile_marks must be a number from 16 to 256, not 512"),
     ({"profile_marks": 0}, "profile_marks must be a number from 16 to 256, not 0"),
     # A line address that an instruction does not hold: wrong tensors.
-    ({"pool_words": 8192}, "pool_words must be a power of two from 2 to 4096, not 8192"),
+    ({"pool_words": 8192}, "pool_words must be a power of two from 8 to 4096, not 8192"),
     ({"columns": 8.0}, "columns must be a number from 4 to 256, not 8.0"),
     ({"columns": True}, "columns must be a number from 4 to 256, not True"),
     ({"columns": "8"}, "columns must be a number from 4 to 256, not '8'"),

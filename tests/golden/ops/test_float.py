@@ -54,9 +54,9 @@ OPS = {
     "slice of columns": FloatSlice("y", ("x",), "y", 3, None, 7, 1),
     "slice of images": FloatSlice("y", ("x",), "y", 0, 1, None, 1),
     "pool": pool((2, 2), (2, 2)),
-    "pool padded": pool((3, 3), (2, 2), (1, 1)),
-    "pool dilated": pool((2, 3), (1, 3), (0, 1), (3, 2)),
-    **{f"pool {s}, up": pool((2, 3), (s, s), (1, 1), (1, 1), True) for s in range(1, 6)},
+    "pool padded": pool((3, 3), (2, 2), (1, 1, 1, 1)),
+    "pool dilated": pool((2, 3), (1, 3), (0, 0, 1, 1), (3, 2)),
+    **{f"pool {s}": pool((2, 3), (s, s), (1, 0, 1, 2)) for s in range(1, 6)},
 }
 
 
