@@ -13,7 +13,7 @@ from .cost import predict
 from .ir import Layer
 from .liveness import require_ending
 from .lowering import lower
-from .passes import fuse_pools, pack_input
+from .passes import fuse_pools, fuse_tables, pack_input
 from .program import Program, tensor_symbol, weights_symbol
 from .schedule import schedule
 from .tiles import Tile, build_tiles
@@ -50,7 +50,7 @@ def compile_graph(
     that does not fit memory or the instruction counters.
     """
     timing = MemoryTiming(latency, bytes_per_cycle)
-    layers = pack_input(lower(graph), graph, config)
+    layers = pack_input(fuse_tables(lower(graph), graph), graph, config)
     if fuse_pool:
         layers = fuse_pools(layers, graph, config)
     return compile_layers(layers, graph, config, timing, batch, memory_bytes)

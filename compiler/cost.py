@@ -16,7 +16,7 @@ from resarray.spec.isa import WAITS, Engine
 
 from . import rates
 from .liveness import Deadlock
-from .program import Instruction, words_given
+from .program import Instruction, residual_words, weight_words, words_given
 from .timing import MemoryTiming
 
 READ_OVERHEAD = 15  # cycles of a read besides the memory's latency
@@ -181,10 +181,11 @@ class _Simulation:
         if engine == COMPUTE:
             return self._compute_job(f)
         if engine == DRAIN:
-            pixels = f["px_count"] * f["n_blocks"]
             work = rates.drain(f["px_count"], f["n_blocks"], self.config)
             work += rates.DRAIN_LATENCY + self.config.column_groups
-            return _Job(work, 4, taken=pixels if f.get("res_en") else 0, given=given)
+            work += rates.MULTIPLY_LATENCY if f.get("multiply") else 0
+            work += rates.TABLE_LATENCY if f.get("table") else 0
+            return _Job(work, 4, taken=residual_words(f), given=given)
         return _Job(words, self.write_latency, taken=words)
 
     def _compute_job(self, f: dict[str, int]) -> _Job:
@@ -192,6 +193,7 @@ class _Simulation:
         k_tiles = f["k_tiles"]
         pixels = f["n_m0"] * f["n_m1"] * f["n_m2"]
         params = rates.parameters(config) if f["params"] else 0
+        params += rates.table() if f.get("table") else 0
         # Hidden behind the last k-tile of the compute before, where there is no gap between them.
         shadow = 0
         if self.array_end >= self.now - SMALL:
@@ -200,7 +202,7 @@ class _Simulation:
         work += rates.waiting_for_weights(k_tiles, pixels, params, shadow, config)
         self.last_pixels = pixels
         latency = config.rows + config.columns + 12
-        job = _Job(work, latency, taken=params + k_tiles * config.columns)
+        job = _Job(work, latency, taken=weight_words(f, config))
         job.mark = bool(f["mark"])
         return job
 

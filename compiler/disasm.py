@@ -88,7 +88,7 @@ def _compute(f: dict[str, int]) -> str:
             parts.append(f"{n}(+{stride})" if n > 1 else "1")
         return "x".join(parts)
 
-    flags = [name for name in ("clear", "params") if f[name]]
+    flags = [name for name in ("clear", "params", "table") if f[name]]
     text = f"bank {f['bank']} base {f['base']} k {loops('k')} m {loops('m')}"
     return " ".join([text, *flags])
 
@@ -97,7 +97,11 @@ def _drain(f: dict[str, int]) -> str:
     text = f"bank {f['bank']} pixels {f['px_base']}+{f['px_count']} blocks {f['n_blocks']}"
     text += f" zp {f['zp_out']} clamp {f['lo']}..{f['hi']}"
     if f["res_en"]:
-        text += f" residual (r-{f['res_zp']})*{f['res_mult']}>>{f['res_shift']}"
+        text += " times" if f["multiply"] else " residual"
+        text += f" (r-{f['res_zp']})"
+        text += "" if f["multiply"] else f"*{f['res_mult']}>>{f['res_shift']}"
+        text += " vector" if f["res_vector"] else ""
+    text += " table" if f["table"] else ""
     if f["pool"] == Pool.MAX:
         text += f" max {f['pool_ky']}x{f['pool_kx']} stride {f['pool_sy']}x{f['pool_sx']}"
         text += f" from {f['pool_y']},{f['pool_x']} padded {f['pool_bottom']},{f['pool_right']}"

@@ -57,10 +57,14 @@ def _drain(layer: Layer, rows: Part, cols: Part, n_blocks: int, line_block: int)
     if layer.residual is not None:
         fields |= {
             "res_en": 1,
+            "res_vector": layer.residual.vector,
+            "multiply": layer.residual.multiply,
             "res_zp": layer.residual.zero_point,
             "res_mult": layer.residual.mult,
             "res_shift": layer.residual.shift,
         }
+    if layer.table is not None:
+        fields["table"] = 1
     if isinstance(layer.pool, MaxPool):
         fields |= _max_fields(layer.pool, layer.shape[1:], rows, cols, line_block)
     elif isinstance(layer.pool, AveragePool):
@@ -144,4 +148,6 @@ def _residual(layer: Layer, image: int, rows: Part, cols: Part, blocks: Range) -
     if layer.residual is None:
         return None
     view = layer.residual.view
+    if layer.residual.vector:
+        rows = cols = 0, 1
     return transfer(view.tensor, image, view.shape[1:], view.blocks(blocks), rows, cols)

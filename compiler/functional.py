@@ -17,6 +17,7 @@ from resarray.spec.isa import (
     INSTRUCTION_BYTES,
     MIRROR_BITS,
     PARAMS,
+    TABLE_BYTES,
     WAITS,
     Engine,
     Pool,
@@ -27,6 +28,8 @@ from resarray.spec.layout import from_dict
 from resarray.spec.numerics import (
     ACC_BITS,
     ACTIVATION_BITS,
+    INT8_MIN,
+    OPERAND_BITS,
     RESIDUAL_HEADROOM,
     WEIGHT_MAX,
     WidthError,
@@ -34,6 +37,7 @@ from resarray.spec.numerics import (
 )
 
 from .pooling import PoolStage, requantise_array
+from .program import residual_words
 
 
 class ScheduleError(AssertionError):
@@ -72,6 +76,7 @@ class Machine:
         self.acc = np.zeros((2, config.acc_depth, config.columns), np.int64)
         self.valid_pixels = [0, 0]
         self.params = np.zeros((2, 3, config.columns), np.int64)
+        self.tables = np.zeros((2, TABLE_BYTES), np.int64)
         self.weights = _Fifo("weight", config.rows)
         self.residual = _Fifo("residual", config.rows)
         self.output = _Fifo("output", config.rows)
@@ -157,6 +162,11 @@ class Machine:
         weights = self.weights.take(config.columns)
         if f["params"]:
             self.params[bank] = self._parameters()
+            if f["table"]:
+                words = self.weights.take(TABLE_BYTES // config.rows)
+                self.tables[bank] = words.reshape(-1)
+        elif f["table"]:
+            raise ScheduleError("a table without parameters")
         others = self.weights.take((len(k) - 1) * config.columns)
         weights = np.concatenate([weights, others]).reshape(len(k), config.columns, -1)
         # What the width of a column's result for one k-tile rests on: `numerics.dot_bits`.
@@ -214,12 +224,21 @@ class Machine:
         total = acc + bias
         residual = np.zeros(1, np.int64)
         if f["res_en"]:
-            words = self.residual.take(f["n_blocks"] * f["px_count"]).astype(np.int64)
+            words = self.residual.take(residual_words(f)).astype(np.int64)
             words = words.reshape(f["n_blocks"], -1, rows).transpose(1, 0, 2).reshape(-1, channels)
-            residual = (words - f["res_zp"]) * f["res_mult"] << RESIDUAL_HEADROOM
-            residual >>= f["res_shift"]
+            words = words - f["res_zp"]
+            if f["multiply"]:
+                require_bits(total, OPERAND_BITS, "operand of a product")
+                total = total * words
+            else:
+                residual = words * f["res_mult"] << RESIDUAL_HEADROOM
+                residual >>= f["res_shift"]
+        elif f["multiply"] or f["res_vector"]:
+            raise ScheduleError("a residual's flags without a residual")
         out = requantise_array(total, mult, shift, f["zp_out"], f["lo"], f["hi"], residual)
         require_bits(out, ACTIVATION_BITS, "output")
+        if f["table"]:
+            out = self.tables[bank][out - INT8_MIN]
         blocks = out.reshape(-1, f["n_blocks"], rows).transpose(1, 0, 2)  # [block][pixel][rows]
         if Pool(f["pool"]) == Pool.NONE:
             self.output.put(blocks.reshape(-1, rows).astype(np.int8))

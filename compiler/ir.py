@@ -48,12 +48,19 @@ class Requantise:
 
 @dataclass(frozen=True)
 class Residual:
-    """What a drain adds: `numerics.residual_term` of a tensor of the accumulators' shape."""
+    """A drain's second operand, of the accumulators' shape or of one pixel: it adds
+    `numerics.residual_term`, or with ``multiply`` the accumulators are multiplied by it."""
 
     view: View
     zero_point: int
-    mult: int
-    shift: int
+    mult: int = 0
+    shift: int = 0
+    multiply: bool = False
+
+    @property
+    def vector(self) -> bool:
+        """Whether its one pixel is for all of the map."""
+        return self.view.shape[1:] == (1, 1)
 
 
 @dataclass(frozen=True)
@@ -107,7 +114,8 @@ class Layer:
     group, c // (Cout / groups). ``shape``: the accumulators' [C, H, W], before pooling.
     ``padding``: (top, bottom, left, right) pixels of ``pad_value``, the source's zero point.
     ``packed``: the source is the network's input in `layout.Packed`; ``reads_input``: it is the
-    network's input. ``macs``: useful multiply-accumulates of one image.
+    network's input. ``table``: int8 [256], through which the outputs go before the pool, entry
+    q + 128 for q. ``macs``: useful multiply-accumulates of one image.
     """
 
     name: str
@@ -123,6 +131,7 @@ class Layer:
     dilation: tuple[int, int] = (1, 1)
     pad_value: int = 0
     residual: Residual | None = None
+    table: np.ndarray | None = None
     pool: MaxPool | AveragePool | None = None
     macs: int = 0
     packed: bool = False
@@ -151,6 +160,7 @@ class Layer:
             and self.kernel == self.stride == (1, 1)
             and not any(self.padding)
             and self.residual is None
+            and self.table is None
             and bool((self.weight == 1).all())
             and bool((step.mult == IDENTITY_MULT).all())
             and not (step.bias.any() or step.shift.any())

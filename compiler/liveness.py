@@ -16,7 +16,7 @@ from collections import deque
 from resarray.spec.config import Config
 from resarray.spec.isa import WAITS, Engine
 
-from .program import Instruction, words_given
+from .program import Instruction, residual_words, weight_words, words_given
 
 LOAD, WEIGHTS, RESIDUAL, COMPUTE, DRAIN, STORE = (int(engine) for engine in Engine)
 # Who puts words into the FIFO that an engine takes from.
@@ -45,10 +45,11 @@ class _Fifo:
 
 
 class _Job:
-    """The instruction that an engine works on: words still to be taken and given."""
+    """The instruction that an engine works on: words still to be taken and given. Of a drain with
+    a vector ``pixels`` are given for each word, which is taken with the last of them."""
 
-    def __init__(self, takes: int, gives: int):
-        self.takes, self.gives = takes, gives
+    def __init__(self, takes: int, gives: int, pixels: int = 1):
+        self.takes, self.gives, self.pixels = takes, gives, pixels
 
 
 def require_ending(instructions: list[Instruction], config: Config) -> None:
@@ -116,7 +117,10 @@ class _Run:
             if not queue or not self._may_start(engine, queue[0][0].fields):
                 return False
             instruction, gives = queue.popleft()
-            self.jobs[engine] = _Job(self._taken(instruction), gives)
+            fields = instruction.fields
+            vector = fields.get("res_vector") and not fields.get("pool")
+            pixels = fields["px_count"] if vector else 1
+            self.jobs[engine] = _Job(self._taken(instruction), gives, pixels)
             return True
         if job.takes or job.gives:
             return self._move(engine, job)
@@ -133,10 +137,9 @@ class _Run:
     def _taken(self, instruction: Instruction) -> int:
         fields, config = instruction.fields, self.config
         if instruction.engine == COMPUTE:
-            params = config.columns * config.param_words if fields["params"] else 0
-            return params + fields["k_tiles"] * config.columns
+            return weight_words(fields, config)
         if instruction.engine == DRAIN:
-            return _residual_words(instruction)
+            return residual_words(fields)
         return instruction.words if instruction.engine == STORE else 0
 
     def _move(self, engine: int, job: _Job) -> bool:
@@ -169,6 +172,9 @@ class _Run:
         """A drain takes a residual word where it has room for the word that this gives. That a pool
         gives it later harms nobody: see `_require_residuals`."""
         fifo, store = self.outputs[DRAIN], self.jobs[STORE]
+        if job.pixels > 1:
+            self._move_vector_drain(job)
+            return
         room = fifo.room + (0 if store is None else store.takes)
         if job.takes:
             words = self._take(DRAIN, min(job.takes, room) if job.gives else job.takes)
@@ -183,6 +189,29 @@ class _Run:
             fifo.taken += taken
             store.takes -= taken
 
+    def _move_vector_drain(self, job: _Job) -> None:
+        """A drain that needs a residual word for each block, and lets it go with the last pixel."""
+        residuals, writer = self.inputs[DRAIN], self.jobs[RESIDUAL]
+        fifo, store = self.outputs[DRAIN], self.jobs[STORE]
+        while job.gives:
+            if not residuals.words:
+                if writer is None or not writer.gives:
+                    return
+                writer.gives -= 1
+                residuals.put += 1
+            of_block = job.gives - (job.takes - 1) * job.pixels
+            given = min(of_block, fifo.room + (0 if store is None else store.takes))
+            fifo.put += given
+            job.gives -= given
+            if store is not None:
+                taken = min(store.takes, fifo.words)
+                fifo.taken += taken
+                store.takes -= taken
+            if given < of_block:
+                return
+            residuals.taken += 1
+            job.takes -= 1
+
 
 def _require_residuals(instructions: list[Instruction]) -> None:
     """`Deadlock` where a drain that pools takes residual words that only a later RESIDUAL brings.
@@ -193,11 +222,6 @@ def _require_residuals(instructions: list[Instruction]) -> None:
         if instruction.engine == Engine.RESIDUAL:
             brought += instruction.words
         elif instruction.engine == DRAIN:
-            taken += _residual_words(instruction)
+            taken += residual_words(instruction.fields)
             if taken > brought and instruction.fields.get("pool"):
                 raise Deadlock(f"instruction {index} takes residuals that only later ones bring")
-
-
-def _residual_words(drain: Instruction) -> int:
-    fields = drain.fields
-    return fields["px_count"] * fields["n_blocks"] if fields.get("res_en") else 0

@@ -15,6 +15,31 @@ from .tiling import full_width_fits
 MAX_PIXEL_STEP = highest(Engine.COMPUTE, "s_m2")
 
 
+def fuse_tables(layers: list[Layer], graph: QGraph) -> list[Layer]:
+    """A function that is all that reads a layer happens in that layer's drain."""
+    fused: list[Layer] = []
+    makers: dict[View, int] = {}
+    for layer in layers:
+        maker = makers.get(layer.source)
+        if (
+            maker is not None
+            and layer.table is not None
+            and replace(layer, table=None).copies
+            and fused[maker].table is None
+            and fused[maker].pool is None
+            and layer.source.tensor != graph.output
+            and len(_readers(layers, layer.source.tensor)) == 1
+        ):
+            first = fused[maker]
+            op = f"{first.op}+{layer.op}"
+            fused[maker] = replace(first, op=op, output=layer.output, table=layer.table)
+            makers[layer.output] = maker
+            continue
+        makers[layer.output] = len(fused)
+        fused.append(layer)
+    return fused
+
+
 def fuse_pools(layers: list[Layer], graph: QGraph, config: Config) -> list[Layer]:
     """A max pool that is all that reads a layer happens in that layer's drain, where whole rows
     fit a tile and every row of windows the line buffer."""

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from resarray.spec.isa import MIRROR_BITS, Engine, encode
+from resarray.spec.config import Config
+from resarray.spec.isa import MIRROR_BITS, TABLE_BYTES, Engine, encode
 
 
 @dataclass
@@ -43,6 +44,22 @@ def words_given(instructions: list[Instruction], index: int) -> int:
         return fields["px_count"] * fields["n_blocks"]
     following = instructions[index + 1 : index + 2]
     return following[0].words if following and following[0].engine == Engine.STORE else 0
+
+
+def weight_words(fields: dict[str, int], config: Config) -> int:
+    """Words that a COMPUTE takes from the weight FIFO."""
+    words = fields["k_tiles"] * config.columns
+    if fields.get("params"):
+        words += config.columns * config.param_words
+        words += TABLE_BYTES // config.rows if fields.get("table") else 0
+    return words
+
+
+def residual_words(fields: dict[str, int]) -> int:
+    """Words that a DRAIN takes from the residual FIFO."""
+    if not fields.get("res_en"):
+        return 0
+    return fields["n_blocks"] * (1 if fields.get("res_vector") else fields["px_count"])
 
 
 @dataclass

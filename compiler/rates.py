@@ -2,10 +2,14 @@
 share. All in cycles; memory is `timing`."""
 
 from resarray.spec.config import Config
+from resarray.spec.isa import TABLE_BYTES
 
 # Cycles from a drain's last accumulator to its last word, besides a hop for each lane group; not
 # overlapped.
 DRAIN_LATENCY = 31
+# More with a product, with a table.
+MULTIPLY_LATENCY = 3
+TABLE_LATENCY = 2
 
 
 def k_tile(pixels: int, config: Config) -> int:
@@ -16,6 +20,11 @@ def k_tile(pixels: int, config: Config) -> int:
 def parameters(config: Config) -> int:
     """The parameter records of an output-channel tile, words and cycles."""
     return config.columns * config.param_words
+
+
+def table() -> int:
+    """Cycles of a table, an entry each."""
+    return TABLE_BYTES
 
 
 def waiting_for_weights(k_tiles: int, pixels: int, params: int, shadow: int, config: Config) -> int:

@@ -111,8 +111,7 @@ class _Scheduler:
         ahead = max(1, self.config.queue_depth - 2)
         for tile in self.tiles[self.streamed : number + ahead + 1]:
             self.streamed += 1
-            if tile.weights is not None:
-                first, length = tile.weights
+            for first, length in tile.weights:
                 wait = int(self.program.counts[Engine.WEIGHTS] == 0)
                 fields = {"addr": first, "length": length, "wait_a": wait}
                 symbol = weights_symbol(tile.layer)
@@ -131,6 +130,7 @@ class _Scheduler:
             "bank": bank,
             "clear": first,
             "params": first and tile.params,
+            "table": first and tile.table,
             "mark": last and tile.layer_end,
         }
         self.program.add(Engine.COMPUTE, fields, tile.layer)

@@ -38,14 +38,15 @@ class Step:
 @dataclass
 class Tile:
     """One filling and draining of an accumulator bank. ``weights``: (first word, words) of the
-    layer's stream that begin to be read here, or None. ``params``: the stream's next words are
-    channel parameters."""
+    layer's stream that begin to be read here, one after the other. ``params``, ``table``: behind
+    the first k-tile come channel parameters, and the table."""
 
     layer: int
     steps: list[Step]
     outputs: list[Output]
-    weights: Part | None
+    weights: list[Part]
     params: bool = True
+    table: bool = False
     layer_end: bool = False
 
 
@@ -75,10 +76,12 @@ def build_tiles(
                     whole = middle and slab in shared and slab.n_blocks <= MAX_K_BLOCKS
                     steps += _steps(layer, slab, *windows, (rows[1], cols[1]), whole, config)
                 held = len(run) == 1 and _bank_holds_parameters(tile, numbers, stream, steps)
-                weights = _weights(run, position, stream, held)
+                # Each of the two banks has its table.
+                table = stream.table is not None and len(numbers) < 2
+                weights = _weights(run, position, stream, held, table, config)
                 line_block = tile.outputs[0] - run[0].outputs[0]
                 outputs = build_outputs(layer, images, rows, cols, tile.outputs, line_block)
-                tiles.append(Tile(index, steps, outputs, weights, params=not held))
+                tiles.append(Tile(index, steps, outputs, weights, not held, table))
                 numbers.append(tile.number)
     tiles[-1].layer_end = True
     return tiles
@@ -125,18 +128,29 @@ def _slabs(
 
 
 def _weights(
-    run: list[ChannelTile], position: int, stream: WeightStream, held: bool
-) -> Part | None:
+    run: list[ChannelTile],
+    position: int,
+    stream: WeightStream,
+    held: bool,
+    table: bool,
+    config: Config,
+) -> list[Part]:
     """Words of the stream that begin to be read at a run's tile: one WEIGHTS brings as many tiles'
-    as it can. ``held``: without the parameters."""
+    as it can. ``held``: without the parameters; ``table``: with the table behind them."""
     start, stop = stream.tiles[run[position].number]
     if held:
-        return start, stop - start - stream.param_words
+        return [(start, stop - start - stream.param_words)]
+    if stream.table is not None:
+        parts = [(start, stop)]
+        if table:
+            behind = start + config.columns + stream.param_words
+            parts = [(start, behind), stream.table, (behind, stop)]
+        return [(first, end - first) for first, end in parts if end > first]
     per_stream = max(1, MAX_STREAM // (stop - start))
     if position % per_stream:
-        return None
+        return []
     last = run[min(position + per_stream, len(run)) - 1]
-    return start, stream.tiles[last.number][1] - start
+    return [(start, stream.tiles[last.number][1] - start)]
 
 
 def _bank_holds_parameters(

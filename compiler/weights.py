@@ -11,7 +11,7 @@ import numpy as np
 
 from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
-from resarray.spec.isa import Engine, highest
+from resarray.spec.isa import TABLE_BYTES, Engine, highest
 from resarray.spec.layout import ceil_div
 from resarray.spec.numerics import ACC_BITS, require_bits
 
@@ -26,12 +26,14 @@ MAX_STREAM = highest(Engine.WEIGHTS, "length")
 @dataclass(frozen=True)
 class WeightStream:
     """``data``: bytes of all output-channel tiles; ``tiles``: words [start, stop) of each;
-    ``param_words``: how many of them are parameter records; ``records``: each tile's, as bytes."""
+    ``param_words``: how many of them are parameter records; ``records``: each tile's, as bytes;
+    ``table``: words [start, stop) of the layer's table, or None."""
 
     data: bytes
     tiles: list[Range]
     param_words: int
     records: list[bytes]
+    table: Range | None = None
 
 
 def pack_weights(layer: Layer, config: Config) -> WeightStream:
@@ -58,7 +60,11 @@ def pack_weights(layer: Layer, config: Config) -> WeightStream:
             if len(run) == 1:
                 placed[part] = tiles[-1]
             records.append(record)
-    return WeightStream(b"".join(parts), tiles, config.columns * config.param_words, records)
+    table = None
+    if layer.table is not None:
+        table = words, words + TABLE_BYTES // config.rows
+        parts.append(np.asarray(layer.table, np.int8).tobytes())
+    return WeightStream(b"".join(parts), tiles, config.columns * config.param_words, records, table)
 
 
 def _require_one_stream(layer: Layer, tile: ChannelTile, config: Config) -> None:

@@ -9,7 +9,7 @@ from ..spec.isa import Engine
 from . import addresses
 from .addresses import AddressGenerator
 from .common import delay
-from .layouts import INSTRUCTIONS, param_write, pixel_control
+from .layouts import INSTRUCTIONS, TABLE_WRITE, param_write, pixel_control
 from .loops import LoopCounters
 from .weight_sequencer import WeightSequencer
 
@@ -29,6 +29,7 @@ class ComputeEngine(wiring.Component):
     control, swap : Out           it what accompanies that pixel
     weight... : Out               the array's weight bus, in step with ``swap``
     param, param_valid : Out(param_write)
+    table_write, table_valid : Out(TABLE_WRITE)
     wait_weights : Out            no pixel for want of weights; with neither this nor ``read_en``
                                   there is no instruction
     """
@@ -48,6 +49,8 @@ class ComputeEngine(wiring.Component):
                 "weight_column": Out(range(config.columns)),
                 "param": Out(param_write(config)),
                 "param_valid": Out(1),
+                "table_write": Out(TABLE_WRITE),
+                "table_valid": Out(1),
                 "wait_weights": Out(1),
             }
         )
@@ -66,6 +69,7 @@ class ComputeEngine(wiring.Component):
             loops.i.payload.eq(self.i.payload),
             weights.start.eq(self.i.valid & loops.i.ready),
             weights.params.eq(self.i.payload.params),
+            weights.table.eq(self.i.payload.table),
             weights.bank.eq(self.i.payload.bank),
             weights.k_tiles.eq(self.i.payload.k_tiles),
         ]
@@ -81,6 +85,8 @@ class ComputeEngine(wiring.Component):
             self.read_addr.eq(generator.addr),
             self.param.eq(weights.param),
             self.param_valid.eq(weights.param_valid),
+            self.table_write.eq(weights.table_write),
+            self.table_valid.eq(weights.table_valid),
         ]
 
         # What goes with the pixel, and the weight bus, in step with the pixel's address.

@@ -221,6 +221,8 @@ class Core(wiring.Component):
             u.drain.lanes.eq(u.accumulators.lanes),
             u.drain.param.eq(u.compute.param),
             u.drain.param_valid.eq(u.compute.param_valid),
+            u.drain.table_write.eq(u.compute.table_write),
+            u.drain.table_valid.eq(u.compute.table_valid),
         ]
         for c in range(config.columns):
             m.d.comb += u.accumulators.dot[c].eq(u.array.dot[c])

@@ -7,12 +7,12 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
 from ..spec.config import Config
-from ..spec.isa import Engine
+from ..spec.isa import TABLE_BYTES, Engine
 from ..spec.numerics import ACC_BITS
 from . import accumulator, requantise
 from .common import delay
-from .layouts import INSTRUCTIONS, PARAMS, param_write
-from .memory import Fifo
+from .layouts import INSTRUCTIONS, PARAMS, TABLE_WRITE, param_write
+from .memory import READ_LATENCY, Fifo, Ram
 from .pool import PoolUnit
 
 FIFO_WORDS = 32
@@ -71,9 +71,10 @@ class DrainEngine(wiring.Component):
     i : In(stream of DRAIN instructions)
     read : Out(drain_read), lanes : In(accumulators)   to the accumulators
     param, param_valid : In(param_write)
+    table_write, table_valid : In(TABLE_WRITE)
     residual : In(stream of words)
     o : Out(stream of words)
-    done : Out   pulse: the bank has been read
+    done : Out   pulse: the bank has been read, and its table
     busy : Out
     """
 
@@ -86,6 +87,8 @@ class DrainEngine(wiring.Component):
                 "lanes": In(data.ArrayLayout(signed(ACC_BITS), config.lanes)),
                 "param": In(param_write(config)),
                 "param_valid": In(1),
+                "table_write": In(TABLE_WRITE),
+                "table_valid": In(1),
                 "residual": In(stream.Signature(8 * config.rows)),
                 "o": Out(stream.Signature(8 * config.rows)),
                 "done": Out(1),
@@ -125,7 +128,10 @@ class DrainEngine(wiring.Component):
         m.d.comb += [
             begin.eq(reading & first_part & has_room & (~c.res_en | self.residual.valid)),
             issue.eq(begin | (reading & ~first_part)),
-            self.residual.ready.eq(reading & first_part & has_room & c.res_en),
+            # A vector's word stays for all pixels of the block.
+            self.residual.ready.eq(
+                reading & first_part & has_room & c.res_en & (~c.res_vector | last_pixel)
+            ),
             self.read.valid.eq(issue),
             self.read.bank.eq(c.bank),
             self.read.group.eq(group),
@@ -196,6 +202,7 @@ class DrainEngine(wiring.Component):
         m.d.comb += Cat(valid, ending).eq(delay(m, Cat(issue, end), latency, "issued"))
         m.d.comb += [tables.bank.eq(before.bank), tables.group.eq(before.group)]
         outputs = []
+        write = self.table_write
         for i in range(config.lanes):
             m.submodules[f"lane{i}"] = lane = requantise.RequantiseLane()
             m.d.comb += [
@@ -203,6 +210,7 @@ class DrainEngine(wiring.Component):
                 lane.params.eq(tables.records[i]),
                 lane.residual.eq(arrived.residual.word_select(i, 8)),
                 lane.res_en.eq(c.res_en),
+                lane.multiply.eq(c.multiply),
                 lane.res_zp.eq(c.res_zp),
                 lane.res_mult.eq(c.res_mult),
                 lane.res_shift.eq(c.res_shift),
@@ -210,9 +218,20 @@ class DrainEngine(wiring.Component):
                 lane.lo.eq(c.lo),
                 lane.hi.eq(c.hi),
             ]
-            outputs.append(lane.out)
-        finished = delay(m, valid, requantise.LATENCY, "finished")
-        m.d.comb += self.done.eq(valid & ending)
+            m.submodules[f"table{i}"] = table = Ram(8, 2 * TABLE_BYTES)
+            m.d.comb += [
+                table.write_en.eq(self.table_valid),
+                table.write_addr.eq(Cat(write.entry, write.bank)),
+                table.write_data.eq(write.value),
+                # Entry q + 128.
+                table.read_addr.eq(Cat(lane.out[:7], ~lane.out[7], c.bank)),
+            ]
+            outputs.append(Mux(c.table, table.read_data, lane.out))
+        read = valid & ending
+        finished, emptied = Signal(), Signal()
+        m.d.comb += Cat(finished, emptied).eq(_later(m, c, Cat(valid, read)))
+        # The bank's next parameters come after the last have been read, its next table might not.
+        m.d.comb += self.done.eq(Mux(c.table, emptied, read))
 
         # Parts to words, lowest channels first.
         lanes_out = Cat(*outputs)
@@ -261,3 +280,11 @@ class DrainEngine(wiring.Component):
                 last_block.eq(c.n_blocks == 1),
             ]
         return m
+
+
+def _later(m: Module, c, flags):
+    """``flags`` of accumulators when their outputs come: of products and with a table later."""
+    flags = delay(m, flags, requantise.LATENCY, "requantised")
+    multiplied = delay(m, flags, requantise.MULTIPLY_LATENCY, "multiplied")
+    flags = Mux(c.multiply, multiplied, flags)
+    return Mux(c.table, delay(m, flags, READ_LATENCY, "looked_up"), flags)

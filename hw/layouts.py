@@ -54,6 +54,10 @@ def param_write(config: Config) -> data.StructLayout:
     return data.StructLayout({"bank": 1, "column": range(config.columns), "record": PARAMS})
 
 
+# An entry of a bank's table: the output for an int8, entry q + 128 for q.
+TABLE_WRITE = data.StructLayout({"bank": 1, "entry": 8, "value": 8})
+
+
 def beat(config: Config) -> data.StructLayout:
     """A word read from memory; ``last`` marks the last word of an instruction."""
     return data.StructLayout({"word": 8 * config.rows, "last": 1})

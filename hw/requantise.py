@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from ..spec import numerics as n
 from .common import delay
 from .layouts import PARAMS
+from .multiplier import LATENCY as MULTIPLY_LATENCY
 from .multiplier import WIDE_LATENCY, Multiplier, WideMultiplier
 
 LATENCY = 8 + WIDE_LATENCY
@@ -42,12 +43,14 @@ def shift_right(m: Module, value, shift, name: str):
 
 
 class RequantiseLane(wiring.Component):
-    """One channel a cycle, LATENCY cycles later.
+    """One channel a cycle, LATENCY cycles later, and MULTIPLY_LATENCY more with ``multiply``: then
+    accumulator plus bias, of n.OPERAND_BITS bits, are multiplied by the residual before the factor.
 
     Members
     -------
     acc : In(signed), params : In(PARAMS)
-    residual : In(signed 8), res_en, res_zp, res_mult, res_shift, zp_out, lo, hi : In
+    residual : In(signed 8)
+    res_en, multiply, res_zp, res_mult, res_shift, zp_out, lo, hi : In
         constant while pixels are under way
     out : Out(signed 8)
     """
@@ -56,6 +59,7 @@ class RequantiseLane(wiring.Component):
     params: In(PARAMS)
     residual: In(signed(8))
     res_en: In(1)
+    multiply: In(1)
     res_zp: In(signed(8))
     res_mult: In(n.MULT_BITS)
     res_shift: In(n.SHIFT_BITS)
@@ -69,27 +73,41 @@ class RequantiseLane(wiring.Component):
         # Cycle 1: bias; the compiler keeps the sum in 32 bits.
         total = Signal(signed(n.ACC_BITS), reset_less=True)
         m.d.sync += total.eq(self.acc + self.params.bias)
-        # Cycles 2 to 5: multiply.
-        m.submodules.multiplier = multiplier = WideMultiplier(n.ACC_BITS, n.MULT_BITS)
-        m.d.comb += [
-            multiplier.a.eq(total),
-            multiplier.b.eq(delay(m, self.params.mult, 1, "mult", reset_less=True)),
-        ]
-        # Cycles 6 and 7: shift right, coarse then fine.
-        shift = delay(m, self.params.shift, 1 + WIDE_LATENCY, "shift", reset_less=True)
-        fixed = shift_right(m, multiplier.product, shift, "fixed")
-
-        # Beside it the residual. Cycle 1: centre. Cycles 2 to 4: multiply. Cycles 5 and 6: shift.
+        # Beside it the residual. Cycle 1: centre. Cycles 2 to 4: multiply by its factor, or by the
+        # total; then all that follows is as much later. Cycles 5 and 6: shift.
         centred = Signal(signed(9), reset_less=True)
         m.d.sync += centred.eq(self.residual - self.res_zp)
-        m.submodules.residual = residual = Multiplier(9, n.MULT_BITS + 1)
-        m.d.comb += [residual.a.eq(centred), residual.b.eq(Cat(self.res_mult, Const(0, 1)))]
+        m.submodules.residual = residual = Multiplier(9, n.OPERAND_BITS)
+        factor = Cat(self.res_mult, Const(0, 1)).as_signed()
+        m.d.comb += [
+            residual.a.eq(centred),
+            residual.b.eq(Mux(self.multiply, total[: n.OPERAND_BITS].as_signed(), factor)),
+        ]
         product = Signal(signed(n.TERM_BITS))
         m.d.comb += product.eq(residual.product << n.RESIDUAL_HEADROOM)
         term = shift_right(m, product, self.res_shift, "term")
+
+        def later(value, name):
+            return Mux(
+                self.multiply, delay(m, value, MULTIPLY_LATENCY, name, reset_less=True), value
+            )
+
+        # Cycles 2 to 5: multiply.
+        m.submodules.multiplier = multiplier = WideMultiplier(n.ACC_BITS, n.MULT_BITS)
+        mult = delay(m, self.params.mult, 1, "mult", reset_less=True)
+        shift = delay(m, self.params.shift, 1, "shift", reset_less=True)
+        m.d.comb += [
+            multiplier.a.eq(Mux(self.multiply, residual.product, total)),
+            multiplier.b.eq(later(mult, "later_mult")),
+        ]
+        # Cycles 6 and 7: shift right, coarse then fine.
+        shift = delay(m, later(shift, "later_shift"), WIDE_LATENCY, "shift_", reset_less=True)
+        fixed = shift_right(m, multiplier.product, shift, "fixed")
+
         # Cycle 7: what else is added.
         others = Signal(signed(n.TERM_BITS + 1), reset_less=True)
-        m.d.sync += others.eq(Mux(self.res_en, term, 0) + rounding(self.zp_out))
+        added = self.res_en & ~self.multiply
+        m.d.sync += others.eq(Mux(added, term, 0) + rounding(self.zp_out))
 
         # Cycle 8: add. Cycles 9 and 10: round once. Cycles 11 and 12: clamp.
         fixed_sum = Signal(signed(n.FIXED_BITS), reset_less=True)

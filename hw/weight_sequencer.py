@@ -3,12 +3,13 @@
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from ..spec.config import Config
 from ..spec.isa import Engine
 from .checks import check, check_apart
 from .common import delay
-from .layouts import INSTRUCTIONS, param_write
+from .layouts import INSTRUCTIONS, TABLE_WRITE, param_write
 
 # From a k-tile's last word to the cycle from which `last_k` tells of the next one's. A k-tile has
 # `columns` >= 4 words.
@@ -18,7 +19,8 @@ _FIELDS = INSTRUCTIONS[Engine.COMPUTE].members
 
 class WeightSequencer(wiring.Component):
     """Moves an instruction's words from the weight FIFO: weights, k-tile by k-tile, to the array's
-    shadow registers and, behind the first k-tile, parameter records to the drain's tables.
+    shadow registers and, behind the first k-tile, parameter records and a table, a byte a cycle,
+    to the drain.
 
     A k-tile is ``columns`` words, one a cycle, and begins once the one before has been swapped in.
     The parameters come while the first k-tile streams; an only k-tile waits for them, so that the
@@ -26,13 +28,14 @@ class WeightSequencer(wiring.Component):
 
     Members
     -------
-    start, params, bank, k_tiles : In   an instruction, taken when ``ready``
+    start, params, table, bank, k_tiles : In   an instruction, taken when ``ready``
     ready : Out                         all words of the instruction before are on their way
     words : In(stream of words)
     swap : In                           the loaded k-tile becomes active in this cycle
     loaded : Out                        a whole k-tile is in the shadow registers
     weight, weight_valid, weight_column : Out   the array's weight bus
     param, param_valid : Out(param_write)
+    table_write, table_valid : Out(TABLE_WRITE)
     """
 
     def __init__(self, config: Config):
@@ -41,6 +44,7 @@ class WeightSequencer(wiring.Component):
             {
                 "start": In(1),
                 "params": In(1),
+                "table": In(1),
                 "bank": In(1),
                 "k_tiles": In(_FIELDS["k_tiles"]),
                 "ready": Out(1),
@@ -52,6 +56,8 @@ class WeightSequencer(wiring.Component):
                 "weight_column": Out(range(config.columns)),
                 "param": Out(param_write(config)),
                 "param_valid": Out(1),
+                "table_write": Out(TABLE_WRITE),
+                "table_valid": Out(1),
             }
         )
 
@@ -66,8 +72,8 @@ class WeightSequencer(wiring.Component):
         m.d.sync += last_k.eq(k_tiles == 1)
         loading = Signal()
         bank = Signal()
-        params_due = Signal()  # behind the k-tile that comes next
-        in_params = Signal()
+        params_due, table_due = Signal(), Signal()  # behind the k-tile that comes next
+        in_params, in_table = Signal(), Signal()
         loaded = Signal()
         word = self.words.payload
 
@@ -100,16 +106,33 @@ class WeightSequencer(wiring.Component):
             with m.If(record_end):
                 m.d.sync += next_column()
                 with m.If(last_column):
-                    m.d.sync += in_params.eq(0)
+                    m.d.sync += [in_params.eq(0), in_table.eq(table_due), table_due.eq(0)]
+
+        # The table behind them: each word's bytes one after the other.
+        entry = Signal(8)
+        lowest = exact_log2(config.rows)
+        take_entry = Signal()
+        m.d.comb += take_entry.eq(in_table & self.words.valid)
+        m.d.sync += [
+            self.table_valid.eq(take_entry),
+            self.table_write.bank.eq(bank),
+            self.table_write.entry.eq(entry),
+            self.table_write.value.eq(word.word_select(entry[:lowest], 8)),
+        ]
+        with m.If(take_entry):
+            m.d.sync += entry.eq(entry + 1)
+            with m.If(entry.all()):
+                m.d.sync += in_table.eq(0)
 
         # Weights: word c of a k-tile for column c.
         take_weight, tile_end = Signal(), Signal()
+        behind = in_params | in_table
         wanted = loading & (~loaded | self.swap)
         m.d.comb += [
-            take_weight.eq(~in_params & wanted & self.words.valid),
+            take_weight.eq(~behind & wanted & self.words.valid),
             tile_end.eq(take_weight & last_column),
-            self.words.ready.eq(in_params | wanted),
-            self.loaded.eq(loaded & ~(in_params & ~loading)),
+            self.words.ready.eq(Mux(in_table, entry[:lowest].all(), in_params | wanted)),
+            self.loaded.eq(loaded & ~(behind & ~loading)),
             self.weight.eq(word),
             self.weight_valid.eq(take_weight),
             self.weight_column.eq(column),
@@ -138,10 +161,11 @@ class WeightSequencer(wiring.Component):
         )
         check(m, platform, ~self.swap | self.loaded, "a k-tile is swapped in before it is loaded")
 
-        m.d.comb += self.ready.eq(~in_params & ~loading)
+        m.d.comb += self.ready.eq(~behind & ~loading)
         with m.If(self.start & self.ready):
             m.d.sync += [
                 params_due.eq(self.params),
+                table_due.eq(self.table),
                 bank.eq(self.bank),
                 loading.eq(1),
                 k_tiles.eq(self.k_tiles),

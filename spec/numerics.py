@@ -7,6 +7,7 @@ in [-127, 127], symmetric, per output channel.
 Requantisation of an accumulator (see docs/numerics.md for the derivation)::
 
     t     = acc + bias                                      int32, exact
+    t     = t * (r - r_zp)                                  of a product instead of an addition
     fixed = (t * mult) >> shift                             G guard bits, floor
     fixed += ((r - r_zp) * r_mult << R_HEADROOM) >> r_shift   residual, same fixed point
     out   = clamp(((fixed + 2**(G-1)) >> G) + zp_out, lo, hi)   one rounding, half up
@@ -40,6 +41,8 @@ PRODUCT_BITS = 17
 # An accumulator, a bias, and their sum t. A column's sums and the folded bias are exact modulo
 # 2**32, so t is right wherever it fits; the compiler refuses channels for which it might not.
 ACC_BITS = 32
+# Accumulator plus bias where it is multiplied by a residual: |x - x_zp| <= 255 uses 9 of them.
+OPERAND_BITS = MULT_BITS + 1
 # The residual term, 2**8 * 2**17 * 2**4 = 2**29 in magnitude; and its sum with fixed (49 bits at
 # shift 0), half a unit and the zero point.
 TERM_BITS = 9 + MULT_BITS + RESIDUAL_HEADROOM

@@ -85,17 +85,17 @@ def stages(kernel: int, stride: int, padding: tuple[int, int], size: int) -> lis
     before, after = padding
     if kernel - before >= size and size + before + after < kernel + stride:
         return _whole(size)
-    result = []
+    most = MAX_POOL - 1
+    result: list[Stage] = []
     while kernel > MAX_POOL:
-        result.append((MAX_POOL, 1, *(min(pad, MAX_POOL - 1) for pad in (before, after))))
-        before, after = (max(0, pad - (MAX_POOL - 1)) for pad in (before, after))
-        kernel -= MAX_POOL - 1
+        result.append((MAX_POOL, 1, min(before, most), min(after, most)))
+        before, after, kernel = max(0, before - most), max(0, after - most), kernel - most
     return [*result, (kernel, stride if stride <= MAX_POOL else 1, before, after)]
 
 
 def _whole(size: int) -> list[Stage]:
     """One window of all pixels, of which each pool leaves a third."""
-    result = []
+    result: list[Stage] = []
     while size > MAX_POOL:
         groups = ceil_div(size, MAX_POOL)
         result.append((MAX_POOL, MAX_POOL, 0, groups * MAX_POOL - size))

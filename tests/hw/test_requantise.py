@@ -1,10 +1,11 @@
 """Requantisation lane against `spec.numerics`."""
 
+import itertools
 import random
 
 import pytest
 
-from resarray.hw.requantise import LATENCY, RequantiseLane
+from resarray.hw.requantise import LATENCY, MULTIPLY_LATENCY, RequantiseLane
 from resarray.spec import numerics as n
 
 from .bench import simulate
@@ -21,17 +22,28 @@ def corner_cases(rng):
             yield value * 2 + 1, 0, 2**16 + offset * (offset > 0), 1, 0
 
 
-@pytest.mark.parametrize("residual", [False, True])
+def products(rng):
+    """The same for a product: accumulator and bias give x - zero point."""
+    for x, r in itertools.product((-128, 127, 0, rng.randint(-128, 127)), repeat=2):
+        for shift in (0, 1, 15, 63):
+            yield x, rng.choice([-127, 128, 3]), rng.choice([2**16, 2**17 - 1]), shift, r
+
+
+@pytest.mark.parametrize("kind", ["alone", "residual", "product"])
 @pytest.mark.parametrize("seed", range(2))
-def test_lane_equals_numerics(residual, seed):
+def test_lane_equals_numerics(kind, seed):
     rng = random.Random(seed)
     dut = RequantiseLane()
+    product, latency = kind == "product", LATENCY
+    if product:
+        latency += MULTIPLY_LATENCY
     zp_out, lo, hi = rng.randint(-128, 127), rng.randint(-128, 0), rng.randint(1, 127)
     res_zp, res_mult, res_shift = rng.randint(-128, 127), rng.randint(2**16, 2**17 - 1), seed * 5
-    cases = list(corner_cases(rng)) + [
+    large, small = (2**7, 2**7) if product else (2**25, 2**20)
+    cases = list(products(rng) if product else corner_cases(rng)) + [
         (
-            rng.randint(-(2**25), 2**25),
-            rng.randint(-(2**20), 2**20),
+            rng.randint(-large, large),
+            rng.randint(-small, small),
             rng.randint(2**16, 2**17 - 1),
             rng.randint(10, 30),
             rng.randint(-128, 127),
@@ -44,18 +56,21 @@ def test_lane_equals_numerics(residual, seed):
             (dut.zp_out, zp_out),
             (dut.lo, lo),
             (dut.hi, hi),
-            (dut.res_en, residual),
+            (dut.res_en, kind != "alone"),
+            (dut.multiply, product),
             (dut.res_zp, res_zp),
             (dut.res_mult, res_mult),
             (dut.res_shift, res_shift),
         ):
             ctx.set(port, value)
-        for i in range(len(cases) + LATENCY):
-            if i >= LATENCY:
-                acc, bias, mult, shift, r = cases[i - LATENCY]
-                term = n.residual_term(r, res_zp, res_mult, res_shift) if residual else 0
+        for i in range(len(cases) + latency):
+            if i >= latency:
+                acc, bias, mult, shift, r = cases[i - latency]
+                term = n.residual_term(r, res_zp, res_mult, res_shift) if kind == "residual" else 0
+                if product:
+                    acc, bias = (acc + bias) * (r - res_zp), 0
                 expected = n.requantise(acc, bias, mult, shift, zp_out, lo, hi, term)
-                assert ctx.get(dut.out) == expected, cases[i - LATENCY]
+                assert ctx.get(dut.out) == expected, cases[i - latency]
             if i < len(cases):
                 acc, bias, mult, shift, r = cases[i]
                 ctx.set(dut.acc, acc)
