@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .base import FloatOp, Operand, QOp, QTensor, Range, Shape, by, pooled_size
+from .base import FloatOp, Operand, QOp, QTensor, Shape, by, pooled_size
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +23,10 @@ class FloatMaxPool(FloatOp):
     padding: tuple[int, int] = (0, 0)
     dilation: tuple[int, int] = (1, 1)
     ceil: bool = False
+
+    @property
+    def keeps_scale(self) -> bool:
+        return True
 
     def compute(self, *inputs: Tensor) -> Tensor:
         return functional.max_pool2d(
@@ -56,11 +60,10 @@ class FloatMaxPool(FloatOp):
             return "ceil_mode = True with padding 1x1 is supported only on maps of odd sizes"
         return None
 
-    def quantise(self, shape: Shape, bounds: Range, *inputs: QTensor) -> tuple[QOp, QTensor]:
+    def quantise(self, y: QTensor, *inputs: QTensor) -> QOp:
         (x,) = inputs
         kernel, padding = self.kernel[0], self.padding[0]
-        op = QMaxPool(self.name, x.name, self.output, kernel, padding, self.ceil)
-        return op, replace(x, name=self.output, shape=shape)
+        return QMaxPool(self.name, x.name, y.name, kernel, padding, self.ceil)
 
 
 @dataclass(frozen=True)
