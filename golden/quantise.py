@@ -25,8 +25,9 @@ CALIBRATION_BATCH = 16
 # Of a calibration batch: 16 images of 512x512.
 MAX_BATCH_PIXELS = 1 << 22
 SAMPLES_PER_BATCH = 8192
-# Until scales that depend on each other no longer grow.
+# Until scales that depend on each other no longer grow; what passes it would without end.
 MAX_ROUNDS = 64
+MAX_SCALE = 1e30
 
 
 def quantise(graph: FloatGraph, calibration: Tensor, progress: Progress = silent) -> QGraph:
@@ -89,6 +90,8 @@ def quantised_tensors(graph: FloatGraph, ranges: Mapping[str, Range]) -> dict[st
                 least[group], grown = scale, op.name
         if least == before:
             return {name: tensor(name) for name in graph.shapes}
+        if max(least.values()) > MAX_SCALE:
+            break
     raise ResarrayError(
         f"model '{graph.name}': layer '{grown}' makes values much larger than those that it reads, "
         "and a concatenation gives both one scale: use smaller weights there"
