@@ -35,6 +35,7 @@ _RANGES = {
     "scale",
     "zero_point",
     "bias",
+    "table",
     "mult",
     "shift",
     "res_mult",

@@ -5,6 +5,8 @@ that zero (padding, ReLU) is exact. Additions are taken in by the convolution be
 operator is quantised is in its file of `ops`.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -23,6 +25,9 @@ CALIBRATION_BATCH = 16
 # Of a calibration batch: 16 images of 512x512.
 MAX_BATCH_PIXELS = 1 << 22
 SAMPLES_PER_BATCH = 8192
+# Until scales that depend on each other no longer grow; what passes it would without end.
+MAX_ROUNDS = 64
+MAX_SCALE = 1e30
 
 
 def quantise(graph: FloatGraph, calibration: Tensor, progress: Progress = silent) -> QGraph:
@@ -30,11 +35,11 @@ def quantise(graph: FloatGraph, calibration: Tensor, progress: Progress = silent
     ranges = calibrate(graph, calibration, progress)
     result = QGraph(graph.name, graph.input, graph.output)
     tensors = result.tensors
-    tensors[graph.input] = tensor_of_range(graph.input, graph.shape, ranges[graph.input])
-    for op in fuse_addition(graph).ops:
+    graph = fuse_addition(graph)
+    tensors.update(quantised_tensors(graph, ranges))
+    for op in graph.ops:
         inputs = [tensors[name] for name in op.inputs]
-        made, tensors[op.output] = op.quantise(graph.shapes[op.output], ranges[op.output], *inputs)
-        result.ops.append(made)
+        result.ops.append(op.quantise(tensors[op.output], *inputs))
     return result
 
 
@@ -53,6 +58,61 @@ def normalise(pixels: np.ndarray, mean: tuple[float, ...], std: tuple[float, ...
     x = torch.empty(count, channels, height, width)
     x.copy_(torch.from_numpy(pixels).permute(0, 3, 1, 2)).div_(255)
     return x.sub_(torch.tensor(mean).view(1, -1, 1, 1)).div_(torch.tensor(std).view(1, -1, 1, 1))
+
+
+# -- scales ----------------------------------------------------------------------------------
+
+
+def quantised_tensors(graph: FloatGraph, ranges: Mapping[str, Range]) -> dict[str, QTensor]:
+    """Every tensor by name, with its scale and zero point.
+
+    Those that share a scale have the union of their makers' ``ranges``, and all of them a larger
+    scale where the factors of one maker need it.
+    """
+    groups = shared_scales(graph)
+    bounds: dict[str, Range] = {}
+    for name in graph.shapes:
+        maker = graph.producers.get(name)
+        if maker is None or not maker.keeps_scale or name == graph.output:
+            lo, hi = bounds.get(groups[name], ranges[name])
+            bounds[groups[name]] = min(lo, ranges[name][0]), max(hi, ranges[name][1])
+    least = dict.fromkeys(bounds, 0.0)
+
+    def tensor(name: str) -> QTensor:
+        group = groups[name]
+        return tensor_of_range(name, graph.shapes[name], bounds[group], least[group])
+
+    for _ in range(MAX_ROUNDS):
+        before, grown = dict(least), ""
+        for op in graph.ops:
+            group, scale = groups[op.output], op.min_scale(*map(tensor, op.inputs))
+            if scale > least[group]:
+                least[group], grown = scale, op.name
+        if least == before:
+            return {name: tensor(name) for name in graph.shapes}
+        if max(least.values()) > MAX_SCALE:
+            break
+    raise ResarrayError(
+        f"model '{graph.name}': layer '{grown}' makes values much larger than those that it reads, "
+        "and a concatenation gives both one scale: use smaller weights there"
+    )
+
+
+def shared_scales(graph: FloatGraph) -> dict[str, str]:
+    """Tensor name -> one name for all tensors that share its scale: what concatenations, slices
+    and max pools connect."""
+    groups = {name: name for name in graph.shapes}
+
+    def find(name: str) -> str:
+        while groups[name] != name:
+            name = groups[name]
+        return name
+
+    for op in graph.ops:
+        if op.keeps_scale:
+            for name in op.inputs:
+                groups[find(op.output)] = find(name)
+    return {name: find(name) for name in groups}
 
 
 # -- calibration -----------------------------------------------------------------------------

@@ -18,9 +18,11 @@ from resarray.golden.ops import (
     FloatBatchNorm,
     FloatConcat,
     FloatConv,
+    FloatFunction,
     FloatGlobalAvgPool,
     FloatLinear,
     FloatMaxPool,
+    FloatMultiply,
     FloatPad,
     FloatScale,
     FloatSlice,
@@ -31,9 +33,10 @@ from resarray.golden.ops.conv import reach
 from .reader import Reader, Refused, Value, in_place, is_vector
 
 SUPPORTED = (
-    "2-D convolution, batch norm, ReLU, ReLU6 and other clamps, sums and differences, "
-    "concatenation, constants for each channel, max and average pools, flatten, "
-    "linear, slices, zero padding"
+    "2-D convolution, batch norm, ReLU, ReLU6 and other clamps, functions of one value (SiLU, "
+    "GELU, sigmoid, tanh and others), sums, differences, products and quotients of maps, also with "
+    "a value for each channel, concatenation, constants for each channel, max and average pools, "
+    "flatten, linear, slices, zero padding"
 )
 
 aten = torch.ops.aten
@@ -54,6 +57,13 @@ def read_node(reader: Reader, node: Node) -> Value:
         raise Refused("it changes a slice of another tensor in place: let it return a new one")
     try:
         value = _READERS[target](reader, node)
+        if isinstance(value, str) and target not in _EXPANDING and not is_vector(node):
+            found, expected = reader.shapes[value], tuple(node.meta["val"].shape[1:])
+            if found != expected:
+                raise Refused(
+                    f"its result {list(expected)} would be {list(found)}: what is expanded must "
+                    "meet a map of that size in a sum or product"
+                )
         if in_place(node):
             reader.replace(node.args[0], value)
         return value
@@ -128,6 +138,48 @@ def _batch_norm(reader: Reader, node: Node) -> str:
 # -- activations, additions and pools ------------------------------------------------------------
 
 
+def _function(reader: Reader, node: Node) -> str:
+    """A function of each value, with numbers as its other arguments."""
+    _, name, overload = str(node.target).split(".")
+    name = name.removesuffix("_")
+    rest, options = node.args[1:], dict(node.kwargs)
+    if len(node.all_input_nodes) > 1:
+        raise Refused("its other arguments must be numbers")
+    function = getattr(getattr(aten, name), overload)
+
+    def apply(x: torch.Tensor) -> torch.Tensor:
+        return function(x, *rest, **options)
+
+    return reader.emit(node, FloatFunction, reader.any_tensor(node), function=name, apply=apply)
+
+
+def _prelu(reader: Reader, node: Node) -> str:
+    """max(x, 0) + slope * min(x, 0), with one slope, or one for each channel."""
+    x, slope = reader.any_tensor(node), reader.constant(node.args[1]).double()
+    if (slope == slope[0]).all():
+        number = slope[0].item()
+
+        def apply(x: torch.Tensor) -> torch.Tensor:
+            return torch.where(x > 0, x, number * x)
+
+        return reader.emit(node, FloatFunction, x, function="prelu", apply=apply)
+    names = {part: f"{node.name}.{part}" for part in ("above", "below", "scale")}
+    above, below = (
+        reader.emit(node, FloatActivation, x, part=part, output=names[part], lo=lo, hi=hi)
+        for part, lo, hi in (("above", 0.0, torch.inf), ("below", -torch.inf, 0.0))
+    )
+    scaled = reader.emit(
+        node,
+        FloatScale,
+        below,
+        part="scale",
+        output=names["scale"],
+        factor=slope,
+        offset=torch.zeros_like(slope),
+    )
+    return reader.emit(node, FloatAdd, above, scaled, part="add")
+
+
 def _relu(reader: Reader, node: Node) -> str:
     return reader.emit(node, FloatActivation, reader.any_tensor(node), lo=0.0, hi=torch.inf)
 
@@ -188,13 +240,25 @@ def _sum(reader: Reader, node: Node, factor: float) -> Value:
         return _affine(reader, node, a, 1.0, offset) if offset.any() else _same(reader, node)
     if not reader.is_map(a):
         return _affine(reader, node, b, factor, _constant(reader, a, b))
-    if is_vector(a) != is_vector(b):
-        raise Refused("the sum of a map and a vector is not supported")
-    inputs = [reader.any_tensor(node, 0), reader.any_tensor(node, 1)]
+    first, second = _operands(reader, node)
     if factor != 1:
         scaled = f"{node.name}.scale"
-        inputs[1] = _affine(reader, node, b, factor, 0.0, part="scale", output=scaled)
-    return reader.emit(node, FloatAdd, *inputs, part="add")
+        second = _affine(reader, node, b, factor, 0.0, part="scale", output=scaled)
+    return reader.emit(node, FloatAdd, *_map_first(reader, first, second), part="add")
+
+
+def _operands(reader: Reader, node: Node) -> tuple[str, str]:
+    """The two operands of a sum or product: both maps, or both vectors."""
+    a, b = node.args[:2]
+    first, second = reader.any_tensor(node, 0), reader.any_tensor(node, 1)
+    if is_vector(a) != is_vector(b):
+        raise Refused("a map and a vector: give the vector its height and width of 1")
+    return first, second
+
+
+def _map_first(reader: Reader, a: str, b: str) -> tuple[str, str]:
+    """A map before a value for each channel of it."""
+    return (b, a) if reader.shapes[a][1:] == (1, 1) else (a, b)
 
 
 def _cat(reader: Reader, node: Node) -> str:
@@ -212,17 +276,32 @@ def _cat(reader: Reader, node: Node) -> str:
 
 def _mul(reader: Reader, node: Node) -> str:
     a, b = node.args[:2]
+    if reader.is_map(a) and reader.is_map(b):
+        operands = _map_first(reader, *_operands(reader, node))
+        return reader.emit(node, FloatMultiply, *operands, part="mul")
     if not reader.is_map(a):
         a, b = b, a
-    if reader.is_map(b):
-        raise Refused("the product of two feature maps is not supported")
     return _affine(reader, node, a, _constant(reader, b, a), 0.0)
 
 
 def _div(reader: Reader, node: Node) -> str:
     a, b = node.args[:2]
-    if not reader.is_map(a) or reader.is_map(b):
-        raise Refused("only the quotient of a feature map and constants is supported")
+    if reader.is_map(b):
+        inverse = reader.emit(
+            node,
+            FloatFunction,
+            reader.any_tensor(node, 1),
+            part="reciprocal",
+            output=f"{node.name}.reciprocal",
+            function="reciprocal",
+            apply=torch.reciprocal,
+        )
+        if reader.is_map(a):
+            operands = _map_first(reader, _operands(reader, node)[0], inverse)
+            return reader.emit(node, FloatMultiply, *operands, part="mul")
+        factor = _constant(reader, a, b).clone()
+        offset = torch.zeros_like(factor)
+        return reader.emit(node, FloatScale, inverse, factor=factor, offset=offset)
     return _affine(reader, node, a, 1 / _constant(reader, b, a), 0.0)
 
 
@@ -368,6 +447,19 @@ def _reshape(reader: Reader, node: Node) -> str:
     raise Refused(f"result {list(result)}: only flattening to [N, {channels * height * width}]")
 
 
+def _expand(reader: Reader, node: Node) -> str:
+    """A value for each channel, written out for every pixel: sums and products take it as it is."""
+    x = reader.feature_map(node)
+    channels, height, width = reader.shapes[x]
+    result = tuple(node.meta["val"].shape)
+    if (height, width) != (1, 1) or result[:2] != (1, channels) or len(result) != 4:
+        raise Refused(
+            f"{list(reader.shapes[x])} to {list(result[1:])}: only a value for each channel can be "
+            "expanded to a map"
+        )
+    return x
+
+
 def _slice(reader: Reader, node: Node) -> Value:
     x, dim, start, end, step = _arguments(node, (None, 0, None, None, 1))
     size = x.meta["val"].shape[dim]
@@ -487,7 +579,57 @@ _AT_THE_END = {
     aten.log_softmax.int,
     aten.argmax.default,
 }
+# What writes values out for every pixel.
+_EXPANDING = {aten.expand.default, aten.expand_as.default, aten.repeat.default}
+# What is a table of all values, in place too.
+_FUNCTIONS = [
+    aten.silu.default,
+    aten.silu_.default,
+    aten.hardswish.default,
+    aten.hardswish_.default,
+    aten.sigmoid.default,
+    aten.sigmoid_.default,
+    aten.special_expit.default,
+    aten.hardsigmoid.default,
+    aten.hardsigmoid_.default,
+    aten.log_sigmoid.default,
+    aten.tanh.default,
+    aten.tanh_.default,
+    aten.leaky_relu.default,
+    aten.leaky_relu_.default,
+    aten.gelu.default,
+    aten.elu.default,
+    aten.elu_.default,
+    aten.selu.default,
+    aten.selu_.default,
+    aten.celu.default,
+    aten.celu_.default,
+    aten.softplus.default,
+    aten.mish.default,
+    aten.mish_.default,
+    aten.threshold.default,
+    aten.threshold_.default,
+    aten.hardshrink.default,
+    aten.softshrink.default,
+    aten.abs.default,
+    aten.abs_.default,
+    aten.square.default,
+    aten.square_.default,
+    aten.pow.Tensor_Scalar,
+    aten.sqrt.default,
+    aten.sqrt_.default,
+    aten.rsqrt.default,
+    aten.reciprocal.default,
+    aten.exp.default,
+    aten.exp_.default,
+    aten.log.default,
+    aten.erf.default,
+    aten.special_erf.default,
+]
 _READERS: dict[Any, Callable[[Reader, Node], Value]] = {
+    **dict.fromkeys(_FUNCTIONS, _function),
+    **dict.fromkeys(_EXPANDING, _expand),
+    aten.prelu.default: _prelu,
     aten.conv2d.default: _conv,
     aten.conv2d.padding: _conv,
     aten.linear.default: _linear,

@@ -203,8 +203,9 @@ def _shape_of(node: Node) -> Shape | None:
 
 
 def in_place(node: Node) -> bool:
-    """Whether a node changes its first argument: its operator's name says so."""
-    return any(part.endswith("_") for part in str(node.target).split(".")[1:2])
+    """Whether a node changes its first argument's values: its operator's name says so."""
+    name = str(node.target).split(".")[1:2]
+    return name != ["detach_"] and any(part.endswith("_") for part in name)
 
 
 def is_vector(node: Any) -> bool:

@@ -4,11 +4,13 @@ from .activation import FloatActivation
 from .add import FloatAdd, QAdd
 from .average_pool import FloatAvgPool, FloatGlobalAvgPool, QGlobalAvgPool
 from .base import ClampedOp, FloatOp, Operand, Origin, QOp, QTensor, Range, Shape
-from .concat import FloatConcat
+from .concat import FloatConcat, QConcat
 from .conv import FloatConv, FloatLinear, QConv
+from .function import FloatFunction, QFunction
 from .max_pool import FloatMaxPool, QMaxPool
+from .multiply import FloatMultiply, QMultiply
 from .scale import FloatAffine, FloatBatchNorm, FloatScale
-from .select import FloatPad, FloatSlice
+from .select import FloatPad, FloatSlice, QSlice
 from .unsupported import FloatUnsupported
 
 __all__ = [
@@ -20,9 +22,11 @@ __all__ = [
     "FloatBatchNorm",
     "FloatConcat",
     "FloatConv",
+    "FloatFunction",
     "FloatGlobalAvgPool",
     "FloatLinear",
     "FloatMaxPool",
+    "FloatMultiply",
     "FloatOp",
     "FloatPad",
     "FloatScale",
@@ -31,10 +35,14 @@ __all__ = [
     "Operand",
     "Origin",
     "QAdd",
+    "QConcat",
     "QConv",
+    "QFunction",
     "QGlobalAvgPool",
     "QMaxPool",
+    "QMultiply",
     "QOp",
+    "QSlice",
     "QTensor",
     "Range",
     "Shape",

@@ -1,4 +1,4 @@
-"""Addition of two feature maps."""
+"""Addition of two feature maps, or of a map and a value for each channel of it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ from torch import Tensor
 
 from resarray.spec.numerics import quantise_factor, requantise, residual_term
 
-from .base import ClampedOp, Operand, QOp, QTensor, Range, Shape
+from .base import ClampedOp, Operand, QOp, QTensor, Shape, broadcast_refusal
 from .requantise import requantise_tensor, residual_tensor
 from .scales import (
     MAX_FACTOR,
     MAX_RESIDUAL_FACTOR,
     integer_clamp,
     residual_factor,
-    tensor_of_range,
 )
 
 
 @dataclass(frozen=True, eq=False)
 class FloatAdd(ClampedOp):
-    """a + b of equal shapes."""
+    """a + b, b of the shape of a [C, H, W] or [C, 1, 1]."""
 
     def compute(self, *inputs: Tensor) -> Tensor:
         return self.clamp(inputs[0] + inputs[1])
@@ -32,20 +31,18 @@ class FloatAdd(ClampedOp):
         return shapes[0]
 
     def refusal(self, *operands: Operand) -> str | None:
-        a, b = (operand.shape for operand in operands)
-        if a != b:
-            return f"shapes {list(a)} and {list(b)} differ: they must be equal"
-        return None
+        return broadcast_refusal(*operands)
 
-    def quantise(self, shape: Shape, bounds: Range, *inputs: QTensor) -> tuple[QOp, QTensor]:
-        # The residual's factor may be larger than the input's.
-        x, residual = sorted(inputs, key=lambda tensor: tensor.scale)
-        min_scale = max(x.scale / MAX_FACTOR, residual.scale / MAX_RESIDUAL_FACTOR)
-        y = tensor_of_range(self.output, shape, bounds, min_scale)
+    def min_scale(self, *inputs: QTensor) -> float:
+        x, residual = _ordered(*inputs)
+        return max(x.scale / MAX_FACTOR, residual.scale / MAX_RESIDUAL_FACTOR)
+
+    def quantise(self, y: QTensor, *inputs: QTensor) -> QOp:
+        x, residual = _ordered(*inputs)
         mult, shift = quantise_factor(x.scale / y.scale)
         res_mult, res_shift = residual_factor(residual, y)
         lo, hi = integer_clamp(self.lo, self.hi, y)
-        op = QAdd(
+        return QAdd(
             name=self.name,
             input=x.name,
             residual=residual.name,
@@ -57,13 +54,19 @@ class FloatAdd(ClampedOp):
             lo=lo,
             hi=hi,
         )
-        return op, y
+
+
+def _ordered(a: QTensor, b: QTensor) -> tuple[QTensor, QTensor]:
+    """Input and residual: a map before a value for each channel; of equal shapes the larger scale
+    last, since the residual's factor may be larger than the input's."""
+    return (b, a) if a.shape == b.shape and a.scale > b.scale else (a, b)
 
 
 @dataclass(frozen=True)
 class QAdd(QOp):
     """out = requantise(a - zp_a, 0, mult, shift, residual = b): an addition that no convolution
-    could take in."""
+    could take in. The residual has the input's shape [C][H][W], or [C][1][1]: one value for each
+    channel."""
 
     name: str
     input: str
@@ -83,9 +86,9 @@ class QAdd(QOp):
 
     def reference(self, tensors: Mapping[str, QTensor], *inputs: np.ndarray) -> np.ndarray:
         """a + b, rounded once."""
-        a, b = inputs
-        zp_a, zp_b = (tensors[name].zero_point for name in self.inputs)
         tensor_y = tensors[self.output]
+        a, b = (np.broadcast_to(value, tensor_y.shape) for value in inputs)
+        zp_a, zp_b = (tensors[name].zero_point for name in self.inputs)
         y = np.empty(tensor_y.shape, np.int8)
         for index in np.ndindex(tensor_y.shape):
             term = residual_term(int(b[index]), zp_b, self.res_mult, self.res_shift)

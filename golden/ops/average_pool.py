@@ -12,10 +12,10 @@ from torch.nn import functional
 
 from resarray.spec.numerics import INT8_MAX, INT8_MIN, quantise_factor, requantise
 
-from .base import FloatOp, Operand, QOp, QTensor, Range, Shape, by, pooled_size
+from .base import FloatOp, Operand, QOp, QTensor, Shape, by, pooled_size
 from .conv import MAX_KERNEL
 from .requantise import requantise_tensor
-from .scales import MAX_FACTOR, tensor_of_range
+from .scales import MAX_FACTOR
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,12 +80,14 @@ class FloatGlobalAvgPool(FloatOp):
     def shape(self, *shapes: Shape) -> Shape:
         return shapes[0][0], 1, 1
 
-    def quantise(self, shape: Shape, bounds: Range, *inputs: QTensor) -> tuple[QOp, QTensor]:
+    def min_scale(self, *inputs: QTensor) -> float:
         (x,) = inputs
-        pixels = x.shape[1] * x.shape[2]
-        y = tensor_of_range(self.output, shape, bounds, x.scale / pixels / MAX_FACTOR)
-        mult, shift = quantise_factor(x.scale / pixels / y.scale)
-        return QGlobalAvgPool(self.name, x.name, y.name, mult, shift), y
+        return x.scale / (x.shape[1] * x.shape[2]) / MAX_FACTOR
+
+    def quantise(self, y: QTensor, *inputs: QTensor) -> QOp:
+        (x,) = inputs
+        mult, shift = quantise_factor(x.scale / (x.shape[1] * x.shape[2]) / y.scale)
+        return QGlobalAvgPool(self.name, x.name, y.name, mult, shift)
 
 
 @dataclass(frozen=True)

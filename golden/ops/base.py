@@ -71,9 +71,20 @@ class FloatOp(ABC):
         supported. None: it can."""
         return None
 
-    def quantise(self, shape: Shape, bounds: Range, *inputs: QTensor) -> tuple[QOp, QTensor]:
-        """The integer operator, and its output of ``shape``, whose real values lie in ``bounds``,
-        for its quantised inputs. Only of those that passes leave."""
+    @property
+    def keeps_scale(self) -> bool:
+        """Whether its inputs and its output have one scale and zero point, as where it only moves
+        data."""
+        return False
+
+    def min_scale(self, *inputs: QTensor) -> float:
+        """The smallest scale of its output for its quantised inputs: with less, a factor would be
+        too large."""
+        return 0.0
+
+    def quantise(self, y: QTensor, *inputs: QTensor) -> QOp:
+        """The integer operator that makes ``y`` of its quantised inputs. Only of those that passes
+        leave."""
         raise NotImplementedError(f"{type(self).__name__} has no integer operator")
 
 
@@ -141,6 +152,18 @@ def pooled_size(size: int, kernel: int, stride: int, padding: int, ceil: bool) -
     if ceil:
         last = min(last + stride - 1, size + padding - 1)
     return last // stride + 1
+
+
+def broadcast_refusal(*operands: Operand) -> str | None:
+    """Why two operands go not together: the second has the first one's shape, or a value for each
+    of its channels."""
+    a, b = (operand.shape for operand in operands)
+    if b in (a, (a[0], 1, 1)):
+        return None
+    return (
+        f"shapes {list(a)} and {list(b)} differ: they must be equal, or one of them "
+        f"{[a[0], 1, 1]}, a value for each channel"
+    )
 
 
 def by(pair: tuple[int, ...]) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -16,14 +17,13 @@ from resarray.spec.errors import ResarrayError
 from resarray.spec.isa import MAX_PADDING
 from resarray.spec.numerics import WEIGHT_MAX, quantise_factor, requantise, residual_term
 
-from .base import ClampedOp, FloatOp, Operand, QOp, QTensor, Range, Shape, by
+from .base import ClampedOp, FloatOp, Operand, QOp, QTensor, Shape, by
 from .requantise import requantise_tensor, residual_tensor
 from .scales import (
     MAX_FACTOR,
     MAX_RESIDUAL_FACTOR,
     integer_clamp,
     residual_factor,
-    tensor_of_range,
 )
 
 MAX_KERNEL = 31
@@ -41,7 +41,8 @@ MAX_BIAS = 1 << 29
 @dataclass(frozen=True, eq=False)
 class FloatConv(ClampedOp):
     """weight: float [Cout][Cin / groups][kh][kw], bias: float [Cout]; zero padding (top, bottom,
-    left, right). A second input, of the output's shape, is added before the clamp."""
+    left, right). A second input, of the output's shape [C, H, W] or [C, 1, 1], is added before the
+    clamp. ``own_range``: the output has a range of its own even where it only selects."""
 
     weight: Tensor
     bias: Tensor
@@ -50,8 +51,13 @@ class FloatConv(ClampedOp):
     dilation: tuple[int, int] = (1, 1)
     groups: int = 1
     op: str = "conv"  # "conv" or "linear"
+    own_range: bool = False
 
     @property
+    def keeps_scale(self) -> bool:
+        return self.selects and len(self.inputs) == 1 and not self.own_range
+
+    @cached_property
     def selects(self) -> bool:
         """Whether every output channel is one input channel as it is, or zero: then the output
         takes over the input's scale and is exact."""
@@ -96,20 +102,23 @@ class FloatConv(ClampedOp):
             )
         return None
 
-    def quantise(self, shape: Shape, bounds: Range, *inputs: QTensor) -> tuple[QOp, QTensor]:
+    @cached_property
+    def largest(self) -> np.ndarray:
+        """float64 [Cout]: the largest magnitude of each channel's weights."""
+        return self.weight.flatten(1).abs().amax(1).double().numpy()
+
+    def min_scale(self, *inputs: QTensor) -> float:
+        x, *residual = inputs
+        scale = x.scale * weight_scales(self, x.scale).max() / MAX_FACTOR
+        return max(scale, *(r.scale / MAX_RESIDUAL_FACTOR for r in residual), 0.0)
+
+    def quantise(self, y: QTensor, *inputs: QTensor) -> QOp:
         x, residual = inputs[0], inputs[1] if len(inputs) > 1 else None
         weight, bias, weight_scale = quantise_weights(self, x.scale)
-        if self.selects and residual is None:
-            y = replace(x, name=self.output, shape=shape)
-        else:
-            min_scale = x.scale * weight_scale.max() / MAX_FACTOR
-            if residual:
-                min_scale = max(min_scale, residual.scale / MAX_RESIDUAL_FACTOR)
-            y = tensor_of_range(self.output, shape, bounds, min_scale)
         factors = [quantise_factor(x.scale * s / y.scale) for s in weight_scale]
         res_mult, res_shift = residual_factor(residual, y) if residual else (0, 0)
         lo, hi = integer_clamp(self.lo, self.hi, y)
-        op = QConv(
+        return QConv(
             name=self.name,
             input=x.name,
             output=y.name,
@@ -128,7 +137,6 @@ class FloatConv(ClampedOp):
             groups=self.groups,
             op=self.op,
         )
-        return op, y
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +177,7 @@ class QConv(QOp):
     rows and columns: from output to output, from weight to weight. Padding is (top, bottom, left,
     right) pixels of the input's zero point, each at most 15; negative: so many lines of the input
     are left out. A fully connected layer is a 1x1 convolution on a 1x1 map. ``residual`` names a
-    tensor of the output's shape.
+    tensor of the output's shape [C][H][W], or [C][1][1]: one value for each channel.
     """
 
     name: str
@@ -201,6 +209,7 @@ class QConv(QOp):
         _, height, width = tensor_x.shape
         top, _, left, _ = self.padding
         y = np.empty(tensor_y.shape, np.int8)
+        residual = np.broadcast_to(inputs[-1], y.shape) if self.residual is not None else None
         for o, row, column in np.ndindex(tensor_y.shape):
             acc = 0
             first = o // (len(self.weight) // self.groups) * c_in  # input channel of its group
@@ -212,8 +221,8 @@ class QConv(QOp):
                     weight = int(self.weight[o, i, kh, kw])
                     acc += (int(x[first + i, r, c]) - tensor_x.zero_point) * weight
             term = 0
-            if self.residual is not None:
-                r, r_zp = int(inputs[1][o, row, column]), tensors[self.residual].zero_point
+            if residual is not None:
+                r, r_zp = int(residual[o, row, column]), tensors[self.inputs[1]].zero_point
                 term = residual_term(r, r_zp, self.res_mult, self.res_shift)
             y[o, row, column] = requantise(
                 acc,
@@ -283,26 +292,32 @@ def reach(kernel: Sequence[int], dilation: Sequence[int]) -> tuple[int, int]:
 def quantise_weights(
     op: FloatConv, input_scale: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """``(weight int8, bias int32, scale float64 [Cout])``.
+    """``(weight int8, bias int32, scale float64 [Cout])``."""
+    scale, max_bias = weight_scales(op, input_scale), _max_bias(op)
+    q = np.rint(op.weight.double().numpy() / scale[:, None, None, None])
+    q_bias = np.clip(np.rint(op.bias.double().numpy() / (input_scale * scale)), -max_bias, max_bias)
+    return q.astype(np.int8), q_bias.astype(np.int32), scale
 
-    A channel's scale is its largest magnitude / 127, or more where its bias would not fit: then
-    |sum| + |bias| < 2**31, since 65,536 products of at most 255 * 127 leave 2.5e7 for the bias.
-    """
-    weight = op.weight.double().numpy()
-    bias = op.bias.double().numpy()
-    dot_length = weight[0].size
+
+def weight_scales(op: FloatConv, input_scale: float) -> np.ndarray:
+    """float64 [Cout]: a channel's scale is its largest magnitude / 127, or more where its bias
+    would not fit: then |sum| + |bias| < 2**31, since 65,536 products of at most 255 * 127 leave
+    2.5e7 for the bias."""
+    bias = np.abs(op.bias.double().numpy()) / (input_scale * _max_bias(op))
+    scale = np.maximum(op.largest / WEIGHT_MAX, bias)
+    scale[scale == 0] = 1.0
+    return scale
+
+
+def _max_bias(op: FloatConv) -> int:
+    dot_length = op.weight[0].numel()
     max_bias = min(MAX_BIAS, (1 << 31) - 1 - MAX_PRODUCT * dot_length)
     if max_bias <= 0:
         raise ResarrayError(
             f"layer '{op.name}' adds {dot_length} products, more than the 32-bit accumulator "
             "holds: use fewer channels or a smaller kernel"
         )
-    largest = np.abs(weight).reshape(len(weight), -1).max(1)
-    scale = np.maximum(largest / WEIGHT_MAX, np.abs(bias) / (input_scale * max_bias))
-    scale[scale == 0] = 1.0
-    q = np.rint(weight / scale[:, None, None, None])
-    q_bias = np.clip(np.rint(bias / (input_scale * scale)), -max_bias, max_bias)
-    return q.astype(np.int8), q_bias.astype(np.int32), scale
+    return max_bias
 
 
 def exact_parts(weight: np.ndarray) -> list[tuple[int, int]]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .base import FloatOp, Operand, QOp, QTensor, Range, Shape, by
+from .base import FloatOp, Operand, QOp, QTensor, Shape, by
 
 Padding = tuple[int, int, int, int]  # top, bottom, left, right
 
@@ -23,6 +23,10 @@ class FloatMaxPool(FloatOp):
     stride: tuple[int, int]
     padding: Padding = (0, 0, 0, 0)
     dilation: tuple[int, int] = (1, 1)
+
+    @property
+    def keeps_scale(self) -> bool:
+        return True
 
     def compute(self, *inputs: Tensor) -> Tensor:
         top, bottom, left, right = self.padding
@@ -49,10 +53,9 @@ class FloatMaxPool(FloatOp):
             )
         return None
 
-    def quantise(self, shape: Shape, bounds: Range, *inputs: QTensor) -> tuple[QOp, QTensor]:
+    def quantise(self, y: QTensor, *inputs: QTensor) -> QOp:
         (x,) = inputs
-        op = QMaxPool(self.name, x.name, self.output, self.kernel, self.stride, self.padding)
-        return op, replace(x, name=self.output, shape=shape)
+        return QMaxPool(self.name, x.name, y.name, self.kernel, self.stride, self.padding)
 
 
 @dataclass(frozen=True)

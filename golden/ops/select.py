@@ -3,12 +3,14 @@ shortcut that takes every second pixel and adds channels of zeros."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 from torch import Tensor
 from torch.nn import functional
 
-from .base import FloatOp, Operand, Shape
+from .base import FloatOp, Operand, QOp, QTensor, Shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +27,15 @@ class FloatSlice(FloatOp):
     def range(self) -> slice:
         return slice(self.start, self.end, self.step)
 
+    @property
+    def of_channels(self) -> bool:
+        """Whether it takes channels that lie side by side."""
+        return self.dim == 1 and self.step == 1
+
+    @property
+    def keeps_scale(self) -> bool:
+        return True
+
     def compute(self, *inputs: Tensor) -> Tensor:
         return inputs[0][(slice(None),) * self.dim + (self.range,)]
 
@@ -34,12 +45,18 @@ class FloatSlice(FloatOp):
         return sizes[1], sizes[2], sizes[3]
 
     def refusal(self, *operands: Operand) -> str | None:
+        if self.of_channels:
+            return None
         size = (1, *operands[0].shape)[self.dim]
         end = "" if self.end is None or (self.dim and self.end >= size) else self.end
         what = f"slice [{self.start or 0}:{end}:{self.step}] of dimension {self.dim}"
         if not self.dim:
             return f"{what}: it takes images out of the batch; give it single images"
         return f"{what}: of height and width, at most every 16th pixel can be taken"
+
+    def quantise(self, y: QTensor, *inputs: QTensor) -> QOp:
+        (x,) = inputs
+        return QSlice(self.name, x.name, y.name, range(x.shape[0])[self.range].start)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,3 +81,21 @@ class FloatPad(FloatOp):
     def refusal(self, *operands: Operand) -> str | None:
         where = ", or minus infinity in front of a max pool, less than its kernel"
         return f"padding with {self.value}: zeros are supported{where}"
+
+
+@dataclass(frozen=True)
+class QSlice(QOp):
+    """Channels ``first`` to first + C of the input, all rows and columns, for an output of C
+    channels. Scale and zero point are its input's."""
+
+    name: str
+    input: str
+    output: str
+    first: int
+    op: str = "slice"
+
+    def reference(self, tensors: Mapping[str, QTensor], *inputs: np.ndarray) -> np.ndarray:
+        return inputs[0][self.first : self.first + tensors[self.output].shape[0]]
+
+    def fast(self, tensors: Mapping[str, QTensor], *inputs: Tensor) -> Tensor:
+        return inputs[0][:, self.first : self.first + tensors[self.output].shape[0]]

@@ -3,13 +3,15 @@ one float graph to the next, each of which computes what the one before it does.
 
 from resarray.golden.float_graph import FloatGraph
 
+from .activation_before_concat import activation_before_concat
 from .activation_before_pool import activation_before_pool
 from .activation_to_conv import activation_to_conv
 from .affine_to_conv import affine_to_conv
 from .average_to_conv import average_to_conv
 from .check import check
-from .concat_to_conv import concat_to_conv
+from .copy_operands import copy_operands
 from .fold_padding import fold_padding
+from .functions import compose_functions, product_to_function
 from .fuse_activation import fuse_activation
 from .fuse_addition import fuse_addition
 from .linear_to_conv import linear_to_conv
@@ -24,12 +26,15 @@ PASSES = (
     average_to_conv,
     fold_padding,
     select_to_conv,
+    product_to_function,
+    compose_functions,
     affine_to_conv,
     activation_before_pool,
+    activation_before_concat,
     fuse_activation,
-    concat_to_conv,
     activation_to_conv,
     split_max_pool,
+    copy_operands,
     check,
     name_layers,
 )

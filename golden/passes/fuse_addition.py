@@ -26,6 +26,7 @@ def fuse_addition(graph: FloatGraph) -> FloatGraph:
                 and len(conv.inputs) == 1  # one residual is all that it can add
                 and not conv.clamps
                 and uses[name] == 1
+                and graph.shapes[name] == graph.shapes[op.output]  # no value for each channel
             ):
                 candidates.append((conv, residual))
         if candidates:

@@ -1,4 +1,5 @@
-"""Slices, padding and what is cut off become a 1x1 convolution that selects."""
+"""Slices, padding and what is cut off become a 1x1 convolution that selects, or stay a slice of
+channels."""
 
 from dataclasses import dataclass, replace
 
@@ -31,14 +32,14 @@ class _Selection:
 
 
 def select_to_conv(graph: FloatGraph) -> FloatGraph:
-    """Each chain of slices and padding becomes one convolution, just before the first operator that
-    reads it; a chain that is none, several."""
+    """Each chain of slices and padding becomes one slice of channels, or one convolution, just
+    before the first operator that reads it; a chain that is none, several."""
     ops: list[FloatOp] = []
     # Chains that nothing has read yet, by the tensor that they make.
     pending: dict[str, _Selection] = {}
 
     def read(names: tuple[str, ...]) -> None:
-        ops.extend(_conv(pending.pop(name)) for name in names if name in pending)
+        ops.extend(_selected(pending.pop(name)) for name in names if name in pending)
 
     for op in graph.ops:
         longer = _extended(graph, op, pending.get(op.inputs[0]))
@@ -93,6 +94,21 @@ def _line(indices: np.ndarray, size: int) -> tuple[int, int, int] | None:
         if np.array_equal(np.where((lines >= 0) & (lines < size), lines, NOTHING), indices):
             return before, int(lines[-1]) + 1 - size, stride
     return None
+
+
+def _selected(chain: _Selection) -> FloatOp:
+    channels, rows, columns = chain.indices
+    first, lines = int(channels[0]), (rows, columns)
+    if (
+        first != NOTHING
+        and np.array_equal(channels, first + np.arange(len(channels)))
+        and all(map(np.array_equal, lines, map(np.arange, chain.shape[1:])))
+    ):
+        last, end = chain.last, first + len(channels)
+        return FloatSlice(
+            last.name, (chain.source,), last.output, 1, first, end, 1, origin=last.origin
+        )
+    return _conv(chain)
 
 
 def _conv(chain: _Selection) -> FloatConv:

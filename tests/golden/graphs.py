@@ -4,7 +4,17 @@ import numpy as np
 
 from resarray.golden import fast, reference
 from resarray.golden.graph import QGraph
-from resarray.golden.ops import QAdd, QConv, QGlobalAvgPool, QMaxPool, QTensor
+from resarray.golden.ops import (
+    QAdd,
+    QConcat,
+    QConv,
+    QFunction,
+    QGlobalAvgPool,
+    QMaxPool,
+    QMultiply,
+    QSlice,
+    QTensor,
+)
 
 
 class Builder:
@@ -111,6 +121,30 @@ class Builder:
         return self.emit(
             QAdd(name, self.head, residual, name, mults[0], shifts[0], mults[1], shifts[1], lo, hi)
         )
+
+    def function(self):
+        name = self.new_name("function")
+        self.tensor(name, self.graph.tensors[self.head].shape)
+        table = self.rng.integers(-128, 128, 256).astype(np.int8)
+        return self.emit(QFunction(name, self.head, name, table))
+
+    def multiply(self, factor):
+        """By a tensor of the head's shape, or [C, 1, 1]."""
+        name = self.new_name("multiply")
+        self.tensor(name, self.graph.tensors[self.head].shape)
+        mult, shift = int(self.rng.integers(1 << 16, 1 << 17)), int(self.rng.integers(0, 12))
+        return self.emit(QMultiply(name, self.head, factor, name, mult, shift, *self.clamp()))
+
+    def concat(self, *operands):
+        """Of tensors of one scale and zero point."""
+        name, shapes = self.new_name("concat"), [self.graph.tensors[x].shape for x in operands]
+        self.tensor(name, (sum(shape[0] for shape in shapes), *shapes[0][1:]), operands[0])
+        return self.emit(QConcat(name, name, operands))
+
+    def slice(self, first, channels):
+        name = self.new_name("slice")
+        self.tensor(name, (channels, *self.graph.tensors[self.head].shape[1:]), self.head)
+        return self.emit(QSlice(name, self.head, name, first))
 
     def inputs(self, count: int) -> np.ndarray:
         shape = (count, *self.graph.tensors["input"].shape)

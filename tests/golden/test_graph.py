@@ -7,19 +7,33 @@ import numpy as np
 import pytest
 
 from resarray.golden.graph import QGraph, digest
-from resarray.golden.ops import QAdd, QConv, QGlobalAvgPool, QMaxPool, QTensor
+from resarray.golden.ops import (
+    QAdd,
+    QConcat,
+    QConv,
+    QFunction,
+    QGlobalAvgPool,
+    QMaxPool,
+    QMultiply,
+    QSlice,
+    QTensor,
+)
 
 
 def graph() -> QGraph:
     """One operator of each kind; built anew, it must have the same digest."""
     ones = np.arange(16, dtype=np.int8).reshape(4, 4, 1, 1)
     ops = [
-        QConv("a", "x", "y", ones, np.arange(4, dtype=np.int32), np.arange(4), np.arange(4)),
+        QConv("a", "x", "y", ones, np.arange(4, dtype=np.int32), np.arange(4), np.arange(8)),
         QMaxPool("b", "y", "z", (3, 3), (2, 2), (1, 1, 1, 1)),
         QAdd("c", "y", "y", "w", 5, 6, 7, 8),
         QGlobalAvgPool("d", "w", "v", 9, 10),
+        QFunction("e", "v", "u", np.arange(256).astype(np.int8)),
+        QMultiply("f", "u", "v", "t", 11, 12, 13, 14),
+        QConcat("g", "s", ("t", "t")),
+        QSlice("h", "s", "r", 4),
     ]
-    tensors = {name: QTensor(name, (4, 8, 8), 0.1, -3) for name in "xyzwv"}
+    tensors = {name: QTensor(name, (4, 8, 8), 0.1, -3) for name in "xyzwvutsr"}
     return QGraph("net", "x", "v", tensors, ops)
 
 
@@ -30,7 +44,7 @@ def other(value):
         value.reshape(-1)[-1] += 1
         return value
     if isinstance(value, tuple):
-        return (*value[:-1], value[-1] + 1)
+        return (*value[:-1], other(value[-1]))
     if isinstance(value, float):
         return float(np.nextafter(value, 1))
     return f"{value}x" if isinstance(value, str) or value is None else value + 1
@@ -69,6 +83,9 @@ def test_every_field_of_every_operator_counts(number):
             "groups",
             "kernel",
             "op",
+            "factor",
+            "operands",
+            "first",
         )
         assert (found["structure"] != known["structure"]) == structural, field.name
 

@@ -10,7 +10,7 @@ from resarray.golden.float_graph import run_float
 from resarray.golden.importer import import_model
 from resarray.golden.models import ZOO, load_model
 from resarray.golden.networks.names import NAMES
-from resarray.golden.ops import ClampedOp, FloatConv
+from resarray.golden.ops import ClampedOp, FloatConv, FloatFunction
 from resarray.spec.errors import ResarrayError
 
 SEED = 3
@@ -155,6 +155,20 @@ SUPPORTED = {
     "difference": lambda m, x: x - m.same(x),
     "difference in place": lambda m, x: m.same(x).sub_(x, alpha=2),
     "weighted sum": lambda m, x: torch.add(x, m.same(x), alpha=0.5),
+    "product": lambda m, x: x * m.same(x),
+    "product in place": lambda m, x: m.same(x).mul_(x),
+    "product of vectors": lambda m, x: x.mean((2, 3)) * torch.sigmoid(m.square(x.mean((2, 3)))),
+    "squeeze and excitation": lambda m, x: (
+        x * m.expand(m.shrink(functional.adaptive_avg_pool2d(x, 1)).relu()).sigmoid()
+    ),
+    "the other way round": lambda m, x: functional.hardsigmoid(x.mean((2, 3), True)) * x,
+    "by a view": lambda m, x: x * m.square(x.mean((2, 3))).view(x.size(0), -1, 1, 1).expand_as(x),
+    "by indices": lambda m, x: x * x.mean((2, 3))[:, :, None, None].expand(-1, -1, 8, 8),
+    "repeated": lambda m, x: x.mean((2, 3), True).repeat(1, 1, 8, 8) - x,
+    "unsqueezed": lambda m, x: x - x.mean((2, 3)).unsqueeze(-1).unsqueeze(-1),
+    "a value for each channel": lambda m, x: m.same(x) + x.mean((2, 3), keepdim=True),
+    "a value less a map": lambda m, x: x.mean((2, 3), keepdim=True) - m.same(x),
+    "quotient": lambda m, x: x / (m.same(x).abs() + 1) + 2 / (1 + x.square()),
     "converted": lambda m, x: x.to(torch.float32).relu(),
 }
 
@@ -167,6 +181,9 @@ def test_supported_forms(case):
             fc=nn.Linear(4, 5),
             fc2=nn.Linear(5, 2),
             wide=nn.Linear(4 * 8 * 8, 3),
+            square=nn.Linear(4, 4),
+            shrink=nn.Conv2d(4, 2, 1),
+            expand=nn.Conv2d(2, 4, 1),
             same=nn.Conv2d(4, 4, (2, 3), padding="same", bias=False),
             rect=nn.Conv2d(4, 2, (1, 5), stride=(1, 2), padding=(0, 2)),
             dilated=nn.Conv2d(4, 4, 3, padding=2, dilation=2),
@@ -183,14 +200,14 @@ def test_supported_forms(case):
 REFUSED = {
     "stride 17": (lambda m, x: m.strided(x), "stride 17x17: at most 16"),
     "padding": (lambda m, x: m.padded(x), "at most 15"),
-    "sigmoid": (lambda m, x: torch.sigmoid(x), "sigmoid.*supported are"),
+    "softmax": (lambda m, x: functional.softmax(x, 1) + x, "softmax.*supported are"),
     "average pool": (
         lambda m, x: functional.avg_pool2d(x, 3, 2, 1, count_include_pad=False),
         "does not count its padding",
     ),
     "max pool dilated": (lambda m, x: functional.max_pool2d(x, 3, 1, 0, 2), r"dilation = \(2, 2\)"),
     "adaptive 3x3": (lambda m, x: functional.adaptive_avg_pool2d(x, 3), "8x8 pixels to 3x3"),
-    "broadcast": (lambda m, x: x + x.mean((2, 3), keepdim=True), "differ"),
+    "broadcast": (lambda m, x: x + x[:, :, :1], "differ"),
     "a vector and a map": (lambda m, x: x[:, :, :4, :4] + x.mean((2, 3)), "a map and a vector"),
     "chance": (lambda m, x: x + torch.rand(4, 1, 1), "depends on chance"),
     "a parameter in place": (lambda m, x: x * m.map[:1, :1].mul_(2), "parameter in place"),
@@ -207,8 +224,15 @@ REFUSED = {
         lambda m, x: torch.cat([x.flatten(1), x.flatten(1)], 1),
         "only channels",
     ),
-    "product": (lambda m, x: x * x.relu(), "product of two feature maps"),
-    "quotient": (lambda m, x: 1 / x, "reciprocal"),
+    "product": (lambda m, x: x * x[:, :1], r"\[4, 8, 8\] and \[1, 8, 8\] differ.*\[4, 1, 1\]"),
+    "product with a vector": (lambda m, x: x[:, :, :4, :4] * x.mean((2, 3)), "map and a vector"),
+    "expanded alone": (
+        lambda m, x: x.mean((2, 3), True).expand(-1, -1, 8, 8) * 2,
+        r"result \[4, 8, 8\] would be \[4, 1, 1\]",
+    ),
+    "expanded channels": (lambda m, x: x[:, :1].expand(-1, 4, 8, 8), r"\[1, 8, 8\] to \[4, 8, 8\]"),
+    "rounded quotient": (lambda m, x: torch.div(x, 2, rounding_mode="floor"), "not supported"),
+    "a power of a map": (lambda m, x: x**x, "pow"),
     "a map of constants": (lambda m, x: x + m.map, r"constant of shape \[8, 8\]"),
     "not a number": (lambda m, x: x * float("nan"), "a constant is not finite"),
     "linear on a map": (lambda m, x: m.last(x), "flattened"),
@@ -227,18 +251,18 @@ REFUSED = {
     "transpose": (lambda m, x: x.transpose(2, 3), "transpose"),
     "training dropout": (lambda m, x: functional.dropout(x), "training"),
     # Of several faults, the first in the network.
-    "a sigmoid later": (lambda m, x: torch.sigmoid(m.strided(x)), "stride 17x17"),
+    "a sort later": (lambda m, x: torch.sort(m.strided(x))[0], "stride 17x17"),
     "a stride later": (lambda m, x: m.padded(m.strided(x)), "stride 17x17"),
     "no logits either": (lambda m, x: (m.strided(x), x), "stride 17x17"),
 }
 
 
 def test_all_that_is_refused_is_named_at_once():
-    model = Tail(lambda m, x: m.strided(functional.softplus(x)).exp() * x.mean((2, 3)).sigmoid())
+    model = Tail(lambda m, x: m.strided(torch.sin(x)).cos() * torch.cumsum(x.mean((2, 3)), 1))
     model.strided = nn.Conv2d(4, 4, 3, stride=17)
     with pytest.raises(ResarrayError) as error:
         import_model(model, (3, 8, 8))
-    places = ("aten.softplus", "stride 17x17", "aten.exp", "aten.sigmoid", "product of two")
+    places = ("aten.sin", "stride 17x17", "aten.cos", "aten.cumsum", "a map and a vector")
     found = [str(error.value).index(place) for place in places]
     assert found == sorted(found) and str(error.value).count("\n") == 0
 
@@ -286,3 +310,57 @@ def test_clamps(case):
     graph = import_model(Tail(lambda m, x: function(x)), (3, 8, 8))
     conv = graph.ops[-1]
     assert isinstance(conv, ClampedOp) and (conv.lo, conv.hi) == bounds
+
+
+SLOPES = torch.tensor([0.1, -0.5, 0.0, 2.0])
+FUNCTIONS = {
+    "silu": functional.silu,
+    "silu by hand": lambda x: x * torch.sigmoid(x),
+    "silu as a quotient": lambda x: x / (1 + torch.exp(-x)),
+    "in place": lambda x: functional.silu(x, inplace=True),
+    "hardswish": functional.hardswish,
+    "hardswish of a module": lambda x: x * functional.hardsigmoid(x),
+    "hardswish by hand": lambda x: x * ((x + 3).clamp(0, 6) / 6),
+    "hardswish of relu6": lambda x: x * functional.relu6(x + 3) / 6,
+    "hardsigmoid": functional.hardsigmoid,
+    "sigmoid": torch.sigmoid,
+    "expit": torch.special.expit,
+    "tanh": torch.tanh,
+    "leaky relu": lambda x: functional.leaky_relu(x, 0.2),
+    "gelu": functional.gelu,
+    "gelu of tanh": lambda x: functional.gelu(x, approximate="tanh"),
+    "gelu by hand": lambda x: 0.5 * x * (1 + torch.erf(x / 2**0.5)),
+    "gelu of tanh by hand": lambda x: (
+        0.5 * x * (1 + torch.tanh((2 / torch.pi) ** 0.5 * (x + 0.044715 * x**3)))
+    ),
+    "elu": lambda x: functional.elu(x, 0.5),
+    "selu": functional.selu,
+    "celu": lambda x: functional.celu_(x, 1.5),
+    "softplus": lambda x: functional.softplus(x, 2, 10),
+    "mish": functional.mish,
+    "mish by hand": lambda x: x * torch.tanh(functional.softplus(x)),
+    "prelu": lambda x: functional.prelu(x, torch.tensor([0.3])),
+    "prelu of equal slopes": lambda x: functional.prelu(x, torch.full((4,), 0.3)),
+    "softsign": functional.softsign,
+    "tanhshrink": functional.tanhshrink,
+    "softshrink": functional.softshrink,
+    "logsigmoid": functional.logsigmoid,
+    "threshold": lambda x: functional.threshold(x, 0.1, -2.0),
+    "erf": torch.erf,
+    "exp": torch.exp,
+    "square root": lambda x: torch.sqrt(x.abs()),
+    "square": lambda x: x.square(),
+    "cube": lambda x: x**3,
+    "chain": lambda x: torch.tanh(functional.softplus(2 * x + 1)).clamp(0.2, 0.8) - 0.5,
+}
+
+
+@pytest.mark.parametrize("case", FUNCTIONS)
+def test_functions_are_one_operator(case):
+    graph = check(Tail(lambda m, x: FUNCTIONS[case](x)), (3, 8, 8))
+    assert [type(op) for op in graph.ops] == [FloatConv, FloatFunction]
+
+
+def test_a_slope_for_each_channel():
+    graph = check(Tail(lambda m, x: functional.prelu(x, SLOPES)), (3, 8, 8))
+    assert not any(isinstance(op, FloatFunction) for op in graph.ops)

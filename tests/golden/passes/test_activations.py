@@ -4,8 +4,19 @@ import math
 
 import pytest
 
-from resarray.golden.ops import FloatActivation, FloatAdd, FloatGlobalAvgPool, FloatMaxPool
-from resarray.golden.passes import activation_before_pool, activation_to_conv, simplify
+from resarray.golden.ops import (
+    FloatActivation,
+    FloatAdd,
+    FloatConcat,
+    FloatGlobalAvgPool,
+    FloatMaxPool,
+)
+from resarray.golden.passes import (
+    activation_before_concat,
+    activation_before_pool,
+    activation_to_conv,
+    simplify,
+)
 
 from ..float_graphs import check_same, conv, kinds, network
 
@@ -62,4 +73,45 @@ def test_elsewhere_it_is_a_convolution(case):
     (op,) = (op for op in converted.ops if op.output == "c")
     assert (op.groups, op.lo, op.hi) == (3, 0.0, math.inf)
     check_same(graph, converted)
+    check_same(graph, simplify(graph))
+
+
+def concat(output, *inputs):
+    return FloatConcat(output, inputs, output)
+
+
+def test_moves_before_concatenations():
+    """Also nested ones; where an operand is read by others, it is a convolution there."""
+    graph = network(
+        conv("a", "input"),
+        conv("b", "input"),
+        concat("c", "a", "b"),
+        conv("d", "a"),
+        concat("e", "c", "d", "a"),
+        relu("f", "e"),
+    )
+    moved = activation_before_concat(graph)
+    assert kinds(moved)[-1] == "Concat" and kinds(moved).count("Activation") == 4
+    check_same(graph, moved)
+    simple = simplify(graph)
+    assert kinds(simple).count("Concat") == 2 and kinds(simple)[-1] == "Concat"
+    assert kinds(simple).count("Conv") == 5  # a is clamped by itself, twice
+    check_same(graph, simple)
+
+
+STAY_BEHIND = {
+    "the concatenation is read twice": [
+        conv("a", "input"),
+        concat("b", "a", "input"),
+        relu("c", "b"),
+        FloatAdd("d", ("b", "c"), "d"),
+    ],
+    "no operand takes it": [concat("b", "input", "input"), relu("c", "b")],
+}
+
+
+@pytest.mark.parametrize("case", STAY_BEHIND)
+def test_stays_behind_concatenations(case):
+    graph = network(*STAY_BEHIND[case])
+    assert activation_before_concat(graph).ops == graph.ops
     check_same(graph, simplify(graph))

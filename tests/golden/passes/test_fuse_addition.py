@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from resarray.golden.ops import FloatAdd
+from resarray.golden.ops import FloatAdd, FloatGlobalAvgPool
 from resarray.golden.passes import fuse_addition
 
 from ..float_graphs import check_same, conv, kinds, network
 
 
 def test_a_convolution_that_adds_already_takes_no_other():
-    """As the last part of a concatenation does."""
+    """One is all that it can add."""
     graph = network(conv("a", "input"), conv("b", "input", "a"), FloatAdd("c", ("b", "input"), "c"))
     fused = fuse_addition(graph)
     assert kinds(fused) == ["Conv", "Conv", "Add"]
@@ -30,6 +30,23 @@ def test_fusion_moves_the_convolution_behind_the_other_operand():
         ("long", "add", ("short",)),
     ]
     assert (fused.ops[0].clamps, fused.ops[1].lo) == (False, 0.0)
+    check_same(graph, fused, exact=False)
+
+
+def test_a_value_for_each_channel_is_the_residual():
+    """Not the other way round: the convolution that makes it has a smaller map."""
+    graph = network(
+        conv("a", "input"),
+        FloatGlobalAvgPool("b", ("a",), "b"),
+        conv("c", "b"),
+        conv("d", "input", kernel=3),
+        FloatAdd("e", ("a", "c"), "e"),
+        FloatAdd("f", ("d", "c"), "f"),
+        FloatAdd("g", ("e", "f"), "g"),
+    )
+    fused = fuse_addition(graph)
+    assert [op.output for op in fused.ops] == ["a", "b", "c", "e", "f", "g"]
+    assert fused.ops[4].inputs == ("input", "c")
     check_same(graph, fused, exact=False)
 
 

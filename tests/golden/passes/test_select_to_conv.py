@@ -59,7 +59,6 @@ def test_of_the_output():
 
 SELECTIONS = {
     "channels": FloatSlice("a", ("input",), "a", 1, 0, None, 2),
-    "the last channel": FloatSlice("a", ("input",), "a", 1, -1, None, 1),
     "every third row": FloatSlice("a", ("input",), "a", 2, 0, None, 3),
     "from row 1": FloatSlice("a", ("input",), "a", 2, 1, None, 2),
     "to column 4": FloatSlice("a", ("input",), "a", 3, 0, 4, 2),
@@ -75,6 +74,26 @@ def test_one_alone(case):
     graph = network(SELECTIONS[case])
     converted = select_to_conv(graph)
     assert kinds(converted) == ["Conv"]
+    check_same(graph, converted)
+
+
+SLICES = {
+    "the last channel": [FloatSlice("a", ("input",), "a", 1, -1, None, 1)],
+    "all channels": [FloatSlice("a", ("input",), "a", 1, None, 1 << 63, 1)],
+    "of a slice": [
+        FloatSlice("a", ("input",), "a", 1, 1, None, 1),
+        FloatSlice("b", ("a",), "b", 1, 0, -1, 1),
+    ],
+    "cut off": [pad("a", "input", -1, -1)],
+    "padded and cut off": [pad("a", "input", 1, 1), pad("b", "a", -2, -1)],
+}
+
+
+@pytest.mark.parametrize("case", SLICES)
+def test_channels_side_by_side_stay_a_slice(case):
+    graph = network(*SLICES[case])
+    converted = select_to_conv(graph)
+    assert kinds(converted) == ["Slice"] and converted.ops[0].of_channels
     check_same(graph, converted)
 
 
@@ -127,5 +146,5 @@ def test_random_chains(seed):
         return
     graph = network(*ops)
     converted = select_to_conv(graph)
-    assert set(kinds(converted)) == {"Conv"}
+    assert {"Conv", "Slice"}.issuperset(kinds(converted))
     check_same(graph, converted)
