@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from resarray.compiler.compile import compile_graph
+from resarray.compiler.placement import complete
 from resarray.golden import fast
 from resarray.golden.graph import QGraph
 from resarray.sim.compare import compare
@@ -31,7 +32,7 @@ def measure(case: Case, progress: Progress) -> dict:
     image = compile_graph(
         graph, config, batch=case.batch, bytes_per_cycle=case.bytes_per_cycle, latency=case.latency
     )
-    expected = fast.run(graph, inputs)
+    expected = complete(graph, config, fast.run(graph, inputs))
     result = _simulate(case.name, image, inputs, progress, memory)
     checks = compare(result.tensors, expected)
     mismatches = sum(check.mismatches for check in checks.values())

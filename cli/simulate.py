@@ -50,6 +50,7 @@ class Request:
 
 def simulate(request: Request, progress: Reporter) -> bool:
     """Run the request, print and write its result; whether the RTL equals the golden model."""
+    from resarray.compiler.placement import complete
     from resarray.sim import ahead, format, record, result, simulators
     from resarray.sim.run import MemoryModel, run_many
 
@@ -140,7 +141,7 @@ def simulate(request: Request, progress: Reporter) -> bool:
         preset=config.name,
         memory=memory,
         pixels=prepared.pixels,
-        expected=prepared.expected,
+        expected=complete(prepared.graph, config, prepared.expected),
         floats=None if request.json is None else prepared.float_tensors(record.FLOAT_IMAGES),
         float_logits=prepared.float_logits,
         labels=prepared.labels,

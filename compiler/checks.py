@@ -7,10 +7,20 @@ from typing import Any
 import numpy as np
 
 from resarray.golden.graph import QGraph
-from resarray.golden.ops import QAdd, QConv, QGlobalAvgPool, QMaxPool, QOp
+from resarray.golden.ops import (
+    QAdd,
+    QConcat,
+    QConv,
+    QFunction,
+    QGlobalAvgPool,
+    QMaxPool,
+    QMultiply,
+    QOp,
+    QSlice,
+)
 from resarray.golden.ops.conv import MAX_REACH, MAX_STRIDE, reach
 from resarray.spec.errors import ResarrayError
-from resarray.spec.isa import MAX_PADDING, MAX_POOL
+from resarray.spec.isa import MAX_PADDING, MAX_POOL, TABLE_BYTES
 from resarray.spec.numerics import (
     ACC_BITS,
     INT8_MAX,
@@ -33,7 +43,8 @@ def check_graph(graph: QGraph) -> None:
         if type(op) not in _CHECKS:
             raise ResarrayError(
                 f"operator {type(op).__name__} cannot be compiled: convolution, linear, max pool, "
-                "global average pool and addition are allowed; quantise the model again"
+                "global average pool, addition, product, function, concatenation and slice are "
+                "allowed; quantise the model again"
             )
         for name in op.inputs:
             if name is None:
@@ -143,7 +154,7 @@ def _check_sums(op: QConv, zero_point: int) -> None:
         )
 
 
-def _check_clamp(op: QConv | QAdd) -> None:
+def _check_clamp(op: QConv | QAdd | QMultiply) -> None:
     if not INT8_MIN <= op.lo <= op.hi <= INT8_MAX:
         raise _refuse(op, f"clamp [{op.lo}, {op.hi}], an int8 range is needed")
 
@@ -166,7 +177,7 @@ def _check_residual(graph: QGraph, op: QConv | QAdd) -> None:
         return
     _check_factors(op, op.res_mult, op.res_shift, "residual factor")
     shape, expected = graph.tensors[op.residual].shape, graph.tensors[op.output].shape
-    if tuple(shape) != tuple(expected):
+    if tuple(shape) not in (tuple(expected), (expected[0], 1, 1)):
         raise _refuse(op, f"it adds a tensor of {list(shape)} to one of {list(expected)}")
 
 
@@ -205,9 +216,62 @@ def _check_add(graph: QGraph, op: QAdd) -> None:
     _check_shape(graph, op, graph.tensors[op.input].shape)
 
 
+def _check_multiply(graph: QGraph, op: QMultiply) -> None:
+    _check_clamp(op)
+    _check_factors(op, op.mult, op.shift)
+    shape, factor = graph.tensors[op.input].shape, graph.tensors[op.factor].shape
+    if tuple(factor) not in (tuple(shape), (shape[0], 1, 1)):
+        raise _refuse(op, f"it multiplies a tensor of {list(shape)} by one of {list(factor)}")
+    _check_shape(graph, op, shape)
+
+
+def _check_function(graph: QGraph, op: QFunction) -> None:
+    table = np.asarray(op.table)
+    if table.shape != (TABLE_BYTES,) or table.dtype != np.int8:
+        raise _refuse(
+            op, f"its table is {table.dtype} {list(table.shape)}, int8 [{TABLE_BYTES}] is needed"
+        )
+    _check_shape(graph, op, graph.tensors[op.input].shape)
+
+
+def _check_concat(graph: QGraph, op: QConcat) -> None:
+    if not op.operands:
+        raise _refuse(op, "it has no operands")
+    shapes = [graph.tensors[name].shape for name in op.operands]
+    if any(shape[1:] != shapes[0][1:] for shape in shapes):
+        raise _refuse(op, f"its operands {[list(shape) for shape in shapes]} differ in size")
+    _check_shape(graph, op, (sum(shape[0] for shape in shapes), *shapes[0][1:]))
+    _check_same_values(graph, op)
+
+
+def _check_slice(graph: QGraph, op: QSlice) -> None:
+    source, output = graph.tensors[op.input].shape, graph.tensors[op.output].shape
+    if not 0 <= op.first <= source[0] - output[0]:
+        raise _refuse(
+            op,
+            f"{output[0]} channels from {op.first} on are not among the {source[0]} of its input",
+        )
+    _check_shape(graph, op, (output[0], *source[1:]))
+    _check_same_values(graph, op)
+
+
+def _check_same_values(graph: QGraph, op: QOp) -> None:
+    output = graph.tensors[op.output]
+    for name in op.inputs:
+        tensor = graph.tensors[name]
+        if (tensor.scale, tensor.zero_point) != (output.scale, output.zero_point):
+            raise _refuse(
+                op, f"the scale or zero point of its operand '{name}' is not that of its output"
+            )
+
+
 _CHECKS: dict[type, Callable[[QGraph, Any], None]] = {
     QConv: _check_conv,
     QMaxPool: _check_max_pool,
     QGlobalAvgPool: _check_average,
     QAdd: _check_add,
+    QMultiply: _check_multiply,
+    QFunction: _check_function,
+    QConcat: _check_concat,
+    QSlice: _check_slice,
 }

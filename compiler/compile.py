@@ -9,11 +9,13 @@ from resarray.spec.errors import ResarrayError
 from resarray.spec.isa import ADDR_BITS, INSTRUCTION_BYTES, WAIT_BITS, Engine
 
 from .allocate import Memory, place_maps
+from .checks import check_graph
 from .cost import predict
 from .ir import Layer
 from .liveness import require_ending
-from .lowering import lower
+from .lowering import Placed, lower
 from .passes import fuse_pools, fuse_tables, pack_input
+from .placement import place
 from .program import Program, tensor_symbol, weights_symbol
 from .schedule import schedule
 from .tiles import Tile, build_tiles
@@ -50,10 +52,14 @@ def compile_graph(
     that does not fit memory or the instruction counters.
     """
     timing = MemoryTiming(latency, bytes_per_cycle)
-    layers = pack_input(fuse_tables(lower(graph), graph), graph, config)
+    check_graph(graph)
+    placed = Placed(*place(graph, config))
+    layers = pack_input(fuse_tables(lower(placed), graph), graph, config)
     if fuse_pool:
         layers = fuse_pools(layers, graph, config)
-    return compile_layers(layers, graph, config, timing, batch, memory_bytes)
+    image = compile_layers(layers, placed.graph, config, timing, batch, memory_bytes)
+    image.manifest["digest"] = digest(graph)
+    return image
 
 
 def compile_layers(
@@ -144,8 +150,7 @@ def _image(
     for number in range(batch):
         memory.add(tensor_symbol(graph.input, number), layouts[graph.input].size)
     write_base = memory.align()
-    makers = {layer.output.tensor: layer.name for layer in layers}
-    for name in makers:
+    for name in dict.fromkeys(layer.output.tensor for layer in layers):
         for number in range(batch):
             memory.add(tensor_symbol(name, number), layouts[name].size)
     mem_size = memory.align()
@@ -157,15 +162,23 @@ def _image(
         address = memory.addresses[weights_symbol(index)]
         payload[address : address + len(stream.data)] = stream.data
 
-    def stored(name: str, number: int) -> dict:
+    def stored(name: str, number: int, addr: int, spec: layout.Layout) -> dict:
         tensor = graph.tensors[name]
         return {
             "image": number,
-            "addr": memory.addresses[tensor_symbol(name, number)],
-            "layout": layout.to_dict(layouts[name]),
+            "addr": addr,
+            "layout": layout.to_dict(spec),
             "scale": float(tensor.scale),
             "zero_point": int(tensor.zero_point),
         }
+
+    def written(layer: Layer, number: int) -> dict:
+        view = layer.output
+        spec = layout.Blocked(*view.shape, config.rows)
+        _, height, width = view.shape
+        addr = memory.addresses[tensor_symbol(view.tensor, number)]
+        addr += view.first * height * width * config.rows
+        return {"name": view.name, "layer": layer.name} | stored(view.name, number, addr, spec)
 
     manifest = {
         "model": graph.name,
@@ -175,13 +188,17 @@ def _image(
         "program": {"addr": 0, "count": count},
         "mem_size": mem_size,
         "write_base": write_base,
-        "inputs": [stored(graph.input, number) for number in range(batch)],
-        "output": graph.output,
-        "tensors": [
-            {"name": name, "layer": maker} | stored(name, number)
-            for name, maker in makers.items()
+        "inputs": [
+            stored(
+                graph.input,
+                number,
+                memory.addresses[tensor_symbol(graph.input, number)],
+                layouts[graph.input],
+            )
             for number in range(batch)
         ],
+        "output": graph.output,
+        "tensors": [written(layer, number) for layer in layers for number in range(batch)],
         "layers": _describe_layers(layers, program, config, cycles, batch),
     }
     return image.Image(config.hash, manifest, bytes(payload))
@@ -252,7 +269,7 @@ def _describe_layers(
             "bytes_read": read[index],
             "bytes_written": written[index],
             "predicted_cycles": cycles[index],
-            "tensor": layer.output.tensor,
+            "tensor": layer.output.name,
         }
         for index, layer in enumerate(layers)
     ]

@@ -20,12 +20,14 @@ Part = tuple[int, int]  # (first, count); (rows, columns)
 
 @dataclass(frozen=True)
 class View:
-    """Channels of a stored tensor: ``shape[0]`` of them from channel block ``first`` on, with all
-    rows and columns. A layer's operands and result are views: what several layers write side by
-    side is one tensor (concatenation), what a layer reads may be a part of one (a split)."""
+    """The graph's tensor ``name`` as it is stored: the ``shape[0]`` channels of the stored tensor
+    ``tensor`` from channel block ``first`` on, with all rows and columns. A layer's operands and
+    result are views: what several layers write side by side is one stored tensor (a concatenation),
+    what a layer reads may be a part of one (a slice)."""
 
-    tensor: str
+    name: str
     shape: Shape
+    tensor: str
     first: int = 0
 
     def blocks(self, blocks: Range) -> Range:

@@ -1,31 +1,55 @@
 """Lowering: each operator of the integer graph becomes one layer that the array can run.
 
-A convolution or linear layer is a layer as it is. Every other operator becomes a depthwise 1x1
-convolution with weights of one, whose drain pools or adds.
+A convolution or linear layer is a layer as it is. Concatenations and slices only say where tensors
+lie (`placement`). Every other operator becomes a depthwise 1x1 convolution with weights of one,
+whose drain pools, adds, multiplies or looks up.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from resarray.golden.graph import QGraph
-from resarray.golden.ops import QAdd, QConv, QGlobalAvgPool, QMaxPool, QOp
+from resarray.golden.ops import (
+    QAdd,
+    QConcat,
+    QConv,
+    QFunction,
+    QGlobalAvgPool,
+    QMaxPool,
+    QMultiply,
+    QOp,
+    QSlice,
+)
 from resarray.spec.config import MAX_DOT_LENGTH
 from resarray.spec.errors import ResarrayError
 from resarray.spec.numerics import IDENTITY_MULT
 
-from .checks import check_graph
 from .ir import AveragePool, Layer, MaxPool, Requantise, Residual, View
 
 
-def lower(graph: QGraph) -> list[Layer]:
-    """Layers in execution order, one for each operator; `ResarrayError` for a graph that cannot be
-    lowered."""
-    check_graph(graph)
-    return [_LOWERINGS[type(op)](graph, op) for op in graph.ops]
+@dataclass(frozen=True)
+class Placed:
+    """A graph whose tensors have their places (`placement.place`)."""
+
+    graph: QGraph
+    views: dict[str, View]
 
 
-def _conv(graph: QGraph, op: QConv) -> Layer:
+def lower(placed: Placed) -> list[Layer]:
+    """Layers in execution order, one for each operator that computes; `ResarrayError` for one that
+    cannot be lowered."""
+    return [
+        _LOWERINGS[type(op)](placed, op)
+        for op in placed.graph.ops
+        if not isinstance(op, QConcat | QSlice)
+    ]
+
+
+def _conv(placed: Placed, op: QConv) -> Layer:
+    graph = placed.graph
     # Unused rows of a word hold weights of zero, which add nothing.
     length = op.weight[0].size
     if length > MAX_DOT_LENGTH:
@@ -37,8 +61,8 @@ def _conv(graph: QGraph, op: QConv) -> Layer:
     return Layer(
         name=op.name,
         op=op.op,
-        source=_view(graph, op.input),
-        output=_view(graph, op.output),
+        source=placed.views[op.input],
+        output=placed.views[op.output],
         shape=output.shape,
         weight=op.weight,
         requantise=Requantise(
@@ -54,63 +78,76 @@ def _conv(graph: QGraph, op: QConv) -> Layer:
         padding=op.padding,
         dilation=op.dilation,
         pad_value=graph.tensors[op.input].zero_point,
-        residual=_residual(graph, op) if op.residual is not None else None,
+        residual=_residual(placed, op) if op.residual is not None else None,
         macs=graph.macs(op),
         reads_input=op.input == graph.input,
     )
 
 
-def _max_pool(graph: QGraph, op: QMaxPool) -> Layer:
-    _, height, width = graph.tensors[op.output].shape
+def _max_pool(placed: Placed, op: QMaxPool) -> Layer:
+    _, height, width = placed.graph.tensors[op.output].shape
     top, _, left, _ = op.padding
     pool = MaxPool(op.kernel, op.stride, (top, left), (height, width))
-    return _identity(graph, op, pool=pool)
+    return _identity(placed, op, pool=pool)
 
 
-def _average(graph: QGraph, op: QGlobalAvgPool) -> Layer:
-    source, output = graph.tensors[op.input], graph.tensors[op.output]
+def _average(placed: Placed, op: QGlobalAvgPool) -> Layer:
+    source, output = (placed.graph.tensors[name] for name in (op.input, op.output))
     bias = -source.shape[1] * source.shape[2] * source.zero_point
     pool = AveragePool(bias, int(op.mult), int(op.shift), output.zero_point)
-    return _identity(graph, op, pool=pool)
+    return _identity(placed, op, pool=pool)
 
 
-def _add(graph: QGraph, op: QAdd) -> Layer:
-    source, output = graph.tensors[op.input], graph.tensors[op.output]
+def _add(placed: Placed, op: QAdd) -> Layer:
+    return _scaled(placed, op, _residual(placed, op))
+
+
+def _multiply(placed: Placed, op: QMultiply) -> Layer:
+    factor = placed.graph.tensors[op.factor]
+    residual = Residual(placed.views[op.factor], factor.zero_point, multiply=True)
+    return _scaled(placed, op, residual)
+
+
+def _function(placed: Placed, op: QFunction) -> Layer:
+    return _identity(placed, op, table=op.table)
+
+
+def _scaled(placed: Placed, op: QAdd | QMultiply, residual: Residual) -> Layer:
+    """A layer of its input's real values, with a second operand."""
+    source, output = (placed.graph.tensors[name] for name in (op.input, op.output))
     channels = source.shape[0]
-    return _identity(
-        graph,
-        op,
-        requantise=Requantise(
-            np.zeros(channels, np.int64),
-            np.full(channels, op.mult, np.int64),
-            np.full(channels, op.shift, np.int64),
-            output.zero_point,
-            op.lo,
-            op.hi,
-        ),
-        pad_value=source.zero_point,
-        residual=_residual(graph, op),
+    requantise = Requantise(
+        np.zeros(channels, np.int64),
+        np.full(channels, op.mult, np.int64),
+        np.full(channels, op.shift, np.int64),
+        output.zero_point,
+        op.lo,
+        op.hi,
     )
+    return _identity(placed, op, requantise, source.zero_point, residual=residual)
 
 
-_LOWERINGS: dict[type, Callable[..., Layer]] = {
+_LOWERINGS: dict[type, Callable[[Placed, Any], Layer]] = {
     QConv: _conv,
     QMaxPool: _max_pool,
     QGlobalAvgPool: _average,
     QAdd: _add,
+    QMultiply: _multiply,
+    QFunction: _function,
 }
 
 
 def _identity(
-    graph: QGraph,
+    placed: Placed,
     op: QOp,
     requantise: Requantise | None = None,
     pad_value: int = 0,
     residual: Residual | None = None,
+    table: np.ndarray | None = None,
     pool: MaxPool | AveragePool | None = None,
 ) -> Layer:
     """A layer that hands its input to the drain as it is."""
-    source = _view(graph, op.input)
+    source = placed.views[op.input]
     channels = source.shape[0]
     if requantise is None:
         zeros = np.zeros(channels, np.int64)
@@ -119,23 +156,21 @@ def _identity(
         name=op.name,
         op=op.op,
         source=source,
-        output=_view(graph, op.output),
+        output=placed.views[op.output],
         shape=source.shape,
         weight=np.ones((channels, 1, 1, 1), np.int8),
         requantise=requantise,
         groups=channels,
         pad_value=pad_value,
         residual=residual,
+        table=table,
         pool=pool,
-        reads_input=op.input == graph.input,
+        reads_input=op.input == placed.graph.input,
     )
 
 
-def _residual(graph: QGraph, op: QConv | QAdd) -> Residual:
+def _residual(placed: Placed, op: QConv | QAdd) -> Residual:
     assert op.residual is not None
-    zero_point = graph.tensors[op.residual].zero_point
-    return Residual(_view(graph, op.residual), zero_point, int(op.res_mult), int(op.res_shift))
-
-
-def _view(graph: QGraph, name: str) -> View:
-    return View(name, graph.tensors[name].shape)
+    zero_point = placed.graph.tensors[op.residual].zero_point
+    view = placed.views[op.residual]
+    return Residual(view, zero_point, int(op.res_mult), int(op.res_shift))

@@ -27,7 +27,7 @@ def fuse_tables(layers: list[Layer], graph: QGraph) -> list[Layer]:
             and replace(layer, table=None).copies
             and fused[maker].table is None
             and fused[maker].pool is None
-            and layer.source.tensor != graph.output
+            and layer.source.name != graph.output
             and len(_readers(layers, layer.source.tensor)) == 1
         ):
             first = fused[maker]
@@ -52,7 +52,7 @@ def fuse_pools(layers: list[Layer], graph: QGraph, config: Config) -> list[Layer
             and isinstance(layer.pool, MaxPool)
             and layer.copies
             and fused[maker].pool is None
-            and layer.source.tensor != graph.output
+            and layer.source.name != graph.output
             and len(_readers(layers, layer.source.tensor)) == 1
         ):
             first = fused[maker]
@@ -82,7 +82,7 @@ def pack_input(layers: list[Layer], graph: QGraph, config: Config) -> list[Layer
     (reader,) = readers
     packs = (
         reader.groups == 1
-        and reader.source.tensor == graph.input
+        and reader.source == View(graph.input, graph.tensors[graph.input].shape, graph.input)
         and min(reader.padding) >= 0
         and reader.dilation[1] == 1  # the bytes of a kernel's row follow each other
         and reader.stride[1] * channels <= MAX_PIXEL_STEP

@@ -109,7 +109,12 @@ class _Scheduler:
         """WEIGHTS wait for nothing: those of the tiles after ``number`` are prefetched as far as
         the queue reaches."""
         ahead = max(1, self.config.queue_depth - 2)
-        for tile in self.tiles[self.streamed : number + ahead + 1]:
+        waiting = sum(len(tile.weights) for tile in self.tiles[number : self.streamed])
+        for position in range(self.streamed, min(number + ahead + 1, len(self.tiles))):
+            tile = self.tiles[position]
+            waiting += len(tile.weights)
+            if position > number and waiting > ahead + 1:
+                return
             self.streamed += 1
             for first, length in tile.weights:
                 wait = int(self.program.counts[Engine.WEIGHTS] == 0)

@@ -42,15 +42,18 @@ def pictures(pixels: np.ndarray) -> list[dict]:
 
 
 def tensor_row(
-    entry: dict, check: Check, rtl: np.ndarray, golden: np.ndarray, real: np.ndarray
+    entry: dict, check: Check, rtl: np.ndarray, golden: np.ndarray, real: np.ndarray | None
 ) -> dict:
     """One stored tensor's numbers.
 
     entry:       its line in the manifest's ``tensors``
     rtl, golden: int8 [images, C, H, W]
-    real:        float32 [n, C, H, W] of the float network for the first n images
+    real:        float32 [n, C, H, W] of the float network for the first n images; None: it has no
+                 such tensor, as of a copy that the configuration needs
     """
     scale, zero_point = entry["scale"], entry["zero_point"]
+    if real is None:
+        real = (golden[:FLOAT_IMAGES].astype(np.float64) - zero_point) * scale
     steps = real.astype(np.float64) / scale  # in int8 steps, like everything here
     got = rtl[: len(real)].astype(np.float64) - zero_point
     error = got - steps

@@ -131,7 +131,7 @@ def _record(
                 check,
                 tensors[name],
                 experiment.expected[name],
-                floats[name],
+                floats.get(name),
             )
             for name, check in checks.items()
         ],

@@ -1,9 +1,25 @@
 """A small numpy evaluation of integer graphs, and random graphs to compile."""
 
+from dataclasses import replace
+
 import numpy as np
 
+from resarray.compiler.ir import Layer
+from resarray.compiler.lowering import Placed, lower
+from resarray.compiler.placement import place
 from resarray.golden.graph import QGraph
-from resarray.golden.ops import QAdd, QConv, QGlobalAvgPool, QMaxPool, QTensor
+from resarray.golden.ops import (
+    QAdd,
+    QConcat,
+    QConv,
+    QFunction,
+    QGlobalAvgPool,
+    QMaxPool,
+    QMultiply,
+    QSlice,
+    QTensor,
+)
+from resarray.spec.config import Config
 from resarray.spec.layout import from_dict
 from resarray.spec.numerics import GUARD_BITS, quantise_factor
 
@@ -47,8 +63,13 @@ def _conv(graph, op, values):
     return _requantise(total, mult, shift, zp, op.lo, op.hi, residual)
 
 
-def evaluate(graph: QGraph, x: np.ndarray) -> dict[str, np.ndarray]:
-    """Every tensor for input int8 [C][H][W]."""
+def evaluate(graph: QGraph, x: np.ndarray, config: Config | None = None) -> dict[str, np.ndarray]:
+    """Every tensor for input int8 [C][H][W]; with those that ``config`` needs beside them."""
+    if config is not None:
+        whole = evaluate(place(graph, config)[0], x)
+        for name, value in evaluate(graph, x).items():
+            np.testing.assert_array_equal(whole[name], value, name)
+        return whole
     values = {graph.input: x}
     for op in graph.ops:
         zp_in, zp_out = (graph.tensors[n].zero_point for n in (op.input, op.output))
@@ -62,6 +83,16 @@ def evaluate(graph: QGraph, x: np.ndarray) -> dict[str, np.ndarray]:
             total = values[op.input].astype(np.int64).sum(axis=(1, 2), keepdims=True)
             _, h, w = graph.tensors[op.input].shape
             out = _requantise(total - h * w * zp_in, op.mult, op.shift, zp_out, -128, 127)
+        elif isinstance(op, QFunction):
+            out = op.table[values[op.input].astype(int) + 128]
+        elif isinstance(op, QConcat):
+            out = np.concatenate([values[name] for name in op.operands])
+        elif isinstance(op, QSlice):
+            out = values[op.input][op.first :][: graph.tensors[op.output].shape[0]]
+        elif isinstance(op, QMultiply):
+            factor = values[op.factor].astype(np.int64) - graph.tensors[op.factor].zero_point
+            total = (values[op.input].astype(np.int64) - zp_in) * factor
+            out = _requantise(total, op.mult, op.shift, zp_out, op.lo, op.hi)
         elif isinstance(op, QAdd):
             total = values[op.input].astype(np.int64) - zp_in
             residual = _residual(graph, op, values)
@@ -146,6 +177,32 @@ class Builder:
         output = self._tensor(f"{name}.out", (c, rows, columns), self.graph.tensors[x].zero_point)
         return self._op(QMaxPool(name, x, output, kernel, stride, padding))
 
+    def concat(self, *xs):
+        shapes = [self.graph.tensors[x].shape for x in xs]
+        name = self._new("concat")
+        shape = (sum(shape[0] for shape in shapes), *shapes[0][1:])
+        output = self._op(QConcat(name, self._tensor(f"{name}.out", shape), tuple(xs)))
+        share_zero_points(self.graph)
+        return output
+
+    def slice(self, x, first, count):
+        shape = (count, *self.graph.tensors[x].shape[1:])
+        name = self._new("slice")
+        output = self._tensor(f"{name}.out", shape, self.graph.tensors[x].zero_point)
+        return self._op(QSlice(name, x, output, first))
+
+    def function(self, x):
+        name = self._new("function")
+        output = self._tensor(f"{name}.out", self.graph.tensors[x].shape)
+        table = self.rng.integers(-128, 128, 256).astype(np.int8)
+        return self._op(QFunction(name, x, output, table))
+
+    def multiply(self, x, factor):
+        name = self._new("multiply")
+        output = self._tensor(f"{name}.out", self.graph.tensors[x].shape)
+        mult, shift = quantise_factor(float(self.rng.uniform(0.2, 1.5)) / 100)
+        return self._op(QMultiply(name, x, factor, output, mult, shift))
+
     def average(self, x):
         c, h, w = self.graph.tensors[x].shape
         name = self._new("average")
@@ -165,6 +222,28 @@ class Builder:
         return self.rng.integers(-128, 128, shape).astype(np.int8)
 
 
+# Of a random graph's operators, the usual ones more often.
+KINDS = ["conv"] * 4 + ["residual", "pool", "pool", "average", "add", "multiply", "squeeze"]
+KINDS += ["function", "slice", "concat", "concat"]
+
+
+def share_zero_points(graph: QGraph) -> None:
+    """Those that operators hand on as they are become equal."""
+    groups = {name: name for name in graph.tensors}
+    for op in graph.ops:
+        if isinstance(op, QMaxPool | QSlice | QConcat):
+            joined = {groups[name] for name in (*op.inputs, op.output)}
+            groups = {n: groups[op.output] if g in joined else g for n, g in groups.items()}
+    for name, group in groups.items():
+        zero_point = graph.tensors[group].zero_point
+        graph.tensors[name] = replace(graph.tensors[name], zero_point=zero_point)
+
+
+def layers_of(graph: QGraph, config: Config) -> list[Layer]:
+    """The layers of ``graph`` before any pass."""
+    return lower(Placed(*place(graph, config)))
+
+
 def random_graph(seed: int) -> Builder:
     """One to four random operators on a random map."""
     rng = np.random.default_rng(seed)
@@ -174,7 +253,7 @@ def random_graph(seed: int) -> Builder:
     while len(b.graph.ops) < wanted:
         c, h, w = b.graph.tensors[x].shape
         same = [n for n, t in b.graph.tensors.items() if t.shape == (c, h, w)]
-        kind = rng.choice(["conv", "conv", "conv", "residual", "pool", "average", "add"])
+        kind = rng.choice(KINDS)
         if kind == "conv":
             x = _random_conv(b, rng, x)
         elif kind == "residual":
@@ -185,8 +264,22 @@ def random_graph(seed: int) -> Builder:
             x = b.max_pool(x, *random_pool(rng, h, w))
         elif kind == "average":
             x = b.average(x)
-        elif kind == "add":
-            x = b.add(x, str(rng.choice(same)))
+        elif kind == "function":
+            x = b.function(x)
+        elif kind == "slice":
+            first = int(rng.integers(c))
+            x = b.slice(x, first, int(rng.integers(1, c - first + 1)))
+        elif kind == "concat":
+            of_size = [n for n, t in b.graph.tensors.items() if t.shape[1:] == (h, w) and n != "x"]
+            if of_size:
+                others = [str(n) for n in rng.choice(of_size, int(rng.integers(1, 4)))]
+                x = b.concat(*others, *([x] if x != "x" else []))
+        elif kind in ("add", "multiply"):
+            vectors = [n for n, t in b.graph.tensors.items() if t.shape == (c, 1, 1)]
+            other = str(rng.choice(vectors or same) if rng.random() < 0.5 else rng.choice(same))
+            x = b.add(x, other) if kind == "add" else b.multiply(x, other)
+        elif kind == "squeeze":
+            x = b.multiply(x, b.function(b.conv(b.average(x), c, (1, 1), relu=False)))
     return b
 
 

@@ -9,7 +9,6 @@ import pytest
 from resarray.compiler.allocate import InputRing
 from resarray.compiler.compile import compile_graph
 from resarray.compiler.functional import run_image
-from resarray.compiler.lowering import lower
 from resarray.compiler.tiling import choose
 from resarray.compiler.timing import MemoryTiming
 from resarray.spec import image as image_file
@@ -18,14 +17,14 @@ from resarray.spec.config import PRESETS
 from resarray.spec.errors import ResarrayError
 from resarray.spec.presets import preset
 
-from .reference import Builder, evaluate, mismatches, random_graph, resnet18
+from .reference import Builder, evaluate, layers_of, mismatches, random_graph, resnet18
 
 
 def check(builder: Builder, config, batch=1, **options):
     image = compile_graph(builder.graph, config, batch=batch, **options)
     inputs = np.stack([builder.input() for _ in range(batch)])
     memory = run_image(image, inputs)
-    wrong = mismatches(image, memory, [evaluate(builder.graph, x) for x in inputs])
+    wrong = mismatches(image, memory, [evaluate(builder.graph, x, config) for x in inputs])
     assert not wrong, f"{wrong} differ"
     return image
 
@@ -295,7 +294,7 @@ def test_input_that_stays_in_part():
     config = dataclasses.replace(preset("tiny"), input_words=512)
     b = Builder(14, (64, 6, 6))
     b.conv(b.conv("x", 24, (3, 3), padding=(1, 1, 1, 1)), 20, (3, 3), padding=(1, 1, 1, 1))
-    layer = lower(b.graph)[0]
+    layer = layers_of(b.graph, config)[0]
     tiling = choose(layer, config, 1, MemoryTiming(bytes_per_cycle=0.5))
     assert 0 < tiling.resident < 16
     check(b, config, bytes_per_cycle=0.5)

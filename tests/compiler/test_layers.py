@@ -8,14 +8,12 @@ import pytest
 from resarray.compiler.channels import channel_runs, channel_tiles
 from resarray.compiler.compile import compile_graph, compile_layers
 from resarray.compiler.functional import run_image
-from resarray.compiler.ir import AveragePool, MaxPool, View
-from resarray.compiler.lowering import lower
+from resarray.compiler.ir import AveragePool, MaxPool
 from resarray.compiler.passes import fuse_pools, pack_input
 from resarray.spec.config import PRESETS
 from resarray.spec.errors import ResarrayError
-from resarray.spec.layout import from_dict
 
-from .reference import Builder, evaluate, mismatches
+from .reference import Builder, evaluate, layers_of, mismatches
 
 DEFAULT = PRESETS["default"]  # 8 rows, 32 columns: 4 blocks in an output-channel tile
 
@@ -35,27 +33,6 @@ def grouped(layer, groups: int):
     return replace(layer, weight=weight, groups=groups)
 
 
-def stored(image, memory, name: str) -> np.ndarray:
-    entry = next(t for t in image.manifest["tensors"] if t["name"] == name)
-    layout = from_dict(entry["layout"])
-    return layout.unpack(memory[entry["addr"] : entry["addr"] + layout.size].view(np.int8))
-
-
-def check_side_by_side(layers, b: Builder, config, first: str, second: str) -> None:
-    """Of ``layers``, two write these tensors of the graph side by side into "both"."""
-    for batch in (1, 2):
-        image = compile_layers(layers, b.graph, config, batch=batch)
-        inputs = np.stack([b.input() for _ in range(batch)])
-        memory = run_image(image, inputs)
-        expected = evaluate(b.graph, inputs[0])
-        np.testing.assert_array_equal(
-            stored(image, memory, "both"), np.concatenate([expected[first], expected[second]])
-        )
-        np.testing.assert_array_equal(
-            stored(image, memory, b.graph.output), expected[b.graph.output]
-        )
-
-
 @pytest.mark.parametrize(
     "cin, cout, groups, inputs",
     [
@@ -70,7 +47,7 @@ def check_side_by_side(layers, b: Builder, config, first: str, second: str) -> N
 def test_a_tile_reads_the_blocks_of_its_groups(cin, cout, groups, inputs):
     b = Builder(1, (cin, 6, 6))
     b.conv("x", cout, (1, 1))
-    layer = grouped(lower(b.graph)[0], groups)
+    layer = grouped(layers_of(b.graph, DEFAULT)[0], groups)
     tiles = channel_tiles(layer, DEFAULT)
     assert [tile.inputs for tile in tiles] == inputs
     reads = group_mask(cout, cin, groups)
@@ -101,67 +78,13 @@ def test_grouped_convolutions(name, batch, cin, cout, groups, kernel, pool):
     b.conv(y, 5, (1, 1))
     b.graph.ops[0].weight[~group_mask(cout, cin, groups)] = 0
     config = PRESETS[name]
-    layers = lower(b.graph)
+    layers = layers_of(b.graph, config)
     layers[0] = grouped(layers[0], groups)
     layers = fuse_pools(layers, b.graph, config)
     image = compile_layers(layers, b.graph, config, batch=batch)
     inputs = np.stack([b.input() for _ in range(batch)])
     wrong = mismatches(image, run_image(image, inputs), [evaluate(b.graph, x) for x in inputs])
     assert not wrong, f"{wrong} differ"
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_tensors_side_by_side_and_a_part_of_one(name):
-    """Concatenation: two layers write one tensor. Split: one reads the second of its parts, and
-    adds the first."""
-    config = PRESETS[name]
-    b = Builder(4, (16, 9, 11))
-    first = b.conv("x", 16, (3, 3), padding=(1, 1, 1, 1))
-    second = b.conv("x", 16, (1, 1))
-    b.conv(second, 16, (3, 3), padding=(1, 1, 1, 1), residual=first)
-    tensors = b.graph.tensors
-    both = replace(tensors[first], name="both", shape=(32, 9, 11))
-    one, two, three = lower(b.graph)
-    halves = [View("both", (16, 9, 11), n * 16 // config.rows) for n in range(2)]
-    layers = [
-        replace(one, output=halves[0]),
-        replace(two, output=halves[1]),
-        replace(
-            three,
-            source=halves[1],
-            residual=replace(three.residual, view=halves[0]),
-        ),
-    ]
-    tensors["both"] = both
-    check_side_by_side(layers, b, config, first, second)
-    for batch in (1, 2):
-        image = compile_layers(layers, b.graph, config, batch=batch)
-        assert [t["name"] for t in image.manifest["tensors"]][::batch] == ["both", b.graph.output]
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_a_tensor_keeps_its_place_until_its_last_part_is_written(name):
-    """Between the two layers that write "both" another map would find room in its place."""
-    config = PRESETS[name]
-    rows = config.rows
-    b = Builder(1, (rows, 6, 6))
-    first = b.conv("x", rows, (3, 3), padding=(1, 1, 1, 1))
-    y = b.conv(first, rows, (3, 3), padding=(1, 1, 1, 1))
-    other = b.conv(y, rows, (1, 1))
-    second = b.conv(y, rows, (1, 1))
-    b.conv(other, rows, (3, 3), padding=(1, 1, 1, 1))
-    tensors = b.graph.tensors
-    tensors["both"] = replace(tensors[first], name="both", shape=(2 * rows, 6, 6))
-    one, two, three, four, five = lower(b.graph)
-    halves = [View("both", (rows, 6, 6), n) for n in range(2)]
-    layers = [
-        replace(one, output=halves[0]),
-        replace(two, source=halves[0]),
-        three,
-        replace(four, output=halves[1]),
-        five,
-    ]
-    check_side_by_side(layers, b, config, first, second)
 
 
 def test_weights_of_a_tile_that_no_instruction_brings():
@@ -180,7 +103,7 @@ def test_padded_channels_are_no_products():
     """62,465 products of 65 channels; the words' unused rows, to 72 channels, hold zeros."""
     b = Builder(1, (65, 31, 31))
     b.conv("x", 1, (31, 31))
-    assert lower(b.graph)[0].k_tiles(9, DEFAULT) * 8 > 65_536
+    assert layers_of(b.graph, DEFAULT)[0].k_tiles(9, DEFAULT) * 8 > 65_536
 
 
 def test_what_becomes_of_operators_that_the_array_only_hands_on():
@@ -188,7 +111,7 @@ def test_what_becomes_of_operators_that_the_array_only_hands_on():
     y = b.max_pool("x", 2, 0)
     y = b.add(y, y)
     b.average(y)
-    layers = lower(b.graph)
+    layers = layers_of(b.graph, DEFAULT)
     assert all(layer.depthwise and layer.kernel == (1, 1) for layer in layers)
     assert [layer.copies for layer in layers] == [True, False, True]
     assert isinstance(layers[0].pool, MaxPool) and isinstance(layers[2].pool, AveragePool)
@@ -198,7 +121,7 @@ def test_what_becomes_of_operators_that_the_array_only_hands_on():
 
 def test_pools_are_fused_where_they_alone_read():
     def kinds(b, fused=True):
-        layers = lower(b.graph)
+        layers = layers_of(b.graph, DEFAULT)
         return [layer.op for layer in (fuse_pools(layers, b.graph, DEFAULT) if fused else layers)]
 
     b = Builder(6, (16, 8, 8))
@@ -228,7 +151,7 @@ def test_pools_are_fused_where_they_alone_read():
 
 def test_the_input_is_packed_where_one_dense_layer_reads_it():
     def packed(b):
-        layers = pack_input(lower(b.graph), b.graph, DEFAULT)
+        layers = pack_input(layers_of(b.graph, DEFAULT), b.graph, DEFAULT)
         return [layer.packed for layer in layers]
 
     b = Builder(7, (3, 8, 8))

@@ -14,15 +14,16 @@ import pytest
 
 from resarray.compiler.compile import compile_graph
 from resarray.compiler.functional import run_image
+from resarray.compiler.placement import complete
 from resarray.golden import fast
-from resarray.golden.ops import QAdd, QConv
+from resarray.golden.ops import QAdd, QConv, QMultiply
 from resarray.spec import numerics as n
 from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
 from resarray.spec.presets import preset
 from tests.random_configs import random_config
 
-from .reference import Builder, mismatches, random_graph
+from .reference import Builder, mismatches, random_graph, share_zero_points
 
 COUNT = int(os.environ.get("RESARRAY_GRAPHS", "40"))
 FIRST_SEED = int(os.environ.get("RESARRAY_SEED", "0"))
@@ -68,19 +69,16 @@ def extreme(b: Builder, rng: random.Random) -> None:
     for name, tensor in list(graph.tensors.items()):
         if rng.random() < 0.5:
             graph.tensors[name] = replace(tensor, zero_point=rng.choice([-128, 127]))
-    for op in graph.ops:  # a pool hands its input's on
-        if op.op == "max_pool":
-            zero_point = graph.tensors[op.input].zero_point
-            graph.tensors[op.output] = replace(graph.tensors[op.output], zero_point=zero_point)
+    share_zero_points(graph)
     for index, op in enumerate(graph.ops):
         changes = {}
         if isinstance(op, QConv):
             changes = _extreme_conv(graph, op, rng)
-        if isinstance(op, QConv | QAdd) and rng.random() < 0.3:
+        if isinstance(op, QConv | QAdd | QMultiply) and rng.random() < 0.3:
             changes["lo"], changes["hi"] = sorted(
                 rng.choices([-128, 127, 0, rng.randint(-128, 127)], k=2)
             )
-        if isinstance(op, QAdd) and rng.random() < 0.5:
+        if isinstance(op, QAdd | QMultiply) and rng.random() < 0.5:
             changes |= {"mult": TOP_MULT, "shift": rng.choice([0, 10, 63])}
         if getattr(op, "residual", None) is not None and rng.random() < 0.5:
             changes |= {"res_mult": TOP_MULT, "res_shift": rng.choice([0, 10, 63])}
@@ -139,7 +137,7 @@ def test_extreme_graphs_on_the_functional_model(first):
             # A row that the buffers of this configuration do not hold.
             assert "in the input buffer" in str(error), f"seed {seed}: {error}"
             continue
-        expected = fast.run(b.graph, x)
+        expected = complete(b.graph, config, fast.run(b.graph, x))
         per_image = [{name: v[i] for name, v in expected.items()} for i in range(batch)]
         assert not mismatches(image, run_image(image, x), per_image), f"seed {seed}"
         ran += 1

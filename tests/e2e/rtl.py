@@ -3,6 +3,7 @@
 import numpy as np
 
 from resarray.compiler.compile import compile_graph
+from resarray.compiler.placement import complete
 from resarray.golden import fast
 from resarray.golden.graph import QGraph
 from resarray.sim import build
@@ -27,7 +28,7 @@ def run_and_compare(
     programs, expected = [], []
     for builder in builders:
         x = np.stack([builder.input() for _ in range(batch)])
-        expected.append(fast.run(builder.graph, x))
+        expected.append(complete(builder.graph, config, fast.run(builder.graph, x)))
         programs.append((compile_graph(builder.graph, config, fuse_pool=fuse_pool, batch=batch), x))
     memory = [
         MemoryModel(latency=latency, stall_probability=stall, seed=i) for i in range(len(programs))

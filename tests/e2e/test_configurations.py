@@ -15,6 +15,7 @@ import pytest
 
 from resarray.compiler.compile import compile_graph
 from resarray.compiler.functional import run_image
+from resarray.compiler.placement import complete
 from resarray.golden import fast
 from resarray.sim.run import MemoryModel, run
 from resarray.spec.config import LIMITS, Config
@@ -67,7 +68,7 @@ def test_refused_or_right(seed):
     batch = rng.choice([1, 1, 2])
     b = network(seed)
     x = np.stack([b.input() for _ in range(batch)])
-    expected = fast.run(b.graph, x)
+    expected = complete(b.graph, config, fast.run(b.graph, x))
     image = compile_graph(b.graph, config, batch=batch, fuse_pool=rng.random() < 0.8)
     memory = run_image(image, x)
     assert not mismatches(
