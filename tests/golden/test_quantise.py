@@ -8,7 +8,7 @@ from resarray.golden import fast
 from resarray.golden.float_graph import run_float
 from resarray.golden.importer import import_model
 from resarray.golden.models import load_model
-from resarray.golden.ops import FloatAdd, FloatConv, QAdd, QConv, QMaxPool
+from resarray.golden.ops import FloatAdd, FloatConv, FloatMultiply, QAdd, QConv, QMaxPool
 from resarray.golden.quantise import best_range, normalise, quantise, quantise_input
 from resarray.spec.errors import ResarrayError
 
@@ -107,6 +107,20 @@ def test_factors_too_large_widen_the_output():
     assert residual.scale / y.scale < 32
     values = fast.run(graph, np.arange(-8, 8, dtype=np.int8).reshape(1, 1, 4, 4))
     assert np.abs(values["add"].astype(int) - y.zero_point).max() <= 32
+
+
+def test_product_far_smaller_than_its_operands():
+    """Where one is large, the other is 0."""
+    weight = torch.full((1, 1, 1, 1), 1000.0)
+    ops = [
+        FloatConv("a", ("input",), "a", weight, torch.zeros(1), lo=0.0),
+        FloatConv("b", ("input",), "b", -weight, torch.full((1,), 0.1), lo=0.0),
+        FloatMultiply("c", ("a", "b"), "c"),
+    ]
+    graph = quantise(network(*ops, shape=(1, 4, 4)), torch.randn(4, 1, 4, 4))
+    a, b, y = (graph.tensors[name].scale for name in "abc")
+    assert 1.9 < a * b / y < 2
+    fast.run(graph, np.arange(-8, 8, dtype=np.int8).reshape(1, 1, 4, 4))
 
 
 def test_values_that_are_not_finite_are_refused():

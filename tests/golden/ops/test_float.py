@@ -12,12 +12,15 @@ from resarray.golden.ops import (
     FloatBatchNorm,
     FloatConcat,
     FloatConv,
+    FloatFunction,
     FloatGlobalAvgPool,
     FloatLinear,
     FloatMaxPool,
+    FloatMultiply,
     FloatPad,
     FloatScale,
     FloatSlice,
+    Operand,
 )
 
 SHAPE = (4, 9, 12)
@@ -42,6 +45,8 @@ OPS = {
     ),
     "linear": FloatLinear("y", ("x",), "y", torch.randn(5, math.prod(SHAPE)), torch.randn(5)),
     "add": FloatAdd("y", ("x", "x"), "y", lo=-0.5),
+    "multiply": FloatMultiply("y", ("x", "x"), "y", hi=0.5),
+    "function": FloatFunction("y", ("x",), "y", "silu", torch.nn.functional.silu),
     "concat": FloatConcat("y", ("x", "x", "x"), "y"),
     "average of windows": FloatAvgPool("y", ("x",), "y", (2, 3), (1, 2), (1, 1), True, False),
     "scale": FloatScale("y", ("x",), "y", torch.randn(4), torch.randn(4)),
@@ -68,3 +73,14 @@ def test_shape(case):
     assert tuple(y.shape[1:]) == op.shape(*[SHAPE] * len(op.inputs))
     bounds = getattr(op, "lo", -math.inf), getattr(op, "hi", math.inf)
     assert bounds[0] <= y.min() and y.max() <= bounds[1]
+
+
+@pytest.mark.parametrize("kind", [FloatAdd, FloatMultiply])
+def test_a_value_for_each_channel(kind):
+    op = kind("y", ("x", "v"), "y", lo=-0.5)
+    x, v = torch.randn(2, *SHAPE), torch.randn(2, 4, 1, 1)
+    assert tuple(op.compute(x, v).shape[1:]) == op.shape(SHAPE, (4, 1, 1)) == SHAPE
+    vector, single, map_ = (Operand(shape, None) for shape in ((4, 1, 1), (1, 1, 1), SHAPE))
+    assert op.refusal(map_, vector) is op.refusal(map_, map_) is op.refusal(vector, vector) is None
+    assert "equal, or one of them [4, 1, 1]" in (op.refusal(map_, single) or "")
+    assert op.refusal(vector, map_)
