@@ -1,17 +1,21 @@
 """The zoo's parameter names and user models."""
 
+import re
+
 import pytest
 import torch
 
 from resarray.golden.importer import import_model
 from resarray.golden.models import ZOO, ZooModel, find_model, load_model
+from resarray.golden.pipeline import build_network
 from resarray.golden.user_model import input_channels
 from resarray.spec.errors import ResarrayError
 
 
 @pytest.mark.parametrize(
     ("name", "parameters"),
-    # Published counts: torchvision's, and the CIFAR family's without shortcut weights.
+    # Published counts: torchvision's, and the CIFAR family's without shortcut weights; of the
+    # networks of our own, counted by hand.
     [
         ("resnet18", 11_689_512),
         ("resnet34", 21_797_672),
@@ -26,6 +30,23 @@ from resarray.spec.errors import ResarrayError
         ("resnet44", 658_586),
         ("resnet56", 853_018),
         ("resnet110", 1_727_962),
+        ("squeezenet", 1_235_496),
+        ("googlenet", 6_624_904),
+        ("densenet121", 7_978_856),
+        ("vgg11", 132_863_336),
+        ("vgg16", 138_357_544),
+        ("vgg19", 143_667_240),
+        ("vgg11_bn", 132_868_840),
+        ("vgg16_bn", 138_365_992),
+        ("vgg19_bn", 143_678_248),
+        ("lenet5", 61_706),
+        # Projections with their batch norms, where the shape changes, and everywhere.
+        ("resnet20_b", 269_722 + 16 * 32 + 64 + 32 * 64 + 128),
+        ("resnet20_c", 272_474 + 3 * (16 * 16 + 32) + 2 * (32 * 32 + 64) + 2 * (64 * 64 + 128)),
+        ("resnet18_c", 11_689_512 + 2 * (64**2 + 128) + 128**2 + 256**2 + 512**2 + 2 * 896),
+        ("resnet18_gray", 11_689_512 - 2 * 64 * 7 * 7),
+        ("resnet18_unpadded", 11_689_512 - 64 * 3 * (7 * 7 - 3 * 3)),
+        ("digits_resnet", 16 * 26 + 4640 + 32 * 401 + 18_496 + 5130),
     ],
 )
 def test_parameter_counts(name, parameters):
@@ -37,6 +58,42 @@ def test_parameter_names():
     assert {"conv1.weight", "layer2.0.downsample.0.weight", "layer4.1.bn2.bias", "fc.bias"} <= names
     assert {"layer2.0.downsample.1.running_var"} <= names
     assert "layer3.2.conv2.weight" in load_model("resnet20").state_dict()
+    assert "layer2.0.shortcut.1.running_mean" in load_model("resnet20_b").state_dict()
+
+
+@pytest.mark.parametrize(
+    ("name", "some"),
+    [
+        ("vgg11", {"features.18.weight", "classifier.6.bias"}),
+        ("vgg11_bn", {"features.25.weight", "features.26.running_mean", "classifier.3.bias"}),
+        ("squeezenet", {"features.12.expand3x3.bias", "classifier.1.weight"}),
+        ("googlenet", {"inception4e.branch3.1.bn.running_var", "conv1.conv.weight", "fc.bias"}),
+        (
+            "densenet121",
+            {
+                "features.denseblock4.denselayer16.norm2.bias",
+                "features.transition3.conv.weight",
+                "features.norm5.bias",
+                "classifier.weight",
+            },
+        ),
+    ],
+)
+def test_parameter_names_of_torchvision(name, some):
+    assert some <= set(load_model(name).state_dict())
+
+
+def test_stems_and_shortcuts():
+    unpadded = load_model("resnet18_unpadded")
+    x = torch.rand(1, 64, 5, 7)
+    assert unpadded.maxpool(x).shape == x.shape
+    # Of zeros behind a ReLU, as if they did not count.
+    lowest = torch.nn.functional.pad(x, (0, 1, 0, 1), value=-torch.inf)
+    assert torch.equal(unpadded.maxpool(x), torch.nn.functional.max_pool2d(lowest, 2, 1))
+    networks = ("resnet18", "resnet18_c", "resnet20", "resnet20_b", "resnet20_c")
+    names = [" ".join(load_model(name).state_dict()) for name in networks]
+    counts = [len(re.findall(r"(?:downsample|shortcut)\.0\.weight", each)) for each in names]
+    assert counts == [3, 8, 0, 2, 9]
 
 
 def test_macs_of_resnet18_and_resnet8():
@@ -106,5 +163,20 @@ def test_broken_file(tmp_path):
 
 def test_default_sizes():
     small = {"resnet8": 16} | {f"resnet{n}": 32 for n in (20, 32, 44, 56, 110)}
+    small |= {"resnet20_b": 32, "resnet20_c": 32, "preact_resnet20": 32}
+    small |= {"lenet5": 28, "digits_resnet": 28, "digits_inception": 28}
     for name, spec in ZOO.items():
         assert spec.input_size == (small.get(name, 224),) * 2
+        assert name == spec.name
+
+
+def test_channels_and_normalisation():
+    gray = {"resnet18_gray", "lenet5", "digits_resnet", "digits_inception"}
+    for name, spec in ZOO.items():
+        channels = 1 if name in gray else 3
+        assert spec.channels == len(spec.mean) == len(spec.std) == channels
+
+
+def test_sizes_out_of_range():
+    with pytest.raises(ResarrayError, match="model 'lenet5' takes 28 to 31 pixels"):
+        build_network("lenet5", input_size=32)
