@@ -96,7 +96,9 @@ def _examples(*examples: str) -> str:
 Model = Annotated[
     str,
     typer.Option(
-        help=f"file.py:function, or of the zoo: {', '.join(NAMES)}", autocompletion=complete.models
+        help="file.py:function, package.module:function of an installed package, or of the zoo: "
+        f"{', '.join(NAMES)}",
+        autocompletion=complete.models,
     ),
 ]
 Weights = Annotated[

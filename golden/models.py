@@ -142,7 +142,8 @@ ZOO: dict[str, ZooModel] = {
 
 
 def find_model(spec: str) -> ModelSpec:
-    """The model called ``spec``: a zoo name, or ``file.py:function``.
+    """The model called ``spec``: a zoo name, ``file.py:function``, or ``package.module:function``
+    of what is installed.
 
     The function takes no arguments and returns an `nn.Module`, which may set ``input_size`` (a
     number, or height and width), ``mean`` and ``std`` (one number, or one per channel) and, where
@@ -150,12 +151,15 @@ def find_model(spec: str) -> ModelSpec:
     """
     if spec in ZOO:
         return ZOO[spec]
-    path, colon, function = spec.rpartition(":")
-    if not colon or not path.endswith(".py"):
-        raise ResarrayError(
-            f"unknown model '{spec}': choose one of {', '.join(ZOO)}, or give file.py:function"
-        )
-    return _user_model(Path(path), function)
+    source, colon, function = spec.rpartition(":")
+    if colon and source.endswith(".py"):
+        return _user_model(user_model.load_module(Path(source), function))
+    if colon and all(part.isidentifier() for part in [*source.split("."), function]):
+        return _user_model(user_model.load_from_package(source, function))
+    raise ResarrayError(
+        f"unknown model '{spec}': choose one of {', '.join(ZOO)}, or give file.py:function or "
+        "package.module:function"
+    )
 
 
 def classifier_of(model: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:
@@ -173,8 +177,8 @@ def load_model(spec: str, num_classes: int | None = None) -> nn.Module:
     return model
 
 
-def _user_model(path: Path, function: str) -> ModelSpec:
-    model = user_model.unwrap(user_model.load_module(path, function))
+def _user_model(module: nn.Module) -> ModelSpec:
+    model = user_model.unwrap(module)
     name = type(model).__name__
 
     def attribute(*names: str) -> object:

@@ -208,7 +208,7 @@ def build_network(
 
     Parameters
     ----------
-    model:               zoo name or ``file.py:function``
+    model:               zoo name, ``file.py:function`` or ``package.module:function``
     weights:             file of weights; None: those trained on the digits for a zoo model, the
                          model's own for a user's
     images:              source of images, see `data`; None: the digits, but the calibration's for a

@@ -1,6 +1,7 @@
 """The zoo's parameter names and user models."""
 
 import re
+import sys
 
 import pytest
 import torch
@@ -126,6 +127,8 @@ def test_user_model(tmp_path):
         "    return 3\n"
         "def fails():\n"
         "    return 1 / 0\n"
+        "def scaled(factor):\n"
+        "    return build()\n"
     )
     spec = find_model(f"{file}:build")
     assert (spec.name, spec.input_size, spec.mean, isinstance(spec, ZooModel)) == (
@@ -140,6 +143,7 @@ def test_user_model(tmp_path):
         "number": "must return an nn.Module",
         "fails": "failed: ZeroDivisionError",
         "missing": "no function 'missing'",
+        "scaled": r"scaled\(\) of .* needs arguments \(factor\)",
     }.items():
         with pytest.raises(ResarrayError, match=message):
             find_model(f"{file}:{function}")
@@ -150,6 +154,61 @@ def test_user_model(tmp_path):
     [("resnet19", "choose one of.*resnet18"), ("no/such.py:build", "does not exist")],
 )
 def test_unknown_models(spec, message):
+    with pytest.raises(ResarrayError, match=message):
+        find_model(spec)
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """An installed package ``ownnets``, whose module ``small`` has networks."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "ownnets").mkdir()
+    (tmp_path / "ownnets" / "__init__.py").write_text("")
+    (tmp_path / "ownnets" / "broken.py").write_text("import nothing_of_that_name\n")
+    (tmp_path / "ownnets" / "small.py").write_text(
+        "from torch import nn\n"
+        "class Net(nn.Conv2d):\n"
+        "    input_size = 8\n"
+        "    def __init__(self, channels=2):\n"
+        "        super().__init__(1, channels, 8)\n"
+        "def build(*, channels=4, **more):\n"
+        "    return Net(channels)\n"
+        "def wide(channels, *, groups, bias=True):\n"
+        "    return Net(channels)\n"
+        "def fails():\n"
+        "    return 1 / 0\n"
+        "ready, number = Net(), 3\n"
+    )
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] == "ownnets"]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(("function", "channels"), [("build", 4), ("Net", 2), ("ready", 2)])
+def test_model_of_a_package(package, function, channels):
+    spec = find_model(f"ownnets.small:{function}")
+    assert (spec.name, spec.input_size, isinstance(spec, ZooModel)) == ("Net", (8, 8), False)
+    assert spec.build(None).out_channels == channels
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("no_such_package:build", "there is no package 'no_such_package'"),
+        ("no_such.nets:build", "there is no package 'no_such'"),
+        ("ownnets.large:build", "there is no module 'ownnets.large'"),
+        ("ownnets.broken:build", "'ownnets.broken' cannot be imported: ModuleNotFoundError"),
+        ("ownnets.small:missing", "module 'ownnets.small' has no function 'missing'"),
+        ("ownnets.small:number", "'number' of module 'ownnets.small' is no function but 3"),
+        ("ownnets.small:wide", r"wide\(\) of 'ownnets.small' needs arguments \(channels, groups\)"),
+        ("ownnets.small:fails", r"fails\(\) of 'ownnets.small' failed: ZeroDivisionError"),
+        ("ownnets.small:nn", "is no function but <module"),
+        ("ownnets.small:dict", "has no function 'dict'"),
+        ("ownnets.small:", "unknown model .* or package.module:function"),
+        ("own-nets:build", "unknown model"),
+    ],
+)
+def test_refused_models_of_packages(package, spec, message):
     with pytest.raises(ResarrayError, match=message):
         find_model(spec)
 
