@@ -122,7 +122,8 @@ def markdown(rows: list[dict]) -> str:
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for r in rows:
         if "refused" in r:
-            cells = ["–"] * 6 + [f"refused: {r['refused']}"]
+            first = r["refused"].partition("; also ")[0]
+            cells = ["–"] * 6 + [f"refused: {first}"]
             lines.append(f"| `{r['name']}` | {r['input_size'] or '–'} | {' | '.join(cells)} |")
             continue
         equal = "all" if r["bit_exact"] else f"{r['mismatches']:,} values differ:"

@@ -4,13 +4,21 @@ from collections import defaultdict
 from dataclasses import replace
 
 from resarray.golden.float_graph import FloatGraph
-from resarray.golden.ops import FloatConv, FloatMaxPool, FloatOp, FloatPad
+from resarray.golden.ops import (
+    ClampedOp,
+    FloatActivation,
+    FloatConv,
+    FloatMaxPool,
+    FloatOp,
+    FloatPad,
+)
 from resarray.spec.isa import MAX_PADDING
 
 
 def fold_padding(graph: FloatGraph) -> FloatGraph:
     """Each padding of height and width goes where all that reads it can take it: zeros into
-    convolutions, minus infinity into max pools. What is cut off goes into those that do not pad
+    convolutions, minus infinity into max pools, and zeros too where no value of the map is below
+    zero. What is cut off goes into those that do not pad
     there."""
     readers = defaultdict(list)
     for op in graph.ops:
@@ -22,7 +30,8 @@ def fold_padding(graph: FloatGraph) -> FloatGraph:
         pad = ops[op.output]
         if not isinstance(pad, FloatPad) or any(pad.channels):
             continue
-        taken = [_taken(ops.get(name), pad) for name in readers[pad.output]]
+        lowest = pad.value == -float("inf") or (pad.value == 0 and _positive(ops, pad))
+        taken = [_taken(ops.get(name), pad, lowest) for name in readers[pad.output]]
         if all(taken):
             del ops[pad.output]
             ops.update((reader.output, reader) for reader in taken if reader is not None)
@@ -31,8 +40,15 @@ def fold_padding(graph: FloatGraph) -> FloatGraph:
     return graph.with_ops(ops.values())
 
 
-def _taken(reader: FloatOp | None, pad: FloatPad) -> FloatOp | None:
-    """``reader`` of the unpadded map; None where it cannot take the padding."""
+def _positive(ops: dict[str, FloatOp], pad: FloatPad) -> bool:
+    """Whether the map that is padded has no value below zero, as behind a ReLU."""
+    before = ops.get(pad.inputs[0])
+    return isinstance(before, FloatActivation | ClampedOp) and before.lo >= 0
+
+
+def _taken(reader: FloatOp | None, pad: FloatPad, lowest: bool) -> FloatOp | None:
+    """``reader`` of the unpadded map; None where it cannot take the padding, which is ``lowest``
+    where it never is a maximum."""
     if isinstance(reader, FloatConv) and len(reader.inputs) == 1 and pad.value == 0:
         padding = [a + b for a, b in zip(reader.padding, pad.padding, strict=True)]
         # What is cut off is gone before zeros are added.
@@ -40,7 +56,7 @@ def _taken(reader: FloatOp | None, pad: FloatPad) -> FloatOp | None:
         if not cut and max(padding) <= MAX_PADDING:
             top, bottom, left, right = padding
             return replace(reader, inputs=pad.inputs, padding=(top, bottom, left, right))
-    if isinstance(reader, FloatMaxPool) and pad.value == -float("inf"):
+    if isinstance(reader, FloatMaxPool) and lowest:
         top, bottom, left, right = pad.padding
         if top == bottom and left == right and min(top, left) >= 0:
             rows, columns = reader.padding[0] + top, reader.padding[1] + left
