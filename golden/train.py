@@ -66,7 +66,7 @@ RECIPES = (
     | {name: Recipe(size=32, steps=0) for name in names.VGG}
     | {name: _DIGITS for name in names.DIGITS}
     # Without batch norms and with few activations, it diverges at higher rates.
-    | {"digits_inception": dataclasses.replace(_DIGITS, rate=0.005)}
+    | {"digits_inception": dataclasses.replace(_DIGITS, steps=200, rate=0.005)}
     | {name: Recipe() for name in ("resnet18", "resnet34", "resnet18_c", "resnet18_gray")}
     | {
         "preact_resnet18": Recipe(),
