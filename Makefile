@@ -3,6 +3,7 @@
 # make sim MODEL=... WEIGHTS=... IMAGES=... INPUT_SIZE=... COUNT=... SIM=verilator|icarus
 #          PRESET=... JSON=... WAVES=1|FILE.fst LAYER=... CYCLES=FROM:TO
 #          MEAN=... STD=... CLASSES=... CALIBRATION=... NAME=...
+# make zoo MODEL=... INPUT_SIZE=... PRESET=... JOBS=...
 # make report RESULTS="A.json B.json" SYNTH=...
 #
 # PIP_OPTIONS=... goes to every 'pip install'. PyTorch is the large part of the set-up: from pip's
@@ -11,7 +12,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: anew help sim report bench bitstream program test lint clean venv lock icarus headers \
+.PHONY: anew help sim report bench zoo bitstream program test lint clean venv lock icarus headers \
 	chromium
 
 PYTHON ?= python3
@@ -37,6 +38,9 @@ OPTIONS := $(if $(MODEL),--model '$(MODEL)') $(if $(WEIGHTS),--weights '$(WEIGHT
 	$(if $(MEAN),--mean '$(MEAN)') $(if $(STD),--std '$(STD)') \
 	$(if $(CLASSES),--classes '$(CLASSES)') $(if $(CALIBRATION),--calibration '$(CALIBRATION)') \
 	$(if $(filter command,$(origin NAME)),--name '$(NAME)')
+ZOO_OPTIONS := $(foreach name,$(MODEL),--model '$(name)') \
+	$(if $(INPUT_SIZE),--input-size '$(INPUT_SIZE)') $(if $(PRESET),--preset '$(PRESET)') \
+	$(if $(JOBS),--jobs '$(JOBS)')
 BOARD_OPTION := $(if $(BOARD),--board '$(BOARD)')
 
 help:
@@ -46,6 +50,8 @@ help:
 	@echo "            WAVES=1 LAYER=name: its waveforms, build/waves.fst (or CYCLES=from:to)"
 	@echo "make report  page of a result: build/report/report.html (RESULTS= SYNTH=, or sim's options)"
 	@echo "make bench  measure whole networks on the RTL (7 to 20 minutes)"
+	@echo "make zoo    run every network of the zoo on the RTL at a small input (half an hour or more;"
+	@echo "            MODEL= INPUT_SIZE= PRESET= JOBS=)"
 	@echo "make bitstream  make a bitstream (BOARD=ulx3s-85f|ulx3s-25f|ecpix5-85f PRESET=)"
 	@echo "make program    load it into the board (BOARD=)"
 	@echo "make test   run all tests"
@@ -69,6 +75,9 @@ $(REPORT_RESULT): $(if $(strip $(OPTIONS)),anew) | $(STAMP)
 
 bench: $(STAMP)
 	@$(VENV)/bin/resarray bench
+
+zoo: $(STAMP)
+	@$(VENV)/bin/resarray zoo $(ZOO_OPTIONS)
 
 bitstream: $(FPGA_STAMP)
 	@$(VENV)/bin/resarray bitstream $(BOARD_OPTION) $(if $(PRESET),--preset '$(PRESET)')

@@ -8,7 +8,7 @@ from resarray.compiler.compile import compile_graph
 from resarray.compiler.placement import complete
 from resarray.golden import fast
 from resarray.golden.graph import QGraph
-from resarray.sim.compare import compare
+from resarray.sim.compare import Check, compare
 from resarray.sim.result import layer_row
 from resarray.sim.run import MemoryModel, RunResult, run
 from resarray.spec.image import Image
@@ -33,13 +33,9 @@ def measure(case: Case, progress: Progress) -> dict:
         graph, config, batch=case.batch, bytes_per_cycle=case.bytes_per_cycle, latency=case.latency
     )
     expected = complete(graph, config, fast.run(graph, inputs))
-    result = _simulate(case.name, image, inputs, progress, memory)
+    result = simulate(case.name, image, inputs, progress, memory)
     checks = compare(result.tensors, expected)
-    mismatches = sum(check.mismatches for check in checks.values())
-    layers = image.manifest["layers"]
-    macs = sum(layer["macs"] for layer in layers)
-    cycles = result.cycles
-    predicted = sum(layer["predicted_cycles"] for layer in layers)
+    found = figures(image, result, checks)
     row = {
         "name": case.name,
         "model": case.model,
@@ -50,25 +46,15 @@ def measure(case: Case, progress: Progress) -> dict:
         "bytes_per_cycle": case.bytes_per_cycle,
         "latency": case.latency,
         "stall_probability": case.stall,
-        "macs": macs,
-        "cycles": cycles,
-        "utilization": macs / (config.macs_per_cycle * cycles),
-        "multipliers": config.multipliers,
-        "macs_per_multiplier_cycle": macs / (config.multipliers * cycles),
-        "predicted_cycles": predicted,
-        "prediction_error": predicted / cycles - 1,
+        **found,
         "roofline_cycles": roofline(image, result, case),
-        "images_per_second": case.batch * CLOCK_MHZ * 1e6 / cycles,
+        "images_per_second": case.batch * CLOCK_MHZ * 1e6 / result.cycles,
         "clock_mhz": CLOCK_MHZ,
-        "mismatches": mismatches,
-        "tensors_compared": len(checks),
-        "bit_exact": mismatches == 0,
-        "sim_seconds": result.sim_seconds,
         "cycles_per_second": result.cycles_per_second,
         "counters": result.counters,
         "layers": [
             layer_row(layer, [counts], checks, config)
-            for layer, counts in zip(layers, result.layers, strict=True)
+            for layer, counts in zip(image.manifest["layers"], result.layers, strict=True)
         ],
     }
     # A limit on random stalls would compare the memory, not the program.
@@ -76,7 +62,7 @@ def measure(case: Case, progress: Progress) -> dict:
     row["failed"] = [
         what
         for what, bad in (
-            (f"{mismatches} mismatches", mismatches > 0),
+            (f"{row['mismatches']} mismatches", row["mismatches"] > 0),
             (
                 f"utilisation below {case.utilisation}",
                 case.utilisation is not None and row["utilization"] < case.utilisation,
@@ -96,6 +82,27 @@ def measure(case: Case, progress: Progress) -> dict:
     return row
 
 
+def figures(image: Image, result: RunResult, checks: dict[str, Check]) -> dict:
+    """Of one run: what is the same for every network and memory."""
+    config, layers = image.config, image.manifest["layers"]
+    macs = sum(layer["macs"] for layer in layers)
+    predicted = sum(layer["predicted_cycles"] for layer in layers)
+    mismatches = sum(check.mismatches for check in checks.values())
+    return {
+        "macs": macs,
+        "cycles": result.cycles,
+        "utilization": macs / (config.macs_per_cycle * result.cycles),
+        "multipliers": config.multipliers,
+        "macs_per_multiplier_cycle": macs / (config.multipliers * result.cycles),
+        "predicted_cycles": predicted,
+        "prediction_error": predicted / result.cycles - 1,
+        "mismatches": mismatches,
+        "tensors_compared": len(checks),
+        "bit_exact": mismatches == 0,
+        "sim_seconds": result.sim_seconds,
+    }
+
+
 def roofline(image: Image, result: RunResult, case: Case) -> int:
     """Least cycles of the program layer by layer: its MACs at the array's peak or its measured
     bytes at the memory's, whichever takes longer. Reads and writes share a limited port; the
@@ -112,7 +119,7 @@ def roofline(image: Image, result: RunResult, case: Case) -> int:
     return round(total)
 
 
-def _simulate(
+def simulate(
     what: str,
     image: Image,
     inputs: np.ndarray,
@@ -169,7 +176,7 @@ def _measure_alone(graph: QGraph, what: str, progress: Progress) -> dict:
     shape = graph.tensors[graph.input].shape
     inputs = np.random.default_rng(0).integers(-128, 128, (1, *shape)).astype(np.int8)
     image = compile_graph(graph, config)
-    result = _simulate(what, image, inputs, progress)
+    result = simulate(what, image, inputs, progress)
     checks = compare(result.tensors, fast.run(graph, inputs))
     layers = image.manifest["layers"]
     macs = sum(layer["macs"] for layer in layers)

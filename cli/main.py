@@ -45,7 +45,8 @@ Examples:
       an image file; then: resarray disasm net.rsa
 
 'resarray COMMAND --help' shows a command's options. Status: 0 done, 1 the RTL differs from the
-golden model (or a bar of 'bench' is missed), 2 bad input or a missing tool, 3 a bug in resarray,
+golden model (or a bar of 'bench' is missed, or a network of
+'zoo' refused), 2 bad input or a missing tool, 3 a bug in resarray,
 129, 130, 143 ended by SIGHUP, Ctrl-C, SIGTERM.
 
 \b
@@ -96,7 +97,9 @@ def _examples(*examples: str) -> str:
 Model = Annotated[
     str,
     typer.Option(
-        help=f"file.py:function, or of the zoo: {', '.join(NAMES)}", autocompletion=complete.models
+        help="file.py:function, package.module:function of an installed package, or of the zoo: "
+        f"{', '.join(NAMES)}",
+        autocompletion=complete.models,
     ),
 ]
 Weights = Annotated[
@@ -493,6 +496,47 @@ def bench(
         failed = bench_command.bench(output, only, json, progress)
     for sentence in failed:
         typer.echo(f"missed: {sentence}")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command(
+    epilog=_examples(
+        "resarray zoo --jobs 2", "resarray zoo --model lenet5 --model resnet8 --preset tiny"
+    )
+)
+def zoo(
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            help="folder for zoo.json and zoo.md",
+            callback=written_folder("zoo.json", "zoo.md"),
+        ),
+    ] = Path("build/zoo"),
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="name from the zoo; may be repeated; default: all", autocompletion=complete.models
+        ),
+    ] = None,
+    input_size: Annotated[
+        str | None,
+        typer.Option(help="pixels, as 48 or 48x80 (height x width); default: of the digits"),
+    ] = None,
+    preset: Preset = "default",
+    jobs: Annotated[int, typer.Option(min=1, help="networks at a time")] = 1,
+    json: Json = None,
+) -> None:
+    """Run every network of the zoo on the RTL, at a small input."""
+    from . import zoo as zoo_command
+    from .progress import reporter
+
+    with reporter() as progress:
+        failed = zoo_command.zoo(output, model, input_size, preset, jobs, json, progress)
+    for sentence in failed:
+        typer.echo(f"failed: {sentence}")
     if failed:
         raise typer.Exit(1)
 

@@ -7,16 +7,21 @@ from pathlib import Path
 from torch import nn
 
 from resarray.spec.errors import ResarrayError
-from resarray.spec.pixels import Size, as_size
+from resarray.spec.pixels import MAX_SIDE, Size, as_size
 
 from . import user_model
-from .networks import names
+from .networks import densenet, googlenet, names
+from .networks.digits import DigitsInception, DigitsResNet, LeNet5
 from .networks.mobilenet import MobileNetV2
-from .networks.plain import AlexNet
+from .networks.plain import VGG, AlexNet
 from .networks.resnet import CifarResNet, ImageNetResNet
+from .networks.squeezenet import SqueezeNet
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+# Of grey pixels.
+GRAY_MEAN, GRAY_STD = (0.449,), (0.226,)
+MNIST_MEAN, MNIST_STD = (0.1307,), (0.3081,)
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ class ModelSpec:
     channels:     input channels; None: not known, see `user_model.input_channels`
     mean, std:    of pixels scaled to [0, 1], one number per channel or one for all; None: not known
     min_size:     smallest input size
+    max_size:     largest input size
     """
 
     name: str
@@ -40,39 +46,104 @@ class ModelSpec:
     mean: tuple[float, ...] | None
     std: tuple[float, ...] | None
     min_size: int = 1
+    max_size: int = MAX_SIDE
+
+
+def _own(name: str) -> str | None:
+    return name
 
 
 @dataclass(frozen=True)
 class ZooModel(ModelSpec):
-    """A model of the zoo, of whose input everything is known."""
+    """A model of the zoo, of whose input everything is known.
+
+    Parameters
+    ----------
+    published:   what a parameter in published weights is called here; None: it is left out
+    """
 
     input_size: Size
     channels: int = 3
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
+    published: Callable[[str], str | None] = _own
 
 
 def _imagenet(name: str, shape: names.Residual) -> ZooModel:
-    return ZooModel(name, lambda n: ImageNetResNet(shape, n or 1000), (224, 224), min_size=32)
+    gray = shape.channels == 1
+    return ZooModel(
+        name,
+        lambda n: ImageNetResNet(shape, n or 1000),
+        (224, 224),
+        shape.channels,
+        GRAY_MEAN if gray else IMAGENET_MEAN,
+        GRAY_STD if gray else IMAGENET_STD,
+        min_size=16 if shape.unpadded else 32,
+    )
 
 
-def _cifar(name: str, blocks: int, widths: tuple[int, int, int], pixels: int) -> ZooModel:
-    size = pixels, pixels
-    return ZooModel(name, lambda n: CifarResNet(blocks, widths, n or 10), size, min_size=8)
+def _cifar(name: str, shape: names.Cifar) -> ZooModel:
+    size = shape.pixels, shape.pixels
+    return ZooModel(name, lambda n: CifarResNet(shape, n or 10), size, min_size=8)
+
+
+def _vgg(name: str, shape: names.Vgg) -> ZooModel:
+    return ZooModel(name, lambda n: VGG(shape, n or 1000), (224, 224), min_size=32)
+
+
+def _digits(name: str, network: Callable[[int], nn.Module]) -> ZooModel:
+    return ZooModel(
+        name,
+        lambda n: network(n or 10),
+        (28, 28),
+        1,
+        MNIST_MEAN,
+        MNIST_STD,
+        min_size=28,
+        max_size=31,
+    )
+
+
+def _others() -> list[ZooModel]:
+    size = (224, 224)
+    return [
+        ZooModel("mobilenet_v2", lambda n: MobileNetV2(n or 1000), size, min_size=32),
+        ZooModel("alexnet", lambda n: AlexNet(n or 1000), size, min_size=63),
+        ZooModel("squeezenet", lambda n: SqueezeNet(n or 1000), size, min_size=32),
+        ZooModel(
+            "googlenet",
+            lambda n: googlenet.GoogLeNet(n or 1000),
+            size,
+            # Of torchvision's weights, whose network makes these of ImageNet's.
+            mean=(0.5, 0.5, 0.5),
+            std=(0.5, 0.5, 0.5),
+            min_size=32,
+            published=googlenet.published,
+        ),
+        ZooModel(
+            "densenet121",
+            lambda n: densenet.DenseNet(n or 1000),
+            size,
+            min_size=32,
+            published=densenet.published,
+        ),
+    ]
 
 
 ZOO: dict[str, ZooModel] = {
     **{name: _imagenet(name, shape) for name, shape in names.IMAGENET.items()},
-    **{name: _cifar(name, *shape) for name, shape in names.CIFAR.items()},
-    "mobilenet_v2": ZooModel(
-        "mobilenet_v2", lambda n: MobileNetV2(n or 1000), (224, 224), min_size=32
-    ),
-    "alexnet": ZooModel("alexnet", lambda n: AlexNet(n or 1000), (224, 224), min_size=223),
+    **{name: _cifar(name, shape) for name, shape in names.CIFAR.items()},
+    **{model.name: model for model in _others()},
+    **{name: _vgg(name, shape) for name, shape in names.VGG.items()},
+    "lenet5": _digits("lenet5", LeNet5),
+    "digits_resnet": _digits("digits_resnet", DigitsResNet),
+    "digits_inception": _digits("digits_inception", DigitsInception),
 }
 
 
 def find_model(spec: str) -> ModelSpec:
-    """The model called ``spec``: a zoo name, or ``file.py:function``.
+    """The model called ``spec``: a zoo name, ``file.py:function``, or ``package.module:function``
+    of what is installed.
 
     The function takes no arguments and returns an `nn.Module`, which may set ``input_size`` (a
     number, or height and width), ``mean`` and ``std`` (one number, or one per channel) and, where
@@ -80,12 +151,23 @@ def find_model(spec: str) -> ModelSpec:
     """
     if spec in ZOO:
         return ZOO[spec]
-    path, colon, function = spec.rpartition(":")
-    if not colon or not path.endswith(".py"):
-        raise ResarrayError(
-            f"unknown model '{spec}': choose one of {', '.join(ZOO)}, or give file.py:function"
-        )
-    return _user_model(Path(path), function)
+    source, colon, function = spec.rpartition(":")
+    if colon and source.endswith(".py"):
+        return _user_model(user_model.load_module(Path(source), function))
+    if colon and all(part.isidentifier() for part in [*source.split("."), function]):
+        return _user_model(user_model.load_from_package(source, function))
+    raise ResarrayError(
+        f"unknown model '{spec}': choose one of {', '.join(ZOO)}, or give file.py:function or "
+        "package.module:function"
+    )
+
+
+def classifier_of(model: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:
+    """The layer of a zoo model that makes the logits, with its name: the last linear layer, or in a
+    network without one the last convolution."""
+    layers = [(n, m) for n, m in model.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+    linear = [(n, m) for n, m in layers if isinstance(m, nn.Linear)]
+    return (linear or layers)[-1]
 
 
 def load_model(spec: str, num_classes: int | None = None) -> nn.Module:
@@ -95,8 +177,8 @@ def load_model(spec: str, num_classes: int | None = None) -> nn.Module:
     return model
 
 
-def _user_model(path: Path, function: str) -> ModelSpec:
-    model = user_model.unwrap(user_model.load_module(path, function))
+def _user_model(module: nn.Module) -> ModelSpec:
+    model = user_model.unwrap(module)
     name = type(model).__name__
 
     def attribute(*names: str) -> object:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from resarray.spec.errors import ResarrayError
-from resarray.spec.pixels import MAX_SIDE, Size, as_size, quantise_values, size_text
+from resarray.spec.pixels import Size, as_size, quantise_values, size_text
 from resarray.spec.progress import Progress, silent
 
 from . import fast, user_model
@@ -208,7 +208,7 @@ def build_network(
 
     Parameters
     ----------
-    model:               zoo name or ``file.py:function``
+    model:               zoo name, ``file.py:function`` or ``package.module:function``
     weights:             file of weights; None: those trained on the digits for a zoo model, the
                          model's own for a user's
     images:              source of images, see `data`; None: the digits, but the calibration's for a
@@ -307,10 +307,11 @@ def _input_size(spec: ModelSpec, given: object, source: Source) -> Size:
             f"model '{spec.name}' has no default input size: give --input-size 48 or 48x80 "
             "(height x width), or set the module's attribute input_size"
         )
-    if not all(spec.min_size <= side <= MAX_SIDE for side in size):
+    if not all(spec.min_size <= side <= spec.max_size for side in size):
         shown = size[0] if size[0] == size[1] else size_text(size)
         raise ResarrayError(
-            f"input size {shown}: model '{spec.name}' takes {spec.min_size} to {MAX_SIDE} pixels"
+            f"input size {shown}: model '{spec.name}' takes {spec.min_size} to {spec.max_size} "
+            "pixels"
         )
     return size
 

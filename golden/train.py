@@ -26,7 +26,7 @@ from resarray.spec.files import write_atomic
 from resarray.spec.progress import Progress, silent
 
 from .data import load_images
-from .models import ZOO, ZooModel, find_model
+from .models import ZOO, ZooModel, classifier_of, find_model
 from .networks import names
 from .quantise import normalise
 
@@ -59,13 +59,22 @@ class Recipe:
     seed: int = 0
 
 
-RECIPES = {
-    "resnet18": Recipe(),
-    "resnet34": Recipe(),
-    "resnet8": Recipe(size=16, steps=180, batch=64, rate=0.2),
-    "alexnet": Recipe(size=224, steps=0),
-    "mobilenet_v2": Recipe(steps=0),
-} | {name: Recipe(steps=0) for name in names.IMAGENET if name not in ("resnet18", "resnet34")}
+_DIGITS = Recipe(size=28, steps=300, batch=64, rate=0.05)
+RECIPES = (
+    {name: Recipe(steps=0) for name in (*names.IMAGENET, *names.OTHERS)}
+    # At 64x64 they would take minutes.
+    | {name: Recipe(size=32, steps=0) for name in names.VGG}
+    | {name: _DIGITS for name in names.DIGITS}
+    # Without batch norms and with few activations, it diverges at higher rates.
+    | {"digits_inception": dataclasses.replace(_DIGITS, steps=200, rate=0.005)}
+    | {name: Recipe() for name in ("resnet18", "resnet34", "resnet18_c", "resnet18_gray")}
+    | {
+        "preact_resnet18": Recipe(),
+        "resnet18_unpadded": Recipe(size=32),
+        "resnet8": Recipe(size=16, steps=180, batch=64, rate=0.2),
+        "alexnet": Recipe(size=224, steps=0),
+    }
+)
 _CIFAR = Recipe(size=32, steps=90, rate=0.1)
 
 
@@ -153,6 +162,8 @@ def _one_cycle(done: float) -> float:
 def _settle_batch_norms(model: nn.Module, x: Tensor, images: int = 512) -> None:
     """Batch-norm statistics of the final weights: the mean over batches of 64 training images."""
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    if not norms:
+        return
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
@@ -165,8 +176,9 @@ def _settle_batch_norms(model: nn.Module, x: Tensor, images: int = 512) -> None:
 
 
 def _settle_classifier(model: nn.Module, x: Tensor, labels: Tensor, decay: float = 1e-3) -> None:
-    """Fit the last linear layer to the final features: logistic regression by L-BFGS."""
-    classifier = [m for m in model.modules() if isinstance(m, nn.Linear)][-1]
+    """Fit the last layer to the final features: logistic regression by L-BFGS. Behind a convolution
+    come a ReLU and the average over its pixels."""
+    _, classifier = classifier_of(model)
     features: list[Tensor] = []
     hook = classifier.register_forward_pre_hook(lambda _, args: features.append(args[0]))
     float_logits(model, x)
@@ -178,7 +190,10 @@ def _settle_classifier(model: nn.Module, x: Tensor, labels: Tensor, decay: float
 
     def loss() -> Tensor:
         optimiser.zero_grad()
-        value = functional.cross_entropy(classifier(known), labels)
+        logits = classifier(known)
+        if logits.ndim == 4:
+            logits = logits.relu().mean((2, 3))
+        value = functional.cross_entropy(logits, labels)
         value = value + decay * classifier.weight.square().sum()
         value.backward()
         return value

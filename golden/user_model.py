@@ -6,11 +6,12 @@ Whatever a user's code does wrong ends in a `ResarrayError` that says where.
 import contextlib
 import hashlib
 import importlib.util
+import inspect
 import math
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -84,7 +85,7 @@ def _open(stream: TextIO | None, number: int) -> TextIO | None:
     return open(number, "w", closefd=False) if stream is not None and stream.closed else stream
 
 
-# -- the file --------------------------------------------------------------------------------
+# -- the file or package -----------------------------------------------------------------------
 
 
 def load_module(path: Path, function: str) -> nn.Module:
@@ -96,22 +97,69 @@ def load_module(path: Path, function: str) -> nn.Module:
         wrong = "is a folder" if path.is_dir() else "does not exist"
         raise ResarrayError(f"model file '{path}' {wrong}: give file.py:function")
     with _importable(path):
-        source = _execute(path)
-        build = getattr(source, function, None)
-        if isinstance(build, nn.Module):
-            return build
-        if not callable(build):
-            raise ResarrayError(
-                f"model file '{path}' has no function '{function}': define one that returns an "
-                "nn.Module"
-            )
-        with _blamed(f"{function}() of '{path}' failed"):
-            model = build()
+        return _built(_execute(path), function, f"model file '{path}'", f"'{path}'")
+
+
+def load_from_package(name: str, function: str) -> nn.Module:
+    """What ``function`` of the installed module ``name``, as ``package.module``, returns (or the
+    module of that name)."""
+    with _restored():
+        return _built(_imported(name), function, f"module '{name}'", f"'{name}'")
+
+
+def _imported(name: str) -> object:
+    try:
+        with _blamed(f"module '{name}' cannot be imported"):
+            return importlib.import_module(name)
+    except ResarrayError as error:
+        cause = error.__cause__
+        missing = cause.name if isinstance(cause, ModuleNotFoundError) else None
+        if missing is None or not f"{name}.".startswith(f"{missing}."):
+            raise
+        kind = "module" if "." in missing else "package"
+        raise ResarrayError(
+            f"model '{name}': there is no {kind} '{missing}' where resarray is installed: install "
+            "it there, or give file.py:function"
+        ) from error
+
+
+def _built(source: object, function: str, what: str, where: str) -> nn.Module:
+    """The network that ``function`` of ``source``, a Python module, returns, or is."""
+    build = getattr(source, function, None)
+    if isinstance(build, nn.Module):
+        return build
+    if build is None:
+        raise ResarrayError(
+            f"{what} has no function '{function}': define one that returns an nn.Module"
+        )
+    if not callable(build):
+        raise ResarrayError(
+            f"'{function}' of {what} is no function but {_short(build)}: name one that returns an "
+            "nn.Module"
+        )
+    needed = _needed(build)
+    if needed:
+        raise ResarrayError(
+            f"{function}() of {where} needs arguments ({', '.join(needed)}): give them defaults, "
+            "or name a function without arguments that calls it"
+        )
+    with _blamed(f"{function}() of {where} failed"):
+        model = build()
     if not isinstance(model, nn.Module):
         raise ResarrayError(
-            f"{function}() of '{path}' returned {type(model).__name__}: it must return an nn.Module"
+            f"{function}() of {where} returned {type(model).__name__}: it must return an nn.Module"
         )
     return model
+
+
+def _needed(build: Callable[..., object]) -> list[str]:
+    """Names of the arguments without defaults."""
+    try:
+        parameters = inspect.signature(build).parameters.values()
+    except (TypeError, ValueError):  # of what is not written in Python
+        return []
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [p.name for p in parameters if p.default is p.empty and p.kind not in variable]
 
 
 def _execute(path: Path) -> object:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from resarray.spec.errors import ResarrayError, reason
 
-from .models import ModelSpec, ZooModel
+from .models import ModelSpec, ZooModel, classifier_of
 from .user_model import odd_kind
 
 TORCH_SUFFIXES = (".pth", ".pt", ".th", ".ckpt", ".bin")
@@ -87,16 +87,16 @@ def build_with_weights(spec: ModelSpec, path: str | Path) -> nn.Module:
     """The model in evaluation mode with the weights of ``path``; a zoo model gets as many classes
     as the classifier in the file has."""
     model = spec.build(None)
-    state = _named_for(model, read_weights(path), path)
-    linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
-    classifier = state.get(f"{linear[-1]}.weight") if linear else None
-    if (
-        isinstance(spec, ZooModel)
-        and classifier is not None
-        and classifier.ndim == 2
-        and len(classifier)
-    ):
-        model = spec.build(classifier.shape[0])
+    found = read_weights(path)
+    if isinstance(spec, ZooModel):
+        names = {name: spec.published(name) for name in found}
+        found = {ours: found[name] for name, ours in names.items() if ours is not None}
+    state = _named_for(model, found, path)
+    if isinstance(spec, ZooModel):
+        name, layer = classifier_of(model)
+        weight = state.get(f"{name}.weight")
+        if weight is not None and weight.ndim == layer.weight.ndim and len(weight):
+            model = spec.build(len(weight))
     _assign(model, state, path)
     model.eval()
     return model

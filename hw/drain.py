@@ -226,7 +226,7 @@ class DrainEngine(wiring.Component):
                 # Entry q + 128.
                 table.read_addr.eq(Cat(lane.out[:7], ~lane.out[7], c.bank)),
             ]
-            outputs.append(Mux(c.table, table.read_data, lane.out))
+            outputs.append(Mux(c.table, table.read_data, lane.out.as_unsigned()))
         read = valid & ending
         finished, emptied = Signal(), Signal()
         m.d.comb += Cat(finished, emptied).eq(_later(m, c, Cat(valid, read)))

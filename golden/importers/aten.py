@@ -4,6 +4,7 @@ A function returns what the node stands for: the name of the tensor that it made
 argument where it changes nothing, or None.
 """
 
+import itertools
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ from torch.fx import Node
 
 from resarray.golden.ops import (
     FloatActivation,
+    FloatAdaptiveAvgPool,
     FloatAdd,
     FloatAvgPool,
     FloatBatchNorm,
@@ -27,7 +29,8 @@ from resarray.golden.ops import (
     FloatScale,
     FloatSlice,
 )
-from resarray.golden.ops.base import by, pooled_size
+from resarray.golden.ops.average_pool import adaptive_windows
+from resarray.golden.ops.base import pooled_size
 from resarray.golden.ops.conv import reach
 
 from .reader import Reader, Refused, Value, in_place, is_vector
@@ -393,13 +396,22 @@ def _adaptive_avg_pool(reader: Reader, node: Node) -> Value:
     size, wanted = reader.shapes[x][1:], _adaptive_size(node.args[1], reader.shapes[x][1:])
     if wanted == size:
         return _same(reader, node)
-    if size[0] % wanted[0] or size[1] % wanted[1]:
-        raise Refused(
-            f"an adaptive average of {by(size)} pixels to {by(wanted)}: only to a size that "
-            "divides the map's is supported; choose the input size so that it does"
-        )
-    kernel = size[0] // wanted[0], size[1] // wanted[1]
-    return reader.emit(node, FloatAvgPool, x, kernel=kernel, stride=kernel)
+    rows, columns = _uniform(size[0], wanted[0]), _uniform(size[1], wanted[1])
+    if rows is None or columns is None:
+        return reader.emit(node, FloatAdaptiveAvgPool, x, size=wanted)
+    kernel, stride = zip(rows, columns, strict=True)
+    return reader.emit(node, FloatAvgPool, x, kernel=kernel, stride=stride)
+
+
+def _uniform(size: int, wanted: int) -> tuple[int, int] | None:
+    """Size and stride of the windows of an adaptive pool along an axis; None: of several sizes, or
+    not evenly spread."""
+    windows = adaptive_windows(size, wanted)
+    sizes = {end - start for start, end in windows}
+    strides = {b - a for (a, _), (b, _) in itertools.pairwise(windows)} or {size}
+    if len(sizes) > 1 or len(strides) > 1 or 0 in strides:
+        return None
+    return sizes.pop(), strides.pop()
 
 
 def _adaptive_size(value: Any, size: tuple[int, ...]) -> tuple[int, int]:

@@ -3,9 +3,12 @@
 import torch
 from torch import Tensor, nn
 
+from .layers import initialise
+from .names import Vgg
+
 
 class AlexNet(nn.Module):
-    """float [N, 3, H, W], H and W of 223 to 254, which give a map of 6x6 pixels."""
+    """float [N, 3, H, W], H and W >= 63."""
 
     def __init__(self, num_classes: int = 1000):
         super().__init__()
@@ -34,6 +37,38 @@ class AlexNet(nn.Module):
             nn.ReLU(),
             nn.Linear(4096, num_classes),
         )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(torch.flatten(self.avgpool(self.features(x)), 1))
+
+
+class VGG(nn.Module):
+    """Stages of 3x3 convolutions, each with a max pool behind it; float [N, 3, H, W], H and W >=
+    32."""
+
+    def __init__(self, shape: Vgg, num_classes: int = 1000):
+        super().__init__()
+        layers: list[nn.Module] = []
+        channels = 3
+        for width, convs in zip((64, 128, 256, 512, 512), shape.convs, strict=True):
+            for _ in range(convs):
+                layers.append(nn.Conv2d(channels, width, 3, padding=1))
+                layers += [nn.BatchNorm2d(width)] if shape.norms else []
+                layers.append(nn.ReLU())
+                channels = width
+            layers.append(nn.MaxPool2d(2))
+        self.features = nn.Sequential(*layers)
+        self.avgpool = nn.AdaptiveAvgPool2d((7, 7))
+        self.classifier = nn.Sequential(
+            nn.Linear(512 * 7 * 7, 4096),
+            nn.ReLU(),
+            nn.Dropout(),
+            nn.Linear(4096, 4096),
+            nn.ReLU(),
+            nn.Dropout(),
+            nn.Linear(4096, num_classes),
+        )
+        initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(torch.flatten(self.avgpool(self.features(x)), 1))

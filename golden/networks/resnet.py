@@ -1,5 +1,5 @@
 """Residual networks: `ImageNetResNet` has torchvision's parameter names, `CifarResNet` those of the
-CIFAR-10 family with zero-padded (option A) shortcuts."""
+CIFAR-10 family."""
 
 import functools
 from collections.abc import Callable
@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .names import Residual
+from .layers import initialise
+from .names import Cifar, Residual
 
 
 class PlainBlock(nn.Module):
@@ -26,17 +27,22 @@ class PlainBlock(nn.Module):
         return functional.relu(self.bn2(self.conv2(x)))
 
 
-class BasicBlock(PlainBlock):
-    """With a shortcut; a strided 1x1 convolution where the shape changes."""
+def _projection(in_channels: int, channels: int, stride: int) -> nn.Sequential:
+    """A shortcut of a 1x1 convolution."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
+    )
 
-    def __init__(self, in_channels: int, channels: int, stride: int):
+
+class BasicBlock(PlainBlock):
+    """With a shortcut; a strided 1x1 convolution where the shape changes (``option`` "B"), or
+    always ("C")."""
+
+    def __init__(self, in_channels: int, channels: int, stride: int, option: str = "B"):
         super().__init__(in_channels, channels, stride)
         self.downsample = None
-        if stride != 1 or in_channels != channels:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(in_channels, channels, 1, stride, bias=False),
-                nn.BatchNorm2d(channels),
-            )
+        if stride != 1 or in_channels != channels or option == "C":
+            self.downsample = _projection(in_channels, channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         y = functional.relu(self.bn1(self.conv1(x)))
@@ -64,9 +70,7 @@ class Bottleneck(nn.Module):
         self.bn3 = nn.BatchNorm2d(out)
         self.downsample = None
         if stride != 1 or in_channels != out:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(in_channels, out, 1, stride, bias=False), nn.BatchNorm2d(out)
-            )
+            self.downsample = _projection(in_channels, out, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         y = functional.relu(self.bn1(self.conv1(x)))
@@ -94,6 +98,42 @@ class PaddedBlock(PlainBlock):
         return functional.relu(self.bn2(self.conv2(x)) + shortcut)
 
 
+class ProjectedBlock(PlainBlock):
+    """With a shortcut; a strided 1x1 convolution where the shape changes (``option`` "B"), or
+    always ("C"). As `BasicBlock`, with the parameter names of the CIFAR-10 family."""
+
+    def __init__(self, in_channels: int, channels: int, stride: int, option: str):
+        super().__init__(in_channels, channels, stride)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or in_channels != channels or option == "C":
+            self.shortcut = _projection(in_channels, channels, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = functional.relu(self.bn1(self.conv1(x)))
+        return functional.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
+
+
+class PreactBlock(nn.Module):
+    """Batch norm and ReLU in front of each of two 3x3 convolutions, and a shortcut; where the shape
+    changes it is a strided 1x1 convolution behind the first ReLU."""
+
+    def __init__(self, in_channels: int, channels: int, stride: int):
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(in_channels)
+        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.downsample = None
+        if stride != 1 or in_channels != channels:
+            self.downsample = nn.Conv2d(in_channels, channels, 1, stride, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = functional.relu(self.bn1(x))
+        shortcut = x if self.downsample is None else self.downsample(y)
+        y = functional.relu(self.bn2(self.conv1(y)))
+        return self.conv2(y) + shortcut
+
+
 def _stage(
     block: Callable[..., nn.Module],
     in_channels: int,
@@ -109,59 +149,79 @@ def _stage(
     return nn.Sequential(*blocks)
 
 
-def _initialise(model: nn.Module) -> None:
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-
-
 def _block(shape: Residual) -> tuple[Callable[..., nn.Module], int]:
     """What makes a block, and how many times a stage's channels it gives."""
     if shape.kind == "bottleneck":
         make = functools.partial(Bottleneck, groups=shape.groups, group_width=shape.group_width)
         return make, Bottleneck.expansion
-    return (PlainBlock if shape.kind == "plain" else BasicBlock), 1
+    if shape.kind == "basic":
+        return functools.partial(BasicBlock, option=shape.option), 1
+    return (PlainBlock if shape.kind == "plain" else PreactBlock), 1
+
+
+def _last(channels: int, preact: bool) -> nn.Module:
+    """What follows the stages: of pre-activation blocks a batch norm and ReLU."""
+    return nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU()) if preact else nn.Identity()
 
 
 class ImageNetResNet(nn.Module):
-    """ResNet with a 7x7/2 stem, max pool and four stages; float [N, 3, H, W], H and W >= 32."""
+    """ResNet with a 7x7/2 stem, max pool and four stages; float [N, C, H, W], H and W >= 32.
+
+    Behind an unpadded stem the max pool keeps the size: it has a line more at the bottom and the
+    right, of zeros, which behind a ReLU are never above the other pixels.
+    """
 
     def __init__(self, shape: Residual, num_classes: int = 1000):
         super().__init__()
-        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
+        kernel, pad = (3, 0) if shape.unpadded else (7, 3)
+        self.conv1 = nn.Conv2d(shape.channels, 64, kernel, 2, pad, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
-        self.maxpool = nn.MaxPool2d(3, 2, 1)
+        self.maxpool: nn.Module = nn.MaxPool2d(3, 2, 1)
+        if shape.unpadded:
+            self.maxpool = nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.MaxPool2d(2, 1))
         block, expansion = _block(shape)
         first, second, third, fourth = shape.blocks
         self.layer1 = _stage(block, 64, 64, first, 1, expansion)
         self.layer2 = _stage(block, 64 * expansion, 128, second, 2, expansion)
         self.layer3 = _stage(block, 128 * expansion, 256, third, 2, expansion)
         self.layer4 = _stage(block, 256 * expansion, 512, fourth, 2, expansion)
+        self.last = _last(512 * expansion, shape.kind == "preact")
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(512 * expansion, num_classes)
-        _initialise(self)
+        initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.maxpool(functional.relu(self.bn1(self.conv1(x))))
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        x = self.last(self.layer4(self.layer3(self.layer2(self.layer1(x)))))
         return self.fc(torch.flatten(self.avgpool(x), 1))
+
+
+def _cifar_block(shape: Cifar) -> Callable[..., nn.Module]:
+    if shape.preact:
+        return PreactBlock
+    if shape.option == "A":
+        return PaddedBlock
+    return functools.partial(ProjectedBlock, option=shape.option)
 
 
 class CifarResNet(nn.Module):
     """ResNet with a 3x3 stem and three stages; float [N, 3, H, W], H and W >= 8."""
 
-    def __init__(self, blocks: int, widths: tuple[int, int, int], num_classes: int = 10):
+    def __init__(self, shape: Cifar, num_classes: int = 10):
         super().__init__()
-        self.conv1 = nn.Conv2d(3, widths[0], 3, 1, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(widths[0])
-        self.layer1 = _stage(PaddedBlock, widths[0], widths[0], blocks, 1)
-        self.layer2 = _stage(PaddedBlock, widths[0], widths[1], blocks, 2)
-        self.layer3 = _stage(PaddedBlock, widths[1], widths[2], blocks, 2)
+        block, blocks = _cifar_block(shape), shape.blocks
+        first, second, third = shape.widths
+        self.conv1 = nn.Conv2d(3, first, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(first)
+        self.layer1 = _stage(block, first, first, blocks, 1)
+        self.layer2 = _stage(block, first, second, blocks, 2)
+        self.layer3 = _stage(block, second, third, blocks, 2)
+        self.last = _last(third, shape.preact)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.linear = nn.Linear(widths[2], num_classes)
-        _initialise(self)
+        self.linear = nn.Linear(third, num_classes)
+        initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
         x = functional.relu(self.bn1(self.conv1(x)))
-        x = self.layer3(self.layer2(self.layer1(x)))
+        x = self.last(self.layer3(self.layer2(self.layer1(x))))
         return self.linear(torch.flatten(self.avgpool(x), 1))

@@ -2,7 +2,12 @@
 
 from .activation import FloatActivation
 from .add import FloatAdd, QAdd
-from .average_pool import FloatAvgPool, FloatGlobalAvgPool, QGlobalAvgPool
+from .average_pool import (
+    FloatAdaptiveAvgPool,
+    FloatAvgPool,
+    FloatGlobalAvgPool,
+    QGlobalAvgPool,
+)
 from .base import ClampedOp, FloatOp, Operand, Origin, QOp, QTensor, Range, Shape
 from .concat import FloatConcat, QConcat
 from .conv import FloatConv, FloatLinear, QConv
@@ -16,6 +21,7 @@ from .unsupported import FloatUnsupported
 __all__ = [
     "ClampedOp",
     "FloatActivation",
+    "FloatAdaptiveAvgPool",
     "FloatAdd",
     "FloatAffine",
     "FloatAvgPool",

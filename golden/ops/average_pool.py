@@ -50,24 +50,72 @@ class FloatAvgPool(FloatOp):
         kernel, stride, padding = self.kernel[axis], self.stride[axis], self.padding[axis]
         return pooled_size(size, kernel, stride, padding, self.ceil)
 
+    def divisors(self, shape: Shape) -> tuple[list[int], list[int]]:
+        """By how many rows each row of windows divides, by how many columns each column; where
+        they are not equal it is no convolution. Not with a ``divisor``."""
+        return self._divisors(shape[1], 0), self._divisors(shape[2], 1)
+
+    def _divisors(self, size: int, axis: int) -> list[int]:
+        first = -self.padding[axis]
+        counted = (first, size - first) if self.padded else (0, size)
+        starts = [first + i * self.stride[axis] for i in range(self._size(size, axis))]
+        ends = [start + self.kernel[axis] for start in starts]
+        return [
+            min(end, counted[1]) - max(start, counted[0])
+            for start, end in zip(starts, ends, strict=True)
+        ]
+
     def refusal(self, *operands: Operand) -> str | None:
         shape = operands[0].shape
-        kernel, divisor = by(self.kernel), self.divisor
-        if any(self.padding) and not self.padded and divisor is None:
+        kernel = by(self.kernel)
+        if self.divisor is None and any(len(set(axis)) > 1 for axis in self.divisors(shape)):
+            if self.ceil and self.shape(shape) != replace(self, ceil=False).shape(shape):
+                return (
+                    "ceil_mode = True, by which the last windows end outside the map and divide by "
+                    "fewer pixels than the others, is not supported"
+                )
             return (
                 f"an average over {kernel} pixels that does not count its padding: give it "
                 "count_include_pad=True, or padding 0"
             )
-        if self.ceil and self.shape(shape) != replace(self, ceil=False).shape(shape):
-            return (
-                "ceil_mode = True, by which the last windows end outside the map, is not supported"
-            )
-        if max(self.kernel) > MAX_KERNEL and (self.kernel != shape[1:] or any(self.padding)):
+        if max(self.kernel) > MAX_KERNEL and not self.whole(shape):
             return (
                 f"an average over windows of {kernel} pixels: at most {MAX_KERNEL}x{MAX_KERNEL}, "
                 "or the whole map, are supported"
             )
         return None
+
+    def whole(self, shape: Shape) -> bool:
+        """Whether it is the mean of the whole map."""
+        return self.divisor is None and self.divisors(shape) == ([shape[1]], [shape[2]])
+
+
+@dataclass(frozen=True, eq=False)
+class FloatAdaptiveAvgPool(FloatOp):
+    """Mean of ``size`` windows, between which the map is divided: of ``height`` rows, window i
+    begins at i * height / size[0], rounded down, and ends at (i + 1) * height / size[0], rounded
+    up."""
+
+    size: tuple[int, int]
+
+    def compute(self, *inputs: Tensor) -> Tensor:
+        return functional.adaptive_avg_pool2d(inputs[0], self.size)
+
+    def shape(self, *shapes: Shape) -> Shape:
+        return shapes[0][0], *self.size
+
+    def refusal(self, *operands: Operand) -> str | None:
+        return (
+            f"an adaptive average of {by(operands[0].shape[1:])} pixels to {by(self.size)}, which "
+            "makes windows of several sizes: it is supported in front of a linear layer (with "
+            "nothing but flatten and dropout between), elsewhere to a size that divides the map's; "
+            "choose the input size so that it does"
+        )
+
+
+def adaptive_windows(size: int, wanted: int) -> list[tuple[int, int]]:
+    """[start, end) of each window of an adaptive pool of ``size`` lines to ``wanted``."""
+    return [(i * size // wanted, -(-(i + 1) * size // wanted)) for i in range(wanted)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ from resarray.golden.float_graph import FloatGraph
 from .activation_before_concat import activation_before_concat
 from .activation_before_pool import activation_before_pool
 from .activation_to_conv import activation_to_conv
+from .adaptive_to_linear import adaptive_to_linear
 from .affine_to_conv import affine_to_conv
 from .average_to_conv import average_to_conv
 from .check import check
@@ -22,6 +23,7 @@ from .split_max_pool import split_max_pool
 # In order. Convolutions first, so that what is behind them finds one; names last, since they count
 # only what is left.
 PASSES = (
+    adaptive_to_linear,
     linear_to_conv,
     average_to_conv,
     fold_padding,

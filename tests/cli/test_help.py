@@ -19,6 +19,7 @@ ORDER = (
     "compile",
     "disasm",
     "bench",
+    "zoo",
     "synth",
     "bitstream",
     "program",

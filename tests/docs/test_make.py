@@ -46,6 +46,12 @@ def test_options_of_sim():
     ]
 
 
+def test_options_of_zoo():
+    *_, command = would_run("zoo", "MODEL=lenet5 resnet8", "INPUT_SIZE=28", "JOBS=2")
+    models = ["--model", "lenet5", "--model", "resnet8"]
+    assert command[1:] == ["zoo", *models, "--input-size", "28", "--jobs", "2"]
+
+
 def test_a_name_in_the_environment_names_no_network():
     *_, command = would_run("sim", NAME="laptop")
     assert command[1:] == ["sim"]

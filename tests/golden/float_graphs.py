@@ -143,11 +143,11 @@ class RandomGraph:
 
     def max_pool(self) -> None:
         name = self._any()
-        kernel, padding = self.rng.choice([(2, 0), (3, 0), (3, 1)])
-        if min(self.graph.shapes[name][1:]) >= kernel:
-            self._emit(
-                FloatMaxPool, name, kernel=(kernel,) * 2, stride=(2, 2), padding=(padding,) * 2
-            )
+        _, height, width = self.graph.shapes[name]
+        kernel = self.rng.randint(1, min(height, 5)), self.rng.randint(1, min(width, 5))
+        stride = self.rng.choice([(2, 2), (1, 1), (self.rng.randint(1, 5), self.rng.randint(1, 5))])
+        padding = tuple(self.rng.randint(0, kernel[side // 2] - 1) for side in range(4))
+        self._emit(FloatMaxPool, name, kernel=kernel, stride=stride, padding=padding)
 
     def average(self) -> None:
         self._average(self._any())

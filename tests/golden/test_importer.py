@@ -8,10 +8,15 @@ from torch.nn import functional
 
 from resarray.golden.float_graph import run_float
 from resarray.golden.importer import import_model
+from resarray.golden.importers.torch_export import read_model
 from resarray.golden.models import ZOO, load_model
 from resarray.golden.networks.names import NAMES
 from resarray.golden.ops import ClampedOp, FloatConv, FloatFunction
+from resarray.golden.passes import PASSES
+from resarray.golden.passes import check as refuse
 from resarray.spec.errors import ResarrayError
+
+from .zoo import NETWORKS, odd_shape
 
 SEED = 3
 
@@ -32,13 +37,18 @@ def check(model: nn.Module, shape=(3, 16, 16)):
     """The float graph of ``model``, compared with it."""
     randomise(model)
     graph = import_model(model, shape)
-    x = torch.randn(2, *shape)
+    compare(graph, model)
+    return graph
+
+
+def compare(graph, model):
+    """Both compute the same."""
+    x = torch.randn(2, *graph.shape)
     with torch.no_grad():
         expected = model(x)
     result = run_float(graph, x).reshape(expected.shape)
     atol = 1e-4 * max(1.0, expected.abs().max().item())
     torch.testing.assert_close(result, expected, rtol=1e-4, atol=atol)
-    return graph
 
 
 class Tail(nn.Module):
@@ -56,14 +66,20 @@ class Tail(nn.Module):
         return self.function(self, self.bn(self.conv(x)))
 
 
-@pytest.mark.parametrize(
-    "name", sorted({*NAMES} - {"resnet34", "resnet101", "resnet152", "plain34", "resnet110"})
-)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_zoo_networks(name):
-    """At odd sizes too."""
-    size = 230 if name == "alexnet" else 33 if ZOO[name].min_size == 32 else 17
-    graph = check(load_model(name, 7), (3, size, size))
+    """At odd sizes too; whether or not they are refused."""
+    model = randomise(load_model(name, 7))
+    graph = read_model(model, odd_shape(name), name)
+    for each in PASSES:
+        graph = graph if each is refuse else each(graph)
+    compare(graph, model)
     assert graph.shapes[graph.output] == (7, 1, 1)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_zoo_networks_are_not_refused(name):
+    import_model(load_model(name, 7), odd_shape(name), name)
 
 
 def test_option_a_shortcut_is_a_selection():
@@ -134,6 +150,18 @@ SUPPORTED = {
     ),
     "average up": lambda m, x: functional.avg_pool2d(x, 2, ceil_mode=True),
     "adaptive 2x4": lambda m, x: functional.adaptive_avg_pool2d(x, (2, 4)),
+    "adaptive 2x3 in front of a linear layer": lambda m, x: m.averages(
+        functional.dropout(functional.adaptive_avg_pool2d(x, (2, 3)).flatten(1), 0.5, False)
+    ),
+    "adaptive to more pixels than there are": lambda m, x: m.averages(
+        functional.adaptive_avg_pool2d(x[:, :, :1, :2], (2, 3)).flatten(1)
+    ),
+    "adaptive, of equal windows that overlap": lambda m, x: functional.adaptive_avg_pool2d(
+        x[:, :, :7, :3], (3, 2)
+    ),
+    "average of one pixel without its padding": lambda m, x: functional.avg_pool2d(
+        x[:, :, :1, :1], 3, 1, 1, count_include_pad=False
+    ),
     "adaptive, its own size": lambda m, x: functional.adaptive_avg_pool2d(x, (8, None)),
     "cropped": lambda m, x: x[:, :, 1:-1, 2:].relu(),
     "channels": lambda m, x: x[:, 1:3].relu(),
@@ -184,6 +212,7 @@ def test_supported_forms(case):
             square=nn.Linear(4, 4),
             shrink=nn.Conv2d(4, 2, 1),
             expand=nn.Conv2d(2, 4, 1),
+            averages=nn.Linear(4 * 2 * 3, 3),
             same=nn.Conv2d(4, 4, (2, 3), padding="same", bias=False),
             rect=nn.Conv2d(4, 2, (1, 5), stride=(1, 2), padding=(0, 2)),
             dilated=nn.Conv2d(4, 4, 3, padding=2, dilation=2),
@@ -206,7 +235,14 @@ REFUSED = {
         "does not count its padding",
     ),
     "max pool dilated": (lambda m, x: functional.max_pool2d(x, 3, 1, 0, 2), r"dilation = \(2, 2\)"),
-    "adaptive 3x3": (lambda m, x: functional.adaptive_avg_pool2d(x, 3), "8x8 pixels to 3x3"),
+    "adaptive 3x3": (
+        lambda m, x: functional.adaptive_avg_pool2d(x, 3),
+        "8x8 pixels to 3x3, .* in front of a linear layer",
+    ),
+    "adaptive 3x3 and more behind it": (
+        lambda m, x: m.averages(functional.adaptive_avg_pool2d(x, 3).clamp(-1, 1).flatten(1)),
+        "8x8 pixels to 3x3",
+    ),
     "broadcast": (lambda m, x: x + x[:, :, :1], "differ"),
     "a vector and a map": (lambda m, x: x[:, :, :4, :4] + x.mean((2, 3)), "a map and a vector"),
     "chance": (lambda m, x: x + torch.rand(4, 1, 1), "depends on chance"),
@@ -276,6 +312,7 @@ def test_refusals_name_the_node(case):
         padded=nn.Conv2d(4, 4, 3, padding=16),
         map=nn.Parameter(torch.ones(8, 8)),
         last=nn.Linear(8, 4),
+        averages=nn.Linear(4 * 3 * 3, 3),
     )
     with pytest.raises(ResarrayError, match=rf"(?s)node '.*operator aten.*{message}"):
         import_model(model, (3, 8, 8))

@@ -14,6 +14,7 @@ from resarray.spec.errors import ResarrayError
 
 from .float_graphs import network
 from .test_importer import Tail, randomise
+from .zoo import QUANTISED, odd_shape
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
 
@@ -41,6 +42,20 @@ def test_every_tensor_is_near_the_float_one(name, pixels):
         error = dequantised(graph, tensor, values) - exact[tensor]
         noise = np.sqrt((error**2).mean() / exact[tensor].var())
         assert noise < 0.15, f"{tensor}: relative error {noise:.3f}"
+
+
+@pytest.mark.parametrize("name", QUANTISED)
+def test_zoo_networks_are_near_the_float_ones(name):
+    channels, *size = odd_shape(name)
+    pixels = np.random.default_rng(3).integers(0, 256, (8, *size, channels)).astype(np.uint8)
+    float_graph = import_model(load_model(name, 10), (channels, *size), name)
+    x = normalise(pixels, MEAN[:channels], STD[:channels])
+    graph = quantise(float_graph, x)
+    inputs = quantise_input(graph.tensors["input"], pixels, MEAN[:channels], STD[:channels])
+    values = fast.run(graph, inputs, keep_all=False)
+    expected = run_float(float_graph, x).numpy()
+    error = dequantised(graph, graph.output, values) - expected
+    assert (error**2).sum() < 0.03 * (expected**2).sum(), "less than 15 dB"
 
 
 def test_structure_of_the_integer_graph(pixels):

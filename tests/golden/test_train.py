@@ -47,6 +47,14 @@ def test_same_seed_same_weights():
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.parametrize("name", ["squeezenet", "lenet5"])
+def test_networks_that_end_in_a_convolution_or_have_no_batch_norms(name):
+    """With random features the last layer alone is fitted."""
+    recipe = train.Recipe(size=32 if name == "squeezenet" else 28, steps=0)
+    model = train.train(name, recipe)
+    assert train.evaluate(model, find_model(name), "digits", recipe.size) > 0.3
+
+
 def test_interrupted_training_leaves_nothing(quick):
     def stop(done, what):
         raise KeyboardInterrupt

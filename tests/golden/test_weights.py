@@ -2,6 +2,7 @@
 
 import argparse
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,30 @@ def test_wrapped_checkpoint_of_a_parallel_model(tmp_path, state):
     wrapped = {"state_dict": {f"module.{k}": v for k, v in state.items()}, "best_prec1": 91.7}
     torch.save(wrapped, tmp_path / "a.th")
     reads_back(tmp_path / "a.th", state)
+
+
+def test_published_weights_of_networks_that_are_called_otherwise(tmp_path):
+    """GoogLeNet's auxiliary classifiers are left out; DenseNet's layers have dots in their
+    names."""
+    state = load_model("googlenet", 5).state_dict()
+    others = {"aux1.conv.conv.weight": torch.ones(2, 2, 1, 1), "aux2.fc1.bias": torch.ones(3)}
+    torch.save(prefixed("module.", state | others), tmp_path / "a.pth")
+    model = build_with_weights(find_model("googlenet"), tmp_path / "a.pth")
+    assert torch.equal(model.fc.bias, state["fc.bias"]) and len(model.fc.bias) == 5
+    state = load_model("densenet121", 5).state_dict()
+    dotted = {
+        re.sub(r"(layer\d+\.[a-z]+)(\d)", r"\1.\2", name): value for name, value in state.items()
+    }
+    assert "features.denseblock1.denselayer2.norm.1.weight" in dotted
+    torch.save(dotted, tmp_path / "b.pth")
+    model = build_with_weights(find_model("densenet121"), tmp_path / "b.pth")
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+
+
+def test_a_classifier_that_is_a_convolution_has_the_classes(tmp_path):
+    torch.save(load_model("squeezenet", 6).state_dict(), tmp_path / "a.pth")
+    model = build_with_weights(find_model("squeezenet"), tmp_path / "a.pth")
+    assert model(torch.zeros(1, 3, 32, 32)).shape == (1, 6)
 
 
 def prefixed(prefix, state):

@@ -24,6 +24,8 @@ WINDOWS = {
     "up, which changes nothing": pool((2, 3), (2, 2), ceil=True),
     "the whole map, divided by something": pool((6, 7), (6, 7), divisor=2),
     "the whole map, with padding": pool((6, 7), (6, 7), (3, 3)),
+    "as much of each window outside": pool((3, 3), (5, 6), (1, 1), padded=False),
+    "up, with a divisor": pool((4, 3), (4, 3), ceil=True, divisor=5),
 }
 
 
@@ -35,8 +37,17 @@ def test_windows(case):
     check_same(graph, converted, exact=False)
 
 
-def test_the_whole_map():
-    graph = network(pool((6, 7), (1, 1)))
+WHOLE = {
+    "exactly": pool((6, 7), (1, 1)),
+    "padding that does not count": pool((12, 14), (2, 2), (3, 4), padded=False),
+    "a window that ends outside": pool((8, 9), (8, 9), ceil=True),
+    "larger than a kernel": pool((40, 40), (40, 40), ceil=True),
+}
+
+
+@pytest.mark.parametrize("case", WHOLE)
+def test_the_whole_map(case):
+    graph = network(WHOLE[case])
     converted = average_to_conv(graph)
     assert kinds(converted) == ["GlobalAvgPool"]
     check_same(graph, converted, exact=False)

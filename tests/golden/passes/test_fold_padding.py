@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from resarray.golden.ops import FloatAdd, FloatMaxPool, FloatPad
+from resarray.golden.ops import FloatActivation, FloatAdd, FloatMaxPool, FloatPad
 from resarray.golden.passes import fold_padding, simplify
 
 from ..float_graphs import check_same, conv, kinds, network
@@ -40,6 +40,16 @@ TAKEN = {
     "what is cut off": [pad("a", "input", -1, -2, 0, -1), bare("b", "a")],
     "cut off above, padded below": [pad("a", "input", -1, 2, 0, 0), bare("b", "a")],
     "a max pool": [pad("a", "input", 1, 1, 0, 0, value=LOWEST), pool("b", "a")],
+    "zeros behind a ReLU before a max pool": [
+        FloatActivation("r", ("input",), "r", lo=0.0, hi=math.inf),
+        pad("a", "r", 1, 1, 1, 1),
+        pool("b", "a"),
+    ],
+    "zeros behind a clamp before a max pool": [
+        conv("c", "input", lo=0.5),
+        pad("a", "c", 1, 1, 0, 0),
+        pool("b", "a"),
+    ],
     "a max pool that pads itself": [
         pad("a", "input", 1, 1, 0, 0, value=LOWEST),
         pool("b", "a", (4, 3), (1, 1, 1, 1)),
@@ -72,6 +82,11 @@ LEFT = {
     "cut off before zeros are added": [pad("a", "input", -1, 0, 0, 0), conv("b", "a", kernel=3)],
     "too much": [pad("a", "input", 15, 0, 0, 0), conv("b", "a", kernel=3)],
     "zeros before a max pool": [pad("a", "input", 1, 1, 1, 1), pool("b", "a")],
+    "zeros among values below them before a max pool": [
+        FloatActivation("r", ("input",), "r", lo=-1.0, hi=1.0),
+        pad("a", "r", 1, 1, 1, 1),
+        pool("b", "a"),
+    ],
     "not zeros": [pad("a", "input", 1, 1, 1, 1, value=2.0), bare("b", "a")],
     "windows without a pixel": [
         pad("a", "input", 2, 2, 0, 0, value=LOWEST),
