@@ -49,13 +49,6 @@ def test_50_random_layers_on_the_default_preset():
     assert len(results) == LAYERS
 
 
-@pytest.mark.parametrize("stall, latency", [(0.0, 1), (0.3, 32), (0.7, 100)])
-def test_random_graphs_with_memory_stalls(stall, latency):
-    """Whatever the memory does, the tensors stay the same."""
-    builders = [random_graph(seed) for seed in range(2000, 2020)]
-    run_and_compare(builders, preset("tiny"), "verilator", stall, latency)
-
-
 @pytest.mark.parametrize("batch", [2, 5])
 def test_batches_share_weights(batch):
     """Several images in one program: each image's tensors as if it had run alone."""
