@@ -44,7 +44,7 @@ from .schema import SchemaError, parse_json
 
 MAGIC = b"RESARRAY"
 # 2: the manifest has the graph's digest.
-VERSION = 2
+VERSION = 3
 _HEADER = struct.Struct("<8sIIQIIQ")
 
 

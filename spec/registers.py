@@ -13,7 +13,7 @@ from .isa import Engine
 
 ADDRESS_BITS = 14
 ID = 0x52415253  # "SRAR"
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
