@@ -127,7 +127,51 @@ class Branches(nn.Module):
         return self.fc(torch.cat([x.mean((2, 3)), x.relu().mean((2, 3))], 1))
 
 
+class Excite(nn.Module):
+    """Squeeze and excitation, functions of one value, products, and a value for each channel."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(6, 9, 3, padding=1), nn.Conv2d(9, 9, 1)
+        self.squeeze, self.expand = nn.Conv2d(9, 4, 1), nn.Conv2d(4, 9, 1)
+        self.fc = nn.Linear(9, 4)
+
+    def forward(self, x):
+        x = nn.functional.silu(self.first(x))
+        factor = self.expand(self.squeeze(x.mean((2, 3), keepdim=True)).relu())
+        x = x * factor.sigmoid() + factor
+        x = x * nn.functional.hardswish(self.second(x))
+        x = nn.functional.gelu(nn.functional.max_pool2d(x, 2, 1))
+        return self.fc(x.mean((2, 3))).tanh()
+
+
+class Inception(nn.Module):
+    """Parts of 4 and 8 channels side by side, pools of stride 1 and 3 and of large windows, parts
+    of a part, and a list that grows."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(6, 8, 3, padding=1)
+        self.branches = nn.ModuleList(nn.Conv2d(8, n, 1) for n in (8, 4, 8))
+        self.dense = nn.ModuleList(nn.Conv2d(20 + 4 * n, 4, 3, padding=1) for n in range(3))
+        self.fc = nn.Linear(12, 4)
+
+    def forward(self, x):
+        x = self.stem(x).relu()
+        pools = (x, nn.functional.max_pool2d(x, 3, 1, 1), nn.functional.max_pool2d(x, 5, 1, 2))
+        parts = [branch(pool) for branch, pool in zip(self.branches, pools, strict=True)]
+        parts = [torch.cat(parts, 1).relu()]
+        for layer in self.dense:
+            parts.append(layer(torch.cat(parts, 1)).relu())
+        x = torch.cat(parts, 1)
+        first, second = x[:, 4:16], x[:, 16:28]
+        x = nn.functional.max_pool2d(first + second, (4, 2), (5, 3), (1, 0))
+        return self.fc(x.mean((2, 3)))
+
+
 NETWORKS = {
+    "excite": Excite,
+    "inception": Inception,
     "branches": Branches,
     "around": Around,
     "clamps": Clamps,
