@@ -10,6 +10,7 @@ from resarray.golden.graph import QGraph
 from resarray.golden.ops import (
     QAdd,
     QConcat,
+    QConstant,
     QConv,
     QFunction,
     QGlobalAvgPool,
@@ -43,8 +44,8 @@ def check_graph(graph: QGraph) -> None:
         if type(op) not in _CHECKS:
             raise ResarrayError(
                 f"operator {type(op).__name__} cannot be compiled: convolution, linear, max pool, "
-                "global average pool, addition, product, function, concatenation and slice are "
-                "allowed; quantise the model again"
+                "global average pool, addition, product, function, concatenation, slice and "
+                "constant are allowed; quantise the model again"
             )
         for name in op.inputs:
             if name is None:
@@ -234,6 +235,12 @@ def _check_function(graph: QGraph, op: QFunction) -> None:
     _check_shape(graph, op, graph.tensors[op.input].shape)
 
 
+def _check_constant(graph: QGraph, op: QConstant) -> None:
+    if op.value.dtype != np.int8:
+        raise _refuse(op, f"its value is {op.value.dtype}, int8 is needed")
+    _check_shape(graph, op, op.value.shape)
+
+
 def _check_concat(graph: QGraph, op: QConcat) -> None:
     if not op.operands:
         raise _refuse(op, "it has no operands")
@@ -273,5 +280,6 @@ _CHECKS: dict[type, Callable[[QGraph, Any], None]] = {
     QMultiply: _check_multiply,
     QFunction: _check_function,
     QConcat: _check_concat,
+    QConstant: _check_constant,
     QSlice: _check_slice,
 }

@@ -2,7 +2,10 @@
 
 import dataclasses
 
+import numpy as np
+
 from resarray.golden.graph import QGraph, digest
+from resarray.golden.ops import QConstant
 from resarray.spec import image, layout
 from resarray.spec.config import LIMITS, Config
 from resarray.spec.errors import ResarrayError
@@ -146,6 +149,10 @@ def _image(
     memory.add("program", count * INSTRUCTION_BYTES)
     for index, stream in enumerate(streams):
         memory.add(weights_symbol(index), len(stream.data))
+    constants = _constants(graph)
+    for name in constants:
+        address = memory.add(tensor_symbol(name, 0), layouts[name].size)
+        memory.addresses |= {tensor_symbol(name, number): address for number in range(batch)}
     payload = bytearray(memory.end)
     for number in range(batch):
         memory.add(tensor_symbol(graph.input, number), layouts[graph.input].size)
@@ -161,6 +168,9 @@ def _image(
     for index, stream in enumerate(streams):
         address = memory.addresses[weights_symbol(index)]
         payload[address : address + len(stream.data)] = stream.data
+    for name, value in constants.items():
+        address, data = memory.addresses[tensor_symbol(name, 0)], layouts[name].pack(value)
+        payload[address : address + layouts[name].size] = data.tobytes()
 
     def stored(name: str, number: int, addr: int, spec: layout.Layout) -> dict:
         tensor = graph.tensors[name]
@@ -204,6 +214,11 @@ def _image(
     return image.Image(config.hash, manifest, bytes(payload))
 
 
+def _constants(graph: QGraph) -> dict[str, np.ndarray]:
+    """Constant maps, int8 [C][H][W] by tensor."""
+    return {op.output: op.value for op in graph.ops if isinstance(op, QConstant)}
+
+
 def _memory_limit(config: Config, memory_bytes: int | None) -> int:
     """Bytes that may be used: what there is, what MEM_SIZE can say and what addresses reach."""
     reachable = min(config.rows << ADDR_BITS, (1 << 32) - layout.ALIGNMENT)
@@ -228,7 +243,7 @@ def _check_count(count: int, batch: int) -> None:
 
 def _layouts(graph: QGraph, layers: list[Layer], config: Config) -> dict[str, layout.Layout]:
     """Layout of the input and of every stored tensor, in the order in which they are made."""
-    names = [graph.input, *(layer.output.tensor for layer in layers)]
+    names = [graph.input, *_constants(graph), *(layer.output.tensor for layer in layers)]
     layouts: dict[str, layout.Layout] = {
         name: layout.Blocked(*graph.tensors[name].shape, config.rows) for name in names
     }

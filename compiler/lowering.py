@@ -1,8 +1,8 @@
 """Lowering: each operator of the integer graph becomes one layer that the array can run.
 
 A convolution or linear layer is a layer as it is. Concatenations and slices only say where tensors
-lie (`placement`). Every other operator becomes a depthwise 1x1 convolution with weights of one,
-whose drain pools, adds, multiplies or looks up.
+lie (`placement`), constants are in the image. Every other operator becomes a depthwise 1x1
+convolution with weights of one, whose drain pools, adds, multiplies or looks up.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from resarray.golden.graph import QGraph
 from resarray.golden.ops import (
     QAdd,
     QConcat,
+    QConstant,
     QConv,
     QFunction,
     QGlobalAvgPool,
@@ -44,7 +45,7 @@ def lower(placed: Placed) -> list[Layer]:
     return [
         _LOWERINGS[type(op)](placed, op)
         for op in placed.graph.ops
-        if not isinstance(op, QConcat | QSlice)
+        if not isinstance(op, QConcat | QConstant | QSlice)
     ]
 
 

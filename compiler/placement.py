@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from resarray.golden.graph import QGraph
-from resarray.golden.ops import QConcat, QConv, QOp, QSlice
+from resarray.golden.ops import QConcat, QConstant, QConv, QOp, QSlice
 from resarray.spec.config import Config
 from resarray.spec.numerics import GUARD_BITS, IDENTITY_MULT, RESIDUAL_HEADROOM
 
@@ -49,7 +49,7 @@ class _Placement:
         self._places: dict[str, tuple[str, int]] = {}
         self.graph = QGraph(graph.name, graph.input, graph.output, dict(graph.tensors))
         for op in reversed(graph.ops):
-            if op.output == graph.output and isinstance(op, QConcat | QSlice):
+            if op.output == graph.output and isinstance(op, QConcat | QConstant | QSlice):
                 op = self._copied_out(op)
             if isinstance(op, QConcat):
                 self._concat(op)
@@ -77,7 +77,7 @@ class _Placement:
         self.graph.tensors[name] = replace(self.graph.tensors[like], name=name)
         return name
 
-    def _copied_out(self, op: QConcat | QSlice) -> QConcat | QSlice:
+    def _copied_out(self, op: QConcat | QConstant | QSlice) -> QConcat | QConstant | QSlice:
         """The network's output is what a layer writes."""
         parts = self._tensor(f"{op.output}.parts", op.output)
         self._reversed.append(self._copy(op.name, parts, op.output))
@@ -95,7 +95,7 @@ class _Placement:
         for number, (name, block) in enumerate(zip(op.operands, blocks, strict=True)):
             wanted = root, first + block
             maker = self._makers.get(name)
-            free = maker is not None and not isinstance(maker, QSlice)
+            free = maker is not None and not isinstance(maker, QSlice | QConstant)
             if free and self._places.setdefault(name, wanted) == wanted:
                 operands.append(name)
                 continue

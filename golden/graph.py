@@ -32,6 +32,7 @@ class QGraph:
 # What calibration decides; the weights do not depend on it, nor does the rest.
 _WEIGHTS = {"weight"}
 _RANGES = {
+    "value",
     "scale",
     "zero_point",
     "bias",

@@ -5,6 +5,7 @@ argument where it changes nothing, or None.
 """
 
 import itertools
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,7 @@ from resarray.golden.ops import (
     FloatAvgPool,
     FloatBatchNorm,
     FloatConcat,
+    FloatConstant,
     FloatConv,
     FloatFunction,
     FloatGlobalAvgPool,
@@ -33,7 +35,7 @@ from resarray.golden.ops.average_pool import adaptive_windows
 from resarray.golden.ops.base import pooled_size
 from resarray.golden.ops.conv import reach
 
-from .reader import Reader, Refused, Value, in_place, is_vector
+from .reader import INPUT, Reader, Refused, Value, in_place, is_vector
 
 SUPPORTED = (
     "2-D convolution, batch norm, ReLU, ReLU6 and other clamps, functions of one value (SiLU, "
@@ -236,7 +238,17 @@ def _rsub(reader: Reader, node: Node) -> Value:
 
 def _sum(reader: Reader, node: Node, factor: float) -> Value:
     """The first argument plus ``factor`` times the second."""
+    a: Any
+    b: Any
     a, b = node.args[:2]
+    for constant, x, scale in ((b, a, factor), (a, b, 1.0)):
+        if reader.is_map(x) and (value := _constant_map(reader, constant, x)) is not None:
+            made = _emit_constant(reader, node, value * scale)
+            second: Any = reader.values[x]
+            if x is b and factor != 1:
+                scaled = f"{node.name}.scale"
+                second = _affine(reader, node, b, factor, 0.0, part="scale", output=scaled)
+            return reader.emit(node, FloatAdd, second, made, part="add")
     if not reader.is_map(b):
         offset = _constant(reader, b, a) * factor
         # With 0, Python's sum() begins.
@@ -256,7 +268,23 @@ def _operands(reader: Reader, node: Node) -> tuple[str, str]:
     first, second = reader.any_tensor(node, 0), reader.any_tensor(node, 1)
     if is_vector(a) != is_vector(b):
         raise Refused("a map and a vector: give the vector its height and width of 1")
-    return first, second
+    return _spread(reader, node, first, second), _spread(reader, node, second, first)
+
+
+def _spread(reader: Reader, node: Node, x: str, other: str) -> str:
+    """``x``, or, where it has one channel and the other operand several, that channel for each."""
+    channels, wanted = reader.shapes[x][0], reader.shapes[other][0]
+    if channels != 1 or wanted == 1:
+        return x
+    return reader.emit(
+        node,
+        FloatConv,
+        x,
+        part="spread",
+        output=f"{node.name}.{x}.spread",
+        weight=torch.ones(wanted, 1, 1, 1),
+        bias=torch.zeros(wanted),
+    )
 
 
 def _map_first(reader: Reader, a: str, b: str) -> tuple[str, str]:
@@ -284,7 +312,41 @@ def _mul(reader: Reader, node: Node) -> str:
         return reader.emit(node, FloatMultiply, *operands, part="mul")
     if not reader.is_map(a):
         a, b = b, a
+    value = _constant_map(reader, b, a)
+    if value is not None:
+        return _by_constant(reader, node, a, value)
     return _affine(reader, node, a, _constant(reader, b, a), 0.0)
+
+
+def _by_constant(reader: Reader, node: Node, x: Any, value: torch.Tensor) -> str:
+    """A map times a constant map."""
+    source: Any = reader.values[x]
+    made = _emit_constant(reader, node, value)
+    return reader.emit(node, FloatMultiply, source, made, part="mul")
+
+
+def _emit_constant(reader: Reader, node: Node, value: torch.Tensor) -> str:
+    output = f"{node.name}.constant"
+    return reader.emit(node, FloatConstant, INPUT, part="constant", output=output, value=value)
+
+
+def _constant_map(reader: Reader, value: Any, x: Any) -> torch.Tensor | None:
+    """``value`` as float64 [C][H][W] of the map ``x`` where it is a constant that differs from
+    pixel to pixel; None: it is not."""
+    name: Any = reader.values[x]
+    if isinstance(value, Node):
+        value = reader.values.get(value)
+    if not isinstance(value, torch.Tensor) or is_vector(x):
+        return None
+    shape = reader.shapes[name]
+    size = (1,) * (3 - value.ndim) + tuple(value.shape[-3:])
+    if size[1:] == (1, 1) or value.numel() != math.prod(size):
+        return None
+    if any(a not in (1, b) for a, b in zip(size, shape, strict=True)):
+        return None
+    if not value.isfinite().all():
+        raise Refused("a constant is not finite")
+    return value.double().reshape(size).expand(shape).contiguous()
 
 
 def _div(reader: Reader, node: Node) -> str:
@@ -305,6 +367,9 @@ def _div(reader: Reader, node: Node) -> str:
         factor = _constant(reader, a, b).clone()
         offset = torch.zeros_like(factor)
         return reader.emit(node, FloatScale, inverse, factor=factor, offset=offset)
+    value = _constant_map(reader, b, a)
+    if value is not None:
+        return _by_constant(reader, node, a, 1 / value)
     return _affine(reader, node, a, 1 / _constant(reader, b, a), 0.0)
 
 

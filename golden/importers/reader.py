@@ -1,6 +1,8 @@
 """Walks the nodes of an exported program; `aten` knows the operators."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +18,10 @@ from resarray.spec.errors import reason
 # What a node stands for: the name of a tensor of the graph, a parameter, several names, or nothing.
 Value = str | Tensor | list[str] | None
 INPUT = "input"
+
+
+_FRAME = re.compile(r'File "(.+?)", line (\d+)')
+_TORCH = Path(torch.__file__).parent
 
 
 class Refused(Exception):
@@ -136,7 +142,7 @@ class Reader:
         """
         scope = self._scope(node)
         label = f"{scope}.{part}" if scope and part else scope
-        origin = Origin(node.name, scope, str(node.target))
+        origin = Origin(node.name, scope, str(node.target), _source(node))
         op = kind(label or node.name, inputs, output or node.name, **fields, origin=origin)
         self.ops[op.output] = op
         self.shapes[op.output] = op.shape(*(self.shapes[name] for name in inputs))
@@ -200,6 +206,13 @@ def _shape_of(node: Node) -> Shape | None:
     if len(shape) not in (2, 4) or shape[0] != 1:
         return None
     return (shape[1], 1, 1) if len(shape) == 2 else (shape[1], shape[2], shape[3])
+
+
+def _source(node: Node) -> str:
+    """The innermost line that is not PyTorch's own, where the program knows it."""
+    frames = _FRAME.findall(node.meta.get("stack_trace") or "")
+    own = [(file, line) for file, line in frames if not Path(file).is_relative_to(_TORCH)]
+    return f"{Path(own[-1][0]).name}:{own[-1][1]}" if own else ""
 
 
 def in_place(node: Node) -> bool:

@@ -10,6 +10,7 @@ from .average_pool import (
 )
 from .base import ClampedOp, FloatOp, Operand, Origin, QOp, QTensor, Range, Shape
 from .concat import FloatConcat, QConcat
+from .constant import FloatConstant, QConstant
 from .conv import FloatConv, FloatLinear, QConv
 from .function import FloatFunction, QFunction
 from .max_pool import FloatMaxPool, QMaxPool
@@ -27,6 +28,7 @@ __all__ = [
     "FloatAvgPool",
     "FloatBatchNorm",
     "FloatConcat",
+    "FloatConstant",
     "FloatConv",
     "FloatFunction",
     "FloatGlobalAvgPool",
@@ -42,6 +44,7 @@ __all__ = [
     "Origin",
     "QAdd",
     "QConcat",
+    "QConstant",
     "QConv",
     "QFunction",
     "QGlobalAvgPool",

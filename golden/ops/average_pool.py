@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -51,8 +51,8 @@ class FloatAvgPool(FloatOp):
         return pooled_size(size, kernel, stride, padding, self.ceil)
 
     def divisors(self, shape: Shape) -> tuple[list[int], list[int]]:
-        """By how many rows each row of windows divides, by how many columns each column; where
-        they are not equal it is no convolution. Not with a ``divisor``."""
+        """By how many rows each row of windows divides, by how many columns each column. Not with
+        a ``divisor``."""
         return self._divisors(shape[1], 0), self._divisors(shape[2], 1)
 
     def _divisors(self, size: int, axis: int) -> list[int]:
@@ -68,16 +68,6 @@ class FloatAvgPool(FloatOp):
     def refusal(self, *operands: Operand) -> str | None:
         shape = operands[0].shape
         kernel = by(self.kernel)
-        if self.divisor is None and any(len(set(axis)) > 1 for axis in self.divisors(shape)):
-            if self.ceil and self.shape(shape) != replace(self, ceil=False).shape(shape):
-                return (
-                    "ceil_mode = True, by which the last windows end outside the map and divide by "
-                    "fewer pixels than the others, is not supported"
-                )
-            return (
-                f"an average over {kernel} pixels that does not count its padding: give it "
-                "count_include_pad=True, or padding 0"
-            )
         if max(self.kernel) > MAX_KERNEL and not self.whole(shape):
             return (
                 f"an average over windows of {kernel} pixels: at most {MAX_KERNEL}x{MAX_KERNEL}, "

@@ -21,15 +21,18 @@ Range = tuple[float, float]
 @dataclass(frozen=True)
 class Origin:
     """Where a front end found an operator, for messages: the node, the path of its module ("" for
-    the network itself) and the operator as the front end calls it."""
+    the network itself), the operator as the front end calls it, and its line in the user's source
+    ("file.py:12"; "" where that is not known)."""
 
     node: str
     scope: str
     operator: str
+    source: str = ""
 
     def __str__(self) -> str:
         module = f" of module '{self.scope}'" if self.scope else ""
-        return f"node '{self.node}'{module}, operator {self.operator}"
+        source = f" ({self.source})" if self.source else ""
+        return f"node '{self.node}'{module}{source}, operator {self.operator}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,32 +1,48 @@
 """An average over windows is a depthwise convolution of equal weights; one over the whole map has a
 unit of its own."""
 
-import math
+from dataclasses import replace
 
 import torch
 
 from resarray.golden.float_graph import FloatGraph
-from resarray.golden.ops import FloatAvgPool, FloatConv, FloatGlobalAvgPool, FloatOp, Shape
+from resarray.golden.ops import (
+    FloatAvgPool,
+    FloatConstant,
+    FloatConv,
+    FloatGlobalAvgPool,
+    FloatMultiply,
+    FloatOp,
+    Shape,
+)
 
 
 def average_to_conv(graph: FloatGraph) -> FloatGraph:
-    """Each average pool that can be computed so becomes such a convolution, or the global one."""
-    return graph.with_ops(_converted(graph, op) for op in graph.ops)
+    """Each average pool that can be computed so becomes such a convolution, or the global one.
+    Where windows divide by different numbers of pixels it divides by the most, and a product with
+    a constant map makes up for the others."""
+    ops: list[FloatOp] = []
+    for op in graph.ops:
+        ops += _converted(graph, op)
+    return graph.with_ops(ops)
 
 
-def _converted(graph: FloatGraph, op: FloatOp) -> FloatOp:
+def _converted(graph: FloatGraph, op: FloatOp) -> list[FloatOp]:
     if not isinstance(op, FloatAvgPool) or op.refusal(*graph.operands(op)):
-        return op
+        return [op]
     shape = graph.shapes[op.inputs[0]]
     if op.whole(shape):
-        return FloatGlobalAvgPool(op.name, op.inputs, op.output, origin=op.origin)
+        return [FloatGlobalAvgPool(op.name, op.inputs, op.output, origin=op.origin)]
     rows, columns = op.kernel
-    divisor = op.divisor
+    divisor, corrections = op.divisor, None
     if divisor is None:
-        divisor = math.prod(each[0] for each in op.divisors(shape))
+        down, across = (torch.tensor(each, dtype=torch.float64) for each in op.divisors(shape))
+        divisor = int(down.max() * across.max())
+        if (down != down[0]).any() or (across != across[0]).any():
+            corrections = divisor / (down[:, None] * across)
     bottom, right = (_after(op, shape, axis) for axis in (0, 1))
     top, left = op.padding
-    return FloatConv(
+    conv = FloatConv(
         op.name,
         op.inputs,
         op.output,
@@ -37,6 +53,15 @@ def _converted(graph: FloatGraph, op: FloatOp) -> FloatOp:
         groups=shape[0],
         origin=op.origin,
     )
+    if corrections is None:
+        return [conv]
+    summed, constant = f"{op.output}.sum", f"{op.output}.constant"
+    value = corrections.expand(shape[0], *corrections.shape)
+    return [
+        replace(conv, output=summed),
+        FloatConstant(op.name, (graph.input,), constant, value, origin=op.origin),
+        FloatMultiply(op.name, (summed, constant), op.output, origin=op.origin),
+    ]
 
 
 def _after(op: FloatAvgPool, shape: Shape, axis: int) -> int:

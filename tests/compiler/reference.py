@@ -11,6 +11,7 @@ from resarray.golden.graph import QGraph
 from resarray.golden.ops import (
     QAdd,
     QConcat,
+    QConstant,
     QConv,
     QFunction,
     QGlobalAvgPool,
@@ -85,6 +86,8 @@ def evaluate(graph: QGraph, x: np.ndarray, config: Config | None = None) -> dict
             out = _requantise(total - h * w * zp_in, op.mult, op.shift, zp_out, -128, 127)
         elif isinstance(op, QFunction):
             out = op.table[values[op.input].astype(int) + 128]
+        elif isinstance(op, QConstant):
+            out = op.value
         elif isinstance(op, QConcat):
             out = np.concatenate([values[name] for name in op.operands])
         elif isinstance(op, QSlice):
@@ -191,6 +194,12 @@ class Builder:
         output = self._tensor(f"{name}.out", shape, self.graph.tensors[x].zero_point)
         return self._op(QSlice(name, x, output, first))
 
+    def constant(self, shape):
+        name = self._new("constant")
+        output = self._tensor(f"{name}.out", shape)
+        value = self.rng.integers(-128, 128, shape).astype(np.int8)
+        return self._op(QConstant(name, self.graph.input, output, value))
+
     def function(self, x):
         name = self._new("function")
         output = self._tensor(f"{name}.out", self.graph.tensors[x].shape)
@@ -224,7 +233,7 @@ class Builder:
 
 # Of a random graph's operators, the usual ones more often.
 KINDS = ["conv"] * 4 + ["residual", "pool", "pool", "average", "add", "multiply", "squeeze"]
-KINDS += ["function", "slice", "concat", "concat"]
+KINDS += ["function", "slice", "concat", "concat", "constant"]
 
 
 def share_zero_points(graph: QGraph) -> None:
@@ -266,6 +275,8 @@ def random_graph(seed: int) -> Builder:
             x = b.average(x)
         elif kind == "function":
             x = b.function(x)
+        elif kind == "constant":
+            x = rng.choice([b.add, b.multiply])(x, b.constant((c, h, w)))
         elif kind == "slice":
             first = int(rng.integers(c))
             x = b.slice(x, first, int(rng.integers(1, c - first + 1)))

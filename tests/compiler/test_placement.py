@@ -136,3 +136,18 @@ def test_a_shuffle(seed):
     shuffled = b.concat(*(b.slice(y, int(c), 1) for c in order))
     conv(b, shuffled, 4)
     check(b, replace(PRESETS["tiny"], name="t") if seed % 2 else PRESETS["default"])
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_constants(name):
+    """In the image: added to, read by a convolution, part of a concatenation, the output."""
+    config = CONFIGS[name]
+    b = Builder(8, (5, 4, 7))
+    y = b.add(conv(b, "x", 16), b.constant((16, 4, 7)))
+    constant = b.constant((16, 4, 7))
+    conv(b, b.concat(b.multiply(y, constant), constant, y), 5, 3)
+    check(b, config, 1)
+    b = Builder(9, (5, 4, 7))
+    conv(b, "x", 4)
+    b.constant((3, 2, 5))
+    check(b, config, 1)

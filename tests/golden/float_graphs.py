@@ -12,8 +12,10 @@ from resarray.golden.float_graph import FloatGraph, run_float
 from resarray.golden.ops import (
     FloatActivation,
     FloatAdd,
+    FloatAvgPool,
     FloatBatchNorm,
     FloatConcat,
+    FloatConstant,
     FloatConv,
     FloatFunction,
     FloatGlobalAvgPool,
@@ -118,6 +120,21 @@ class RandomGraph:
     def multiply(self) -> None:
         self._emit(FloatMultiply, *self._pair())
 
+    def constant(self) -> None:
+        value = torch.randn(self.graph.shapes[self._any()], dtype=torch.float64)
+        self._emit(FloatConstant, self.graph.input, value=value)
+
+    def windows(self) -> None:
+        """An average of windows that divide by different numbers of pixels."""
+        name = self._any()
+        _, height, width = self.graph.shapes[name]
+        kernel = self.rng.randint(1, min(height, 4)), self.rng.randint(1, min(width, 4))
+        stride = self.rng.randint(1, 3), self.rng.randint(1, 3)
+        padding = self.rng.randint(0, kernel[0] // 2), self.rng.randint(0, kernel[1] // 2)
+        padded, ceil = self.rng.random() < 0.5, self.rng.random() < 0.5
+        fields = {"kernel": kernel, "stride": stride, "padding": padding}
+        self._emit(FloatAvgPool, name, **fields, padded=padded, ceil=ceil)
+
     def concat(self) -> None:
         first = self._any()
         size = self.graph.shapes[first][1:]
@@ -202,7 +219,7 @@ FUNCTIONS = {
 }
 # One at a time, or pools and convolutions; and what has tables, products or shared scales.
 PLAIN = ("conv", "batch_norm", "scale", "activation", "every_second", "pad", "max_pool", "average")
-NEW = ("function", "add", "multiply", "concat", "slice", "excite")
+NEW = ("function", "add", "multiply", "concat", "slice", "excite", "constant", "windows")
 
 
 def random_graph(seed: int, kinds: Sequence[str] = PLAIN + NEW) -> FloatGraph:

@@ -10,6 +10,7 @@ from resarray.golden.graph import QGraph, digest
 from resarray.golden.ops import (
     QAdd,
     QConcat,
+    QConstant,
     QConv,
     QFunction,
     QGlobalAvgPool,
@@ -32,8 +33,9 @@ def graph() -> QGraph:
         QMultiply("f", "u", "v", "t", 11, 12, 13, 14),
         QConcat("g", "s", ("t", "t")),
         QSlice("h", "s", "r", 4),
+        QConstant("i", "x", "q", np.arange(4).astype(np.int8)),
     ]
-    tensors = {name: QTensor(name, (4, 8, 8), 0.1, -3) for name in "xyzwvutsr"}
+    tensors = {name: QTensor(name, (4, 8, 8), 0.1, -3) for name in "xyzwvutsrq"}
     return QGraph("net", "x", "v", tensors, ops)
 
 

@@ -148,6 +148,15 @@ SUPPORTED = {
     "concatenation of vectors": lambda m, x: torch.cat(
         [m.fc(x.mean((2, 3))), x.mean((2, 3)), x.mean((2, 3))], -1
     ),
+    "padding that does not count": lambda m, x: functional.avg_pool2d(
+        x, (3, 2), (2, 1), 1, count_include_pad=False
+    ),
+    "average up, the last windows smaller": lambda m, x: functional.avg_pool2d(
+        x, 3, 2, 1, ceil_mode=True
+    ),
+    "a constant map": lambda m, x: (x + m.pixels) * m.pixels[:1] - m.pixels[:, :1] / 2,
+    "less a map": lambda m, x: m.pixels - x / (m.pixels.abs() + 1),
+    "a factor for each pixel": lambda m, x: x * x[:, :1].sigmoid() + x[:, 1:2],
     "average up": lambda m, x: functional.avg_pool2d(x, 2, ceil_mode=True),
     "adaptive 2x4": lambda m, x: functional.adaptive_avg_pool2d(x, (2, 4)),
     "adaptive 2x3 in front of a linear layer": lambda m, x: m.averages(
@@ -219,6 +228,7 @@ def test_supported_forms(case):
             patches=nn.Conv2d(4, 2, 4, stride=4),
             offset=nn.Parameter(torch.randn(1, 4, 1, 1)),
             factor=nn.Parameter(torch.rand(4, 1, 1) + 0.5),
+            pixels=nn.Parameter(torch.randn(4, 8, 8)),
         ),
         (3, 8, 8),
     )
@@ -230,10 +240,6 @@ REFUSED = {
     "stride 17": (lambda m, x: m.strided(x), "stride 17x17: at most 16"),
     "padding": (lambda m, x: m.padded(x), "at most 15"),
     "softmax": (lambda m, x: functional.softmax(x, 1) + x, "softmax.*supported are"),
-    "average pool": (
-        lambda m, x: functional.avg_pool2d(x, 3, 2, 1, count_include_pad=False),
-        "does not count its padding",
-    ),
     "max pool dilated": (lambda m, x: functional.max_pool2d(x, 3, 1, 0, 2), r"dilation = \(2, 2\)"),
     "adaptive 3x3": (
         lambda m, x: functional.adaptive_avg_pool2d(x, 3),
@@ -260,7 +266,7 @@ REFUSED = {
         lambda m, x: torch.cat([x.flatten(1), x.flatten(1)], 1),
         "only channels",
     ),
-    "product": (lambda m, x: x * x[:, :1], r"\[4, 8, 8\] and \[1, 8, 8\] differ.*\[4, 1, 1\]"),
+    "product": (lambda m, x: x * x[:, :, :1], r"\[4, 8, 8\] and \[4, 1, 8\] differ.*\[4, 1, 1\]"),
     "product with a vector": (lambda m, x: x[:, :, :4, :4] * x.mean((2, 3)), "map and a vector"),
     "expanded alone": (
         lambda m, x: x.mean((2, 3), True).expand(-1, -1, 8, 8) * 2,
@@ -269,7 +275,10 @@ REFUSED = {
     "expanded channels": (lambda m, x: x[:, :1].expand(-1, 4, 8, 8), r"\[1, 8, 8\] to \[4, 8, 8\]"),
     "rounded quotient": (lambda m, x: torch.div(x, 2, rounding_mode="floor"), "not supported"),
     "a power of a map": (lambda m, x: x**x, "pow"),
-    "a map of constants": (lambda m, x: x + m.map, r"constant of shape \[8, 8\]"),
+    "a constant for each channel, and another size": (
+        lambda m, x: x[:, :, :1, :1] + m.map,
+        r"constant of shape \[8, 8\]",
+    ),
     "not a number": (lambda m, x: x * float("nan"), "a constant is not finite"),
     "linear on a map": (lambda m, x: m.last(x), "flattened"),
     "a slice changed in place": (

@@ -53,15 +53,24 @@ def test_the_whole_map(case):
     check_same(graph, converted, exact=False)
 
 
-LEFT = {
-    "padding that does not count": pool((2, 2), (2, 2), (1, 1), padded=False),
+UNLIKE = {
+    "padding that does not count": pool((2, 3), (2, 1), (1, 1), padded=False),
     "windows that end outside": pool((3, 2), (2, 2), ceil=True),
+    "both": pool((3, 3), (2, 2), (1, 1), ceil=True, padded=False),
 }
 
 
-@pytest.mark.parametrize("case", LEFT)
-def test_leaves_what_is_refused(case):
-    graph = network(LEFT[case])
+@pytest.mark.parametrize("case", UNLIKE)
+def test_windows_of_different_numbers_of_pixels(case):
+    """The largest of them divide the sums, and the others are made up for."""
+    graph = network(UNLIKE[case])
+    converted = average_to_conv(graph)
+    assert kinds(converted) == ["Conv", "Constant", "Multiply"]
+    assert converted.ops[1].value.min() == 1
+    check_same(graph, converted, exact=False)
+
+
+def test_leaves_what_is_refused():
+    graph = network(pool((32, 2), (2, 2), (16, 1)))
     assert average_to_conv(graph).ops == graph.ops
     assert graph.ops[0].refusal(*graph.operands(graph.ops[0]))
-    check_same(graph, average_to_conv(graph))

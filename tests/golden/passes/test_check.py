@@ -65,11 +65,8 @@ REFUSED = {
     "padding with 1.0: zeros are supported": [
         FloatPad("a", ("input",), "a", (1, 1, 1, 1), value=1.0)
     ],
-    "an average over 2x2 pixels that does not count its padding": [
-        FloatAvgPool("a", ("input",), "a", (2, 2), (2, 2), (1, 1), padded=False)
-    ],
-    "ceil_mode = True, by which the last windows": [
-        FloatAvgPool("a", ("input",), "a", (3, 2), (2, 2), ceil=True)
+    "an average over windows of 32x2 pixels": [
+        FloatAvgPool("a", ("input",), "a", (32, 2), (2, 2), (16, 1))
     ],
 }
 
