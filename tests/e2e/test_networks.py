@@ -3,23 +3,26 @@
 import numpy as np
 
 from resarray.compiler.compile import compile_graph
+from resarray.compiler.placement import complete
 from resarray.golden.pipeline import prepare
-from resarray.sim.run import run_many
+from resarray.sim.run import MemoryModel, run_many
 from resarray.spec.presets import preset
 from tests.golden.shared import SHARED_DATA, needs
 
 from .rtl import check_counters
 
 
-def run_network(prepared, config, simulator):
+def run_network(prepared, config, simulator, stall=0.0):
     """Run every prepared image; all tensors must be equal."""
     image = compile_graph(prepared.graph, config)
     programs = [(image, x[None]) for x in prepared.inputs_int8]
-    results = run_many(programs, simulator=simulator)
+    memory = [MemoryModel(stall_probability=stall, seed=i) for i in range(len(programs))]
+    results = run_many(programs, simulator=simulator, memory=memory)
+    expected = complete(prepared.graph, config, prepared.expected)
     for index, result in enumerate(results):
         assert set(result.tensors) >= {prepared.graph.output}
         for name, tensor in result.tensors.items():
-            np.testing.assert_array_equal(tensor[0], prepared.expected[name][index], name)
+            np.testing.assert_array_equal(tensor[0], expected[name][index], name)
         check_counters(result)
     return image, results
 
@@ -33,6 +36,11 @@ def test_resnet8_on_verilator():
     _, results = run_network(prepared, preset("tiny"), "verilator")
     classes = [int(r.tensors[prepared.graph.output][0].argmax()) for r in results]
     assert classes == prepared.expected[prepared.graph.output][:, :, 0, 0].argmax(1).tolist()
+
+
+def test_an_inception_network_under_stalls():
+    """28x28 digits: branches with pools of stride 1, concatenations, trained."""
+    run_network(prepare("digits_inception", count=1), preset("tiny"), "verilator", stall=0.3)
 
 
 @needs("resnet20-12fca82f.th", "cifar10_test_jpeg.npz")
