@@ -57,11 +57,12 @@ def check_graph(graph: QGraph) -> None:
             raise _refuse(op, f"its output '{op.output}' is there already")
         made.add(op.output)
         _CHECKS[type(op)](graph, op)
-    if graph.output not in made - {graph.input}:
-        raise ResarrayError(
-            f"graph '{graph.name}': no operator makes its output '{graph.output}': quantise the "
-            "model again"
-        )
+    for name in graph.outputs:
+        if name not in made - {graph.input}:
+            raise ResarrayError(
+                f"graph '{graph.name}': no operator makes its output '{name}': quantise the model "
+                "again"
+            )
 
 
 def _refuse(op: QOp, what: str, instead: str = "quantise the model again") -> ResarrayError:

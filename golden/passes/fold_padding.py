@@ -25,7 +25,8 @@ def fold_padding(graph: FloatGraph) -> FloatGraph:
     for op in graph.ops:
         for name in op.inputs:
             readers[name].append(op.output)
-    readers[graph.output].append("")
+    for name in graph.outputs:
+        readers[name].append("")
     ops = {op.output: op for op in graph.ops}
     for op in reversed(graph.ops):  # of several in a row, the last one first
         pad = ops[op.output]

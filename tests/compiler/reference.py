@@ -107,13 +107,13 @@ class Builder:
 
     def __init__(self, seed: int, shape: tuple[int, int, int], name: str = "net"):
         self.rng = np.random.default_rng(seed)
-        self.graph = QGraph(name, "x", "x")
+        self.graph = QGraph(name, "x", ("x",))
         self._tensor("x", shape)
 
     def _tensor(self, name, shape, zero_point=None):
         zp = int(self.rng.integers(-128, 128)) if zero_point is None else zero_point
         self.graph.tensors[name] = QTensor(name, tuple(int(s) for s in shape), 0.05, zp)
-        self.graph.output = name
+        self.graph.outputs = (name,)
         return name
 
     def _op(self, op):
@@ -280,6 +280,9 @@ def random_graph(seed: int) -> Builder:
             x = b.add(x, other) if kind == "add" else b.multiply(x, other)
         elif kind == "squeeze":
             x = b.multiply(x, b.function(b.conv(b.average(x), c, (1, 1), relu=False)))
+    if rng.random() < 0.4:
+        others = rng.choice([op.output for op in b.graph.ops], int(rng.integers(1, 3)))
+        b.graph.outputs += tuple(map(str, others))
     return b
 
 

@@ -22,7 +22,7 @@ class Builder:
 
     def __init__(self, seed: int, channels: int, height: int, width: int):
         self.rng = np.random.default_rng(seed)
-        self.graph = QGraph("random", "input", "input")
+        self.graph = QGraph("random", "input", ("input",))
         self.head = self.tensor("input", (channels, height, width))
 
     def tensor(self, name: str, shape, like: str | None = None) -> str:
@@ -36,7 +36,8 @@ class Builder:
 
     def emit(self, op) -> str:
         self.graph.ops.append(op)
-        self.graph.output = self.head = op.output
+        self.head = op.output
+        self.graph.outputs = (op.output,)
         return op.output
 
     def new_name(self, kind: str) -> str:

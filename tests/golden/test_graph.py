@@ -34,7 +34,7 @@ def graph() -> QGraph:
         QSlice("h", "s", "r", 4),
     ]
     tensors = {name: QTensor(name, (4, 8, 8), 0.1, -3) for name in "xyzwvutsr"}
-    return QGraph("net", "x", "v", tensors, ops)
+    return QGraph("net", "x", ("v",), tensors, ops)
 
 
 def other(value):
@@ -101,5 +101,5 @@ def test_tensors_and_order_count():
     changed.ops.reverse()
     assert digest(changed)["graph"] != known
     changed = graph()
-    changed.output = "w"
+    changed.outputs = ("w",)
     assert digest(changed)["graph"] != known
