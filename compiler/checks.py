@@ -17,8 +17,10 @@ from resarray.golden.ops import (
     QMultiply,
     QOp,
     QSlice,
+    QUpsample,
 )
 from resarray.golden.ops.conv import MAX_REACH, MAX_STRIDE, reach
+from resarray.golden.ops.upsample import MAX_FACTOR, MAX_SIDE
 from resarray.spec.errors import ResarrayError
 from resarray.spec.isa import MAX_PADDING, MAX_POOL, TABLE_BYTES
 from resarray.spec.numerics import (
@@ -43,8 +45,8 @@ def check_graph(graph: QGraph) -> None:
         if type(op) not in _CHECKS:
             raise ResarrayError(
                 f"operator {type(op).__name__} cannot be compiled: convolution, linear, max pool, "
-                "global average pool, addition, product, function, concatenation and slice are "
-                "allowed; quantise the model again"
+                "global average pool, addition, product, function, concatenation, slice and "
+                "upsampling are allowed; quantise the model again"
             )
         for name in op.inputs:
             if name is None:
@@ -256,6 +258,19 @@ def _check_slice(graph: QGraph, op: QSlice) -> None:
     _check_same_values(graph, op)
 
 
+def _check_upsample(graph: QGraph, op: QUpsample) -> None:
+    if len(op.factor) != 2 or not all(1 <= factor <= MAX_FACTOR for factor in op.factor):
+        raise _refuse(op, f"factor {op.factor}, 1 to {MAX_FACTOR} is allowed")
+    channels, height, width = graph.tensors[op.input].shape
+    shape = channels, height * op.factor[0], width * op.factor[1]
+    if max(shape[1:]) > MAX_SIDE:
+        raise _refuse(
+            op, f"its output is {list(shape)}, {MAX_SIDE} pixels are allowed", "use a smaller map"
+        )
+    _check_shape(graph, op, shape)
+    _check_same_values(graph, op)
+
+
 def _check_same_values(graph: QGraph, op: QOp) -> None:
     output = graph.tensors[op.output]
     for name in op.inputs:
@@ -275,4 +290,5 @@ _CHECKS: dict[type, Callable[[QGraph, Any], None]] = {
     QFunction: _check_function,
     QConcat: _check_concat,
     QSlice: _check_slice,
+    QUpsample: _check_upsample,
 }

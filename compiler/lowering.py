@@ -6,7 +6,7 @@ whose drain pools, adds, multiplies or looks up.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from resarray.golden.ops import (
     QMultiply,
     QOp,
     QSlice,
+    QUpsample,
 )
 from resarray.spec.config import MAX_DOT_LENGTH
 from resarray.spec.errors import ResarrayError
@@ -112,6 +113,13 @@ def _function(placed: Placed, op: QFunction) -> Layer:
     return _identity(placed, op, table=op.table)
 
 
+def _upsample(placed: Placed, op: QUpsample) -> Layer:
+    layer = _identity(placed, op)
+    channels, height, width = layer.shape
+    shape = channels, height, width * op.factor[1]
+    return replace(layer, shape=shape, upsample=op.factor)
+
+
 def _scaled(placed: Placed, op: QAdd | QMultiply, residual: Residual) -> Layer:
     """A layer of its input's real values, with a second operand."""
     source, output = (placed.graph.tensors[name] for name in (op.input, op.output))
@@ -134,6 +142,7 @@ _LOWERINGS: dict[type, Callable[[Placed, Any], Layer]] = {
     QAdd: _add,
     QMultiply: _multiply,
     QFunction: _function,
+    QUpsample: _upsample,
 }
 
 

@@ -52,6 +52,7 @@ def fuse_pools(layers: list[Layer], graph: QGraph, config: Config) -> list[Layer
             and isinstance(layer.pool, MaxPool)
             and layer.copies
             and fused[maker].pool is None
+            and fused[maker].upsample == (1, 1)
             and layer.source.name not in graph.outputs
             and len(_readers(layers, layer.source.tensor)) == 1
         ):
@@ -82,6 +83,7 @@ def pack_input(layers: list[Layer], graph: QGraph, config: Config) -> list[Layer
     (reader,) = readers
     packs = (
         reader.groups == 1
+        and reader.upsample == (1, 1)
         and reader.source == View(graph.input, graph.tensors[graph.input].shape, graph.input)
         and min(reader.padding) >= 0
         and reader.dilation[1] == 1  # the bytes of a kernel's row follow each other

@@ -17,6 +17,7 @@ from .multiply import FloatMultiply, QMultiply
 from .scale import FloatAffine, FloatBatchNorm, FloatScale
 from .select import FloatPad, FloatSlice, QSlice
 from .unsupported import FloatUnsupported
+from .upsample import FloatUpsample, QUpsample
 
 __all__ = [
     "ClampedOp",
@@ -38,6 +39,7 @@ __all__ = [
     "FloatScale",
     "FloatSlice",
     "FloatUnsupported",
+    "FloatUpsample",
     "Operand",
     "Origin",
     "QAdd",
@@ -50,6 +52,7 @@ __all__ = [
     "QOp",
     "QSlice",
     "QTensor",
+    "QUpsample",
     "Range",
     "Shape",
 ]

@@ -13,6 +13,7 @@ from resarray.golden.ops import (
     FloatMaxPool,
     FloatOp,
     FloatPad,
+    FloatUpsample,
 )
 from resarray.spec.isa import MAX_PADDING
 
@@ -62,6 +63,6 @@ def _taken(graph: FloatGraph, reader: FloatOp | None, pad: FloatPad) -> FloatOp 
 def _is_positive(graph: FloatGraph, name: str) -> bool:
     """Whether no value of a tensor is below zero, as far as its maker tells."""
     op = graph.producers.get(name)
-    if isinstance(op, FloatMaxPool | FloatConcat):
+    if isinstance(op, FloatMaxPool | FloatConcat | FloatUpsample):
         return all(_is_positive(graph, source) for source in op.inputs)
     return isinstance(op, FloatActivation | ClampedOp) and op.lo >= 0

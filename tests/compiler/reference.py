@@ -18,6 +18,7 @@ from resarray.golden.ops import (
     QMultiply,
     QSlice,
     QTensor,
+    QUpsample,
 )
 from resarray.spec.config import Config
 from resarray.spec.layout import from_dict
@@ -89,6 +90,8 @@ def evaluate(graph: QGraph, x: np.ndarray, config: Config | None = None) -> dict
             out = np.concatenate([values[name] for name in op.operands])
         elif isinstance(op, QSlice):
             out = values[op.input][op.first :][: graph.tensors[op.output].shape[0]]
+        elif isinstance(op, QUpsample):
+            out = np.kron(values[op.input], np.ones((1, *op.factor), np.int8))
         elif isinstance(op, QMultiply):
             factor = values[op.factor].astype(np.int64) - graph.tensors[op.factor].zero_point
             total = (values[op.input].astype(np.int64) - zp_in) * factor
@@ -191,6 +194,13 @@ class Builder:
         output = self._tensor(f"{name}.out", shape, self.graph.tensors[x].zero_point)
         return self._op(QSlice(name, x, output, first))
 
+    def upsample(self, x, factor):
+        c, h, w = self.graph.tensors[x].shape
+        name = self._new("upsample")
+        shape = c, h * factor[0], w * factor[1]
+        output = self._tensor(f"{name}.out", shape, self.graph.tensors[x].zero_point)
+        return self._op(QUpsample(name, x, output, factor))
+
     def function(self, x):
         name = self._new("function")
         output = self._tensor(f"{name}.out", self.graph.tensors[x].shape)
@@ -224,14 +234,14 @@ class Builder:
 
 # Of a random graph's operators, the usual ones more often.
 KINDS = ["conv"] * 4 + ["residual", "pool", "pool", "average", "add", "multiply", "squeeze"]
-KINDS += ["function", "slice", "concat", "concat"]
+KINDS += ["function", "slice", "concat", "concat", "upsample"]
 
 
 def share_zero_points(graph: QGraph) -> None:
     """Those that operators hand on as they are become equal."""
     groups = {name: name for name in graph.tensors}
     for op in graph.ops:
-        if isinstance(op, QMaxPool | QSlice | QConcat):
+        if isinstance(op, QMaxPool | QSlice | QConcat | QUpsample):
             joined = {groups[name] for name in (*op.inputs, op.output)}
             groups = {n: groups[op.output] if g in joined else g for n, g in groups.items()}
     for name, group in groups.items():
@@ -266,6 +276,8 @@ def random_graph(seed: int) -> Builder:
             x = b.average(x)
         elif kind == "function":
             x = b.function(x)
+        elif kind == "upsample" and max(h, w) <= 40:
+            x = b.upsample(x, tuple(int(f) for f in rng.integers(1, 5, 2)))
         elif kind == "slice":
             first = int(rng.integers(c))
             x = b.slice(x, first, int(rng.integers(1, c - first + 1)))

@@ -23,6 +23,7 @@ from resarray.golden.ops import (
     FloatPad,
     FloatScale,
     FloatSlice,
+    FloatUpsample,
     Shape,
 )
 
@@ -162,6 +163,11 @@ class RandomGraph:
         padding = tuple(self.rng.randint(0, kernel[side // 2] - 1) for side in range(4))
         self._emit(FloatMaxPool, name, kernel=kernel, stride=stride, padding=padding)
 
+    def upsample(self) -> None:
+        name = self._any()
+        if max(self.graph.shapes[name][1:]) <= 12:
+            self._emit(FloatUpsample, name, factor=(self.rng.randint(1, 4), self.rng.randint(1, 4)))
+
     def average(self) -> None:
         self._average(self._any())
 
@@ -215,7 +221,7 @@ FUNCTIONS = {
 }
 # One at a time, or pools and convolutions; and what has tables, products or shared scales.
 PLAIN = ("conv", "batch_norm", "scale", "activation", "every_second", "pad", "max_pool", "average")
-NEW = ("function", "add", "multiply", "concat", "slice", "excite")
+NEW = ("function", "add", "multiply", "concat", "slice", "excite", "upsample")
 
 
 def random_graph(seed: int, kinds: Sequence[str] = PLAIN + NEW) -> FloatGraph:

@@ -14,6 +14,7 @@ from resarray.golden.ops import (
     QMultiply,
     QSlice,
     QTensor,
+    QUpsample,
 )
 
 
@@ -141,6 +142,12 @@ class Builder:
         name, shapes = self.new_name("concat"), [self.graph.tensors[x].shape for x in operands]
         self.tensor(name, (sum(shape[0] for shape in shapes), *shapes[0][1:]), operands[0])
         return self.emit(QConcat(name, name, operands))
+
+    def upsample(self, factor):
+        channels, height, width = self.graph.tensors[self.head].shape
+        name = self.new_name("upsample")
+        self.tensor(name, (channels, height * factor[0], width * factor[1]), self.head)
+        return self.emit(QUpsample(name, self.head, name, factor))
 
     def slice(self, first, channels):
         name = self.new_name("slice")

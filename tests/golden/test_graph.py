@@ -17,6 +17,7 @@ from resarray.golden.ops import (
     QMultiply,
     QSlice,
     QTensor,
+    QUpsample,
 )
 
 
@@ -32,8 +33,9 @@ def graph() -> QGraph:
         QMultiply("f", "u", "v", "t", 11, 12, 13, 14),
         QConcat("g", "s", ("t", "t")),
         QSlice("h", "s", "r", 4),
+        QUpsample("i", "r", "q", (2, 3)),
     ]
-    tensors = {name: QTensor(name, (4, 8, 8), 0.1, -3) for name in "xyzwvutsr"}
+    tensors = {name: QTensor(name, (4, 8, 8), 0.1, -3) for name in "xyzwvutsrq"}
     return QGraph("net", "x", ("v",), tensors, ops)
 
 
@@ -61,7 +63,7 @@ def test_equal_graphs_have_equal_digests():
     assert digest(first) == digest(second)
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(9))
 def test_every_field_of_every_operator_counts(number):
     known = digest(graph())
     for field in fields(graph().ops[number]):
