@@ -17,6 +17,7 @@ from .reference import Builder, evaluate, mismatches
 SHAPES = [
     ((5, 7, 9), (2, 2)),
     ((1, 1, 1), (4, 4)),
+    ((1, 6, 5), (2, 2)),
     ((33, 40, 3), (1, 3)),  # more rows than a COMPUTE's outer loop has
     ((3, 70, 5), (3, 2)),
     ((40, 17, 60), (2, 4)),
@@ -48,7 +49,7 @@ def test_around_it(name):
     up = b.upsample(b.conv("x", 8, (3, 3), padding=(1, 1, 1, 1)), (2, 3))
     skip = b.conv(b.upsample("x", (2, 3)), 16, (1, 1))
     b.conv(b.concat(up, skip), 7, (3, 3))
-    b.max_pool(b.function(b.upsample(b.graph.output, (1, 2))), 2)
+    b.max_pool(b.function(b.upsample(b.graph.output, (2, 2))), 2)
     b.graph.outputs += (up,)
     check(b, PRESETS[name], batch=2)
 
@@ -61,6 +62,13 @@ def test_it_reads_and_sums_once():
     engines = [instruction.engine for instruction in instructions(image)]
     computes, *outputs = map(engines.count, (Engine.COMPUTE, Engine.DRAIN, Engine.STORE))
     assert outputs == [3 * computes] * 2
+
+
+def test_the_input_is_not_packed():
+    b = Builder(3, (1, 6, 5))
+    b.upsample("x", (2, 2))
+    image = compile_graph(b.graph, PRESETS["tiny"])
+    assert image.manifest["inputs"][0]["layout"]["kind"] == "blocked"
 
 
 @pytest.mark.parametrize(
