@@ -41,7 +41,7 @@ def unpadded() -> nn.Module:
 
 def unsupported() -> nn.Module:
     """An operator that the accelerator does not have."""
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Softplus(), nn.Flatten(), nn.Linear(144, 10))
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.PixelShuffle(2), nn.Flatten(), nn.Linear(144, 10))
     model.input_size = 8
     return model
 

@@ -53,7 +53,7 @@ WAVES = [*SIM, "--waves", "a.fst", "--cycles", "0:9"]
         (["sim", "--model", "resnet19"], "unknown model 'resnet19': choose one of resnet18"),
         (["sim", "--model", "no.py:build"], "no.py"),
         (["sim", "--model", f"{MODEL}x"], "buildx"),
-        ([*SIM, "--model", UNSUPPORTED], "softplus"),
+        ([*SIM, "--model", UNSUPPORTED], "pixel_shuffle"),
         ([*SIM, "--weights", "none.pth"], "weights 'none.pth'"),
         ([*SIM, "--images", "none"], "images 'none' not found"),
         ([*SIM, "--input-size", "5000"], "input size 5000"),
