@@ -120,7 +120,7 @@ def single_layers(graph: QGraph) -> list[QGraph]:
             ops.append(following)
         tensors = {"x": replace(source, name="x")}
         tensors |= {made.output: graph.tensors[made.output] for made in ops}
-        graphs.append(QGraph(op.name, "x", ops[-1].output, tensors, ops))
+        graphs.append(QGraph(op.name, "x", (ops[-1].output,), tensors, ops))
     return graphs
 
 
@@ -140,4 +140,4 @@ def square_conv(channels: int, size: int = 56) -> QGraph:
         shift=np.full(channels, shift),
         padding=(1, 1, 1, 1),
     )
-    return QGraph(f"conv{channels}", "x", "y", tensors, [op])
+    return QGraph(f"conv{channels}", "x", ("y",), tensors, [op])

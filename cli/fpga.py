@@ -120,7 +120,8 @@ def classify(
     json_path: Path | None,
     progress: Reporter,
 ) -> list[str]:
-    """Run the pictures, write classes, logits and cycles to ``json_path``; a line per picture.
+    """Run the pictures, write classes, logits and cycles to ``json_path``, and the int8 values of
+    outputs that are no logits; a line per picture.
 
     A board always runs a whole batch: the last is filled up, which costs nothing. In simulation it
     would cost as much as pictures that somebody wants, and is refused.
@@ -160,7 +161,7 @@ def classify(
             err=True,
         )
     classes = image.manifest["pixels"]["classes"]
-    output = image.manifest["output"]
+    outputs = list(dict.fromkeys(image.manifest["outputs"]))
     found = []
     with Accelerator.open(port, description, progress=report) as accelerator:
         accelerator.load(image)
@@ -169,25 +170,31 @@ def classify(
             chosen_inputs = inputs[[min(start + i, len(inputs) - 1) for i in range(batch)]]
             accelerator.write_inputs(chosen_inputs)
             accelerator.run(timeout)
-            logits = accelerator.tensors({output})[output].reshape(batch, -1)
+            values = accelerator.tensors({*outputs})
             cycles = accelerator.counters()["CYCLES"]
-            for picture, values in zip(pictures[start : start + batch], logits, strict=False):
-                number = int(values.argmax())
-                found.append(
-                    {
-                        "picture": str(picture),
-                        "class": number,
-                        "name": classes[number] if number < len(classes) else str(number),
-                        "logits": values.tolist(),
-                        "cycles": cycles,
-                    }
-                )
+            for number, picture in enumerate(pictures[start : start + batch]):
+                answer = _answer({name: values[name][number] for name in outputs}, classes)
+                found.append({"picture": str(picture), **answer, "cycles": cycles})
     progress.close()
     write_json(json_path, {"batch": batch, "filled_up": spare, "pictures": found})
     of = f" for {batch:,} pictures" if batch > 1 else ""
     return [
-        f"{entry['picture']}: {entry['name']} ({entry['cycles']:,} cycles{of})" for entry in found
+        f"{entry['picture']}: {entry.get('name', 'no classes')} ({entry['cycles']:,} cycles{of})"
+        for entry in found
     ]
+
+
+def _answer(outputs: dict[str, np.ndarray], classes: list[str]) -> dict:
+    """The class of int8 outputs [C][H][W] by the first where it is a vector, and the others."""
+    first = next(iter(outputs))
+    found: dict[str, Any] = {}
+    if outputs[first].shape[1:] == (1, 1):
+        values = outputs[first].reshape(-1)
+        number = int(values.argmax())
+        name = classes[number] if number < len(classes) else str(number)
+        found = {"class": number, "name": name, "logits": values.tolist()}
+    others = {name: v.tolist() for name, v in outputs.items() if name != first or not found}
+    return found | ({"outputs": others} if others else {})
 
 
 def read_inputs(image: Image, pictures: list[Path]) -> np.ndarray:

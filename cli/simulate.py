@@ -143,7 +143,7 @@ def simulate(request: Request, progress: Reporter) -> bool:
         pixels=prepared.pixels,
         expected=complete(prepared.graph, config, prepared.expected),
         floats=None if request.json is None else prepared.float_tensors(record.FLOAT_IMAGES),
-        float_logits=prepared.float_logits,
+        float_outputs=prepared.float_outputs,
         labels=prepared.labels,
         class_names=prepared.class_names,
     )

@@ -18,8 +18,10 @@ from resarray.golden.ops import (
     QMultiply,
     QOp,
     QSlice,
+    QUpsample,
 )
 from resarray.golden.ops.conv import MAX_REACH, MAX_STRIDE, reach
+from resarray.golden.ops.upsample import MAX_FACTOR, MAX_SIDE
 from resarray.spec.errors import ResarrayError
 from resarray.spec.isa import MAX_PADDING, MAX_POOL, TABLE_BYTES
 from resarray.spec.numerics import (
@@ -45,7 +47,7 @@ def check_graph(graph: QGraph) -> None:
             raise ResarrayError(
                 f"operator {type(op).__name__} cannot be compiled: convolution, linear, max pool, "
                 "global average pool, addition, product, function, concatenation, slice and "
-                "constant are allowed; quantise the model again"
+                "constant and upsampling are allowed; quantise the model again"
             )
         for name in op.inputs:
             if name is None:
@@ -58,11 +60,12 @@ def check_graph(graph: QGraph) -> None:
             raise _refuse(op, f"its output '{op.output}' is there already")
         made.add(op.output)
         _CHECKS[type(op)](graph, op)
-    if graph.output not in made - {graph.input}:
-        raise ResarrayError(
-            f"graph '{graph.name}': no operator makes its output '{graph.output}': quantise the "
-            "model again"
-        )
+    for name in graph.outputs:
+        if name not in made - {graph.input}:
+            raise ResarrayError(
+                f"graph '{graph.name}': no operator makes its output '{name}': quantise the model "
+                "again"
+            )
 
 
 def _refuse(op: QOp, what: str, instead: str = "quantise the model again") -> ResarrayError:
@@ -262,6 +265,19 @@ def _check_slice(graph: QGraph, op: QSlice) -> None:
     _check_same_values(graph, op)
 
 
+def _check_upsample(graph: QGraph, op: QUpsample) -> None:
+    if len(op.factor) != 2 or not all(1 <= factor <= MAX_FACTOR for factor in op.factor):
+        raise _refuse(op, f"factor {op.factor}, 1 to {MAX_FACTOR} is allowed")
+    channels, height, width = graph.tensors[op.input].shape
+    shape = channels, height * op.factor[0], width * op.factor[1]
+    if max(shape[1:]) > MAX_SIDE:
+        raise _refuse(
+            op, f"its output is {list(shape)}, {MAX_SIDE} pixels are allowed", "use a smaller map"
+        )
+    _check_shape(graph, op, shape)
+    _check_same_values(graph, op)
+
+
 def _check_same_values(graph: QGraph, op: QOp) -> None:
     output = graph.tensors[op.output]
     for name in op.inputs:
@@ -282,4 +298,5 @@ _CHECKS: dict[type, Callable[[QGraph, Any], None]] = {
     QConcat: _check_concat,
     QConstant: _check_constant,
     QSlice: _check_slice,
+    QUpsample: _check_upsample,
 }

@@ -207,7 +207,7 @@ def _image(
             )
             for number in range(batch)
         ],
-        "output": graph.output,
+        "outputs": list(graph.outputs),
         "tensors": [written(layer, number) for layer in layers for number in range(batch)],
         "layers": _describe_layers(layers, program, config, cycles, batch),
     }

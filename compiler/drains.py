@@ -27,18 +27,20 @@ def build_outputs(
     line_block: int,
 ) -> list[Output]:
     """Outputs of images, rows and columns (first, count) and of channel blocks of the layer, of
-    which the first is number ``line_block`` in the line buffer."""
+    which the first is number ``line_block`` in the line buffer. Rows that are stored several times
+    are drained as often."""
     drain = _drain(layer, rows, cols, blocks[1] - blocks[0], line_block)
     outputs = []
     for number in range(images[1]):
         image = images[0] + number
-        outputs.append(
+        outputs += [
             Output(
                 drain | {"px_base": number * rows[1] * cols[1]},
-                _store(layer, image, rows, cols, blocks),
+                _store(layer, image, rows, cols, blocks, phase),
                 _residual(layer, image, rows, cols, blocks),
             )
-        )
+            for phase in range(layer.upsample[0])
+        ]
     return outputs
 
 
@@ -129,8 +131,11 @@ def _is_last(size: Part, rows: Part, cols: Part) -> bool:
     return rows[0] + rows[1] == size[0] and cols[0] + cols[1] == size[1]
 
 
-def _store(layer: Layer, image: int, rows: Part, cols: Part, blocks: Range) -> Transfer | None:
-    """STORE of what the drain gives, or None when it gives nothing."""
+def _store(
+    layer: Layer, image: int, rows: Part, cols: Part, blocks: Range, phase: int
+) -> Transfer | None:
+    """STORE of what the drain gives, or None when it gives nothing; ``phase``: which of an
+    upsampling's equal rows."""
     pool, (_, height, width) = layer.pool, layer.shape
     if isinstance(pool, MaxPool):
         first = pool.done(0, rows[0], height)
@@ -140,8 +145,9 @@ def _store(layer: Layer, image: int, rows: Part, cols: Part, blocks: Range) -> T
         rows, cols = (0, int(_is_last((height, width), rows, cols))), (0, 1)
     if rows[1] == 0:
         return None
-    view = layer.output
-    return transfer(view.tensor, image, view.shape[1:], view.blocks(blocks), rows, cols)
+    view, step = layer.output, layer.upsample[0]
+    rows = rows[0] * step + phase, rows[1]
+    return transfer(view.tensor, image, view.shape[1:], view.blocks(blocks), rows, cols, step)
 
 
 def _residual(layer: Layer, image: int, rows: Part, cols: Part, blocks: Range) -> Transfer | None:

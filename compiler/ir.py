@@ -117,7 +117,9 @@ class Layer:
     ``padding``: (top, bottom, left, right) pixels of ``pad_value``, the source's zero point.
     ``packed``: the source is the network's input in `layout.Packed`; ``reads_input``: it is the
     network's input. ``table``: int8 [256], through which the outputs go before the pool, entry
-    q + 128 for q. ``macs``: useful multiply-accumulates of one image.
+    q + 128 for q. ``upsample``: (rows, columns); each pixel of the source, which is copied, is
+    ``upsample[1]`` accumulators side by side, and each row of these is stored ``upsample[0]``
+    times. ``macs``: useful multiply-accumulates of one image.
     """
 
     name: str
@@ -135,6 +137,7 @@ class Layer:
     residual: Residual | None = None
     table: np.ndarray | None = None
     pool: MaxPool | AveragePool | None = None
+    upsample: Part = (1, 1)
     macs: int = 0
     packed: bool = False
     reads_input: bool = False
@@ -163,6 +166,7 @@ class Layer:
             and not any(self.padding)
             and self.residual is None
             and self.table is None
+            and self.upsample == (1, 1)
             and bool((self.weight == 1).all())
             and bool((step.mult == IDENTITY_MULT).all())
             and not (step.bias.any() or step.shift.any())

@@ -6,7 +6,7 @@ convolution with weights of one, whose drain pools, adds, multiplies or looks up
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from resarray.golden.ops import (
     QMultiply,
     QOp,
     QSlice,
+    QUpsample,
 )
 from resarray.spec.config import MAX_DOT_LENGTH
 from resarray.spec.errors import ResarrayError
@@ -113,6 +114,13 @@ def _function(placed: Placed, op: QFunction) -> Layer:
     return _identity(placed, op, table=op.table)
 
 
+def _upsample(placed: Placed, op: QUpsample) -> Layer:
+    layer = _identity(placed, op)
+    channels, height, width = layer.shape
+    shape = channels, height, width * op.factor[1]
+    return replace(layer, shape=shape, upsample=op.factor)
+
+
 def _scaled(placed: Placed, op: QAdd | QMultiply, residual: Residual) -> Layer:
     """A layer of its input's real values, with a second operand."""
     source, output = (placed.graph.tensors[name] for name in (op.input, op.output))
@@ -135,6 +143,7 @@ _LOWERINGS: dict[type, Callable[[Placed, Any], Layer]] = {
     QAdd: _add,
     QMultiply: _multiply,
     QFunction: _function,
+    QUpsample: _upsample,
 }
 
 

@@ -27,7 +27,7 @@ def fuse_tables(layers: list[Layer], graph: QGraph) -> list[Layer]:
             and replace(layer, table=None).copies
             and fused[maker].table is None
             and fused[maker].pool is None
-            and layer.source.name != graph.output
+            and layer.source.name not in graph.outputs
             and len(_readers(layers, layer.source.tensor)) == 1
         ):
             first = fused[maker]
@@ -52,7 +52,8 @@ def fuse_pools(layers: list[Layer], graph: QGraph, config: Config) -> list[Layer
             and isinstance(layer.pool, MaxPool)
             and layer.copies
             and fused[maker].pool is None
-            and layer.source.name != graph.output
+            and fused[maker].upsample == (1, 1)
+            and layer.source.name not in graph.outputs
             and len(_readers(layers, layer.source.tensor)) == 1
         ):
             first = fused[maker]
@@ -77,11 +78,12 @@ def pack_input(layers: list[Layer], graph: QGraph, config: Config) -> list[Layer
     than a word."""
     readers = _readers(layers, graph.input)
     channels = graph.tensors[graph.input].shape[0]
-    if len(readers) != 1 or channels >= config.rows or graph.output == graph.input:
+    if len(readers) != 1 or channels >= config.rows or graph.input in graph.outputs:
         return layers
     (reader,) = readers
     packs = (
         reader.groups == 1
+        and reader.upsample == (1, 1)
         and reader.source == View(graph.input, graph.tensors[graph.input].shape, graph.input)
         and min(reader.padding) >= 0
         and reader.dilation[1] == 1  # the bytes of a kernel's row follow each other

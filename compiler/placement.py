@@ -47,9 +47,9 @@ class _Placement:
         self._reversed: list[QOp] = []
         # (tensor, first block) of those that lie in another's.
         self._places: dict[str, tuple[str, int]] = {}
-        self.graph = QGraph(graph.name, graph.input, graph.output, dict(graph.tensors))
+        self.graph = QGraph(graph.name, graph.input, graph.outputs, dict(graph.tensors))
         for op in reversed(graph.ops):
-            if op.output == graph.output and isinstance(op, QConcat | QConstant | QSlice):
+            if op.output in graph.outputs and isinstance(op, QConcat | QConstant | QSlice):
                 op = self._copied_out(op)
             if isinstance(op, QConcat):
                 self._concat(op)
@@ -78,7 +78,7 @@ class _Placement:
         return name
 
     def _copied_out(self, op: QConcat | QConstant | QSlice) -> QConcat | QConstant | QSlice:
-        """The network's output is what a layer writes."""
+        """An output of the network is what a layer writes."""
         parts = self._tensor(f"{op.output}.parts", op.output)
         self._reversed.append(self._copy(op.name, parts, op.output))
         return replace(op, name=f"{op.name}.parts", output=parts)

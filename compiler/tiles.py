@@ -191,6 +191,14 @@ def _steps(
         "n_m1": (extent[0], rows.stride * line),
         "n_m2": (extent[1], pixel),
     }
+    repeats = layer.upsample[1]
+    if repeats > 1:
+        assert slab.images == 1
+        loops |= {
+            "n_m0": (extent[0], rows.stride * line),
+            "n_m1": (extent[1] // repeats, pixel),
+            "n_m2": (repeats, 0),
+        }
     if whole:
         parts = [(0, len(slab.chunks) - 1, slab.n_blocks)]
     else:

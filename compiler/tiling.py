@@ -77,6 +77,7 @@ def producer(layer: Layer, tiling: Tiling, batch: int, config: Config) -> Produc
     delay = _last_drain(layer, tiling, config)
     if isinstance(layer.pool, MaxPool):
         first = layer.pool.done(0, first, layer.shape[1])
+    first *= layer.upsample[0]
     return Producer(0 if len(runs) > 1 or tiling.n_cols > 1 else first, delay)
 
 
@@ -85,7 +86,7 @@ def _last_drain(layer: Layer, tiling: Tiling, config: Config) -> int:
     _, rows = balanced(layer.shape[1], tiling.n_rows)[-1]
     width = max(count for _, count in column_parts(layer, tiling.n_cols))
     blocks = channel_runs(layer, config)[-1][-1].n_outputs
-    return rates.drain(rows * width * tiling.images, blocks, config)
+    return layer.upsample[0] * rates.drain(rows * width * tiling.images, blocks, config)
 
 
 def choose(
@@ -122,8 +123,11 @@ def choose(
             continue
         widest = max(count for _, count in columns)
         line = max(column_window(layer, f, c, config).lines for f, c in columns)
-        for images in _image_choices(min(batch, config.acc_depth // widest), batch):
+        most, repeats = min(batch, config.acc_depth // widest), layer.upsample[1] > 1
+        for images in _image_choices(min(most, 1) if repeats else most, batch):
             limit = min(height, config.acc_depth // (widest * images))
+            if repeats:  # rows take the loop of the images
+                limit = min(limit, MAX_IMAGES)
             for n_rows in _row_choices(ceil_div(height, limit), height):
                 if images > 1 and layer.pool is not None and n_rows * n_cols > 1:
                     continue  # the pool stage holds one image's unfinished windows
@@ -164,7 +168,7 @@ def full_width_fits(layer: Layer, config: Config) -> bool:
 def _column_choices(layer: Layer, config: Config) -> list[int]:
     """Numbers of column tiles to try, fewest first."""
     if not isinstance(layer.pool, MaxPool):
-        return list(range(1, layer.shape[2] + 1))
+        return list(range(1, layer.shape[2] // layer.upsample[1] + 1))
     limit = layer.pool.size[1]
     return list(range(ceil_div(limit * tile_blocks(layer, config), config.pool_words), limit + 1))
 
@@ -298,12 +302,12 @@ def _run_cycles(
         run.k_tiles * stream
         + rates.waiting_for_weights(run.k_tiles, outputs, params, stream, config)
     )
-    drain = rates.drain(outputs, run.out_blocks, config)
+    drain = layer.upsample[0] * rates.drain(outputs, run.out_blocks, config)
     # The buffer is written a word a cycle, padding included.
     filled = rows.lines * cols.lines * images * passes
     loaded = 0 if layer.source.tensor in on_chip else rows.count * cols.count * images * passes
     reads = loaded + run.tiles * (params + run.k_tiles * config.columns)
-    writes = outputs * run.out_blocks
+    writes = layer.upsample[0] * outputs * run.out_blocks
     if layer.residual is not None and layer.residual.view.tensor not in on_chip:
         reads += writes
     if isinstance(layer.pool, MaxPool):

@@ -68,7 +68,10 @@ def column_window(layer: Layer, first: int, count: int, config: Config) -> Windo
         end = begin + (count - 1) * stride * channels + vectors * config.rows
         start = begin // config.rows
         return Window(start, ceil_div(end, config.rows) - start, 0, 0, 1, 0, begin % config.rows)
-    return window(first, count, layer.reach[1], stride, layer.padding[2], width)
+    repeats = layer.upsample[1]
+    return window(
+        first // repeats, count // repeats, layer.reach[1], stride, layer.padding[2], width
+    )
 
 
 def balanced(size: int, parts: int) -> list[Part]:
@@ -79,8 +82,11 @@ def balanced(size: int, parts: int) -> list[Part]:
 
 def column_parts(layer: Layer, n_cols: int) -> list[Part]:
     """(first, count) of the accumulator tiles along the columns; those of a max pool overlap, so
-    that each holds whole windows."""
-    pool, width = layer.pool, layer.shape[2]
+    that each holds whole windows, and those of an upsampling hold whole pixels of the source."""
+    pool, width, repeats = layer.pool, layer.shape[2], layer.upsample[1]
+    if repeats > 1:
+        parts = balanced(width // repeats, n_cols)
+        return [(first * repeats, count * repeats) for first, count in parts]
     if not isinstance(pool, MaxPool) or n_cols == 1:
         return balanced(width, n_cols)
     return [pool.lines_of(1, part, width) for part in balanced(pool.size[1], n_cols)]

@@ -16,14 +16,20 @@ from .ops import FloatOp, Operand, Shape
 
 @dataclass(frozen=True, eq=False)
 class FloatGraph:
-    """A network: ``input`` and ``output`` name tensors, ``shape`` is the input's [C, H, W], and the
-    operators are in execution order."""
+    """A network: ``input`` and ``outputs`` name tensors, ``shape`` is the input's [C, H, W], the
+    operators are in execution order. ``outputs`` are as the network returns them: the first is what
+    classes are read from, and a tensor may be there twice."""
 
     name: str
     input: str
-    output: str
+    outputs: tuple[str, ...]
     shape: Shape
     ops: tuple[FloatOp, ...]
+
+    @property
+    def output(self) -> str:
+        """The first output."""
+        return self.outputs[0]
 
     @cached_property
     def shapes(self) -> dict[str, Shape]:
@@ -43,12 +49,15 @@ class FloatGraph:
         return [Operand(self.shapes[name], self.producers.get(name)) for name in op.inputs]
 
     def uses(self) -> Counter[str]:
-        """How often each tensor is read; the graph's output counts as one use."""
-        return Counter([*(name for op in self.ops for name in op.inputs), self.output])
+        """How often each tensor is read; to be an output counts as one use."""
+        return Counter([*(name for op in self.ops for name in op.inputs), *self.outputs])
 
-    def with_ops(self, ops: Iterable[FloatOp], output: str | None = None) -> "FloatGraph":
-        """The same network with other operators, and another output where one is given."""
-        return replace(self, ops=tuple(ops), output=self.output if output is None else output)
+    def with_ops(
+        self, ops: Iterable[FloatOp], outputs: Iterable[str] | None = None
+    ) -> "FloatGraph":
+        """The same network with other operators, and other outputs where they are given."""
+        outputs = self.outputs if outputs is None else tuple(outputs)
+        return replace(self, ops=tuple(ops), outputs=outputs)
 
     def error(self, op: FloatOp, why: str) -> ResarrayError:
         """A sentence that says which operator, in the user's own names, and ``why``."""
@@ -60,8 +69,8 @@ class FloatGraph:
 def run_float(
     graph: FloatGraph, x: Tensor, observe: Callable[[str, Tensor], None] | None = None
 ) -> Tensor:
-    """The output [N][C][H][W] for inputs [N][C][H][W]; ``observe(name, value)`` sees every tensor,
-    the input included. Values are dropped after their last use."""
+    """The first output [N][C][H][W] for inputs [N][C][H][W]; ``observe(name, value)`` sees every
+    tensor, the input and all outputs included. Values are dropped after their last use."""
     values = {graph.input: x}
     if observe:
         observe(graph.input, x)

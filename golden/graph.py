@@ -16,13 +16,19 @@ from .ops import QOp, QTensor
 
 @dataclass
 class QGraph:
-    """A quantised network; ``input`` and ``output`` name tensors."""
+    """A quantised network; ``input`` and ``outputs`` name tensors. The first output is what classes
+    are read from; a tensor may be there twice."""
 
     name: str
     input: str
-    output: str
+    outputs: tuple[str, ...]
     tensors: dict[str, QTensor] = field(default_factory=dict)
     ops: list[QOp] = field(default_factory=list)
+
+    @property
+    def output(self) -> str:
+        """The first output."""
+        return self.outputs[0]
 
     def macs(self, op: QOp) -> int:
         """Useful multiply-accumulates of one operator for one image; 0 for pools and additions."""
@@ -57,7 +63,7 @@ def digest(graph: QGraph) -> dict[str, str]:
     known = {field.name for part in parts for field in fields(part)}
 
     def of(names: set[str]) -> str:
-        content = [graph.input, graph.output] + [
+        content = [graph.input, *graph.outputs] + [
             [
                 type(part).__name__,
                 {

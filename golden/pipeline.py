@@ -19,6 +19,7 @@ from .float_graph import FloatGraph, run_float
 from .graph import QGraph
 from .importer import import_model
 from .models import IMAGENET_MEAN, IMAGENET_STD, ModelSpec, ZooModel, find_model
+from .ops import Shape
 from .quantise import normalise, quantise, quantise_input
 from .train import cached_weights, digits_size, top1
 from .weights import build_with_weights
@@ -28,8 +29,9 @@ CALIBRATION_COUNT = 64
 MAX_SAMPLES = 1 << 28
 # Images per call of the networks.
 BATCH = 32
-# Of the largest logit: rounding in another order differs by much less, another network by more.
-SAME_LOGITS = 0.01
+# Of an output's largest value: rounding in another order differs by much less, another network by
+# more.
+SAME_OUTPUT = 0.01
 CHECKED_IMAGES = 4
 
 
@@ -75,9 +77,17 @@ class Network:
         """float [N][C][H][W], normalised."""
         return _normalised(images, self.mean, self.std)
 
+    def float_outputs(self, images: Images) -> dict[str, np.ndarray]:
+        """The float network's outputs: tensor name -> float32 [N][C][H][W]."""
+        found = _answers(self.float_model, self.inputs(images), self.name)
+        return {
+            name: values.reshape(-1, *self.graph.tensors[name].shape)
+            for name, values in zip(self.graph.outputs, found, strict=True)
+        }
+
     def float_logits(self, images: Images) -> np.ndarray:
-        """float32 [N][classes] of the float network."""
-        return _logits(self.float_model, self.inputs(images), self.name)
+        """float32 [N][values] of its first output."""
+        return _flat(self.float_outputs(images)[self.graph.output])
 
     def quantise(self, images: Images) -> np.ndarray:
         """int8 [N][C][H][W], the integer graph's input."""
@@ -106,7 +116,7 @@ class Prepared:
     inputs_int8:   int8 [N][C][H][W], the graph's input
     labels:        int64 [N], or None where unknown
     class_names:   names of the labels
-    float_logits:  float32 [N][classes] of the float network
+    float_outputs: tensor name -> float32 [N][C][H][W] of the float network's outputs
     expected:      tensor name -> int8 [N][C][H][W] of the integer graph
     float_top1:    fraction that the float network gets right; None without labels
     int8_top1:     the integer graph's
@@ -126,11 +136,16 @@ class Prepared:
     inputs_int8: np.ndarray
     labels: np.ndarray | None
     class_names: list[str]
-    float_logits: np.ndarray
+    float_outputs: dict[str, np.ndarray]
     expected: dict[str, np.ndarray]
     float_top1: float | None
     int8_top1: float | None
     warnings: list[str]
+
+    @property
+    def float_logits(self) -> np.ndarray:
+        """float32 [N][values] of the first output."""
+        return _flat(self.float_outputs[self.graph.output])
 
     def float_tensors(self, count: int) -> dict[str, np.ndarray]:
         """Every tensor of the integer graph as the float network has it: tensor name -> float32
@@ -162,10 +177,10 @@ def prepare(
     chosen = network.images(network.indices)
     inputs = network.quantise(chosen)
     progress(None, f"computing {len(inputs)} golden images")
-    logits = network.float_logits(chosen)
+    outputs = network.float_outputs(chosen)
     expected = fast.run(network.graph, inputs)
     labels = chosen.labels
-    int8_logits = expected[network.graph.output][:, :, 0, 0]
+    logits, int8_logits = (_flat(each[network.graph.output]) for each in (outputs, expected))
     return Prepared(
         name=network.name,
         graph=network.graph,
@@ -180,7 +195,7 @@ def prepare(
         inputs_int8=inputs,
         labels=labels,
         class_names=network.class_names,
-        float_logits=logits,
+        float_outputs=outputs,
         expected=expected,
         float_top1=None if labels is None else top1(logits, labels),
         int8_top1=None if labels is None else top1(int8_logits, labels),
@@ -222,7 +237,7 @@ def build_network(
     classes:             names of the network's classes, in the order of its logits; None: those of
                          the images
     name:                of the network; None: the zoo's, or the class of a user's model
-    labelled:            whether images without labels are refused
+    labelled:            whether images without labels and networks without classes are refused
     """
     spec = find_model(model)
     spec = dataclasses.replace(spec, name=_checked_name(spec.name if name is None else name))
@@ -254,9 +269,9 @@ def build_network(
     mean, std, warnings = _normalisation(spec, mean, std, channels, source)
     samples = _samples(calibration, calibration_count, size, channels)
     inputs = _normalised(samples, mean, std)
-    float_model = user_model.one_output(float_model, (channels, *size), spec.name)
+    float_model = user_model.with_outputs(float_model, (channels, *size), spec.name)
     float_graph = import_model(float_model, (channels, *size), spec.name)
-    source = _with_classes(spec, float_graph, source, classes)
+    source = _with_classes(spec, float_graph, source, classes, labelled)
     _check_same(spec, float_model, float_graph, inputs[:CHECKED_IMAGES])
     graph = quantise(float_graph, inputs, progress)
     return Network(
@@ -396,17 +411,31 @@ def _samples(source: Source, count: int, size: Size, channels: int) -> Images:
     return source.read(size, channels, spread(source.count, min(count, most)))
 
 
+def has_classes(shape: Shape) -> bool:
+    """Whether an output [C, H, W] is a vector, as logits are."""
+    return shape[1:] == (1, 1)
+
+
 def _with_classes(
-    spec: ModelSpec, graph: FloatGraph, source: Source, names: Sequence[str] | None
+    spec: ModelSpec,
+    graph: FloatGraph,
+    source: Source,
+    names: Sequence[str] | None,
+    labelled: bool,
 ) -> Source:
     """``source`` with the names of the network's classes, where logits, labels and names fit each
-    other; class folders get the labels that their names have among ``names``."""
-    classes, *rest = graph.shapes[graph.output]
-    if rest != [1, 1]:
-        raise ResarrayError(
-            f"model '{spec.name}' returns {[classes, *rest]}: it must return the logits "
-            "[N, classes]; a larger input_size does not change that"
-        )
+    other; class folders get the labels that their names have among ``names``. Without labels and
+    names where the network has no classes, which is refused where they are wanted."""
+    classes, height, width = graph.shapes[graph.output]
+    if not has_classes(graph.shapes[graph.output]):
+        if names is not None or labelled:
+            what = "--classes names" if names is not None else "the accuracy counts"
+            raise ResarrayError(
+                f"model '{spec.name}' returns {[classes, height, width]}, a map without classes, "
+                f"and {what} those of logits [N, classes]: use 'resarray sim', without --classes, "
+                "which compares every value"
+            )
+        return dataclasses.replace(source, labels=None, classes=[], by_folder=False)
     if names is not None and len(names) != classes:
         given = _counted(len(names), "class name is", "class names are")
         raise ResarrayError(
@@ -468,35 +497,56 @@ def batch_size(size: Size) -> int:
     return max(1, min(BATCH, BATCH * 256 * 256 // (size[0] * size[1])))
 
 
-def _logits(model: nn.Module, x: Tensor, name: str) -> np.ndarray:
-    """float32 [N][classes]."""
-    found = []
-    for part in x.split(batch_size((x.shape[2], x.shape[3]))):
-        answer = user_model.forward(model, part, name)
-        if len(part) == 1 and answer.shape[:1] != (1,):  # squeeze() takes the N of one image too
-            answer = user_model.forward(model, torch.cat([part, part]), name)[:1]
-        if not isinstance(answer, Tensor) or answer.shape[:1] != part.shape[:1]:
-            raise ResarrayError(
-                f"forward() of model '{name}' returns something else for {len(part)} images than "
-                "for 2: it must return the logits [N, classes] of any number of images"
-            )
-        found.append(answer.reshape(len(part), -1).float())
-    return torch.cat(found).numpy()
+def _flat(values: np.ndarray) -> np.ndarray:
+    """[N][values] of [N][C][H][W]."""
+    return values.reshape(len(values), -1)
+
+
+def _answers(model: nn.Module, x: Tensor, name: str) -> list[np.ndarray]:
+    """float32 [N][values] of each output."""
+    parts = [_answer(model, part, name) for part in x.split(batch_size((x.shape[2], x.shape[3])))]
+    return [torch.cat(found).numpy() for found in zip(*parts, strict=True)]
+
+
+def _answer(model: nn.Module, x: Tensor, name: str) -> list[Tensor]:
+    """float [N][values] of each output for one batch."""
+    answer = user_model.outputs_of(user_model.forward(model, x, name))
+    if len(x) == 1 and any(output.shape[:1] != (1,) for output in answer):
+        # squeeze() takes the N of one image too.
+        pair = user_model.forward(model, torch.cat([x, x]), name)
+        answer = tuple(output[:1] for output in user_model.outputs_of(pair))
+    if not answer or any(output.shape[:1] != x.shape[:1] for output in answer):
+        raise ResarrayError(
+            f"forward() of model '{name}' returns something else for {len(x)} images than for 2: "
+            "it must return tensors [N, ...] of any number of images"
+        )
+    return [output.reshape(len(x), -1).float() for output in answer]
 
 
 def _check_same(spec: ModelSpec, model: nn.Module, graph: FloatGraph, x: Tensor) -> None:
     """`ResarrayError` where the operators that were imported are not what forward() computes."""
-    own = _logits(model, x, spec.name)
-    imported = run_float(graph, x).numpy().reshape(len(x), -1)
-    if not (np.isfinite(own).all() and np.isfinite(imported).all()):
+    found: dict[str, np.ndarray] = {}
+
+    def keep(name: str, value: Tensor) -> None:
+        if name in graph.outputs:
+            found[name] = value.numpy().reshape(len(x), -1)
+
+    own = _answers(model, x, spec.name)
+    run_float(graph, x, keep)
+    imported = [found[name] for name in graph.outputs]
+    if not all(np.isfinite(values).all() for values in own + imported):
         raise ResarrayError(
             f"model '{spec.name}' answers numbers that are not finite on the calibration images: "
             "check its weights, and mean and std"
         )
-    largest = max(np.abs(own).max(), 1e-30)
-    if own.shape != imported.shape or np.abs(own - imported).max() > SAME_LOGITS * largest:
+    if len(own) != len(imported) or not all(map(_same, own, imported)):
         raise ResarrayError(
             f"model '{spec.name}' computes something else than the operators that torch.export "
             "finds in it: its forward() must not depend on chance, on the number of images or on "
             "what it was called with before"
         )
+
+
+def _same(own: np.ndarray, imported: np.ndarray) -> bool:
+    largest = max(np.abs(own).max(), 1e-30)
+    return own.shape == imported.shape and np.abs(own - imported).max() <= SAME_OUTPUT * largest

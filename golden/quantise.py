@@ -33,7 +33,7 @@ MAX_SCALE = 1e30
 def quantise(graph: FloatGraph, calibration: Tensor, progress: Progress = silent) -> QGraph:
     """The integer graph of ``graph``; ``calibration``: float [N][C][H][W], normalised images."""
     ranges = calibrate(graph, calibration, progress)
-    result = QGraph(graph.name, graph.input, graph.output)
+    result = QGraph(graph.name, graph.input, graph.outputs)
     tensors = result.tensors
     graph = fuse_addition(graph)
     tensors.update(quantised_tensors(graph, ranges))
@@ -73,7 +73,7 @@ def quantised_tensors(graph: FloatGraph, ranges: Mapping[str, Range]) -> dict[st
     bounds: dict[str, Range] = {}
     for name in graph.shapes:
         maker = graph.producers.get(name)
-        if maker is None or not maker.keeps_scale or name == graph.output:
+        if maker is None or not maker.keeps_scale or name in graph.outputs:
             lo, hi = bounds.get(groups[name], ranges[name])
             bounds[groups[name]] = min(lo, ranges[name][0]), max(hi, ranges[name][1])
     least = dict.fromkeys(bounds, 0.0)
@@ -122,7 +122,7 @@ def calibrate(graph: FloatGraph, images: Tensor, progress: Progress = silent) ->
     """Tensor name -> (lowest, highest) real value to represent; lowest <= 0 <= highest.
 
     The range is the observed one, shrunk where that lowers the mean squared quantisation error;
-    that of the logits is not shrunk, since the largest decide.
+    that of an output is not shrunk, since of logits the largest decide.
     """
     samples: dict[str, list[Tensor]] = {}
     limits: dict[str, Range] = {}
@@ -151,7 +151,9 @@ def calibrate(graph: FloatGraph, images: Tensor, progress: Progress = silent) ->
                 "check the weights"
             )
     return {
-        name: limits[name] if name == graph.output else best_range(torch.cat(values), *limits[name])
+        name: limits[name]
+        if name in graph.outputs
+        else best_range(torch.cat(values), *limits[name])
         for name, values in samples.items()
     }
 

@@ -377,32 +377,30 @@ def odd_kind(value: Tensor) -> str | None:
 _QUANTISED = (torch.quint8, torch.qint8, torch.qint32, torch.quint4x2, torch.quint2x4)
 
 
-class OneOutput(nn.Module):
-    """A network whose answer is the logits among what ``inner`` answers."""
+class Outputs(nn.Module):
+    """A network that answers the tensors among what ``inner`` answers, as a tuple."""
 
     def __init__(self, inner: nn.Module):
         super().__init__()
         self.inner = inner
 
-    def forward(self, x: Tensor) -> Tensor | None:
-        return logits_of(self.inner(x))
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        return outputs_of(self.inner(x))
 
 
-def logits_of(answer: Any) -> Tensor | None:
-    """The logits: ``answer`` itself; of a mapping, tuple or object what is called ``logits``, or
-    its only tensor; None where that is not clear."""
+def outputs_of(answer: Any) -> tuple[Tensor, ...]:
+    """The outputs: ``answer`` itself; of a mapping, tuple or object what is called ``logits``, or
+    else all tensors of it, in their order."""
     if isinstance(answer, Tensor):
-        return answer
+        return (answer,)
     if isinstance(answer, Mapping):
-        if isinstance(answer.get("logits"), Tensor):
-            return answer["logits"]
-        values = list(answer.values())
+        logits, values = answer.get("logits"), list(answer.values())
     else:
-        if isinstance(getattr(answer, "logits", None), Tensor):
-            return answer.logits
+        logits = getattr(answer, "logits", None)
         values = list(answer) if isinstance(answer, tuple | list) else []
-    tensors = [value for value in values if isinstance(value, Tensor)]
-    return tensors[0] if len(tensors) == 1 else None
+    if isinstance(logits, Tensor):
+        return (logits,)
+    return tuple(value for value in values if isinstance(value, Tensor))
 
 
 def takes(model: nn.Module, shape: tuple[int, int, int]) -> bool:
@@ -424,23 +422,25 @@ def forward(model: nn.Module, x: Tensor, name: str) -> Any:
         return model(x)
 
 
-def one_output(model: nn.Module, shape: tuple[int, int, int], name: str) -> nn.Module:
-    """``model``, or a network that answers its logits, where it is tried on two images of ``shape``
-    [C, H, W]. `ResarrayError` where the logits [N, classes] are not among its answer."""
+def with_outputs(model: nn.Module, shape: tuple[int, int, int], name: str) -> nn.Module:
+    """``model`` where it answers one tensor, or a network that answers a tuple of its outputs, as
+    it is tried on two images of ``shape`` [C, H, W]. `ResarrayError` where they are no tensors
+    [N, ...]."""
     answer = forward(model, torch.zeros(2, *shape), name)
-    logits = logits_of(answer)
-    if logits is None:
+    outputs = outputs_of(answer)
+    if not outputs:
         raise ResarrayError(
-            f"forward() of model '{name}' returns {_kinds(answer)}: it must return one tensor, the "
-            "logits [N, classes], or a dict with that under 'logits'"
+            f"forward() of model '{name}' returns {_kinds(answer)}: it must return a tensor, or a "
+            "tuple, list or dict of them"
         )
-    sizes = list(logits.shape)
-    if not sizes or sizes[0] != 2:
-        raise ResarrayError(
-            f"forward() of model '{name}' returns {sizes} for 2 images: it must return the logits "
-            "[N, classes] of any number of images"
-        )
-    return model if logits is answer else OneOutput(model)
+    for output in outputs:
+        sizes = list(output.shape)
+        if not sizes or sizes[0] != 2:
+            raise ResarrayError(
+                f"forward() of model '{name}' returns {sizes} for 2 images: it must return "
+                "tensors [N, ...] of any number of images"
+            )
+    return model if outputs[0] is answer else Outputs(model)
 
 
 def _kinds(answer: object) -> str:

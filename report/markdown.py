@@ -27,12 +27,6 @@ def facts(result: dict, found: Synthesis | None) -> list[tuple[str, str, str]]:
     return shown
 
 
-def predictions_line(result: dict) -> str:
-    """How often float, integer model and hardware choose the same class."""
-    agree = sum(p["float"] == p["int8"] == p["rtl"] for p in result["predictions"])
-    return f"float, int8 and RTL choose the same class on {agree} of {result['images']} images"
-
-
 def markdown(results: list[dict], found: Synthesis | None) -> str:
     """The page's figures without its plots."""
     result = results[0]
@@ -45,7 +39,7 @@ def markdown(results: list[dict], found: Synthesis | None) -> str:
     worst = [t["error"]["sqnr_db"] for t in result["tensors"] if t["error"]["sqnr_db"] is not None]
     if worst:
         lines.append(f"- **{numbers.at_least(min(worst))} dB** least SQNR of int8 against float")
-    lines += [f"- {predictions_line(result)}", ""]
+    lines += [*(f"- {sentence}" for sentence in numbers.outputs(result)), ""]
     if not result["bit_exact"]:
         lines += [numbers.mismatch_table(result).markdown()]
     if len(results) > 1:

@@ -46,6 +46,23 @@ def mismatch_table(result: dict) -> Table:
     )
 
 
+def outputs(result: dict) -> list[str]:
+    """A sentence for each output: how often float, integer model and hardware choose the same
+    class, or its error where it has none."""
+    sentences = []
+    for number, output in enumerate(result["outputs"]):
+        if number == 0 and result["predictions"]:
+            agree = sum(p["float"] == p["int8"] == p["rtl"] for p in result["predictions"])
+            sentences.append(
+                f"float, int8 and RTL choose the same class on {agree} of {result['images']} images"
+            )
+            continue
+        shape, decibels = "×".join(map(str, output["shape"])), output["sqnr_db"]
+        error = "equals float" if decibels is None else f"has an SQNR of {decibels:.1f} dB"
+        sentences.append(f"output {output['tensor']}, {shape}, {error}")
+    return sentences
+
+
 def class_name(result: dict, number: int | None) -> str:
     """The name of a class; its number where it has none."""
     if number is None:

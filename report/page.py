@@ -8,7 +8,7 @@ from plotly.offline import get_plotlyjs
 
 from . import comparison, numbers, performance, synthesis
 from .figure import Figure
-from .markdown import facts, predictions_line, title
+from .markdown import facts, title
 from .performance import bandwidth
 from .synthesis import Synthesis
 from .text import Table
@@ -48,13 +48,16 @@ def page(results: list[dict], found: Synthesis | None) -> str:
             "settings": comparison.settings_table(results),
             "changes": comparison.cycles_table(results),
         }
+    # Without classes the pictures alone.
+    predictions = result["predictions"] or [{"image": p["image"]} for p in result["pictures"]]
     shown = {figure.name: figure for figure in figures if figure is not None}
     return _template().render(
         title=title(result),
         result=result,
         verdict=numbers.verdict(result),
         facts=facts(result, found),
-        agreement=predictions_line(result),
+        agreement="; ".join(numbers.outputs(result)),
+        predictions=predictions,
         classes=lambda number: numbers.class_name(result, number),
         pictures={picture["image"]: picture["png"] for picture in result["pictures"]},
         memory=bandwidth(result)[1],

@@ -4,13 +4,13 @@ import base64
 import math
 from pathlib import Path
 
-from resarray.sim.format import FORMAT, content_digest, top1
+from resarray.sim.format import FORMAT, content_digest, has_classes, top1
 from resarray.spec.errors import ResarrayError
 from resarray.spec.pixels import size_text
 from resarray.spec.presets import make_config
 from resarray.spec.schema import SchemaError, check, parse_json
 
-from .schema import RESULT, WAITS
+from .schema import RESULT, TENSORS, WAITS
 
 AGAIN = "make it again with 'resarray sim --json'"
 
@@ -43,7 +43,7 @@ def read_result(path: Path) -> dict:
     result = read_json(path, "result", AGAIN)
     if "format" not in result:
         raise ResarrayError(f"'{path}' is not a result of 'resarray sim' (no 'format'); {AGAIN}")
-    if result["format"] not in (FORMAT - 1, FORMAT):
+    if result["format"] not in (1, 2, FORMAT):
         raise ResarrayError(
             f"result '{path}' has format {result['format']!r}, this resarray reads {FORMAT}; "
             f"{AGAIN}"
@@ -53,14 +53,25 @@ def read_result(path: Path) -> dict:
             f"result '{path}' was changed after it was written (its digest does not fit its "
             f"content); {AGAIN}"
         )
-    if result["format"] == FORMAT - 1:  # its input_size was one number, of a square
-        result |= {"format": FORMAT, "input_size": [result.get("input_size")] * 2}
+    if result["format"] == 1:  # its input_size was one number, of a square
+        result |= {"format": 2, "input_size": [result.get("input_size")] * 2}
     try:
+        if result["format"] == 2:  # the last tensor was the one output
+            check(result, {"tensors": TENSORS})
+            result |= {"format": FORMAT, "outputs": _last(result["tensors"])}
         check(result, RESULT)
         _check_sums(result)
     except SchemaError as error:
         raise ResarrayError(f"result '{path}' {error}; {AGAIN}") from error
     return result
+
+
+def _last(tensors: list[dict]) -> list[dict]:
+    """The outputs of a result of format 2."""
+    return [
+        {"tensor": t["name"], "shape": t["shape"], "sqnr_db": t["error"]["sqnr_db"]}
+        for t in tensors[-1:]
+    ]
 
 
 def _equal(what: str, value: float, expected: float) -> None:
@@ -158,8 +169,12 @@ def _check_tensor(layer: dict, tensor: dict, images: int) -> None:
 
 
 def _check_images(result: dict) -> None:
-    images, classes = result["images"], math.prod(result["tensors"][-1]["shape"])
-    if [p["image"] for p in result["predictions"]] != list(range(images)):
+    images, outputs = result["images"], result["outputs"]
+    shapes = {tensor["name"]: tensor["shape"] for tensor in result["tensors"]}
+    if not outputs or any(shapes.get(o["tensor"]) != o["shape"] for o in outputs):
+        raise SchemaError("contradicts itself: its outputs are none of its tensors")
+    classes, predicted = outputs[0]["shape"][0], images if has_classes(outputs[0]) else 0
+    if [p["image"] for p in result["predictions"]] != list(range(predicted)):
         raise SchemaError("contradicts itself: its predictions are not those of its images")
     for prediction in result["predictions"]:
         if max(prediction[kind] for kind in ("float", "int8", "rtl")) >= classes:

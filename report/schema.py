@@ -28,6 +28,41 @@ EVENTS = (*ENGINES, *(name.lower() for name in WAITS))
 _NAMED_CLASSES = {"float": COUNT, "int8": COUNT, "rtl": COUNT}
 _TOP1 = dict.fromkeys(_NAMED_CLASSES, RATIO.or_none())
 
+TENSORS: Schema = [
+    {
+        "name": TEXT,
+        "layer": TEXT,
+        "shape": Sized(SIZE, 3),
+        "scale": POSITIVE,
+        "zero_point": INT8,
+        "values": SIZE,
+        "mismatches": COUNT,
+        "first": Maybe({"position": Sized(COUNT, 4), "expected": INT8, "got": INT8}),
+        "error": {
+            "images": SIZE,
+            "sqnr_db": NUMBER.or_none(),
+            "mean_steps": NUMBER,
+            "rms_steps": AMOUNT,
+            "max_steps": AMOUNT,
+            "span_steps": POSITIVE,
+            "histogram": [COUNT],
+        },
+        "saturation": dict.fromkeys(
+            ("at_lowest", "at_highest", "clipped_low", "clipped_high"), COUNT
+        ),
+        "maps": {
+            "image": COUNT,
+            "channels": [COUNT],
+            "thinning": SIZE,
+            "size": Sized(SIZE, 2),
+            "offset": Sized(COUNT, 2),
+            "fraction": SIZE,
+            "rtl": BYTES,
+            "golden": BYTES,
+            "float": BYTES.or_none(),
+        },
+    }
+]
 RESULT: Schema = {
     "format": SIZE,
     "model": TEXT,
@@ -61,6 +96,7 @@ RESULT: Schema = {
     "counters": dict.fromkeys(COUNTERS, COUNT),
     "top1": _TOP1,
     "predictions": [{"image": COUNT, "label": COUNT.or_none(), **_NAMED_CLASSES}],
+    "outputs": [{"tensor": TEXT, "shape": Sized(SIZE, 3), "sqnr_db": NUMBER.or_none()}],
     "layers": [
         {
             "name": TEXT,
@@ -77,41 +113,7 @@ RESULT: Schema = {
         }
     ],
     "differences": [TEXT],
-    "tensors": [
-        {
-            "name": TEXT,
-            "layer": TEXT,
-            "shape": Sized(SIZE, 3),
-            "scale": POSITIVE,
-            "zero_point": INT8,
-            "values": SIZE,
-            "mismatches": COUNT,
-            "first": Maybe({"position": Sized(COUNT, 4), "expected": INT8, "got": INT8}),
-            "error": {
-                "images": SIZE,
-                "sqnr_db": NUMBER.or_none(),
-                "mean_steps": NUMBER,
-                "rms_steps": AMOUNT,
-                "max_steps": AMOUNT,
-                "span_steps": POSITIVE,
-                "histogram": [COUNT],
-            },
-            "saturation": dict.fromkeys(
-                ("at_lowest", "at_highest", "clipped_low", "clipped_high"), COUNT
-            ),
-            "maps": {
-                "image": COUNT,
-                "channels": [COUNT],
-                "thinning": SIZE,
-                "size": Sized(SIZE, 2),
-                "offset": Sized(COUNT, 2),
-                "fraction": SIZE,
-                "rtl": BYTES,
-                "golden": BYTES,
-                "float": BYTES.or_none(),
-            },
-        }
-    ],
+    "tensors": TENSORS,
     "class_names": [TEXT],
     "pictures": [{"image": COUNT, "png": PNG}],
     "timeline": Maybe(

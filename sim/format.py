@@ -4,7 +4,8 @@ import hashlib
 import json
 
 # Raise it when a field changes its meaning or goes. 1: input_size was one number, of a square.
-FORMAT = 2
+# 2: the last tensor was the one output, with classes.
+FORMAT = 3
 
 
 def content_digest(result: dict) -> str:
@@ -29,10 +30,15 @@ def to_json(result: dict) -> bytes:
 
 
 def top1(predictions: list[dict]) -> dict[str, float | None]:
-    """Fraction of right answers of each kind; None where a label is not known."""
+    """Fraction of right answers of each kind; None where a label is not known, or no classes."""
     kinds = ("float", "int8", "rtl")
-    if any(p["label"] is None for p in predictions):
+    if not predictions or any(p["label"] is None for p in predictions):
         return dict.fromkeys(kinds)
     return {
         kind: sum(p[kind] == p["label"] for p in predictions) / len(predictions) for kind in kinds
     }
+
+
+def has_classes(output: dict) -> bool:
+    """Whether a result's output is a vector, of which the largest value is the class."""
+    return output["shape"][1:] == [1, 1]

@@ -41,6 +41,12 @@ def pictures(pixels: np.ndarray) -> list[dict]:
     return found
 
 
+def sqnr(signal: float, noise: float) -> float | None:
+    """Signal-to-quantisation-noise ratio in dB of sums of squares; None: exact, or nothing but
+    zeros."""
+    return 10 * math.log10(signal / noise) if signal and noise else None
+
+
 def tensor_row(
     entry: dict, check: Check, rtl: np.ndarray, golden: np.ndarray, real: np.ndarray | None
 ) -> dict:
@@ -76,8 +82,7 @@ def tensor_row(
         else {"position": list(check.first), "expected": check.expected, "got": check.got},
         "error": {
             "images": len(real),
-            # None: exact, or nothing but zeros.
-            "sqnr_db": 10 * math.log10(signal / noise) if signal and noise else None,
+            "sqnr_db": sqnr(signal, noise),
             "mean_steps": float(error.mean()),
             "rms_steps": math.sqrt(noise / error.size),
             "max_steps": float(np.abs(error).max()),

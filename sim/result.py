@@ -14,7 +14,7 @@ from resarray.spec.pixels import Size, size_text
 
 from . import record
 from .compare import Check, compare
-from .format import FORMAT, top1
+from .format import FORMAT, has_classes, top1
 from .run import MemoryModel, RunResult
 
 # Columns that the table of ResNet-18 takes with operators and shapes.
@@ -27,7 +27,8 @@ class Experiment:
 
     model: its name; input_size: height and width
     weights: their file; None: the model's own, or those trained on the digits
-    pixels: uint8 [images][H][W][C]; float_logits: [images, classes]; labels: [images] or None
+    pixels: uint8 [images][H][W][C]; labels: [images] or None
+    float_outputs: the float network's outputs [images, C, H, W] by name
     expected: golden tensors by name; floats: those of the float network, of the first images, or
     None: no file is wanted, only its figures
     command: the command line; simulator_version: as the tool prints it
@@ -45,7 +46,7 @@ class Experiment:
     pixels: np.ndarray
     expected: dict[str, np.ndarray]
     floats: dict[str, np.ndarray] | None
-    float_logits: np.ndarray
+    float_outputs: dict[str, np.ndarray]
     labels: np.ndarray | None
     class_names: Sequence[str]
 
@@ -70,14 +71,14 @@ def summarise(experiment: Experiment, image: Image, runs: Sequence[RunResult]) -
     counters = {name: sum(run.counters[name] for run in runs) for name in runs[0].counters}
     seconds = sum(run.sim_seconds for run in runs)
     mismatches = sum(check.mismatches for check in checks.values())
-    output = manifest["output"]
-    predictions = _predictions(experiment, experiment.expected[output], tensors[output])
+    outputs = output_rows(experiment, image, tensors)
+    predictions = _predictions(experiment, outputs, tensors)
     summary = {
         "format": FORMAT,
         "model": experiment.model,
         "weights": experiment.weights,
         "input_size": list(experiment.input_size),
-        "images": len(predictions),
+        "images": len(tensors[manifest["outputs"][0]]),
         "batch": manifest["batch"],
         "image_source": experiment.source,
         "simulator": experiment.simulator,
@@ -105,6 +106,7 @@ def summarise(experiment: Experiment, image: Image, runs: Sequence[RunResult]) -
         "counters": counters,
         "top1": top1(predictions),
         "predictions": predictions,
+        "outputs": outputs,
         "layers": layers,
         "differences": [check.describe() for check in checks.values() if check.mismatches],
     }
@@ -163,14 +165,33 @@ def layer_row(
     }
 
 
-def _predictions(experiment: Experiment, golden: np.ndarray, rtl: np.ndarray) -> list[dict]:
-    """Per image the label and the classes that float, integer model and RTL choose."""
+def output_rows(experiment: Experiment, image: Image, tensors: dict[str, np.ndarray]) -> list[dict]:
+    """Each output's shape and error against the float network's over all images."""
+    rows = []
+    for name in image.manifest["outputs"]:
+        entry = next(t for t in image.manifest["tensors"] if t["name"] == name)
+        real, got = experiment.float_outputs[name].astype(np.float64), tensors[name]
+        error = (got.astype(np.float64) - entry["zero_point"]) * entry["scale"] - real
+        decibels = record.sqnr(float(np.square(real).sum()), float(np.square(error).sum()))
+        rows.append({"tensor": name, "shape": list(got.shape[1:]), "sqnr_db": decibels})
+    return rows
+
+
+def _predictions(
+    experiment: Experiment, outputs: list[dict], tensors: dict[str, np.ndarray]
+) -> list[dict]:
+    """Per image the label and the classes that float, integer model and RTL choose by the first
+    output; none where it is no vector."""
+    if not has_classes(outputs[0]):
+        return []
+    name = outputs[0]["tensor"]
+    golden, rtl, real = experiment.expected[name], tensors[name], experiment.float_outputs[name]
 
     def classes(values: np.ndarray) -> list[int]:
         return [int(c) for c in values.reshape(len(values), -1).argmax(axis=1)]
 
     labels = [None] * len(rtl) if experiment.labels is None else experiment.labels.tolist()
-    chosen = zip(labels, *map(classes, (experiment.float_logits, golden, rtl)), strict=True)
+    chosen = zip(labels, *map(classes, (real, golden, rtl)), strict=True)
     return [
         {"image": i, "label": label, "float": float_, "int8": int8, "rtl": rtl_}
         for i, (label, float_, int8, rtl_) in enumerate(chosen)
@@ -225,6 +246,17 @@ def show(result: dict, class_names: Sequence[str], console: Console) -> None:
         console.print(
             f"image {prediction['image']}: label {label}, float {float_}, integer {int8}, "
             f"RTL {rtl}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+    # The classes say what there is to say of a vector.
+    for output in result["outputs"][has_classes(result["outputs"][0]) :]:
+        shape = "x".join(map(str, output["shape"]))
+        decibels = output["sqnr_db"]
+        error = "exact" if decibels is None else f"SQNR {decibels:.1f} dB"
+        console.print(
+            f"output {output['tensor']}, {shape}: {error} against float",
             markup=False,
             highlight=False,
             soft_wrap=True,

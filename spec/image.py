@@ -21,7 +21,7 @@ Manifest (byte offsets are relative to MEM_BASE)::
     mem_size     bytes of memory that a run needs
     write_base   first byte that a run writes: everything below is the payload and the inputs
     inputs       [{image, addr, layout, scale, zero_point}]           one per image of the batch
-    output       name of the tensor with the logits
+    outputs      [name]: the tensors that the network returns, that with the logits first
     tensors      [{name, layer, image, addr, layout, scale, zero_point}]   every tensor stored
     layers       [{name, op, shape [C, H, W], macs, bytes_read, bytes_written, predicted_cycles,
                    tensor}]                                    in the order of the profile marks
@@ -43,7 +43,7 @@ from .manifest import check_manifest
 from .schema import SchemaError, parse_json
 
 MAGIC = b"RESARRAY"
-# 2: the manifest has the graph's digest.
+# 2: the manifest has the graph's digest. 3: and all outputs; instruction set 3.
 VERSION = 3
 _HEADER = struct.Struct("<8sIIQIIQ")
 

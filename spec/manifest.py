@@ -56,7 +56,7 @@ _MANIFEST: dict[str, Schema] = {
     "mem_size": SIZE,
     "write_base": COUNT,
     "inputs": [_PLACED],
-    "output": TEXT,
+    "outputs": [TEXT],
     "tensors": [{"name": TEXT, "layer": TEXT} | _PLACED],
     "layers": [
         {
@@ -149,7 +149,9 @@ def _check_layers(manifest: dict) -> None:
             shape = [fields["channels"], fields["height"], fields["width"]]
             same = shape == layer["shape"] and entry["layer"] == layer["name"]
             _require(same, f"layer '{layer['name']}' and its tensor differ")
-    _require(manifest["output"] in stored, "its output is none of its tensors")
+    _require(bool(manifest["outputs"]), "it has no outputs")
+    known = all(name in stored for name in manifest["outputs"])
+    _require(known, "an output is none of its tensors")
 
 
 def _require_batch(images: Iterable[int], batch: int, what: str) -> None:

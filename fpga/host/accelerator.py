@@ -6,7 +6,7 @@
         accelerator.load(image)
         accelerator.write_inputs(inputs)
         accelerator.run()
-        logits = accelerator.tensors({image.manifest["output"]})
+        outputs = accelerator.tensors({*image.manifest["outputs"]})
 """
 
 import abc

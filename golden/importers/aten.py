@@ -30,6 +30,7 @@ from resarray.golden.ops import (
     FloatPad,
     FloatScale,
     FloatSlice,
+    FloatUpsample,
 )
 from resarray.golden.ops.average_pool import adaptive_windows
 from resarray.golden.ops.base import pooled_size
@@ -41,7 +42,7 @@ SUPPORTED = (
     "2-D convolution, batch norm, ReLU, ReLU6 and other clamps, functions of one value (SiLU, "
     "GELU, sigmoid, tanh and others), sums, differences, products and quotients of maps, also with "
     "a value for each channel, concatenation, constants for each channel, max and average pools, "
-    "flatten, linear, slices, zero padding"
+    "nearest-neighbour upsampling, flatten, linear, slices, zero padding"
 )
 
 aten = torch.ops.aten
@@ -508,6 +509,25 @@ def _mean(reader: Reader, node: Node) -> str:
     return reader.emit(node, FloatGlobalAvgPool, reader.feature_map(node))
 
 
+def _upsample(reader: Reader, node: Node) -> Value:
+    """Nearest neighbours, by the factors that the shapes have; scales may say others."""
+    x = reader.feature_map(node)
+    _, _, *scales = _arguments(node, (None, None, None))
+    given = scales[0] if len(scales) == 1 else scales
+    sizes = tuple(node.meta["val"].shape[2:])
+    factors = [new / old for new, old in zip(sizes, reader.shapes[x][1:], strict=True)]
+    for number, factor in enumerate(factors):
+        scale = factor if not given or given[number] is None else given[number]
+        if scale != factor or not factor.is_integer():
+            size, found = list(reader.shapes[x][1:]), list(sizes)
+            raise Refused(
+                f"{size} to {found} pixels by {scale:g}: only whole factors are supported"
+            )
+    if factors == [1, 1]:
+        return _same(reader, node)
+    return reader.emit(node, FloatUpsample, x, factor=(int(factors[0]), int(factors[1])))
+
+
 # -- views ---------------------------------------------------------------------------------------
 
 
@@ -746,6 +766,10 @@ _READERS: dict[Any, Callable[[Reader, Node], Value]] = {
     aten.adaptive_avg_pool2d.default: _adaptive_avg_pool,
     aten.avg_pool2d.default: _avg_pool,
     aten.mean.dim: _mean,
+    aten.upsample_nearest2d.default: _upsample,
+    aten.upsample_nearest2d.vec: _upsample,
+    aten._upsample_nearest_exact2d.default: _upsample,
+    aten._upsample_nearest_exact2d.vec: _upsample,
     aten.flatten.using_ints: _reshape,
     aten.view.default: _reshape,
     aten.reshape.default: _reshape,

@@ -1,5 +1,6 @@
 """Walks the nodes of an exported program; `aten` knows the operators."""
 
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -47,7 +48,8 @@ class Reader:
         """The graph; ``read_node`` makes of a node its value, or raises `Refused`. Reading goes on
         behind a node that is refused if its result is a map or a vector."""
         constants = self._constants()
-        inputs, output = 0, INPUT
+        inputs = 0
+        outputs: tuple[str, ...] = (INPUT,)
         nodes = list(self.program.graph.nodes)
         for number, node in enumerate(nodes):
             if node.op == "placeholder":
@@ -59,15 +61,15 @@ class Reader:
                 except Refused as error:
                     result, given = _shape_of(node), self._read_by([node])
                     if result is None or not given:
-                        output = self._end(nodes[number:], str(error))
+                        outputs = (self._end(nodes[number:], str(error)),)
                         break
                     why = str(error)
                     self.values[node] = self.emit(
                         node, FloatUnsupported, *given, why=why, result=result
                     )
             elif node.op == "output":
-                output = self._output(node, inputs)
-        return FloatGraph(self.name, INPUT, output, self.shapes[INPUT], tuple(self.ops.values()))
+                outputs = self._outputs(node, inputs)
+        return FloatGraph(self.name, INPUT, outputs, self.shapes[INPUT], tuple(self.ops.values()))
 
     # -- for those that read a node ----------------------------------------------------------
 
@@ -171,27 +173,34 @@ class Reader:
         read = self._read_by(nodes) or (INPUT,)
         return self.emit(nodes[0], FloatUnsupported, *read, why=why)
 
-    def _output(self, node: Node, inputs: int) -> str:
-        """The tensor of the logits, or an operator that says why there is none."""
+    def _outputs(self, node: Node, inputs: int) -> tuple[str, ...]:
+        """The tensors that the network returns, or an operator that says why it cannot be."""
         results: Any = node.args[0]
-        value = self.values.get(results[0]) if len(results) == 1 else None
-        source, selects = value, False
-        while isinstance(op := self.ops.get(str(source)), FloatSlice | FloatPad):
-            source, selects = op.inputs[0], True
-        if source == INPUT:
-            why = "returns its input: it must return the logits [N, classes]"
-        elif (
-            not isinstance(value, str)
-            or selects
-            or (is_vector(results[0]) and self.shapes[value][1:] != (1, 1))
-        ):
-            why = "must return one tensor: the logits [N, classes]"
-        elif inputs != 1:
+        values = [self.values.get(r) if isinstance(r, Node) else None for r in results]
+        faults = map(self._fault, results, values)
+        why = next(filter(None, faults), "" if values else "returns nothing")
+        if not why and inputs != 1:
             why = f"takes {inputs} inputs: 1 is supported"
-        else:
-            return value
+        if not why:
+            return tuple(str(value) for value in values)
         self.ops["output"] = FloatUnsupported("output", self._read_by([node]), "output", why)
-        return "output"
+        return ("output",)
+
+    def _fault(self, result: Any, value: Value) -> str:
+        """Why a result of the network, of this value, can be no output; "": it can."""
+        source = value
+        while isinstance(op := self.ops.get(str(source)), FloatSlice | FloatPad):
+            source = op.inputs[0]
+        if source == INPUT:
+            return "returns its input: it must return what it computes of it"
+        if not isinstance(value, str):
+            return (
+                "returns what it does not compute of its input: it must return such tensors alone"
+            )
+        shape, expected = self.shapes[value], list(result.meta["val"].shape)
+        if math.prod(shape) != math.prod(expected):
+            return f"returns {expected} expanded from {list(shape)}: return it as it is"
+        return ""
 
     def _read_by(self, nodes: list[Node]) -> tuple[str, ...]:
         """The tensors that nodes read."""

@@ -12,7 +12,7 @@ from torch.nn.utils import parametrize
 
 from resarray.golden.float_graph import FloatGraph
 from resarray.golden.ops import Shape
-from resarray.golden.user_model import OneOutput, users_code
+from resarray.golden.user_model import Outputs, users_code
 from resarray.spec.errors import ResarrayError
 
 from .aten import read_node
@@ -27,10 +27,10 @@ def read_model(model: nn.Module, shape: Shape, name: str = "model") -> FloatGrap
     """
     _require_plain_weights(model, name)
     program = _exported(model, shape, name)
-    # What does not reach the logits, as features that are answered beside them.
+    # What does not reach an output, as features that are computed beside them.
     program.graph.eliminate_dead_code()
     # The names of layers are those in the user's network.
-    reader = Reader(program, shape, name, "inner" if isinstance(model, OneOutput) else "")
+    reader = Reader(program, shape, name, "inner" if isinstance(model, Outputs) else "")
     return reader.read(read_node)
 
 

@@ -18,6 +18,7 @@ from .multiply import FloatMultiply, QMultiply
 from .scale import FloatAffine, FloatBatchNorm, FloatScale
 from .select import FloatPad, FloatSlice, QSlice
 from .unsupported import FloatUnsupported
+from .upsample import FloatUpsample, QUpsample
 
 __all__ = [
     "ClampedOp",
@@ -40,6 +41,7 @@ __all__ = [
     "FloatScale",
     "FloatSlice",
     "FloatUnsupported",
+    "FloatUpsample",
     "Operand",
     "Origin",
     "QAdd",
@@ -53,6 +55,7 @@ __all__ = [
     "QOp",
     "QSlice",
     "QTensor",
+    "QUpsample",
     "Range",
     "Shape",
 ]

@@ -13,6 +13,7 @@ from resarray.golden.ops import (
     FloatMaxPool,
     FloatOp,
     FloatPad,
+    FloatUpsample,
 )
 from resarray.spec.isa import MAX_PADDING
 
@@ -25,7 +26,8 @@ def fold_padding(graph: FloatGraph) -> FloatGraph:
     for op in graph.ops:
         for name in op.inputs:
             readers[name].append(op.output)
-    readers[graph.output].append("")
+    for name in graph.outputs:
+        readers[name].append("")
     ops = {op.output: op for op in graph.ops}
     for op in reversed(graph.ops):  # of several in a row, the last one first
         pad = ops[op.output]
@@ -61,6 +63,6 @@ def _taken(graph: FloatGraph, reader: FloatOp | None, pad: FloatPad) -> FloatOp 
 def _is_positive(graph: FloatGraph, name: str) -> bool:
     """Whether no value of a tensor is below zero, as far as its maker tells."""
     op = graph.producers.get(name)
-    if isinstance(op, FloatMaxPool | FloatConcat):
+    if isinstance(op, FloatMaxPool | FloatConcat | FloatUpsample):
         return all(_is_positive(graph, source) for source in op.inputs)
     return isinstance(op, FloatActivation | ClampedOp) and op.lo >= 0

@@ -20,4 +20,4 @@ def name_layers(graph: FloatGraph) -> FloatGraph:
         inputs = tuple(names[name] for name in op.inputs)
         names[op.output] = unique
         ops.append(replace(op, name=unique, inputs=inputs, output=unique))
-    return graph.with_ops(ops, names[graph.output])
+    return graph.with_ops(ops, (names[name] for name in graph.outputs))

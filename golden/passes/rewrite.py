@@ -40,5 +40,5 @@ class Rewrite:
         self._uses[merged.output] += self._uses[op.output] - 1
 
     def result(self) -> FloatGraph:
-        output = self._names.get(self._graph.output, self._graph.output)
-        return self._graph.with_ops(self._ops.values(), output)
+        outputs = (self._names.get(name, name) for name in self._graph.outputs)
+        return self._graph.with_ops(self._ops.values(), outputs)

@@ -50,7 +50,7 @@ def select_to_conv(graph: FloatGraph) -> FloatGraph:
             pending[op.output] = longer
         else:
             ops.append(op)
-    read((graph.output,))
+    read(graph.outputs)
     return graph.with_ops(ops)
 
 

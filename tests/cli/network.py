@@ -41,6 +41,28 @@ def unpadded() -> nn.Module:
 
 def unsupported() -> nn.Module:
     """An operator that the accelerator does not have."""
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Softplus(), nn.Flatten(), nn.Linear(144, 10))
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.PixelShuffle(2), nn.Flatten(), nn.Linear(144, 10))
     model.input_size = 8
     return model
+
+
+class Maps(nn.Module):
+    """A map and a vector, with weights of one seed."""
+
+    input_size, mean, std = 8, 0.5, 0.25
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(3)
+        self.conv = nn.Conv2d(3, 10, 3, 2, 1)
+
+    def forward(self, x):
+        y = self.conv(x)
+        return {"map": y, "vector": y.mean((2, 3))}
+
+
+class VectorFirst(Maps):
+    """The same, the vector first."""
+
+    def forward(self, x):
+        return tuple(super().forward(x).values())[::-1]

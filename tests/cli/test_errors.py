@@ -53,7 +53,7 @@ WAVES = [*SIM, "--waves", "a.fst", "--cycles", "0:9"]
         (["sim", "--model", "resnet19"], "unknown model 'resnet19': choose one of resnet18"),
         (["sim", "--model", "no.py:build"], "no.py"),
         (["sim", "--model", f"{MODEL}x"], "buildx"),
-        ([*SIM, "--model", UNSUPPORTED], "softplus"),
+        ([*SIM, "--model", UNSUPPORTED], "pixel_shuffle"),
         ([*SIM, "--weights", "none.pth"], "weights 'none.pth'"),
         ([*SIM, "--images", "none"], "images 'none' not found"),
         ([*SIM, "--input-size", "5000"], "input size 5000"),
@@ -118,7 +118,7 @@ def flip(data: bytes, at: int) -> bytes:
         (lambda data: b"PK\3\4" + data[4:], "is not a resarray image"),
         (
             lambda data: flip(data, 8),
-            "has format version 66, this resarray reads 2: compile it again",
+            "has format version 67, this resarray reads 3: compile it again",
         ),
         (lambda data: flip(data, 60), "is corrupt (CRC mismatch)"),
         (lambda data: flip(data, len(data) - 1), "is corrupt (CRC mismatch)"),

@@ -19,6 +19,7 @@ from resarray.golden.ops import (
     QMultiply,
     QSlice,
     QTensor,
+    QUpsample,
 )
 from resarray.spec.config import Config
 from resarray.spec.layout import from_dict
@@ -92,6 +93,8 @@ def evaluate(graph: QGraph, x: np.ndarray, config: Config | None = None) -> dict
             out = np.concatenate([values[name] for name in op.operands])
         elif isinstance(op, QSlice):
             out = values[op.input][op.first :][: graph.tensors[op.output].shape[0]]
+        elif isinstance(op, QUpsample):
+            out = np.kron(values[op.input], np.ones((1, *op.factor), np.int8))
         elif isinstance(op, QMultiply):
             factor = values[op.factor].astype(np.int64) - graph.tensors[op.factor].zero_point
             total = (values[op.input].astype(np.int64) - zp_in) * factor
@@ -110,13 +113,13 @@ class Builder:
 
     def __init__(self, seed: int, shape: tuple[int, int, int], name: str = "net"):
         self.rng = np.random.default_rng(seed)
-        self.graph = QGraph(name, "x", "x")
+        self.graph = QGraph(name, "x", ("x",))
         self._tensor("x", shape)
 
     def _tensor(self, name, shape, zero_point=None):
         zp = int(self.rng.integers(-128, 128)) if zero_point is None else zero_point
         self.graph.tensors[name] = QTensor(name, tuple(int(s) for s in shape), 0.05, zp)
-        self.graph.output = name
+        self.graph.outputs = (name,)
         return name
 
     def _op(self, op):
@@ -200,6 +203,13 @@ class Builder:
         value = self.rng.integers(-128, 128, shape).astype(np.int8)
         return self._op(QConstant(name, self.graph.input, output, value))
 
+    def upsample(self, x, factor):
+        c, h, w = self.graph.tensors[x].shape
+        name = self._new("upsample")
+        shape = c, h * factor[0], w * factor[1]
+        output = self._tensor(f"{name}.out", shape, self.graph.tensors[x].zero_point)
+        return self._op(QUpsample(name, x, output, factor))
+
     def function(self, x):
         name = self._new("function")
         output = self._tensor(f"{name}.out", self.graph.tensors[x].shape)
@@ -233,14 +243,14 @@ class Builder:
 
 # Of a random graph's operators, the usual ones more often.
 KINDS = ["conv"] * 4 + ["residual", "pool", "pool", "average", "add", "multiply", "squeeze"]
-KINDS += ["function", "slice", "concat", "concat", "constant"]
+KINDS += ["function", "slice", "concat", "concat", "constant", "upsample"]
 
 
 def share_zero_points(graph: QGraph) -> None:
     """Those that operators hand on as they are become equal."""
     groups = {name: name for name in graph.tensors}
     for op in graph.ops:
-        if isinstance(op, QMaxPool | QSlice | QConcat):
+        if isinstance(op, QMaxPool | QSlice | QConcat | QUpsample):
             joined = {groups[name] for name in (*op.inputs, op.output)}
             groups = {n: groups[op.output] if g in joined else g for n, g in groups.items()}
     for name, group in groups.items():
@@ -277,6 +287,8 @@ def random_graph(seed: int) -> Builder:
             x = b.function(x)
         elif kind == "constant":
             x = rng.choice([b.add, b.multiply])(x, b.constant((c, h, w)))
+        elif kind == "upsample" and max(h, w) <= 40:
+            x = b.upsample(x, tuple(int(f) for f in rng.integers(1, 5, 2)))
         elif kind == "slice":
             first = int(rng.integers(c))
             x = b.slice(x, first, int(rng.integers(1, c - first + 1)))
@@ -291,6 +303,9 @@ def random_graph(seed: int) -> Builder:
             x = b.add(x, other) if kind == "add" else b.multiply(x, other)
         elif kind == "squeeze":
             x = b.multiply(x, b.function(b.conv(b.average(x), c, (1, 1), relu=False)))
+    if rng.random() < 0.4:
+        others = rng.choice([op.output for op in b.graph.ops], int(rng.integers(1, 3)))
+        b.graph.outputs += tuple(map(str, others))
     return b
 
 

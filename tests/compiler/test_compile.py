@@ -162,7 +162,7 @@ def test_manifest(tmp_path):
     end = m["program"]["count"] * 32
     assert end <= len(image.payload) <= m["inputs"][0]["addr"] < m["write_base"] < m["mem_size"]
     assert all(entry["addr"] % 64 == 0 for entry in m["tensors"] + m["inputs"])
-    assert m["output"] == m["tensors"][-1]["name"] == b.graph.output
+    assert m["outputs"] == [m["tensors"][-1]["name"]] == [b.graph.output]
     # Every tensor but the input and what the pool took in, each in a place of its own.
     assert len(m["tensors"]) == len(b.graph.tensors) - 2
     places = sorted(entry["addr"] for entry in m["tensors"])

@@ -139,7 +139,7 @@ def test_pools_are_fused_where_they_alone_read():
     b = Builder(6, (16, 8, 8))
     y = b.conv("x", 16, (1, 1))
     b.max_pool(y, 2, 0)
-    b.graph.output = y
+    b.graph.outputs = (y,)
     assert kinds(b) == ["conv", "max_pool"]
     b = Builder(6, (16, 16, 16))
     b.max_pool(b.max_pool("x", 2, 0), 2, 0)

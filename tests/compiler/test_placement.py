@@ -123,7 +123,7 @@ def test_the_output_is_a_concatenation_that_is_pooled_too():
     y = conv(b, "x", 8)
     both = b.concat(y, conv(b, "x", 8))
     b.max_pool(y, 2)
-    b.graph.output = both
+    b.graph.outputs = (both,)
     check(b, PRESETS["default"], 1)
 
 

@@ -138,7 +138,10 @@ def test_graphs_that_do_not_hang_together():
     same = dataclasses.replace(b.graph, ops=[*ops[:2], dataclasses.replace(ops[2], name="pool1")])
     for graph, message in (
         (same, "layer 'pool1': another operator has the same name"),
-        (dataclasses.replace(b.graph, output="x"), "no operator makes its output 'x'"),
+        (
+            dataclasses.replace(b.graph, outputs=(ops[0].output, "x")),
+            "no operator makes its output 'x'",
+        ),
         (dataclasses.replace(b.graph, ops=ops[::-1]), "nothing before it makes its operand"),
         (
             dataclasses.replace(b.graph, ops=[*ops, dataclasses.replace(ops[0], name="again")]),

@@ -169,9 +169,26 @@ class Inception(nn.Module):
         return self.fc(x.mean((2, 3)))
 
 
+class Decoder(nn.Module):
+    """An encoder and back, with a skip connection, and a table behind an upsampling."""
+
+    def __init__(self):
+        super().__init__()
+        self.down, self.skip = nn.Conv2d(6, 9, 3, stride=3), nn.Conv2d(6, 4, 1)
+        self.up = nn.Upsample(scale_factor=(3, 2))
+        self.last, self.fc = nn.Conv2d(12, 5, (3, 2)), nn.Linear(5, 4)
+
+    def forward(self, x):
+        y = self.up(self.down(x)).relu()  # 9x4
+        y = torch.cat([self.skip(x[:, :, :, 1:5]), y[:, :8]], 1)
+        y = nn.functional.silu(nn.functional.interpolate(self.last(y), scale_factor=2))
+        return self.fc(y.mean((2, 3)))
+
+
 NETWORKS = {
     "excite": Excite,
     "inception": Inception,
+    "decoder": Decoder,
     "branches": Branches,
     "around": Around,
     "clamps": Clamps,

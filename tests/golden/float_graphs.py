@@ -25,6 +25,7 @@ from resarray.golden.ops import (
     FloatPad,
     FloatScale,
     FloatSlice,
+    FloatUpsample,
     Shape,
 )
 
@@ -33,7 +34,7 @@ SHAPE = (3, 6, 7)
 
 def network(*ops: FloatOp, shape: Shape = SHAPE, output: str | None = None) -> FloatGraph:
     """These operators, the first of which read "input"; the last makes the output."""
-    return FloatGraph("net", "input", output or ops[-1].output, shape, ops)
+    return FloatGraph("net", "input", (output or ops[-1].output,), shape, ops)
 
 
 def conv(output: str, *inputs: str, cin: int = 3, cout: int = 3, kernel: int = 1, **fields):
@@ -54,9 +55,18 @@ def check_same(before: FloatGraph, after: FloatGraph, exact: bool = True) -> Non
     """Both compute the same for random images; ``exact``: to the last bit."""
     x = torch.randn(2, *before.shape, generator=torch.Generator().manual_seed(1))
     tolerance = 0.0 if exact else 1e-4
-    found, expected = run_float(after, x), run_float(before, x)
-    torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
-    assert after.shapes[after.output] == tuple(found.shape[1:])
+    found, expected = outputs(after, x), outputs(before, x)
+    assert len(found) == len(expected)
+    for a, b, name in zip(found, expected, after.outputs, strict=True):
+        torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance)
+        assert after.shapes[name] == tuple(a.shape[1:])
+
+
+def outputs(graph: FloatGraph, x: torch.Tensor) -> list[torch.Tensor]:
+    """All outputs [N][C][H][W]."""
+    values = {}
+    run_float(graph, x, values.__setitem__)
+    return [values[name] for name in graph.outputs]
 
 
 def kinds(graph: FloatGraph) -> list[str]:
@@ -74,7 +84,7 @@ class RandomGraph:
         self.rng = random.Random(seed)
         torch.manual_seed(seed)
         size = self.rng.randint(4, 9), self.rng.randint(4, 9)
-        self.graph = FloatGraph("random", "input", "input", (self.rng.randint(1, 4), *size), ())
+        self.graph = FloatGraph("random", "input", ("input",), (self.rng.randint(1, 4), *size), ())
 
     def draw(self, kinds: Sequence[str], count: int) -> FloatGraph:
         """``count`` operators of these kinds; what nothing reads goes into the answer."""
@@ -86,7 +96,11 @@ class RandomGraph:
             self._average(name)
         self._emit(FloatConcat, *[op.output for op in self.graph.ops[-len(ends[:4]) or -1 :]])
         self._conv(self.graph.output, self.rng.randint(1, 5), 1)
-        return self.graph
+        if self.rng.random() < 0.5:
+            return self.graph
+        made = [op.output for op in self.graph.ops]
+        others = self.rng.choices(made, k=self.rng.randint(1, 3))
+        return self.graph.with_ops(self.graph.ops, (self.graph.output, *others))
 
     def conv(self) -> None:
         name = self._any()
@@ -166,6 +180,11 @@ class RandomGraph:
         padding = tuple(self.rng.randint(0, kernel[side // 2] - 1) for side in range(4))
         self._emit(FloatMaxPool, name, kernel=kernel, stride=stride, padding=padding)
 
+    def upsample(self) -> None:
+        name = self._any()
+        if max(self.graph.shapes[name][1:]) <= 12:
+            self._emit(FloatUpsample, name, factor=(self.rng.randint(1, 4), self.rng.randint(1, 4)))
+
     def average(self) -> None:
         self._average(self._any())
 
@@ -206,7 +225,7 @@ class RandomGraph:
         self._keep(kind(name, inputs, name, **fields))
 
     def _keep(self, op: FloatOp) -> None:
-        self.graph = self.graph.with_ops([*self.graph.ops, op], op.output)
+        self.graph = self.graph.with_ops([*self.graph.ops, op], (op.output,))
 
 
 FUNCTIONS = {
@@ -220,6 +239,7 @@ FUNCTIONS = {
 # One at a time, or pools and convolutions; and what has tables, products or shared scales.
 PLAIN = ("conv", "batch_norm", "scale", "activation", "every_second", "pad", "max_pool", "average")
 NEW = ("function", "add", "multiply", "concat", "slice", "excite", "constant", "windows")
+NEW += ("upsample",)
 
 
 def random_graph(seed: int, kinds: Sequence[str] = PLAIN + NEW) -> FloatGraph:

@@ -14,6 +14,7 @@ from resarray.golden.ops import (
     QMultiply,
     QSlice,
     QTensor,
+    QUpsample,
 )
 
 
@@ -22,7 +23,7 @@ class Builder:
 
     def __init__(self, seed: int, channels: int, height: int, width: int):
         self.rng = np.random.default_rng(seed)
-        self.graph = QGraph("random", "input", "input")
+        self.graph = QGraph("random", "input", ("input",))
         self.head = self.tensor("input", (channels, height, width))
 
     def tensor(self, name: str, shape, like: str | None = None) -> str:
@@ -36,7 +37,8 @@ class Builder:
 
     def emit(self, op) -> str:
         self.graph.ops.append(op)
-        self.graph.output = self.head = op.output
+        self.head = op.output
+        self.graph.outputs = (op.output,)
         return op.output
 
     def new_name(self, kind: str) -> str:
@@ -140,6 +142,12 @@ class Builder:
         name, shapes = self.new_name("concat"), [self.graph.tensors[x].shape for x in operands]
         self.tensor(name, (sum(shape[0] for shape in shapes), *shapes[0][1:]), operands[0])
         return self.emit(QConcat(name, name, operands))
+
+    def upsample(self, factor):
+        channels, height, width = self.graph.tensors[self.head].shape
+        name = self.new_name("upsample")
+        self.tensor(name, (channels, height * factor[0], width * factor[1]), self.head)
+        return self.emit(QUpsample(name, self.head, name, factor))
 
     def slice(self, first, channels):
         name = self.new_name("slice")

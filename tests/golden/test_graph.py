@@ -18,6 +18,7 @@ from resarray.golden.ops import (
     QMultiply,
     QSlice,
     QTensor,
+    QUpsample,
 )
 
 
@@ -34,9 +35,10 @@ def graph() -> QGraph:
         QConcat("g", "s", ("t", "t")),
         QSlice("h", "s", "r", 4),
         QConstant("i", "x", "q", np.arange(4).astype(np.int8)),
+        QUpsample("j", "r", "p", (2, 3)),
     ]
-    tensors = {name: QTensor(name, (4, 8, 8), 0.1, -3) for name in "xyzwvutsrq"}
-    return QGraph("net", "x", "v", tensors, ops)
+    tensors = {name: QTensor(name, (4, 8, 8), 0.1, -3) for name in "xyzwvutsrqp"}
+    return QGraph("net", "x", ("v",), tensors, ops)
 
 
 def other(value):
@@ -63,7 +65,7 @@ def test_equal_graphs_have_equal_digests():
     assert digest(first) == digest(second)
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(9))
 def test_every_field_of_every_operator_counts(number):
     known = digest(graph())
     for field in fields(graph().ops[number]):
@@ -103,5 +105,5 @@ def test_tensors_and_order_count():
     changed.ops.reverse()
     assert digest(changed)["graph"] != known
     changed = graph()
-    changed.output = "w"
+    changed.outputs = ("w",)
     assert digest(changed)["graph"] != known

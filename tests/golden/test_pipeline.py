@@ -11,7 +11,7 @@ from resarray.golden import pipeline, reference, train
 from resarray.golden.accuracy import accuracy
 from resarray.golden.models import load_model
 from resarray.golden.ops import QConv
-from resarray.golden.pipeline import prepare
+from resarray.golden.pipeline import build_network, prepare
 from resarray.spec.errors import ResarrayError
 
 from .shared import SHARED_DATA, needs
@@ -99,8 +99,12 @@ def test_user_model_with_its_own_weights(tmp_path):
     q = p.expected[p.graph.output][:, :, 0, 0].astype(int)
     tensor = p.graph.tensors[p.graph.output]
     assert np.abs((q - tensor.zero_point) * tensor.scale - p.float_logits).max() < error
-    with pytest.raises(ResarrayError, match="must return the logits"):
-        prepare(f"{file}:maps", input_size=15)
+    p = prepare(f"{file}:maps", input_size=15, count=2)
+    assert p.float_outputs[p.graph.output].shape == (2, 4, 13, 13)
+    assert p.labels is p.int8_top1 is None and p.class_names == []
+    for refused in ({"labelled": True}, {"classes": list("abcd")}):
+        with pytest.raises(ResarrayError, match=r"returns \[4, 13, 13\], a map without classes"):
+            build_network(f"{file}:maps", input_size=15, **refused)
 
 
 @pytest.mark.parametrize("size", [7, 2000])

@@ -14,7 +14,7 @@ import torch
 from resarray.golden import fast, reference
 from resarray.golden.float_graph import FloatGraph
 from resarray.golden.graph import QGraph
-from resarray.golden.ops import FloatConv, QConcat, QMaxPool, QSlice, QTensor
+from resarray.golden.ops import FloatConv, QConcat, QMaxPool, QSlice, QTensor, QUpsample
 from resarray.golden.ops.conv import quantise_weights
 from resarray.golden.passes import fuse_addition, simplify
 from resarray.golden.quantise import quantise
@@ -45,7 +45,7 @@ def check_operators(graph: FloatGraph, integer: QGraph, values: dict[str, np.nda
     """Each operator alone, of the real values of its integer inputs."""
     for op, made in zip(graph.ops, integer.ops, strict=True):
         x, y = integer.tensors[op.inputs[0]], integer.tensors[op.output]
-        if isinstance(made, QConcat | QSlice | QMaxPool):
+        if isinstance(made, QConcat | QSlice | QMaxPool | QUpsample):
             tensors = [integer.tensors[name] for name in (*made.inputs, made.output)]
             assert len({(tensor.scale, tensor.zero_point) for tensor in tensors}) == 1, op.name
         if isinstance(op, FloatConv):

@@ -311,8 +311,10 @@ def test_answers_that_hold_the_logits(written, images, change):
 
 
 REFUSED = {
-    "m.change = lambda y: {'a': y, 'b': y}": "returns a dict of 'a', 'b': it must return one",
-    "m.change = lambda y: (y, y)": "returns a tuple of Tensor, Tensor",
+    "m.change = lambda y: {'a': None, 'b': 1}": "returns a dict of 'a', 'b': it must return a",
+    "m.change = lambda y: ()": "returns a tuple of nothing",
+    "m.change = lambda y: (y, y.sum())": r"returns \[\] for 2 images",
+    "m.change = lambda y: (y, m.bn.weight.expand(len(y), -1))": "what it does not compute of its",
     "m.change = lambda y: None": "returns a value of type NoneType",
     "m.change = lambda y: y.sum()": r"returns \[\] for 2 images",
     "m.change = lambda y: y[:1]": r"returns \[1, 5\] for 2 images",
@@ -336,7 +338,9 @@ REFUSED = {
     "Net.forward = torch.autocast('cpu')(Net.forward)": "remove torch.autocast from forward",
     "nn.utils.parametrizations.weight_norm(m.conv)": "'conv' computes its weights .*remove_p",
     "nn.utils.spectral_norm(m.conv)": "'conv' computes its weights .*.SpectralNorm.: call",
-    "Net.forward = lambda self, x: x": "returns its input: it must return the logits",
+    "Net.forward = lambda self, x: x": "returns its input: it must return what it computes",
+    "Net.forward = lambda self, x: (self.conv(x), x[:, 1:])": "returns its input: it must",
+    "Net.forward = lambda s, x: (y := s.conv(x)).mean((2, 3), True).expand_as(y)": "expanded from",
     "m.input_size = 1024": "input size 1024: model 'Net' takes 1 to 1023 pixels",
 }
 

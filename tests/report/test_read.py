@@ -37,13 +37,15 @@ def test_digest_is_of_the_content_alone(result):
     assert content_digest(result) != result["digest"]
 
 
-def test_results_of_the_last_format_are_read(measured, result, tmp_path):
-    old = {**result, "format": 1, "input_size": 8}
-    del old["digest"]
+@pytest.mark.parametrize("changes", [{"format": 1, "input_size": 8}, {"format": 2}])
+def test_results_of_earlier_formats_are_read(result, tmp_path, changes):
+    old = {**result, **changes}
+    del old["digest"], old["outputs"]
     (tmp_path / "old.json").write_bytes(to_json(old))
     read = read_result(tmp_path / "old.json")
     assert read["input_size"] == result["input_size"] == [8, 8]
     assert read["layers"] == result["layers"]
+    assert read["outputs"][0]["shape"] == result["outputs"][0]["shape"]
 
 
 def set_layer(**fields):
@@ -95,6 +97,8 @@ def busier(result: dict) -> None:
         (set_tensor("maps", channels=[9, 0, 1, 2]), "contradicts itself: feature maps of"),
         (lambda r: r["pictures"][0].update(png="AAAA"), "which must be a PNG picture"),
         (lambda r: r["predictions"].pop(), "its predictions are not those of its images"),
+        (lambda r: r["outputs"].clear(), "its outputs are none of its tensors"),
+        (lambda r: r["outputs"][0].update(tensor="x"), "its outputs are none of its tensors"),
         (lambda r: r["predictions"][0].update(rtl=10), "is beyond the network's classes"),
         (halves, "the number of windows of 'drain'"),
         (lambda r: r["timeline"]["counts"]["load"].__setitem__(0, 10**6), "'load' is busier"),
@@ -145,8 +149,8 @@ def test_recorded_activity_is_that_of_the_counters(altered):
         (lambda t: "", "is not JSON"),
         (lambda t: "[1, 2]", "is JSON, but not an object"),
         (lambda t: "{}", "is not a result of 'resarray sim'"),
-        (lambda t: t.replace('"format": 2', '"format": 3'), "has format 3, this resarray reads 2"),
-        (lambda t: t.replace('"format": 2', '"format": "new"'), "has format 'new'"),
+        (lambda t: t.replace('"format": 3', '"format": 4'), "has format 4, this resarray reads 3"),
+        (lambda t: t.replace('"format": 3', '"format": "new"'), "has format 'new'"),
         (lambda t: t.replace('"images": 2', '"images": 3', 1), "was changed after it was written"),
         (lambda t: t.replace('"images": 2', '"images": NaN', 1), "NaN is not a number"),
         (lambda t: "[" * 100_000, "is not JSON"),

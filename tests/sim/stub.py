@@ -32,7 +32,7 @@ def program(config: Config, shape: tuple[int, int, int], mode: int = COPY) -> Im
         "mem_size": 2 * size,
         "write_base": size,
         "inputs": [{**entry, "addr": 0}],
-        "output": "copy",
+        "outputs": ["copy"],
         "tensors": [{**entry, "name": "copy", "layer": "copy", "addr": size}],
         "layers": [
             {

@@ -83,7 +83,7 @@ def test_edited_manifests(image, tmp_path):
         (lambda m: m["inputs"].reverse() or m["inputs"][0].update(image=0), "its inputs are not"),
         (lambda m: m["tensors"].pop(0), "are not one per image of the batch"),
         (lambda m: m["layers"].pop(), "its tensors are not those of its layers"),
-        (lambda m: m.update(output="x"), "its output is none of its tensors"),
+        (lambda m: m.update(outputs=["x"]), "an output is none of its tensors"),
         (lambda m: m.update(mem_size=2**30), "mem_size lies far behind the last tensor"),
         (lambda m: m["tensors"][0]["layout"].update(height=2**30), "lies before the end of"),
         (lambda m: m["config"].update(acc_depth=32), "its configuration is not the one in the hea"),

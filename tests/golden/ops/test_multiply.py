@@ -38,7 +38,7 @@ def test_of_all_values(zero_points):
     }
     tensors["y"] = QTensor("y", (256, 256, 1), 0.1, -7)
     op = QMultiply("y", "x", "f", "y", 1 << 16, 9)
-    assert QGraph("net", "x", "y", tensors, [op]).macs(op) == 0
+    assert QGraph("net", "x", ("y",), tensors, [op]).macs(op) == 0
     q = np.arange(-128, 128)
     x = np.broadcast_to(q[None, :, None], shapes["x"]).astype(np.int8)
     factor = q[:, None, None].astype(np.int8)
