@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from resarray.golden.data import load_images
+from resarray.golden.equalise import equalise
 from resarray.golden.graph import QGraph
 from resarray.golden.importer import import_model
 from resarray.golden.models import ZOO
@@ -99,7 +100,8 @@ def _quantised(name: str, size: int, classes: int, count: int) -> tuple[QGraph, 
     model = spec.build(classes).eval()
     pixels = load_images("digits", size, spec.channels, count=count).pixels
     inputs = normalise(pixels, spec.mean, spec.std)
-    graph = quantise(import_model(model, (spec.channels, size, size), name), inputs)
+    floats = equalise(import_model(model, (spec.channels, size, size), name), inputs)
+    graph = quantise(floats, inputs)
     return graph, quantise_input(graph.tensors[graph.input], pixels, spec.mean, spec.std)
 
 

@@ -15,6 +15,7 @@ from resarray.spec.progress import Progress, silent
 
 from . import fast, user_model
 from .data import Images, Source, open_source, spread
+from .equalise import equalise
 from .float_graph import FloatGraph, run_float
 from .graph import QGraph
 from .importer import import_model
@@ -273,6 +274,7 @@ def build_network(
     float_graph = import_model(float_model, (channels, *size), spec.name)
     source = _with_classes(spec, float_graph, source, classes, labelled)
     _check_same(spec, float_model, float_graph, inputs[:CHECKED_IMAGES])
+    float_graph = equalise(float_graph, inputs)
     graph = quantise(float_graph, inputs, progress)
     return Network(
         spec.name,

@@ -138,12 +138,11 @@ def calibrate(graph: FloatGraph, images: Tensor, progress: Progress = silent) ->
             flat = flat[torch.randint(len(flat), (SAMPLES_PER_BATCH,), generator=generator)]
         samples.setdefault(name, []).append(flat)
 
-    height, width = images.shape[2:]
-    size = max(1, min(CALIBRATION_BATCH, MAX_BATCH_PIXELS // (height * width)))
-    for number, batch in enumerate(images.split(size)):
-        done = number * size
+    done = 0
+    for batch in batches(images):
         progress(done / len(images), f"quantising: {done} of {len(images)} images seen")
         run_float(graph, batch, observe)
+        done += len(batch)
     for name, (lo, hi) in limits.items():
         if not np.isfinite((lo, hi)).all():
             raise ResarrayError(
@@ -156,6 +155,12 @@ def calibrate(graph: FloatGraph, images: Tensor, progress: Progress = silent) ->
         else best_range(torch.cat(values), *limits[name])
         for name, values in samples.items()
     }
+
+
+def batches(images: Tensor) -> tuple[Tensor, ...]:
+    """Parts of float [N][C][H][W] small enough to run at once."""
+    height, width = images.shape[2:]
+    return images.split(max(1, min(CALIBRATION_BATCH, MAX_BATCH_PIXELS // (height * width))))
 
 
 def best_range(values: Tensor, lo: float, hi: float) -> Range:
