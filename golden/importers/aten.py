@@ -59,8 +59,6 @@ def read_node(reader: Reader, node: Node) -> Value:
         raise Refused("remove torch.autocast from forward(): it is made integers")
     if target not in _READERS:
         raise Refused(f"not supported; supported are: {SUPPORTED}")
-    if in_place(node) and reader.is_slice(node.args[0]):
-        raise Refused("it changes a slice of another tensor in place: let it return a new one")
     try:
         value = _READERS[target](reader, node)
         if isinstance(value, str) and target not in _EXPANDING and not is_vector(node):
@@ -71,7 +69,7 @@ def read_node(reader: Reader, node: Node) -> Value:
                     "meet a map of that size in a sum or product"
                 )
         if in_place(node):
-            reader.replace(node.args[0], value)
+            reader.replace(node, value)
         return value
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         # With operands of another kind than a network of feature maps has.

@@ -1,6 +1,7 @@
 """Walks the nodes of an exported program; `aten` knows the operators."""
 
 import math
+import operator
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,10 @@ Value = str | Tensor | list[str] | None
 INPUT = "input"
 
 
+aten = torch.ops.aten
+# What hands its argument on, though its schema does not say so.
+_PASSED_ON = (operator.getitem, aten.dropout.default, aten.feature_dropout.default)
+_TO = aten.to.dtype
 _FRAME = re.compile(r'File "(.+?)", line (\d+)')
 _TORCH = Path(torch.__file__).parent
 
@@ -42,6 +47,7 @@ class Reader:
         self.prefix = prefix
         self.shapes: dict[str, Shape] = {INPUT: (shape[0], shape[1], shape[2])}
         self.values: dict[Node, Value] = {}
+        self.groups: dict[Node, Node] = {}  # the node whose values in memory a node shares
         self.ops: dict[str, FloatOp] = {}
 
     def read(self, read_node: Callable[["Reader", Node], Value]) -> FloatGraph:
@@ -52,6 +58,8 @@ class Reader:
         outputs: tuple[str, ...] = (INPUT,)
         nodes = list(self.program.graph.nodes)
         for number, node in enumerate(nodes):
+            shared = _shared(node)
+            self.groups[node] = node if shared is None else self.groups[shared]
             if node.op == "placeholder":
                 self.values[node] = constants.get(node.name, INPUT)
                 inputs += node.name not in constants
@@ -92,10 +100,6 @@ class Reader:
         """Whether this argument is a tensor that the network computes, map or vector."""
         return isinstance(argument, Node) and isinstance(self.values.get(argument), str)
 
-    def is_slice(self, argument: Any) -> bool:
-        """Whether this argument is a slice of another tensor, and shares its values."""
-        return isinstance(self.ops.get(str(self.values.get(argument))), FloatSlice)
-
     def constant(self, argument: Any) -> Tensor:
         """The parameter or buffer that is this argument."""
         value = self.values.get(argument)
@@ -103,12 +107,24 @@ class Reader:
             raise Refused("its weights must be parameters or buffers of the model")
         return value.float()
 
-    def replace(self, argument: Any, value: Value) -> None:
-        """This argument was changed in place to ``value``: so were all that share its values."""
-        before = self.values.get(argument)
-        for node, name in self.values.items():
-            if isinstance(name, str) and name == before:
-                self.values[node] = value
+    def replace(self, node: Node, value: Value) -> None:
+        """``node`` changed its first argument in place to ``value``: so were all that share it."""
+        changed: Any = node.args[0]
+        before = self.values[changed]
+        if not isinstance(before, str):
+            raise Refused("it changes a parameter in place: let it return a new one")
+        if value == before:
+            return
+        group = self.groups[changed]
+        sharing = [other for other in self.values if self.groups[other] is group]
+        for other in sharing:
+            later = any(user not in self.values and user is not node for user in other.users)
+            if later and self.values[other] != before:
+                raise Refused(
+                    f"it changes in place what '{other.name}' shares, which is read after it: let "
+                    "it return a new tensor"
+                )
+        self.values.update((o, value) for o in sharing if self.values[o] == before)
 
     def evaluated(self, node: Node) -> Tensor | None:
         """What a node that no tensor of the network reaches computes of parameters and numbers."""
@@ -228,6 +244,17 @@ def in_place(node: Node) -> bool:
     """Whether a node changes its first argument's values: its operator's name says so."""
     name = str(node.target).split(".")[1:2]
     return name != ["detach_"] and any(part.endswith("_") for part in name)
+
+
+def _shared(node: Node) -> Node | None:
+    """The argument whose values in memory a node's result may share; None: it has its own."""
+    schema = getattr(node.target, "_schema", None)
+    copies = node.kwargs.get("copy") or (node.target is _TO and True in node.args[3:4])
+    views = schema is not None and any(result.alias_info for result in schema.returns)
+    if copies or not (views or node.target in _PASSED_ON):
+        return None
+    source = node.args[0]
+    return source if isinstance(source, Node) else None
 
 
 def is_vector(node: Any) -> bool:

@@ -207,6 +207,20 @@ SUPPORTED = {
     "a value less a map": lambda m, x: x.mean((2, 3), keepdim=True) - m.same(x),
     "quotient": lambda m, x: x / (m.same(x).abs() + 1) + 2 / (1 + x.square()),
     "converted": lambda m, x: x.to(torch.float32).relu(),
+    "in place, of a copy": lambda m, x: torch.cat([x, x.clone().relu_()], 1),
+    "in place, of a sum with 0": lambda m, x: torch.cat([x, sum([x]).relu_()], 1),
+    "in place, of a converted copy": lambda m, x: torch.cat(
+        [x, x.to(torch.float32, copy=True).relu_()], 1
+    ),
+    "in place, of an average of each pixel": lambda m, x: torch.cat(
+        [x, functional.adaptive_avg_pool2d(x, 8).relu_()], 1
+    ),
+    "in place, of a vector's copy": lambda m, x: (
+        x * x.mean((2, 3)).reshape(-1, 4, 1, 1).clone().exp_() + x.mean((2, 3), True)
+    ),
+    "in place, and its slice is read no more": lambda m, x: x[:, :1] * 2 + x.relu_(),
+    "a slice in place, and its whole is read no more": lambda m, x: x[:, :, ::2].relu_() + 1,
+    "in place behind a slice": lambda m, x: (x[:, :2] + 1).relu_() + x[:, :2],
 }
 
 
@@ -283,11 +297,23 @@ REFUSED = {
     "linear on a map": (lambda m, x: m.last(x), "flattened"),
     "a slice changed in place": (
         lambda m, x: (functional.relu_(x[:, :, ::2]), x)[1],
-        "changes a slice of another tensor in place",
+        "changes in place what 'batch_norm' shares",
     ),
     "added to a slice in place": (
         lambda m, x: (x[:, :, ::2].add_(x[:, :, ::2]), x)[1],
-        "changes a slice of another tensor in place",
+        "changes in place what 'batch_norm' shares",
+    ),
+    "a slice before its map is changed in place": (
+        lambda m, x: (x[:, :2], x.relu_())[0],
+        "changes in place what 'slice_1' shares, which is read after it",
+    ),
+    "halves before their map is changed in place": (
+        lambda m, x: torch.cat([*x.chunk(2, 1)[::-1], functional.relu(x, inplace=True)], 1),
+        "shares, which is read after it",
+    ),
+    "a constant in place": (
+        lambda m, x: (y := torch.zeros(1, 4, 8, 8), y.add_(x), y + x)[2],
+        "parameter in place",
     ),
     "no bounds": (lambda m, x: x.clamp(float("nan"), 1), "numbers are needed"),
     "padding with ones": (lambda m, x: functional.pad(x, (1, 1, 1, 1), value=1), "zeros"),
