@@ -61,9 +61,9 @@ def read_node(reader: Reader, node: Node) -> Value:
         raise Refused(f"not supported; supported are: {SUPPORTED}")
     try:
         value = _READERS[target](reader, node)
-        if isinstance(value, str) and target not in _EXPANDING and not is_vector(node):
+        if isinstance(value, str) and target not in _EXPANDING:
             found, expected = reader.shapes[value], tuple(node.meta["val"].shape[1:])
-            if found != expected:
+            if not reader.fits(node, value):
                 raise Refused(
                     f"its result {list(expected)} would be {list(found)}: what is expanded must "
                     "meet a map of that size in a sum or product"
@@ -544,10 +544,10 @@ def _reshape(reader: Reader, node: Node) -> str:
 
 def _expand(reader: Reader, node: Node) -> str:
     """A value for each channel, written out for every pixel: sums and products take it as it is."""
-    x = reader.feature_map(node)
+    x = reader.any_tensor(node)
     channels, height, width = reader.shapes[x]
     result = tuple(node.meta["val"].shape)
-    if (height, width) != (1, 1) or result[:2] != (1, channels) or len(result) != 4:
+    if is_vector(node.args[0]) or (height, width) != (1, 1) or result[:2] != (1, channels) or len(result) != 4:
         raise Refused(
             f"{list(reader.shapes[x])} to {list(result[1:])}: only a value for each channel can be "
             "expanded to a map"

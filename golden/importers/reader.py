@@ -91,10 +91,20 @@ class Reader:
 
     def feature_map(self, node: Node, index: int = 0) -> str:
         """The map [N, C, H, W] that argument ``index`` names."""
-        value = self.any_tensor(node, index)
-        if is_vector(node.args[index]):
+        value, argument = self.any_tensor(node, index), node.args[index]
+        if is_vector(argument):
             raise Refused(f"its argument {index} must be a feature map of the network")
+        if not self.fits(argument, value):
+            raise Refused(f"its argument {index} is expanded: only sums and products may read it")
         return value
+
+    def fits(self, node: Any, value: str) -> bool:
+        """Whether a node's result has the shape of the tensor ``value``, or as many values as a
+        vector; else it is expanded from it."""
+        result, shape = node.meta["val"].shape, self.shapes[value]
+        if is_vector(node):
+            return math.prod(result) == math.prod(shape)
+        return tuple(result[1:]) == shape
 
     def is_map(self, argument: Any) -> bool:
         """Whether this argument is a tensor that the network computes, map or vector."""
@@ -199,7 +209,8 @@ class Reader:
             why = f"takes {inputs} inputs: 1 is supported"
         if not why:
             return tuple(str(value) for value in values)
-        self.ops["output"] = FloatUnsupported("output", self._read_by([node]), "output", why)
+        read = self._read_by([node]) or (INPUT,)
+        self.ops["output"] = FloatUnsupported("output", read, "output", why)
         return ("output",)
 
     def _fault(self, result: Any, value: Value) -> str:

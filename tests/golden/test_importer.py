@@ -286,6 +286,24 @@ REFUSED = {
         lambda m, x: x.mean((2, 3), True).expand(-1, -1, 8, 8) * 2,
         r"result \[4, 8, 8\] would be \[4, 1, 1\]",
     ),
+    "an outer product": (
+        lambda m, x: (x.mean((2, 3)).unsqueeze(2) * x.mean((2, 3)).unsqueeze(1)).flatten(1),
+        r"result \[4, 4\] would be \[4, 1, 1\]",
+    ),
+    "a sum of all pairs": (
+        lambda m, x: (x.mean((2, 3)) + x.mean((2, 3)).unsqueeze(-1)).flatten(1),
+        r"result \[4, 4\] would be \[4, 1, 1\]",
+    ),
+    "expanded and flattened": (
+        lambda m, x: x.mean((2, 3), True).expand(-1, -1, 2, 2).flatten(1),
+        r"result \[16\] would be \[4, 1, 1\]",
+    ),
+    "expanded in front of a convolution": (
+        lambda m, x: functional.conv2d(
+            x.mean((2, 3), True).expand(-1, -1, 2, 2), torch.ones(4, 4, 3, 3), None, 2, 1
+        ),
+        "argument 0 is expanded",
+    ),
     "expanded channels": (lambda m, x: x[:, :1].expand(-1, 4, 8, 8), r"\[1, 8, 8\] to \[4, 8, 8\]"),
     "rounded quotient": (lambda m, x: torch.div(x, 2, rounding_mode="floor"), "not supported"),
     "a power of a map": (lambda m, x: x**x, "pow"),
@@ -350,6 +368,12 @@ def test_refusals_name_the_node(case):
         averages=nn.Linear(4 * 3 * 3, 3),
     )
     with pytest.raises(ResarrayError, match=rf"(?s)node '.*operator aten.*{message}"):
+        import_model(model, (3, 8, 8))
+
+
+def test_an_answer_that_depends_on_no_input():
+    model = Tail(lambda m, x: m.conv.bias.unsqueeze(0) * 1)
+    with pytest.raises(ResarrayError, match="returns what it does not compute of its input"):
         import_model(model, (3, 8, 8))
 
 
