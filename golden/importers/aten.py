@@ -125,18 +125,27 @@ def _batch_norm(reader: Reader, node: Node) -> str:
     if training or mean is None:
         raise Refused("a batch norm needs running statistics, in evaluation mode")
     x = reader.any_tensor(node)
-    if reader.shapes[x][1:] != (1, 1):
-        x = reader.feature_map(node)
-    return reader.emit(
-        node,
-        FloatBatchNorm,
-        x,
-        mean=reader.constant(mean),
-        variance=reader.constant(variance),
-        gamma=None if gamma is None else reader.constant(gamma),
-        beta=None if beta is None else reader.constant(beta),
-        eps=eps,
-    )
+    fields: dict[str, Any] = {
+        "mean": reader.constant(mean),
+        "variance": reader.constant(variance),
+        "gamma": None if gamma is None else reader.constant(gamma),
+        "beta": None if beta is None else reader.constant(beta),
+        "eps": eps,
+    }
+    shape = reader.shapes[x]
+    if shape[1:] == (1, 1) or not is_vector(node):
+        return reader.emit(node, FloatBatchNorm, x, **fields)
+    # Of a flattened map each value has its own factor and offset.
+    factor, offset = FloatBatchNorm(node.name, (x,), node.name, **fields).factors
+    if node.meta["val"].ndim != 2:
+        raise Refused("its argument 0 must be a feature map of the network, or flattened")
+    made = [
+        _emit_constant(reader, node, value.reshape(shape), str(number))
+        for number, value in enumerate((factor, offset))
+    ]
+    names = {"part": "scale", "output": f"{node.name}.scale"}
+    scaled = reader.emit(node, FloatMultiply, x, made[0], **names)
+    return reader.emit(node, FloatAdd, scaled, made[1], part="add")
 
 
 # -- activations, additions and pools ------------------------------------------------------------
@@ -254,17 +263,19 @@ def _sum(reader: Reader, node: Node, factor: float) -> Value:
         return _affine(reader, node, a, 1.0, offset) if offset.any() else _same(reader, node)
     if not reader.is_map(a):
         return _affine(reader, node, b, factor, _constant(reader, a, b))
-    first, second = _operands(reader, node)
+    scaled = ""
     if factor != 1:
-        scaled = f"{node.name}.scale"
-        second = _affine(reader, node, b, factor, 0.0, part="scale", output=scaled)
+        names = {"part": "scale", "output": f"{node.name}.scale"}
+        scaled = _affine(reader, node, b, factor, 0.0, **names)
+    first, second = _operands(reader, node, scaled)
     return reader.emit(node, FloatAdd, *_map_first(reader, first, second), part="add")
 
 
-def _operands(reader: Reader, node: Node) -> tuple[str, str]:
-    """The two operands of a sum or product: both maps, or both vectors."""
+def _operands(reader: Reader, node: Node, made: str = "") -> tuple[str, str]:
+    """The two operands of a sum or product: both maps, or both vectors. ``made``: what was made of
+    the second."""
     a, b = node.args[:2]
-    first, second = reader.any_tensor(node, 0), reader.any_tensor(node, 1)
+    first, second = reader.any_tensor(node, 0), made or reader.any_tensor(node, 1)
     if is_vector(a) != is_vector(b):
         raise Refused("a map and a vector: give the vector its height and width of 1")
     return _spread(reader, node, first, second), _spread(reader, node, second, first)
@@ -294,10 +305,14 @@ def _map_first(reader: Reader, a: str, b: str) -> tuple[str, str]:
 def _cat(reader: Reader, node: Node) -> str:
     tensors, dim = _arguments(node, (None, 0))
     tensors = [tensor for tensor in tensors if tensor.meta["val"].numel()]
-    if not all(map(reader.is_map, tensors)):
-        raise Refused("only feature maps of the network can be concatenated")
     vectors = {is_vector(tensor) for tensor in tensors}
     inputs: list[Any] = [reader.values[tensor] for tensor in tensors]
+    for number, value in enumerate(inputs):
+        if isinstance(value, torch.Tensor) and value.ndim in (2, 4) and len(value) == 1:
+            shape = (*value.shape[1:], 1, 1)[:3]
+            inputs[number] = _emit_constant(reader, node, value.reshape(shape), str(number))
+    if not all(isinstance(value, str) for value in inputs):
+        raise Refused("only feature maps of the network, and constants, can be concatenated")
     flat = vectors == {True} and all(reader.shapes[x][1:] == (1, 1) for x in inputs)
     if dim % tensors[0].meta["val"].ndim != 1 or (vectors != {False} and not flat):
         raise Refused("only channels can be concatenated")
@@ -324,27 +339,33 @@ def _by_constant(reader: Reader, node: Node, x: Any, value: torch.Tensor) -> str
     return reader.emit(node, FloatMultiply, source, made, part="mul")
 
 
-def _emit_constant(reader: Reader, node: Node, value: torch.Tensor) -> str:
-    output = f"{node.name}.constant"
-    return reader.emit(node, FloatConstant, INPUT, part="constant", output=output, value=value)
+def _emit_constant(reader: Reader, node: Node, value: torch.Tensor, number: str = "") -> str:
+    if not value.isfinite().all():
+        raise Refused("a constant is not finite")
+    part = f"constant{number}"
+    names = {"part": part, "output": f"{node.name}.{part}"}
+    return reader.emit(node, FloatConstant, INPUT, value=value.double(), **names)
 
 
 def _constant_map(reader: Reader, value: Any, x: Any) -> torch.Tensor | None:
-    """``value`` as float64 [C][H][W] of the map ``x`` where it is a constant that differs from
-    pixel to pixel; None: it is not."""
+    """``value`` as float64 [C][H][W] of ``x`` where it is a constant that differs from pixel to
+    pixel of a map, or from value to value of a flattened one; None: it is not."""
     name: Any = reader.values[x]
     if isinstance(value, Node):
         value = reader.values.get(value)
-    if not isinstance(value, torch.Tensor) or is_vector(x):
+    if not isinstance(value, torch.Tensor):
         return None
     shape = reader.shapes[name]
+    if is_vector(x):
+        flat = x.meta["val"].ndim == 2 and value.shape[-1:] == (math.prod(shape),)
+        if shape[1:] == (1, 1) or not flat or value.numel() != math.prod(shape):
+            return None
+        value = value.reshape(shape)
     size = (1,) * (3 - value.ndim) + tuple(value.shape[-3:])
     if size[1:] == (1, 1) or value.numel() != math.prod(size):
         return None
     if any(a not in (1, b) for a, b in zip(size, shape, strict=True)):
         return None
-    if not value.isfinite().all():
-        raise Refused("a constant is not finite")
     return value.double().reshape(size).expand(shape).contiguous()
 
 
@@ -361,8 +382,11 @@ def _div(reader: Reader, node: Node) -> str:
             apply=torch.reciprocal,
         )
         if reader.is_map(a):
-            operands = _map_first(reader, _operands(reader, node)[0], inverse)
+            operands = _map_first(reader, *_operands(reader, node, inverse))
             return reader.emit(node, FloatMultiply, *operands, part="mul")
+        if (value := _constant_map(reader, a, b)) is not None:
+            made = _emit_constant(reader, node, value)
+            return reader.emit(node, FloatMultiply, inverse, made, part="mul")
         factor = _constant(reader, a, b).clone()
         offset = torch.zeros_like(factor)
         return reader.emit(node, FloatScale, inverse, factor=factor, offset=offset)
@@ -547,7 +571,12 @@ def _expand(reader: Reader, node: Node) -> str:
     x = reader.any_tensor(node)
     channels, height, width = reader.shapes[x]
     result = tuple(node.meta["val"].shape)
-    if is_vector(node.args[0]) or (height, width) != (1, 1) or result[:2] != (1, channels) or len(result) != 4:
+    if (
+        is_vector(node.args[0])
+        or (height, width) != (1, 1)
+        or result[:2] != (1, channels)
+        or len(result) != 4
+    ):
         raise Refused(
             f"{list(reader.shapes[x])} to {list(result[1:])}: only a value for each channel can be "
             "expanded to a map"

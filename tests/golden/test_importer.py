@@ -25,7 +25,7 @@ def randomise(model: nn.Module) -> nn.Module:
     """Random batch-norm parameters and statistics, so that folding matters."""
     torch.manual_seed(SEED)
     for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.uniform_(module.bias, -0.5, 0.5)
             nn.init.uniform_(module.running_mean, -0.5, 0.5)
@@ -206,6 +206,22 @@ SUPPORTED = {
     "a value for each channel": lambda m, x: m.same(x) + x.mean((2, 3), keepdim=True),
     "a value less a map": lambda m, x: x.mean((2, 3), keepdim=True) - m.same(x),
     "quotient": lambda m, x: x / (m.same(x).abs() + 1) + 2 / (1 + x.square()),
+    "less a map of one channel": lambda m, x: torch.sub(x, x[:, :1].sigmoid(), alpha=2),
+    "by a map of one channel": lambda m, x: x / (1 + torch.exp(x[:, :1])),
+    "a vector less one value": lambda m, x: x.mean((2, 3)) - m.one(x.mean((2, 3))),
+    "a constant map by a map": lambda m, x: (
+        m.pixels / (x.abs() + 1) + m.pixels[0] / (x.abs() + 2) + m.pixels[0, 0] / (x.abs() + 3)
+    ),
+    "with coordinates": lambda m, x: torch.cat(
+        [m.pixels[:2].expand(len(x), -1, -1, -1), x, m.pixels.expand(len(x), -1, -1, -1)], 1
+    ).relu(),
+    "with a constant vector": lambda m, x: torch.cat(
+        [x.mean((2, 3)), m.fc.bias.expand(len(x), -1)], 1
+    ),
+    "batch norm of a flattened map": lambda m, x: m.norm(functional.max_pool2d(x, 4).flatten(1)),
+    "a constant for each value of a flattened map": lambda m, x: (
+        1 - m.pixels.flatten() * x.flatten(1) / (m.pixels.flatten()[None].abs() + 1)
+    ),
     "converted": lambda m, x: x.to(torch.float32).relu(),
     "in place, of a copy": lambda m, x: torch.cat([x, x.clone().relu_()], 1),
     "in place, of a sum with 0": lambda m, x: torch.cat([x, sum([x]).relu_()], 1),
@@ -233,6 +249,8 @@ def test_supported_forms(case):
             fc2=nn.Linear(5, 2),
             wide=nn.Linear(4 * 8 * 8, 3),
             square=nn.Linear(4, 4),
+            one=nn.Linear(4, 1),
+            norm=nn.BatchNorm1d(4 * 2 * 2),
             shrink=nn.Conv2d(4, 2, 1),
             expand=nn.Conv2d(2, 4, 1),
             averages=nn.Linear(4 * 2 * 3, 3),
@@ -276,6 +294,10 @@ REFUSED = {
         r"constant of shape \[4\]",
     ),
     "concatenated rows": (lambda m, x: torch.cat([x, x], 2), "only channels"),
+    "a constant that is not finite": (
+        lambda m, x: torch.cat([x, m.map[None, None] / 0], 1),
+        "a constant is not finite",
+    ),
     "concatenated maps as vectors": (
         lambda m, x: torch.cat([x.flatten(1), x.flatten(1)], 1),
         "only channels",
