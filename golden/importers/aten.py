@@ -33,7 +33,7 @@ from resarray.golden.ops import (
     FloatUpsample,
 )
 from resarray.golden.ops.average_pool import adaptive_windows
-from resarray.golden.ops.base import pooled_size
+from resarray.golden.ops.base import by, pooled_size
 from resarray.golden.ops.conv import reach
 
 from .reader import INPUT, Reader, Refused, Value, in_place, is_vector
@@ -166,9 +166,21 @@ def _function(reader: Reader, node: Node) -> str:
     return reader.emit(node, FloatFunction, reader.any_tensor(node), function=name, apply=apply)
 
 
+def _power(reader: Reader, node: Node) -> str:
+    """A number to the power of each value."""
+    base = _number(node.args[0])
+
+    def apply(x: torch.Tensor) -> torch.Tensor:
+        return torch.pow(base, x)
+
+    return reader.emit(node, FloatFunction, reader.any_tensor(node, 1), function="pow", apply=apply)
+
+
 def _prelu(reader: Reader, node: Node) -> str:
     """max(x, 0) + slope * min(x, 0), with one slope, or one for each channel."""
     x, slope = reader.any_tensor(node), reader.constant(node.args[1]).double()
+    if len(slope) not in (1, reader.shapes[x][0]):
+        raise Refused(f"{len(slope)} slopes: only one, or one for each channel, is supported")
     if (slope == slope[0]).all():
         number = slope[0].item()
 
@@ -278,6 +290,17 @@ def _operands(reader: Reader, node: Node, made: str = "") -> tuple[str, str]:
     first, second = reader.any_tensor(node, 0), made or reader.any_tensor(node, 1)
     if is_vector(a) != is_vector(b):
         raise Refused("a map and a vector: give the vector its height and width of 1")
+    operands: Any = (a, b)
+    sizes = [tuple(operand.meta["val"].shape) for operand in operands]
+    channels = [reader.shapes[name][0] for name in (first, second)]
+    # Of one shape, one value for all, or channels that lie along the same dimension.
+    alike = sizes[0] == sizes[1] or 1 in map(math.prod, sizes)
+    first_channels = all(size[1:2] == (c,) for size, c in zip(sizes, channels, strict=True))
+    if not alike and not (len(sizes[0]) == len(sizes[1]) and first_channels):
+        raise Refused(
+            f"operands of {list(sizes[0])} and {list(sizes[1])}: they must be equal, or one of "
+            "them a value for each channel, of as many dimensions"
+        )
     return _spread(reader, node, first, second), _spread(reader, node, second, first)
 
 
@@ -524,11 +547,76 @@ def _avg_pool(reader: Reader, node: Node) -> str:
     )
 
 
-def _mean(reader: Reader, node: Node) -> str:
+def _mean(reader: Reader, node: Node, **names: str) -> str:
+    """Of the whole map, of its rows or its columns; or of all that is left of a map, [N, C, L]."""
+    argument: Any
+    dims: Any
+    argument, dims = node.args[:2]
+    x = reader.any_tensor(node)
+    sizes = tuple(argument.meta["val"].shape)
+    axes = sorted(d % len(sizes) for d in dims)
+    channels, height, width = reader.shapes[x]
+    if axes == [2] and sizes == (1, channels, height * width):
+        return reader.emit(node, FloatGlobalAvgPool, x, **names)
+    if axes not in ([2], [3], [2, 3]):
+        raise Refused(f"dimensions {dims}: only height, width, or both")
+    x = reader.feature_map(node)
+    if axes == [2, 3]:
+        return reader.emit(node, FloatGlobalAvgPool, x, **names)
+    kernel = (height, 1) if axes == [2] else (1, width)
+    return reader.emit(node, FloatAvgPool, x, kernel=kernel, stride=kernel, **names)
+
+
+def _sum_of_pixels(reader: Reader, node: Node) -> str:
+    """The mean times the pixels that it is of."""
+    mean = _mean(reader, node, part="mean", output=f"{node.name}.mean")
+    argument: Any = node.args[0]
+    pixels = argument.meta["val"].numel() / node.meta["val"].numel()
+    channels = reader.shapes[mean][0]
+    factor = torch.full((channels,), pixels, dtype=torch.float64)
+    return reader.emit(node, FloatScale, mean, factor=factor, offset=torch.zeros_like(factor))
+
+
+def _amax(reader: Reader, node: Node) -> str:
     dims: Any = node.args[1]
     if sorted(d % 4 for d in dims) != [2, 3]:
         raise Refused(f"dimensions {dims}: only height and width together")
-    return reader.emit(node, FloatGlobalAvgPool, reader.feature_map(node))
+    return _max_of(reader, node, (1, 1))
+
+
+def _adaptive_max_pool(reader: Reader, node: Node) -> list[str]:
+    """The maxima; where they are is not known."""
+    return [_max_of(reader, node, _adaptive_size(node.args[1], _sizes(reader, node)))]
+
+
+def _sizes(reader: Reader, node: Node) -> tuple[int, ...]:
+    return reader.shapes[reader.feature_map(node)][1:]
+
+
+def _max_of(reader: Reader, node: Node, wanted: tuple[int, int]) -> str:
+    """The maxima of ``wanted`` windows that cover the map."""
+    size = _sizes(reader, node)
+    rows, columns = _uniform(size[0], wanted[0]), _uniform(size[1], wanted[1])
+    if rows is None or columns is None:
+        raise Refused(f"{by(size)} pixels to {by(wanted)}: only windows of one size are supported")
+    kernel, stride = zip(rows, columns, strict=True)
+    return reader.emit(
+        node,
+        FloatMaxPool,
+        reader.feature_map(node),
+        kernel=kernel,
+        stride=stride,
+    )
+
+
+def _channel_shuffle(reader: Reader, node: Node) -> str:
+    """A convolution that selects: channels in the order of their places in their groups."""
+    groups: Any = node.args[1]
+    x = reader.feature_map(node)
+    channels = reader.shapes[x][0]
+    order = torch.arange(channels).view(groups, -1).T.flatten()
+    weight = torch.eye(channels)[order][:, :, None, None]
+    return reader.emit(node, FloatConv, x, weight=weight, bias=torch.zeros(channels))
 
 
 def _upsample(reader: Reader, node: Node) -> Value:
@@ -749,10 +837,16 @@ _FUNCTIONS = [
     aten.log.default,
     aten.erf.default,
     aten.special_erf.default,
+    aten.log1p.default,
+    aten.expm1.default,
+    aten.sin.default,
+    aten.cos.default,
+    aten.sign.default,
 ]
 _READERS: dict[Any, Callable[[Reader, Node], Value]] = {
     **dict.fromkeys(_FUNCTIONS, _function),
     **dict.fromkeys(_EXPANDING, _expand),
+    aten.pow.Scalar: _power,
     aten.prelu.default: _prelu,
     aten.conv2d.default: _conv,
     aten.conv2d.padding: _conv,
@@ -793,6 +887,10 @@ _READERS: dict[Any, Callable[[Reader, Node], Value]] = {
     aten.adaptive_avg_pool2d.default: _adaptive_avg_pool,
     aten.avg_pool2d.default: _avg_pool,
     aten.mean.dim: _mean,
+    aten.sum.dim_IntList: _sum_of_pixels,
+    aten.amax.default: _amax,
+    aten.adaptive_max_pool2d.default: _adaptive_max_pool,
+    aten.channel_shuffle.default: _channel_shuffle,
     aten.upsample_nearest2d.default: _upsample,
     aten.upsample_nearest2d.vec: _upsample,
     aten._upsample_nearest_exact2d.default: _upsample,

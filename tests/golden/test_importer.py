@@ -222,6 +222,15 @@ SUPPORTED = {
     "a constant for each value of a flattened map": lambda m, x: (
         1 - m.pixels.flatten() * x.flatten(1) / (m.pixels.flatten()[None].abs() + 1)
     ),
+    "sum of the pixels": lambda m, x: x.sum((2, 3)) - x.sum((-1, -2), keepdim=True).flatten(1) / 2,
+    "mean in two steps": lambda m, x: m.fc(x.mean(3).mean(2)) + m.fc(x.flatten(2).mean(-1)),
+    "sum in two steps": lambda m, x: x[:, :, 2:].sum(-1).sum(-1),
+    "means of rows": lambda m, x: x.mean(2, keepdim=True).relu(),
+    "maximum of the map": lambda m, x: (
+        x.amax((2, 3), True) * functional.adaptive_max_pool2d(x[:, :, 1:], 1)
+    ),
+    "adaptive maximum": lambda m, x: functional.adaptive_max_pool2d(x, (4, 2)).relu(),
+    "shuffled": lambda m, x: torch.channel_shuffle(torch.cat([x, x + 1], 1), 4),
     "converted": lambda m, x: x.to(torch.float32).relu(),
     "in place, of a copy": lambda m, x: torch.cat([x, x.clone().relu_()], 1),
     "in place, of a sum with 0": lambda m, x: torch.cat([x, sum([x]).relu_()], 1),
@@ -308,13 +317,30 @@ REFUSED = {
         lambda m, x: x.mean((2, 3), True).expand(-1, -1, 8, 8) * 2,
         r"result \[4, 8, 8\] would be \[4, 1, 1\]",
     ),
+    "vectors along other dimensions": (
+        lambda m, x: (x[:, :, :2, :2].flatten(2) + x.mean((2, 3))).flatten(1),
+        r"operands of \[1, 4, 4\] and \[1, 4\]",
+    ),
+    "a vector along another dimension": (
+        lambda m, x: (x[:, :, :2, :2].flatten(2) + x.mean((2, 3)).unsqueeze(1)).flatten(1),
+        r"operands of \[1, 4, 4\] and \[1, 1, 4\]",
+    ),
+    "adaptive maxima of several sizes": (
+        lambda m, x: functional.adaptive_max_pool2d(x, 3),
+        "8x8 pixels to 3x3: only windows of one size",
+    ),
+    "mean of channels": (lambda m, x: x.mean((1, 2)), "only height, width, or both"),
+    "slopes of a flattened map": (
+        lambda m, x: functional.prelu(x[:, :1].flatten(1), torch.arange(64.0)),
+        "64 slopes",
+    ),
     "an outer product": (
         lambda m, x: (x.mean((2, 3)).unsqueeze(2) * x.mean((2, 3)).unsqueeze(1)).flatten(1),
-        r"result \[4, 4\] would be \[4, 1, 1\]",
+        r"operands of \[1, 4, 1\] and \[1, 1, 4\]",
     ),
     "a sum of all pairs": (
         lambda m, x: (x.mean((2, 3)) + x.mean((2, 3)).unsqueeze(-1)).flatten(1),
-        r"result \[4, 4\] would be \[4, 1, 1\]",
+        r"operands of \[1, 4\] and \[1, 4, 1\]",
     ),
     "expanded and flattened": (
         lambda m, x: x.mean((2, 3), True).expand(-1, -1, 2, 2).flatten(1),
@@ -369,11 +395,11 @@ REFUSED = {
 
 
 def test_all_that_is_refused_is_named_at_once():
-    model = Tail(lambda m, x: m.strided(torch.sin(x)).cos() * torch.cumsum(x.mean((2, 3)), 1))
+    model = Tail(lambda m, x: m.strided(torch.floor(x)).ceil() * torch.cumsum(x.mean((2, 3)), 1))
     model.strided = nn.Conv2d(4, 4, 3, stride=17)
     with pytest.raises(ResarrayError) as error:
         import_model(model, (3, 8, 8))
-    places = ("aten.sin", "stride 17x17", "aten.cos", "aten.cumsum", "a map and a vector")
+    places = ("aten.floor", "stride 17x17", "aten.ceil", "aten.cumsum", "a map and a vector")
     found = [str(error.value).index(place) for place in places]
     assert found == sorted(found) and str(error.value).count("\n") == 0
 
@@ -469,6 +495,9 @@ FUNCTIONS = {
     "square root": lambda x: torch.sqrt(x.abs()),
     "square": lambda x: x.square(),
     "cube": lambda x: x**3,
+    "power of 2": lambda x: 2**x + torch.pow(0.5, x),
+    "log1p": lambda x: torch.log1p(x.abs()) - torch.expm1(x),
+    "sine": lambda x: torch.sin(x) * torch.cos(2 * x) + torch.sign(x),
     "chain": lambda x: torch.tanh(functional.softplus(2 * x + 1)).clamp(0.2, 0.8) - 0.5,
 }
 
