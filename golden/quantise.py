@@ -83,17 +83,21 @@ def quantised_tensors(graph: FloatGraph, ranges: Mapping[str, Range]) -> dict[st
         return tensor_of_range(name, graph.shapes[name], bounds[group], least[group])
 
     for _ in range(MAX_ROUNDS):
-        before, grown = dict(least), ""
+        before = dict(least)
+        grown = {}  # Layer -> its least scale, as a multiple of those that it reads.
         for op in graph.ops:
-            group, scale = groups[op.output], op.min_scale(*map(tensor, op.inputs))
+            inputs = [tensor(name) for name in op.inputs]
+            group, scale = groups[op.output], op.min_scale(*inputs)
             if scale > least[group]:
-                least[group], grown = scale, op.name
+                least[group] = scale
+                grown[op.name] = scale / max(x.scale for x in inputs)
         if least == before:
             return {name: tensor(name) for name in graph.shapes}
         if max(least.values()) > MAX_SCALE:
             break
+    worst = max(grown, key=lambda name: grown[name])
     raise ResarrayError(
-        f"model '{graph.name}': layer '{grown}' makes values much larger than those that it reads, "
+        f"model '{graph.name}': layer '{worst}' makes values much larger than those that it reads, "
         "and a concatenation gives both one scale: use smaller weights there"
     )
 

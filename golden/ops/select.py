@@ -48,6 +48,8 @@ class FloatSlice(FloatOp):
         if self.of_channels:
             return None
         size = (1, *operands[0].shape)[self.dim]
+        if self.dim and not range(size)[self.range]:
+            return None  # It is refused as an empty map.
         end = "" if self.end is None or (self.dim and self.end >= size) else self.end
         what = f"slice [{self.start or 0}:{end}:{self.step}] of dimension {self.dim}"
         if not self.dim:

@@ -290,6 +290,7 @@ REFUSED = {
         lambda m, x: m.averages(functional.adaptive_avg_pool2d(x, 3).clamp(-1, 1).flatten(1)),
         "8x8 pixels to 3x3",
     ),
+    "no rows": (lambda m, x: x[:, :, 5:5], r"its output \[4, 0, 8\] is empty"),
     "broadcast": (lambda m, x: x + x[:, :, :1], "differ"),
     "a vector and a map": (lambda m, x: x[:, :, :4, :4] + x.mean((2, 3)), "a map and a vector"),
     "chance": (lambda m, x: x + torch.rand(4, 1, 1), "depends on chance"),

@@ -146,6 +146,19 @@ def test_a_scale_that_grows_without_end_is_refused():
         quantise(graph, torch.randn(4, 1, 4, 4).clamp(-1, 1) * 0.1 + 1000)
 
 
+def test_the_layer_that_makes_larger_values_is_named():
+    """Not the one behind it, whose scale grows too."""
+    ops = [
+        FloatConv("a", ("input",), "a", torch.ones(1, 1, 1, 1), torch.zeros(1)),
+        FloatConv("b", ("a",), "b", torch.full((1, 1, 1, 1), 1e6), torch.zeros(1)),
+        concat("c", "a", "b"),
+        FloatConv("d", ("c",), "d", torch.ones(1, 2, 1, 1), torch.zeros(1)),
+    ]
+    graph = network(*ops, shape=(1, 4, 4))
+    with pytest.raises(ResarrayError, match="'net': layer 'b' makes values much larger"):
+        quantise(graph, torch.randn(4, 1, 4, 4))
+
+
 def test_values_are_near_the_float_ones():
     """Input, pools, a twin and vectors in concatenations."""
     torch.manual_seed(3)
