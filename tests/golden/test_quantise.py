@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from resarray.golden import fast
+from resarray.golden.equalise import equalise
 from resarray.golden.float_graph import run_float
 from resarray.golden.importer import import_model
 from resarray.golden.models import load_model
@@ -50,6 +51,7 @@ def test_zoo_networks_are_near_the_float_ones(name):
     pixels = np.random.default_rng(3).integers(0, 256, (8, *size, channels)).astype(np.uint8)
     float_graph = import_model(load_model(name, 10), (channels, *size), name)
     x = normalise(pixels, MEAN[:channels], STD[:channels])
+    float_graph = equalise(float_graph, x)
     graph = quantise(float_graph, x)
     inputs = quantise_input(graph.tensors["input"], pixels, MEAN[:channels], STD[:channels])
     values = fast.run(graph, inputs, keep_all=False)

@@ -3,10 +3,12 @@
 from resarray.golden.models import ZOO
 from resarray.golden.networks.names import NAMES
 
-DEEP = {"resnet34", "resnet101", "resnet152", "plain34", "resnet110"}
-LARGE = {"vgg16", "vgg19", "vgg16_bn", "vgg19_bn"}
-NETWORKS = [name for name in NAMES if name not in DEEP | LARGE]
-QUANTISED = [name for name in NETWORKS if ZOO[name].min_size < 63 and name != "vgg11"]
+DEEP = {"resnet34", "resnet50", "resnet101", "resnet152", "plain34", "resnet110"}
+DEEP |= {"resnet32", "resnet44", "resnet56"}
+LARGE = {"vgg11", "vgg16", "vgg19", "vgg16_bn", "vgg19_bn"}
+ALIKE = {"resnet18_c", "resnet20_c"}
+NETWORKS = [name for name in NAMES if name not in DEEP | LARGE | ALIKE]
+QUANTISED = [name for name in NETWORKS if ZOO[name].min_size < 63]
 
 
 def odd_shape(name: str) -> tuple[int, int, int]:
