@@ -11,6 +11,7 @@ from resarray.golden.graph import QGraph
 from resarray.sim.compare import Check, compare
 from resarray.sim.result import layer_row
 from resarray.sim.run import MemoryModel, RunResult, run
+from resarray.spec.config import Config
 from resarray.spec.image import Image
 from resarray.spec.presets import preset
 from resarray.spec.progress import Progress
@@ -32,9 +33,8 @@ def measure(case: Case, progress: Progress) -> dict:
     image = compile_graph(
         graph, config, batch=case.batch, bytes_per_cycle=case.bytes_per_cycle, latency=case.latency
     )
-    expected = complete(graph, config, fast.run(graph, inputs))
     result = simulate(case.name, image, inputs, progress, memory)
-    checks = compare(result.tensors, expected)
+    checks = check(graph, config, inputs, result)
     found = figures(image, result, checks)
     row = {
         "name": case.name,
@@ -161,6 +161,11 @@ def measure_scaling(progress: Progress) -> dict:
     }
 
 
+def check(graph: QGraph, config: Config, inputs: np.ndarray, result: RunResult) -> dict[str, Check]:
+    """Every stored tensor of a run against the golden model's, for int8 inputs [N][C][H][W]."""
+    return compare(result.tensors, complete(graph, config, fast.run(graph, inputs)))
+
+
 def measure_layers(progress: Progress) -> list[dict]:
     """Every different convolution of ResNet-18 at 224x224 as a program of its own, from start to
     interrupt: the load of its first tile and the drain of its last are not hidden."""
@@ -177,7 +182,7 @@ def _measure_alone(graph: QGraph, what: str, progress: Progress) -> dict:
     inputs = np.random.default_rng(0).integers(-128, 128, (1, *shape)).astype(np.int8)
     image = compile_graph(graph, config)
     result = simulate(what, image, inputs, progress)
-    checks = compare(result.tensors, fast.run(graph, inputs))
+    checks = check(graph, config, inputs, result)
     layers = image.manifest["layers"]
     macs = sum(layer["macs"] for layer in layers)
     return {

@@ -17,14 +17,13 @@ from resarray.compiler.compile import compile_graph
 from resarray.golden import fast
 from resarray.golden.pipeline import Network, batch_size, build_network
 from resarray.sim import children
-from resarray.sim.compare import compare
 from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
 from resarray.spec.pixels import size_text
 from resarray.spec.presets import preset
 from resarray.spec.progress import Progress, silent
 
-from .measure import figures, simulate
+from .measure import check, figures, simulate
 
 # Images that the signal-to-noise ratio is measured on, of 64x64 pixels; fewer of larger ones.
 IMAGES = 16
@@ -69,7 +68,7 @@ def _measure(name: str, config: Config, size: str | None, progress: Progress, im
     program = compile_graph(network.graph, config)
     inputs = network.quantise(network.images(network.indices[:1]))
     result = simulate(name, program, inputs, progress)
-    checks = compare(result.tensors, fast.run(network.graph, inputs))
+    checks = check(network.graph, config, inputs, result)
     height, width = network.input_size
     count = max(1, min(images, PIXELS // (height * width)))
     return {

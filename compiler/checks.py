@@ -46,7 +46,7 @@ def check_graph(graph: QGraph) -> None:
         if type(op) not in _CHECKS:
             raise ResarrayError(
                 f"operator {type(op).__name__} cannot be compiled: convolution, linear, max pool, "
-                "global average pool, addition, product, function, concatenation, slice and "
+                "global average pool, addition, product, function, concatenation, slice, "
                 "constant and upsampling are allowed; quantise the model again"
             )
         for name in op.inputs:

@@ -182,6 +182,11 @@ class _Run:
             words = min(words, job.gives) if job.takes else min(job.gives, room)
         else:
             words = min(job.gives, room)
+        self._give(job, words)
+
+    def _give(self, job: _Job, words: int) -> None:
+        """Words of a drain, which a store at work takes at once."""
+        fifo, store = self.outputs[DRAIN], self.jobs[STORE]
         fifo.put += words
         job.gives -= words
         if store is not None:
@@ -201,12 +206,7 @@ class _Run:
                 residuals.put += 1
             of_block = job.gives - (job.takes - 1) * job.pixels
             given = min(of_block, fifo.room + (0 if store is None else store.takes))
-            fifo.put += given
-            job.gives -= given
-            if store is not None:
-                taken = min(store.takes, fifo.words)
-                fifo.taken += taken
-                store.takes -= taken
+            self._give(job, given)
             if given < of_block:
                 return
             residuals.taken += 1

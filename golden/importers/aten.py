@@ -33,7 +33,7 @@ from resarray.golden.ops import (
     FloatUpsample,
 )
 from resarray.golden.ops.average_pool import adaptive_windows
-from resarray.golden.ops.base import by, pooled_size
+from resarray.golden.ops.base import by, padding_after
 from resarray.golden.ops.conv import reach
 
 from .reader import INPUT, Reader, Refused, Value, in_place, is_vector
@@ -343,6 +343,8 @@ def _cat(reader: Reader, node: Node) -> str:
 
 
 def _mul(reader: Reader, node: Node) -> str:
+    a: Any
+    b: Any
     a, b = node.args[:2]
     if reader.is_map(a) and reader.is_map(b):
         operands = _map_first(reader, *_operands(reader, node))
@@ -351,13 +353,12 @@ def _mul(reader: Reader, node: Node) -> str:
         a, b = b, a
     value = _constant_map(reader, b, a)
     if value is not None:
-        return _by_constant(reader, node, a, value)
+        return _by_constant(reader, node, reader.values[a], value)
     return _affine(reader, node, a, _constant(reader, b, a), 0.0)
 
 
-def _by_constant(reader: Reader, node: Node, x: Any, value: torch.Tensor) -> str:
+def _by_constant(reader: Reader, node: Node, source: Any, value: torch.Tensor) -> str:
     """A map times a constant map."""
-    source: Any = reader.values[x]
     made = _emit_constant(reader, node, value)
     return reader.emit(node, FloatMultiply, source, made, part="mul")
 
@@ -393,6 +394,8 @@ def _constant_map(reader: Reader, value: Any, x: Any) -> torch.Tensor | None:
 
 
 def _div(reader: Reader, node: Node) -> str:
+    a: Any
+    b: Any
     a, b = node.args[:2]
     if reader.is_map(b):
         inverse = reader.emit(
@@ -408,14 +411,13 @@ def _div(reader: Reader, node: Node) -> str:
             operands = _map_first(reader, *_operands(reader, node, inverse))
             return reader.emit(node, FloatMultiply, *operands, part="mul")
         if (value := _constant_map(reader, a, b)) is not None:
-            made = _emit_constant(reader, node, value)
-            return reader.emit(node, FloatMultiply, inverse, made, part="mul")
+            return _by_constant(reader, node, inverse, value)
         factor = _constant(reader, a, b).clone()
         offset = torch.zeros_like(factor)
         return reader.emit(node, FloatScale, inverse, factor=factor, offset=offset)
     value = _constant_map(reader, b, a)
     if value is not None:
-        return _by_constant(reader, node, a, 1 / value)
+        return _by_constant(reader, node, reader.values[a], 1 / value)
     return _affine(reader, node, a, 1 / _constant(reader, b, a), 0.0)
 
 
@@ -476,10 +478,9 @@ def _max_pool(reader: Reader, node: Node) -> str:
     x = reader.feature_map(node)
     kernel, stride, pads = _pair(kernel), _pair(stride or kernel), _pair(padding)
     top, left = pads
-    # In ceil mode the last window may end beyond the padding.
     after = [
-        max(pad, (pooled_size(size, k, s, pad, True) - 1) * s + k - pad - size) if ceil else pad
-        for size, k, s, pad in zip(reader.shapes[x][1:], kernel, stride, pads, strict=True)
+        padding_after(*axis, bool(ceil))
+        for axis in zip(reader.shapes[x][1:], kernel, stride, pads, strict=True)
     ]
     return reader.emit(
         node,

@@ -169,6 +169,13 @@ def broadcast_refusal(*operands: Operand) -> str | None:
     )
 
 
+def padding_after(size: int, kernel: int, stride: int, padding: int, ceil: bool) -> int:
+    """Lines of padding at the end of a pooled axis: as many as before it, or more where the last
+    window ends outside."""
+    last = (pooled_size(size, kernel, stride, padding, ceil) - 1) * stride + kernel
+    return max(padding, last - padding - size)
+
+
 def by(pair: tuple[int, ...]) -> str:
     """Height and width for messages: 3x3."""
     return "x".join(map(str, pair))

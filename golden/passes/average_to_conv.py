@@ -13,8 +13,8 @@ from resarray.golden.ops import (
     FloatGlobalAvgPool,
     FloatMultiply,
     FloatOp,
-    Shape,
 )
+from resarray.golden.ops.base import padding_after
 
 
 def average_to_conv(graph: FloatGraph) -> FloatGraph:
@@ -40,7 +40,10 @@ def _converted(graph: FloatGraph, op: FloatOp) -> list[FloatOp]:
         divisor = int(down.max() * across.max())
         if (down != down[0]).any() or (across != across[0]).any():
             corrections = divisor / (down[:, None] * across)
-    bottom, right = (_after(op, shape, axis) for axis in (0, 1))
+    bottom, right = (
+        padding_after(shape[1 + i], op.kernel[i], op.stride[i], op.padding[i], op.ceil)
+        for i in (0, 1)
+    )
     top, left = op.padding
     conv = FloatConv(
         op.name,
@@ -62,11 +65,3 @@ def _converted(graph: FloatGraph, op: FloatOp) -> list[FloatOp]:
         FloatConstant(op.name, (graph.input,), constant, value, origin=op.origin),
         FloatMultiply(op.name, (summed, constant), op.output, origin=op.origin),
     ]
-
-
-def _after(op: FloatAvgPool, shape: Shape, axis: int) -> int:
-    """Lines of padding at the end of an axis: as many as before it, or more where the last window
-    ends outside."""
-    before, size = op.padding[axis], shape[1 + axis]
-    last = (op.shape(shape)[1 + axis] - 1) * op.stride[axis] + op.kernel[axis]
-    return max(before, last - before - size)

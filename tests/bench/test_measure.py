@@ -1,12 +1,19 @@
 """A missed bar is reported, a reached one is not."""
 
 import copy
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from resarray.bench import cases, measure
 from resarray.cli.main import run
+from resarray.compiler.compile import compile_graph
+from resarray.compiler.functional import run_image
+from resarray.spec.memory import read_tensors
+from resarray.spec.presets import preset
 from resarray.spec.progress import silent
+from tests.compiler.reference import Builder
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +83,17 @@ def test_an_unknown_case_is_refused(capsys, tmp_path):
     assert run(["bench", "--only", "ResNet-19", "-o", str(tmp_path / "out")]) == 2
     assert "no bench case is called 'ResNet-19'" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_copies_that_only_a_configuration_makes_are_compared_too():
+    """Parts of a concatenation that fill no channel block."""
+    config = preset("tiny")
+    b = Builder(1, (3, 4, 5))
+    b.concat(*(b.conv("x", n, (1, 1)) for n in (3, 5)))
+    x = b.input()[None]
+    program = compile_graph(b.graph, config)
+    memory = run_image(program, x).view(np.int8)
+    tensors = read_tensors(program, lambda start, size: memory[start : start + size])
+    assert len(tensors) > len([op for op in b.graph.ops if op.op == "conv"])
+    checks = measure.check(b.graph, config, x, SimpleNamespace(tensors=tensors))
+    assert checks.keys() == tensors.keys() and not any(c.mismatches for c in checks.values())
