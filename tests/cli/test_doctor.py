@@ -169,7 +169,8 @@ def test_table_on_a_terminal(monkeypatch, no_colour):
 
 
 @pytest.mark.parametrize("width", [40, 80, 100])
-def test_words_stay_whole_on_a_narrow_terminal(width):
+def test_words_stay_whole_on_a_narrow_terminal(width, monkeypatch):
+    monkeypatch.setattr(cache, "size", lambda: 3 << 20)  # other tests build meanwhile
     wide, narrow = io.StringIO(), io.StringIO()
     doctor.doctor(None, Console(file=wide, width=100))
     console = Console(file=narrow, force_terminal=True, color_system=None, width=width)
