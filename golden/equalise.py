@@ -19,9 +19,10 @@ from .quantise import batches, shared_scales
 
 def equalise(graph: FloatGraph, calibration: Tensor) -> FloatGraph:
     """``graph`` with such factors, where all makers and readers of what shares a concatenation's
-    scale allow them; ``calibration``: float [N][C][H][W], normalised images."""
+    scale allow them, and none is quantised yet; ``calibration``: float [N][C][H][W], normalised
+    images."""
     makers = set(_makers(graph))
-    if not makers:
+    if not makers or graph.scales:
         return graph
     extents: dict[str, Tensor] = {}
 

@@ -2,8 +2,8 @@
 make of that until it can be quantised. `run_float` computes it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -13,18 +13,23 @@ from resarray.spec.errors import ResarrayError
 
 from .ops import FloatOp, Operand, Shape
 
+# Of a tensor: real = scale * (q - zero_point).
+Scale = tuple[float, int]
+
 
 @dataclass(frozen=True, eq=False)
 class FloatGraph:
     """A network: ``input`` and ``outputs`` name tensors, ``shape`` is the input's [C, H, W], the
     operators are in execution order. ``outputs`` are as the network returns them: the first is what
-    classes are read from, and a tensor may be there twice."""
+    classes are read from, and a tensor may be there twice. ``scales``: the scale and the zero point
+    of tensors that are quantised already."""
 
     name: str
     input: str
     outputs: tuple[str, ...]
     shape: Shape
     ops: tuple[FloatOp, ...]
+    scales: Mapping[str, Scale] = field(default_factory=dict)
 
     @property
     def output(self) -> str:

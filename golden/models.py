@@ -10,6 +10,7 @@ from resarray.spec.errors import ResarrayError
 from resarray.spec.pixels import MAX_SIDE, Size, as_size
 
 from . import user_model
+from .importers.files import FORMATS, ModelFile, is_model_file, open_file
 from .networks import densenet, googlenet, names
 from .networks.digits import DigitsInception, DigitsResNet, LeNet5
 from .networks.mobilenet import MobileNetV2
@@ -37,6 +38,7 @@ class ModelSpec:
     mean, std:    of pixels scaled to [0, 1], one number per channel or one for all; None: not known
     min_size:     smallest input size
     max_size:     largest input size
+    file:         the network where it comes as a file of operators; its ``build`` refuses
     """
 
     name: str
@@ -47,6 +49,7 @@ class ModelSpec:
     std: tuple[float, ...] | None
     min_size: int = 1
     max_size: int = MAX_SIDE
+    file: ModelFile | None = None
 
 
 def _own(name: str) -> str | None:
@@ -142,8 +145,8 @@ ZOO: dict[str, ZooModel] = {
 
 
 def find_model(spec: str) -> ModelSpec:
-    """The model called ``spec``: a zoo name, ``file.py:function``, or ``package.module:function``
-    of what is installed.
+    """The model called ``spec``: a zoo name, a file of operators (`importers.files.FORMATS`),
+    ``file.py:function``, or ``package.module:function`` of what is installed.
 
     The function takes no arguments and returns an `nn.Module`, which may set ``input_size`` (a
     number, or height and width), ``mean`` and ``std`` (one number, or one per channel) and, where
@@ -151,14 +154,16 @@ def find_model(spec: str) -> ModelSpec:
     """
     if spec in ZOO:
         return ZOO[spec]
+    if is_model_file(spec):
+        return _file_model(open_file(Path(spec)))
     source, colon, function = spec.rpartition(":")
     if colon and source.endswith(".py"):
         return _user_model(user_model.load_module(Path(source), function))
     if colon and all(part.isidentifier() for part in [*source.split("."), function]):
         return _user_model(user_model.load_from_package(source, function))
     raise ResarrayError(
-        f"unknown model '{spec}': choose one of {', '.join(ZOO)}, or give file.py:function or "
-        "package.module:function"
+        f"unknown model '{spec}': choose one of {', '.join(ZOO)}, or give file.py:function, "
+        f"package.module:function or a file ({', '.join(FORMATS)})"
     )
 
 
@@ -175,6 +180,16 @@ def load_model(spec: str, num_classes: int | None = None) -> nn.Module:
     model = find_model(spec).build(num_classes)
     model.eval()
     return model
+
+
+def _file_model(file: ModelFile) -> ModelSpec:
+    def build(_: int | None) -> nn.Module:
+        raise ResarrayError(
+            f"model '{file.name}' is a file with weights and operators: give it without --weights, "
+            "or the network as file.py:function"
+        )
+
+    return ModelSpec(file.name, build, file.size, file.channels, None, None, file=file)
 
 
 def _user_model(module: nn.Module) -> ModelSpec:

@@ -17,11 +17,14 @@ from . import fast, user_model
 from .data import Images, Source, open_source, spread
 from .equalise import equalise
 from .float_graph import FloatGraph, run_float
+from .float_module import FloatModule
 from .graph import QGraph
 from .importer import import_model
+from .importers.files import ModelFile
 from .models import IMAGENET_MEAN, IMAGENET_STD, ModelSpec, ZooModel, find_model
 from .ops import Shape
-from .quantise import normalise, quantise, quantise_input
+from .passes import simplify
+from .quantise import normalise, quantise, quantise_input, unscaled
 from .train import cached_weights, digits_size, top1
 from .weights import build_with_weights
 
@@ -34,6 +37,8 @@ BATCH = 32
 # more.
 SAME_OUTPUT = 0.01
 CHECKED_IMAGES = 4
+# Names in a message.
+SHOWN = 4
 
 
 @dataclass(frozen=True)
@@ -224,7 +229,7 @@ def build_network(
 
     Parameters
     ----------
-    model:               zoo name, ``file.py:function`` or ``package.module:function``
+    model:               see `find_model`
     weights:             file of weights; None: those trained on the digits for a zoo model, the
                          model's own for a user's
     images:              source of images, see `data`; None: the digits, but the calibration's for a
@@ -264,16 +269,26 @@ def build_network(
         )
 
     trained = cached_weights(model, progress) if in_zoo and weights is None else weights
-    float_model = _float_model(spec, trained)
+    if spec.file is None:
+        float_model = _float_model(spec, trained)
+        channels = _channels(spec, float_model, size, source)
+    else:
+        float_model = _file_model(spec, spec.file, size, weights)
+        channels = spec.file.channels
     progress(None, f"importing {spec.name}")
-    channels = _channels(spec, float_model, size, source)
     mean, std, warnings = _normalisation(spec, mean, std, channels, source)
     samples = _samples(calibration, calibration_count, size, channels)
     inputs = _normalised(samples, mean, std)
-    float_model = user_model.with_outputs(float_model, (channels, *size), spec.name)
-    float_graph = import_model(float_model, (channels, *size), spec.name)
+    if isinstance(float_model, FloatModule):
+        float_graph = simplify(float_model.graph)
+    else:
+        float_model = user_model.with_outputs(float_model, (channels, *size), spec.name)
+        float_graph = import_model(float_model, (channels, *size), spec.name)
     source = _with_classes(spec, float_graph, source, classes, labelled)
-    _check_same(spec, float_model, float_graph, inputs[:CHECKED_IMAGES])
+    if float_graph.scales:  # to compare it with float numbers then says nothing
+        warnings += _unscaled(float_graph)
+    else:
+        _check_same(spec, float_model, float_graph, inputs[:CHECKED_IMAGES])
     float_graph = equalise(float_graph, inputs)
     graph = quantise(float_graph, inputs, progress)
     return Network(
@@ -341,6 +356,32 @@ def _float_model(spec: ModelSpec, weights: str | Path | None) -> nn.Module:
             model = build_with_weights(spec, weights)
         user_model.require_finite(model, spec.name)
     return model
+
+
+def _file_model(
+    spec: ModelSpec, file: ModelFile, size: Size, weights: str | Path | None
+) -> FloatModule:
+    if weights is not None:
+        spec.build(None)  # which refuses
+    if file.size is not None and file.size != size:
+        raise ResarrayError(
+            f"input size {size_text(size)}: the input of model '{spec.name}' has the size "
+            f"{size_text(file.size)} in its file; leave out --input-size"
+        )
+    return FloatModule(dataclasses.replace(file.read((file.channels, *size)), name=spec.name))
+
+
+def _unscaled(graph: FloatGraph) -> list[str]:
+    """What a user should know about the tensors that a quantised network has no scale of."""
+    missing = unscaled(graph)
+    if not missing:
+        return []
+    shown = ", ".join(f"'{name}'" for name in missing[:SHOWN])
+    more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+    return [
+        f"model '{graph.name}' is quantised, but has no scale of {shown}{more}: measured on the "
+        "calibration images"
+    ]
 
 
 def _channels(spec: ModelSpec, model: nn.Module, size: Size, source: Source) -> int:

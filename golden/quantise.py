@@ -31,8 +31,9 @@ MAX_SCALE = 1e30
 
 
 def quantise(graph: FloatGraph, calibration: Tensor, progress: Progress = silent) -> QGraph:
-    """The integer graph of ``graph``; ``calibration``: float [N][C][H][W], normalised images."""
-    ranges = calibrate(graph, calibration, progress)
+    """The integer graph of ``graph``; ``calibration``: float [N][C][H][W], normalised images, which
+    give ranges to the tensors that have no scale yet."""
+    ranges = calibrate(graph, calibration, progress) if unscaled(graph) else {}
     result = QGraph(graph.name, graph.input, graph.outputs)
     tensors = result.tensors
     graph = fuse_addition(graph)
@@ -66,13 +67,16 @@ def normalise(pixels: np.ndarray, mean: tuple[float, ...], std: tuple[float, ...
 def quantised_tensors(graph: FloatGraph, ranges: Mapping[str, Range]) -> dict[str, QTensor]:
     """Every tensor by name, with its scale and zero point.
 
-    Those that share a scale have the union of their makers' ``ranges``, and all of them a larger
-    scale where the factors of one maker need it.
+    Those that share a scale have the one that one of them has already, or that of the union of
+    their makers' ``ranges``, and all of them a larger scale where the factors of one maker need it.
     """
     groups = shared_scales(graph)
+    given = {groups[name]: graph.scales[name] for name in graph.shapes if name in graph.scales}
     bounds: dict[str, Range] = {}
     for name in graph.shapes:
         maker = graph.producers.get(name)
+        if groups[name] in given:
+            continue
         if maker is None or not maker.keeps_scale or name in graph.outputs:
             lo, hi = bounds.get(groups[name], ranges[name])
             bounds[groups[name]] = min(lo, ranges[name][0]), max(hi, ranges[name][1])
@@ -80,6 +84,8 @@ def quantised_tensors(graph: FloatGraph, ranges: Mapping[str, Range]) -> dict[st
 
     def tensor(name: str) -> QTensor:
         group = groups[name]
+        if group in given:
+            return QTensor(name, graph.shapes[name], *given[group])
         return tensor_of_range(name, graph.shapes[name], bounds[group], least[group])
 
     for _ in range(MAX_ROUNDS):
@@ -88,18 +94,34 @@ def quantised_tensors(graph: FloatGraph, ranges: Mapping[str, Range]) -> dict[st
         for op in graph.ops:
             inputs = [tensor(name) for name in op.inputs]
             group, scale = groups[op.output], op.min_scale(*inputs)
+            if group in given:
+                if scale > given[group][0]:
+                    raise ResarrayError(
+                        f"model '{graph.name}': layer '{op.name}' needs a scale of its result "
+                        f"of at least {scale:.4g}, and the network has {given[group][0]:.4g} "
+                        "there: quantise it with a wider range"
+                    )
+                continue
             if scale > least[group]:
                 least[group] = scale
                 grown[op.name] = scale / max(x.scale for x in inputs)
         if least == before:
             return {name: tensor(name) for name in graph.shapes}
-        if max(least.values()) > MAX_SCALE:
+        if max(least.values(), default=0.0) > MAX_SCALE:
             break
     worst = max(grown, key=lambda name: grown[name])
     raise ResarrayError(
         f"model '{graph.name}': layer '{worst}' makes values much larger than those that it reads, "
         "and a concatenation gives both one scale: use smaller weights there"
     )
+
+
+def unscaled(graph: FloatGraph) -> list[str]:
+    """The tensors whose scale is still to be measured, but for those that share one."""
+    groups = shared_scales(graph)
+    given = {groups[name] for name in graph.shapes if name in graph.scales}
+    missing = {groups[name]: name for name in graph.shapes if groups[name] not in given}
+    return list(missing.values())
 
 
 def shared_scales(graph: FloatGraph) -> dict[str, str]:

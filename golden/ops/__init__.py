@@ -12,6 +12,7 @@ from .base import ClampedOp, FloatOp, Operand, Origin, QOp, QTensor, Range, Shap
 from .concat import FloatConcat, QConcat
 from .constant import FloatConstant, QConstant
 from .conv import FloatConv, FloatLinear, QConv
+from .fake_quantise import FloatQuantise
 from .function import FloatFunction, QFunction
 from .max_pool import FloatMaxPool, QMaxPool
 from .multiply import FloatMultiply, QMultiply
@@ -38,6 +39,7 @@ __all__ = [
     "FloatMultiply",
     "FloatOp",
     "FloatPad",
+    "FloatQuantise",
     "FloatScale",
     "FloatSlice",
     "FloatUnsupported",

@@ -42,7 +42,8 @@ MAX_BIAS = 1 << 29
 class FloatConv(ClampedOp):
     """weight: float [Cout][Cin / groups][kh][kw], bias: float [Cout]; zero padding (top, bottom,
     left, right). A second input, of the output's shape [C, H, W] or [C, 1, 1], is added before the
-    clamp. ``own_range``: the output has a range of its own even where it only selects."""
+    clamp. ``own_range``: the output has a range of its own even where it only selects.
+    ``weight_scale``: float64 [Cout], of weights that are quantised already; None: by magnitude."""
 
     weight: Tensor
     bias: Tensor
@@ -52,6 +53,7 @@ class FloatConv(ClampedOp):
     groups: int = 1
     op: str = "conv"  # "conv" or "linear"
     own_range: bool = False
+    weight_scale: Tensor | None = None
 
     @property
     def keeps_scale(self) -> bool:
@@ -142,10 +144,12 @@ class FloatConv(ClampedOp):
 @dataclass(frozen=True, eq=False)
 class FloatLinear(FloatOp):
     """A fully connected layer: reads all values of its input in the order [C][H][W], and makes
-    [Cout][1][1]. weight: float [Cout][C * H * W], bias: float [Cout]."""
+    [Cout][1][1]. weight: float [Cout][C * H * W], bias: float [Cout]; ``weight_scale`` as of a
+    convolution."""
 
     weight: Tensor
     bias: Tensor
+    weight_scale: Tensor | None = None
 
     def compute(self, *inputs: Tensor) -> Tensor:
         y = functional.linear(inputs[0].flatten(1), self.weight, self.bias)
@@ -295,16 +299,18 @@ def quantise_weights(
     """``(weight int8, bias int32, scale float64 [Cout])``."""
     scale, max_bias = weight_scales(op, input_scale), _max_bias(op)
     q = np.rint(op.weight.double().numpy() / scale[:, None, None, None])
+    q = np.clip(q, -WEIGHT_MAX, WEIGHT_MAX)  # -128, where others have quantised them
     q_bias = np.clip(np.rint(op.bias.double().numpy() / (input_scale * scale)), -max_bias, max_bias)
     return q.astype(np.int8), q_bias.astype(np.int32), scale
 
 
 def weight_scales(op: FloatConv, input_scale: float) -> np.ndarray:
-    """float64 [Cout]: a channel's scale is its largest magnitude / 127, or more where its bias
-    would not fit: then |sum| + |bias| < 2**31, since 65,536 products of at most 255 * 127 leave
-    2.5e7 for the bias."""
+    """float64 [Cout]: a channel's scale is its own, if it has one, or its largest magnitude / 127,
+    or more where its bias would not fit: then |sum| + |bias| < 2**31, since 65,536 products of at
+    most 255 * 127 leave 2.5e7 for the bias."""
     bias = np.abs(op.bias.double().numpy()) / (input_scale * _max_bias(op))
-    scale = np.maximum(op.largest / WEIGHT_MAX, bias)
+    own = None if op.weight_scale is None else op.weight_scale.double().numpy()
+    scale = np.maximum(op.largest / WEIGHT_MAX if own is None else own, bias)
     scale[scale == 0] = 1.0
     return scale
 

@@ -11,6 +11,7 @@ from .affine_to_conv import affine_to_conv
 from .average_to_conv import average_to_conv
 from .check import check
 from .copy_operands import copy_operands
+from .drop_quantise import drop_quantise
 from .fold_padding import fold_padding
 from .functions import compose_functions, product_to_function
 from .fuse_activation import fuse_activation
@@ -19,10 +20,12 @@ from .linear_to_conv import linear_to_conv
 from .name_layers import name_layers
 from .select_to_conv import select_to_conv
 from .split_max_pool import split_max_pool
+from .take_scales import take_scales
 
 # In order. Convolutions first, so that what is behind them finds one; names last, since they count
 # only what is left.
 PASSES = (
+    drop_quantise,
     adaptive_to_linear,
     linear_to_conv,
     average_to_conv,
@@ -37,6 +40,7 @@ PASSES = (
     activation_to_conv,
     split_max_pool,
     copy_operands,
+    take_scales,
     check,
     name_layers,
 )

@@ -32,7 +32,8 @@ def _folded(graph: FloatGraph, op: FloatOp) -> FloatOp:
     weight = op.weight.reshape(-1, *shape).double()
     # weight [out, C, oh, ow], the means of rows [oh, h] and of columns [ow, w].
     weight = (_means(height, shape[1]).T @ weight) @ _means(width, shape[2])
-    return replace(op, inputs=pool.inputs, weight=weight.flatten(1).float())
+    weight = weight.flatten(1).float()
+    return replace(op, inputs=pool.inputs, weight=weight, weight_scale=None)
 
 
 def _means(size: int, wanted: int) -> Tensor:

@@ -33,7 +33,11 @@ def affine_to_conv(graph: FloatGraph) -> FloatGraph:
 def _folded(conv: FloatConv, op: FloatAffine) -> FloatConv:
     factor, offset = op.factors
     weight = conv.weight * factor[:, None, None, None]
-    return replace(conv, weight=weight.float(), bias=(conv.bias * factor + offset).float())
+    bias = conv.bias * factor + offset
+    scale = None
+    if conv.weight_scale is not None and factor.all():
+        scale = conv.weight_scale * factor.abs()
+    return replace(conv, weight=weight.float(), bias=bias.float(), weight_scale=scale)
 
 
 def _converted(op: FloatAffine) -> FloatConv:

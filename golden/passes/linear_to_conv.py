@@ -13,4 +13,13 @@ def _converted(graph: FloatGraph, op: FloatOp) -> FloatOp:
     if not isinstance(op, FloatLinear) or op.refusal(*graph.operands(op)):
         return op
     weight = op.weight.reshape(len(op.weight), *graph.shapes[op.inputs[0]])
-    return FloatConv(op.name, op.inputs, op.output, weight, op.bias, op="linear", origin=op.origin)
+    return FloatConv(
+        op.name,
+        op.inputs,
+        op.output,
+        weight,
+        op.bias,
+        op="linear",
+        weight_scale=op.weight_scale,
+        origin=op.origin,
+    )

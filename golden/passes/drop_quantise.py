@@ -1,0 +1,78 @@
+"""Of a network that is quantised already: roundings that change nothing, or that another one
+follows, go."""
+
+from dataclasses import replace
+
+from resarray.golden.float_graph import FloatGraph
+from resarray.golden.ops import (
+    ClampedOp,
+    FloatActivation,
+    FloatConcat,
+    FloatMaxPool,
+    FloatOp,
+    FloatPad,
+    FloatQuantise,
+)
+
+# A scale and a zero point: the numbers that a tensor can hold.
+Grid = tuple[float, int]
+
+
+def drop_quantise(graph: FloatGraph) -> FloatGraph:
+    """Each quantisation of what has the same scale and zero point already goes. One whose result
+    only goes, through activations, max pools and concatenations, into another one leaves the
+    limits of its numbers, an activation, which the operator before it takes in: rounding once
+    differs from rounding twice by a step at most, and saturates alike."""
+    graph = _without_equal(graph)
+    uses = graph.uses()
+    ops: list[FloatOp] = []
+    for op in graph.ops:
+        if (
+            isinstance(op, FloatQuantise)
+            and isinstance(graph.producers.get(op.inputs[0]), ClampedOp)
+            and uses[op.inputs[0]] == 1
+            and _rounded_again(graph, op.output)
+        ):
+            lo, hi = op.bounds
+            op = FloatActivation(op.name, op.inputs, op.output, lo, hi, origin=op.origin)
+        ops.append(op)
+    return graph.with_ops(ops)
+
+
+def _without_equal(graph: FloatGraph) -> FloatGraph:
+    grids: dict[str, Grid] = {}
+    names: dict[str, str] = {}
+    ops: list[FloatOp] = []
+    for op in graph.ops:
+        op = replace(op, inputs=tuple(names.get(name, name) for name in op.inputs))
+        if isinstance(op, FloatQuantise):
+            grid = op.scale, op.zero_point
+            if grids.get(op.inputs[0]) == grid:
+                names[op.output] = op.inputs[0]
+                continue
+            grids[op.output] = grid
+        elif _keeps_grid(op):
+            found = {grids.get(name) for name in op.inputs}
+            if len(found) == 1 and (only := found.pop()) is not None:
+                grids[op.output] = only
+        ops.append(op)
+    return graph.with_ops(ops, (names.get(name, name) for name in graph.outputs))
+
+
+def _keeps_grid(op: FloatOp) -> bool:
+    """Whether its result holds numbers of its operands, and zeros, alone."""
+    if isinstance(op, FloatActivation):
+        return {op.lo, op.hi} <= {0.0, float("inf"), -float("inf")}
+    return op.keeps_scale or (isinstance(op, FloatPad) and not op.value)
+
+
+def _rounded_again(graph: FloatGraph, name: str) -> bool:
+    """Whether all that becomes of a tensor is a quantised one, its values in the same order."""
+    readers = [op for op in graph.ops if name in op.inputs]
+    if len(readers) != 1 or name in graph.outputs:
+        return False
+    (reader,) = readers
+    if isinstance(reader, FloatQuantise):
+        return True
+    passing = isinstance(reader, FloatActivation | FloatMaxPool | FloatConcat)
+    return passing and _rounded_again(graph, reader.output)

@@ -1,0 +1,104 @@
+"""Of a network that is quantised already: the scales become those of its tensors."""
+
+from dataclasses import replace
+
+import torch
+
+from resarray.golden.float_graph import FloatGraph, Scale
+from resarray.golden.ops import FloatConv, FloatOp, FloatQuantise
+
+
+def take_scales(graph: FloatGraph) -> FloatGraph:
+    """Each quantisation goes, and the tensor that it rounds has its scale and zero point; a tensor
+    that has others already goes through a 1x1 convolution with weights of one. So do operands
+    whose scale is not that of what is pooled or concatenated of them."""
+    if not any(isinstance(op, FloatQuantise) for op in graph.ops):
+        return graph
+    return _agreed(_absorbed(graph))
+
+
+def _absorbed(graph: FloatGraph) -> FloatGraph:
+    scales: dict[str, Scale] = dict(graph.scales)
+    made: dict[str, FloatQuantise] = {}  # by the tensor that got its scale from it
+    names: dict[str, str] = {}
+    ops: list[FloatOp] = []
+    for op in graph.ops:
+        source = op.inputs[0]
+        op = replace(op, inputs=tuple(names.get(name, name) for name in op.inputs))
+        if not isinstance(op, FloatQuantise):
+            ops.append(op)
+            continue
+        if not op.valid:
+            raise graph.error(op, str(op.refusal()))
+        (read,) = op.inputs
+        scale = op.scale, op.zero_point
+        if source in names:  # of what is quantised already
+            ops.append(_rescaled(graph, read, op.output, op.name, op))
+            scales[op.output] = scale
+        elif read in scales and scales[read] != scale:
+            first = made[read]
+            raise graph.error(
+                op,
+                f"tensor '{read}' is quantised twice, with scale {first.scale:g} and zero point "
+                f"{first.zero_point} by {first.place}, and with {op.scale:g} and {op.zero_point} "
+                "here: quantise it once",
+            )
+        else:
+            names[op.output] = read
+            scales[read] = scale
+            made[read] = op
+    outputs = (names.get(name, name) for name in graph.outputs)
+    return replace(graph.with_ops(ops, outputs), scales=scales)
+
+
+def _rescaled(graph: FloatGraph, read: str, output: str, name: str, op: FloatOp) -> FloatConv:
+    channels = graph.shapes[read][0]
+    return FloatConv(
+        name,
+        (read,),
+        output,
+        torch.ones(channels, 1, 1, 1),
+        torch.zeros(channels),
+        groups=channels,
+        own_range=True,
+        origin=op.origin,
+    )
+
+
+def _agreed(graph: FloatGraph) -> FloatGraph:
+    """The operands of what keeps a scale have that of its result."""
+    found = _as_they_come(graph)
+    uses = graph.uses()
+    scales = dict(graph.scales)
+    ops: list[FloatOp] = []
+    for op in reversed(graph.ops):
+        copies: list[FloatOp] = []
+        if op.keeps_scale and (scale := found.get(op.output)) is not None:
+            inputs = list(op.inputs)
+            for number, name in enumerate(inputs):
+                if found.get(name, scale) == scale or (uses[name] == 1 and _hands_on(graph, name)):
+                    found[name] = scale
+                    continue
+                inputs[number] = f"{op.output}.scaled{number}"
+                copies.append(_rescaled(graph, name, inputs[number], f"{op.name}.scaled", op))
+                scales[inputs[number]] = scale
+            op = replace(op, inputs=tuple(inputs))
+        ops += [op, *copies]
+    return replace(graph.with_ops(reversed(ops)), scales=scales)
+
+
+def _as_they_come(graph: FloatGraph) -> dict[str, Scale]:
+    """Tensor -> its scale: its own, or the widest of the operands of what makes it and keeps
+    scales."""
+    found = dict(graph.scales)
+    for op in graph.ops:
+        known = [found[name] for name in op.inputs if name in found]
+        if op.keeps_scale and op.output not in found and known:
+            found[op.output] = max(known)
+    return found
+
+
+def _hands_on(graph: FloatGraph, name: str) -> bool:
+    """Whether a tensor has the scale that it comes with, not one of its own."""
+    maker = graph.producers.get(name)
+    return name not in graph.scales and maker is not None and maker.keeps_scale
