@@ -325,7 +325,8 @@ def _plain(model: nn.Module, name: str, hint: str) -> nn.Module:
     _leave_inference_mode(model)
     # What these return is not used: an own eval() may return nothing.
     model.float()
-    model.eval()
+    with contextlib.suppress(NotImplementedError):  # exported already, in its own mode
+        model.eval()
     return model
 
 

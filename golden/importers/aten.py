@@ -36,6 +36,7 @@ from resarray.golden.ops.average_pool import adaptive_windows
 from resarray.golden.ops.base import by, padding_after
 from resarray.golden.ops.conv import reach
 
+from . import quantised
 from .reader import INPUT, Reader, Refused, Value, in_place, is_vector
 
 SUPPORTED = (
@@ -57,10 +58,11 @@ def read_node(reader: Reader, node: Node) -> Value:
         raise Refused("return the logits: what follows them here does not change the class")
     if "autocast" in str(target):
         raise Refused("remove torch.autocast from forward(): it is made integers")
-    if target not in _READERS:
+    read = _READERS.get(target, _BY_NAME.get(str(target)))
+    if read is None:
         raise Refused(f"not supported; supported are: {SUPPORTED}")
     try:
-        value = _READERS[target](reader, node)
+        value = read(reader, node)
         if isinstance(value, str) and target not in _EXPANDING:
             found, expected = reader.shapes[value], tuple(node.meta["val"].shape[1:])
             if not reader.fits(node, value):
@@ -83,6 +85,7 @@ def _conv(reader: Reader, node: Node) -> str:
     _, weight, bias, stride, padding, dilation, groups = _arguments(
         node, (None, None, None, [1, 1], [0, 0], [1, 1], 1)
     )
+    weight_scale = quantised.weight_scale(reader, weight)
     weight = reader.constant(weight)
     return reader.emit(
         node,
@@ -94,6 +97,7 @@ def _conv(reader: Reader, node: Node) -> str:
         padding=_padding(padding, weight.shape[2:], _pair(dilation)),
         dilation=_pair(dilation),
         groups=groups,
+        weight_scale=weight_scale,
     )
 
 
@@ -114,9 +118,16 @@ def _linear(reader: Reader, node: Node) -> str:
     x, weight, bias = _arguments(node, (None, None, None))
     if not isinstance(reader.values.get(x), str) or not is_vector(x):
         raise Refused("only a linear layer on a flattened feature map is supported")
+    weight_scale = quantised.weight_scale(reader, weight)
     weight = reader.constant(weight)
-    bias = torch.zeros(len(weight)) if bias is None else reader.constant(bias)
-    return reader.emit(node, FloatLinear, reader.any_tensor(node), weight=weight, bias=bias)
+    return reader.emit(
+        node,
+        FloatLinear,
+        reader.any_tensor(node),
+        weight=weight,
+        bias=torch.zeros(len(weight)) if bias is None else reader.constant(bias),
+        weight_scale=weight_scale,
+    )
 
 
 def _batch_norm(reader: Reader, node: Node) -> str:
@@ -921,4 +932,8 @@ _READERS: dict[Any, Callable[[Reader, Node], Value]] = {
     aten.lift_fresh_copy.default: _same,
     aten.to.dtype: _to,
     aten._assert_tensor_metadata.default: _nothing,
+}
+_BY_NAME: dict[str, Callable[[Reader, Node], Value]] = {
+    **dict.fromkeys(quantised.QUANTISE, quantised.quantise),
+    **dict.fromkeys(quantised.DEQUANTISE, quantised.dequantise),
 }

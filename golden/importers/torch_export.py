@@ -49,7 +49,8 @@ def _exported(model: nn.Module, shape: Shape, name: str) -> ExportedProgram:
         ):
             warnings.simplefilter("ignore")
             logging.disable(logging.CRITICAL)
-            model.eval()
+            with contextlib.suppress(NotImplementedError):  # exported already, in its own mode
+                model.eval()
             return torch.export.export(model, (torch.zeros(1, *shape),))
     finally:
         logging.disable(logged)

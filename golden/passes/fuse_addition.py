@@ -25,6 +25,7 @@ def fuse_addition(graph: FloatGraph) -> FloatGraph:
                 isinstance(conv, FloatConv)
                 and len(conv.inputs) == 1  # one residual is all that it can add
                 and not conv.clamps
+                and name not in graph.scales  # which its rounding keeps
                 and uses[name] == 1
                 and graph.shapes[name] == graph.shapes[op.output]  # no value for each channel
             ):

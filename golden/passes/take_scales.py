@@ -73,7 +73,10 @@ def _agreed(graph: FloatGraph) -> FloatGraph:
     ops: list[FloatOp] = []
     for op in reversed(graph.ops):
         copies: list[FloatOp] = []
-        if op.keeps_scale and (scale := found.get(op.output)) is not None:
+        scale = found.get(op.output) if op.keeps_scale else None
+        if isinstance(op, FloatConv) and scale not in (None, found.get(op.inputs[0], scale)):
+            op = replace(op, own_range=True)  # it selects, and rounds what it selects
+        elif scale is not None:
             inputs = list(op.inputs)
             for number, name in enumerate(inputs):
                 if found.get(name, scale) == scale or (uses[name] == 1 and _hands_on(graph, name)):

@@ -204,7 +204,7 @@ def test_model_of_a_package(package, function, channels):
         ("ownnets.small:fails", r"fails\(\) of 'ownnets.small' failed: ZeroDivisionError"),
         ("ownnets.small:nn", "is no function but <module"),
         ("ownnets.small:dict", "has no function 'dict'"),
-        ("ownnets.small:", "unknown model .* or package.module:function"),
+        ("ownnets.small:", "unknown model .* package.module:function or a file"),
         ("own-nets:build", "unknown model"),
     ],
 )
