@@ -197,10 +197,9 @@ class Network:
         return f"<resarray.Network {self.name}{at}>"
 
     def _repr_html_(self) -> str:
-        from resarray.report.notebook import of_network
+        from resarray.report.notebook import of_text
 
-        layers = []
-        if self.input_size is not None:
-            found = inspect(self._spec, input_size=self._input_size, name=self._name, presets=())
-            layers = found.as_dict()["operators"]
-        return of_network(self.name, self.input_size, layers)
+        try:
+            return self.inspect(presets=())._repr_html_()
+        except ResarrayError as error:  # a notebook shows what there is
+            return of_text(self.name, str(error))

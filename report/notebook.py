@@ -1,6 +1,8 @@
 """What the Python API's objects show of themselves in a notebook: fragments of HTML, whose text is
 escaped and which need no script."""
 
+import dataclasses
+
 from .figure import Figure
 from .inspection import (
     memory,
@@ -16,23 +18,23 @@ from .template import template
 from .text import Table, count, percent, quantity, shape
 
 
-def of_network(name: str, size: tuple[int, int] | None, operators: list[dict]) -> str:
-    """A network in floats, with the operators that are known of it."""
-    tables = [operator_table(operators)] if operators else []
-    at = "" if size is None else f" at {shape([*size])}"
-    return _fragment(f"{name}{at}", tables=tables)
+def of_text(title: str, *lines: str) -> str:
+    """What has no figures yet."""
+    return _fragment(title, lines=[*lines])
 
 
 def of_inspection(found: dict) -> str:
     """What `Inspection.as_dict` says."""
     tables = [preset_table(found)] if found["presets"] else []
-    figures = rooflines(found)
+    preset, figure = rooflines(found)[-1] if rooflines(found) else ("", None)
     return _fragment(
         f"{found['model']} at {shape(found['input_shape'])}",
         (found["runs"], inspection_verdict(found)),
         [*found["reasons"], *([f"Predicted, memory: {memory(found)}."] if tables else [])],
         [*tables, operator_table(found["operators"])],
-        figures[-1][1] if figures else None,
+        dataclasses.replace(figure, title=f"Preset '{preset}': {figure.title}")
+        if figure is not None
+        else None,
     )
 
 
