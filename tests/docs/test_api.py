@@ -1,13 +1,21 @@
 """The example of docs/api.md runs as printed."""
 
+import shutil
+
+import numpy as np
+from PIL import Image
+
 from .extract import ROOT, snippets
-from .test_commands import desk as desk  # a fixture
-from .test_commands import measured as measured  # another, of which that is made
 
 
-def test_the_example(desk, monkeypatch):
+def test_the_example(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "tests" / "cli" / "network.py", "my_model.py")
+    (tmp_path / "pictures").mkdir()
+    rng = np.random.default_rng(5)
+    for name in ("cat.png", "dog.png", "pictures/bird.png", "pictures/fish.png"):
+        Image.fromarray(rng.integers(0, 256, (12, 10, 3)).astype(np.uint8)).save(name)
     (snippet,) = snippets((ROOT / "docs" / "api.md").read_text())
-    monkeypatch.chdir(desk)
     names = {}
     exec(compile(snippet, "docs/api.md", "exec"), names)
     assert names["logits"].shape == (2, 10)
