@@ -44,19 +44,13 @@ def simulation(program, runs):
         return program.simulate(PIXELS[:4], record=True)
 
 
-def test_simulation_and_board_answer_what_the_golden_model_does(quantised, program, simulation):
+def test_the_simulation_answers_what_the_golden_model_does(quantised, simulation):
     golden = quantised.golden(PIXELS[:4])
     assert simulation.exact
     assert simulation.summary["images"] == 4
     (name, values), *others = simulation.outputs.items()
     assert not others
     assert (values == golden.expected[name]).all()
-    with resarray.open("sim") as board:
-        logits = board.run(program, torch.from_numpy(PIXELS[:4]))
-        assert board.cycles == simulation.cycles
-    scale = golden.graph.tensors[name].scale
-    assert logits.shape == (4, 10)
-    assert np.abs(logits - golden.float_logits).max() < 3 * scale
 
 
 def test_a_wrong_value_is_no_error_but_not_exact(program, simulation, runs, monkeypatch):
@@ -119,7 +113,7 @@ def test_a_boards_last_batch_is_filled_up(program, monkeypatch):
     monkeypatch.setattr(Accelerator, "open", lambda *_, **__: board)
     last = program.image.manifest["outputs"][0]
     with resarray.open("/dev/null") as opened:
-        found = opened.outputs(program, PIXELS[:3])
+        found = opened.outputs(program, torch.from_numpy(PIXELS[:3]))
         assert found[last].shape == (3, 10, 1, 1)
         assert opened.cycles == 2 * 1234
         assert opened.run(program, PIXELS[:1]).shape == (1, 10)

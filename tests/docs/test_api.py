@@ -18,5 +18,12 @@ def test_the_example(tmp_path, monkeypatch):
     (snippet,) = snippets((ROOT / "docs" / "api.md").read_text())
     names = {}
     exec(compile(snippet, "docs/api.md", "exec"), names)
-    assert names["logits"].shape == (2, 10)
-    assert names["result"].exact
+    result, logits = names["result"], names["logits"]
+    (values,) = result.outputs.values()
+    tensor = names["quantised"].graph.tensors[names["quantised"].graph.output]
+    assert result.exact
+    assert result.cycles == names["board"].cycles
+    steps = values[:, :, 0, 0].astype(np.float32) - tensor.zero_point
+    assert (logits == steps * np.float32(tensor.scale)).all()
+    floats = names["quantised"].golden(["cat.png", "dog.png"]).float_logits
+    assert np.abs(logits - floats).max() < 3 * tensor.scale

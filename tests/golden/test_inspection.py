@@ -41,11 +41,12 @@ def test_macs_and_parameters_are_pytorchs(model):
 def random_stack(rng: random.Random) -> nn.Sequential:
     """Windows of random sizes, strides and dilations, whose weights are all positive."""
     layers: list[nn.Module] = []
-    for _ in range(rng.randint(1, 4)):
-        size, stride = (rng.randint(1, 4), rng.randint(1, 4)), (rng.randint(1, 2), 1)
-        kind = rng.choice(["conv", "average", "upsample"])
+    # A convolution in every one of them.
+    kinds = ["conv", *rng.choices(["conv", "average", "upsample"], k=rng.randint(0, 3))]
+    for kind in kinds:
+        size, stride = (rng.randint(2, 4), rng.randint(2, 4)), (rng.randint(1, 2), 1)
         if kind == "conv":
-            dilation = rng.randint(1, 2), rng.randint(1, 3)
+            dilation = rng.randint(1, 2), rng.randint(2, 3)
             conv = nn.Conv2d(1, 1, size, stride, dilation=dilation)
             nn.init.ones_(conv.weight)
             layers.append(conv)
