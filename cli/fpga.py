@@ -8,17 +8,16 @@ from typing import Any
 import numpy as np
 import typer
 
+from resarray.api.board import open_accelerator, require_whole_batches, run_batches
+from resarray.api.images import read_inputs
 from resarray.fpga import tools
 from resarray.fpga.bitstream import SUMMARY, build_bitstream, results_dir
 from resarray.fpga.boards import board as find_board
-from resarray.fpga.host.accelerator import SIMULATION, Accelerator
 from resarray.fpga.process import LoaderMeter, run_tool
 from resarray.fpga.projection import describe as describe_projection
 from resarray.golden.data import open_files
 from resarray.spec.errors import ResarrayError
-from resarray.spec.image import Image, load
-from resarray.spec.layout import from_dict
-from resarray.spec.pixels import quantise_pixels
+from resarray.spec.image import load
 from resarray.spec.presets import preset as find_preset
 
 from .output import write_json
@@ -126,19 +125,11 @@ def classify(
     A board always runs a whole batch: the last is filled up, which costs nothing. In simulation it
     would cost as much as pictures that somebody wants, and is refused.
     """
-    chosen = find_board(board)
+    folder = results_dir(find_board(board))
     image = load(program)
     batch = image.manifest["batch"]
-    spare = -len(pictures) % batch
-    if spare and port == SIMULATION:
-        raise ResarrayError(
-            f"the program runs batches of {batch:,} pictures, {len(pictures):,} given: the "
-            f"simulation would take as long as for whole batches; give a multiple of {batch:,}, or "
-            "compile it with a smaller --batch"
-        )
-    inputs = read_inputs(image, pictures)
-    if description is None and port != SIMULATION:
-        description = results_dir(chosen) / "soc.json"
+    spare = require_whole_batches(image, len(pictures), port)
+    inputs = read_inputs(image, open_files(pictures))
 
     update: Callable[[float], None] | None = None
     shown = ""
@@ -161,20 +152,14 @@ def classify(
             err=True,
         )
     classes = image.manifest["pixels"]["classes"]
-    outputs = list(dict.fromkeys(image.manifest["outputs"]))
     found = []
-    with Accelerator.open(port, description, progress=report) as accelerator:
+    with open_accelerator(port, description or folder / "soc.json", report) as accelerator:
         accelerator.load(image)
-        for start in range(0, len(pictures), batch):
-            # The last batch is filled up with its last picture.
-            chosen_inputs = inputs[[min(start + i, len(inputs) - 1) for i in range(batch)]]
-            accelerator.write_inputs(chosen_inputs)
-            accelerator.run(timeout)
-            values = accelerator.tensors({*outputs})
-            cycles = accelerator.counters()["CYCLES"]
-            for number, picture in enumerate(pictures[start : start + batch]):
-                answer = _answer({name: values[name][number] for name in outputs}, classes)
-                found.append({"picture": str(picture), **answer, "cycles": cycles})
+        for index, ran in enumerate(run_batches(accelerator, image, inputs, timeout)):
+            for number, picture in enumerate(pictures[index * batch : (index + 1) * batch]):
+                outputs = {name: values[number] for name, values in ran.outputs.items()}
+                answer = _answer(outputs, classes)
+                found.append({"picture": str(picture), **answer, "cycles": ran.cycles})
     progress.close()
     write_json(json_path, {"batch": batch, "filled_up": spare, "pictures": found})
     of = f" for {batch:,} pictures" if batch > 1 else ""
@@ -195,23 +180,3 @@ def _answer(outputs: dict[str, np.ndarray], classes: list[str]) -> dict:
         found = {"class": number, "name": name, "logits": values.tolist()}
     others = {name: v.tolist() for name, v in outputs.items() if name != first or not found}
     return found | ({"outputs": others} if others else {})
-
-
-def read_inputs(image: Image, pictures: list[Path]) -> np.ndarray:
-    """int8 [N, C, H, W] of picture files, for a program that knows its pixels."""
-    if "pixels" not in image.manifest:
-        raise ResarrayError(
-            "the program does not say how pictures become its inputs: compile it again with "
-            "'resarray compile'"
-        )
-    pixels, entry = image.manifest["pixels"], image.manifest["inputs"][0]
-    shape = from_dict(entry["layout"])
-    if shape.channels not in (1, 3):
-        raise ResarrayError(
-            f"the program takes {shape.channels} channels, pictures have 1 or 3: write such inputs "
-            "from Python, with resarray.fpga.host"
-        )
-    read = open_files(pictures).read((shape.height, shape.width), shape.channels)
-    return quantise_pixels(
-        read.pixels, pixels["mean"], pixels["std"], entry["scale"], entry["zero_point"]
-    )

@@ -21,7 +21,7 @@ from resarray.spec.config import PRESETS
 from resarray.spec.errors import ResarrayError
 
 from . import complete, signals, streams
-from .output import IMAGE, JSON, Command, written, written_folder
+from .output import HTML, IMAGE, JSON, Command, written, written_folder
 
 HELP = """Residual networks on FPGAs, bit for bit.
 
@@ -221,6 +221,62 @@ def presets(
 
 
 @app.command(
+    "inspect",
+    epilog=_examples(
+        "resarray inspect resnet18 --preset default --html net.html",
+        "resarray inspect my_model.py:build --input-size 48x80 --json net.json",
+    ),
+)
+def inspect_(
+    context: typer.Context,
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="the network, as --model of 'sim'; its weights are not needed",
+            autocompletion=complete.models,
+        ),
+    ],
+    input_size: InputSize = None,
+    name: Name = None,
+    preset: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="predict cycles for this configuration; may be repeated; default: all presets",
+            autocompletion=complete.presets,
+        ),
+    ] = None,
+    latency: Latency = 32,
+    bytes_per_cycle: BytesPerCycle = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(help="write a page of it here, over an older one", callback=written(HTML)),
+    ] = None,
+    json: Json = None,
+) -> None:
+    """Show a network's operators, whether they can run, and cycles."""
+    from . import inspect as inspect_command
+    from .output import wide_console
+    from .progress import reporter
+
+    with reporter() as progress:
+        runs = inspect_command.inspect(
+            model,
+            input_size,
+            name,
+            preset,
+            latency,
+            bytes_per_cycle,
+            html,
+            json,
+            context.obj,
+            progress,
+            wide_console(),
+        )
+    if not runs:
+        raise typer.Exit(2)
+
+
+@app.command(
     epilog=_examples(
         "resarray sim --json out.json",
         "resarray sim --model resnet20 --preset small --count 4 --batch",
@@ -406,6 +462,7 @@ def compile_(
     json: Json = None,
 ) -> None:
     """Quantise and compile a network to an image file."""
+    from resarray.api.program import describe
     from resarray.compiler.timing import MemoryTiming
     from resarray.spec.files import write_together
     from resarray.spec.image import encode
@@ -428,7 +485,7 @@ def compile_(
     with reporter() as progress:
         prepared = network.prepare(options, progress)
         program = simulate.compile_network(
-            prepared.graph,
+            prepared,
             config,
             fuse_pool,
             progress,
@@ -436,13 +493,7 @@ def compile_(
             timing=timing,
             memory_bytes=memory_bytes,
         )
-        if prepared.mean is not None and prepared.std is not None:
-            program.manifest["pixels"] = {
-                "mean": list(prepared.mean),
-                "std": list(prepared.std),
-                "classes": prepared.class_names,
-            }
-    facts = simulate.describe(program)
+    facts = describe(program)
     write_together({output: encode(program)} | json_file(json, {"image": str(output)} | facts))
     typer.echo(
         f"{output}: {facts['model']} for preset '{config.name}', {facts['instructions']:,} "

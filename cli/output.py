@@ -51,6 +51,7 @@ class Kind:
 
 
 JSON = Kind("JSON", ".json", b"{", b"}")
+HTML = Kind("page", ".html", b"<!DOCTYPE html>", b"</html>")
 IMAGE = Kind("compiled image", ".rsa", MAGIC)
 
 

@@ -15,12 +15,8 @@ from .options import NetworkOptions
 from .output import wide_console
 from .progress import Reporter
 
-# Of time in a recording: a screen has hardly more pixels.
-WINDOWS = 2000
-
 if TYPE_CHECKING:  # PyTorch takes seconds to import: not before the options are known to be good
     from resarray.compiler.timing import MemoryTiming
-    from resarray.golden.graph import QGraph
     from resarray.golden.pipeline import Prepared
     from resarray.sim.run import MemoryModel
     from resarray.sim.waves import Waves
@@ -50,9 +46,9 @@ class Request:
 
 def simulate(request: Request, progress: Reporter) -> bool:
     """Run the request, print and write its result; whether the RTL equals the golden model."""
-    from resarray.compiler.placement import complete
-    from resarray.sim import ahead, format, record, result, simulators
-    from resarray.sim.run import MemoryModel, run_many
+    from resarray.api import simulation
+    from resarray.sim import ahead, format, result, simulators
+    from resarray.sim.run import MemoryModel
 
     # What can be wrong without computing anything comes first.
     request.options.arguments()
@@ -87,7 +83,7 @@ def simulate(request: Request, progress: Reporter) -> bool:
         count = len(prepared.inputs_int8)
         if program is None:
             program = compile_network(
-                prepared.graph,
+                prepared,
                 config,
                 request.fuse_pool,
                 progress,
@@ -96,16 +92,10 @@ def simulate(request: Request, progress: Reporter) -> bool:
                 memory_bytes=request.memory_bytes,
             )
         _check_program(program, prepared)
-        batch = program.manifest["batch"]
-        if count % batch:
-            raise ResarrayError(
-                f"the image takes batches of {batch}, {count} images are given: give a multiple of "
-                f"{batch} with --count"
-            )
+        jobs = simulation.jobs_of(program, count)
         if waves is not None and request.layer is not None:
             waves = replace(waves, layer=_layer(request.layer, program))
         building.wait(progress.note, on_compiled)
-    jobs = count // batch
     predicted = sum(layer["predicted_cycles"] for layer in program.manifest["layers"])
     report = None
 
@@ -119,35 +109,21 @@ def simulate(request: Request, progress: Reporter) -> bool:
             )
         report(job * predicted + cycles)
 
-    runs = run_many(
-        [(program, prepared.inputs_int8[i * batch : (i + 1) * batch]) for i in range(jobs)],
-        simulator=request.simulator,
+    found = simulation.simulate(
+        program,
+        prepared,
+        simulator=simulator,
         memory=memory,
-        windows=None if request.json is None else WINDOWS,
+        weights=request.options.weights,
+        command=request.command,
+        recorded=request.json is not None,
         waves=waves,
         note=progress.note,
         progress=on_progress,
         compiled=on_compiled,
     )
     progress.close()
-    experiment = result.Experiment(
-        model=prepared.name,
-        weights=None if request.options.weights is None else str(request.options.weights),
-        input_size=prepared.input_size,
-        source=prepared.source,
-        simulator=request.simulator,
-        simulator_version=simulator.version,
-        command=request.command,
-        preset=config.name,
-        memory=memory,
-        pixels=prepared.pixels,
-        expected=complete(prepared.graph, config, prepared.expected),
-        floats=None if request.json is None else prepared.float_tensors(record.FLOAT_IMAGES),
-        float_outputs=prepared.float_outputs,
-        labels=prepared.labels,
-        class_names=prepared.class_names,
-    )
-    summary = result.summarise(experiment, program, runs)
+    summary = found.summary
     result.show(summary, prepared.class_names, wide_console())
     if request.json is not None:
         write_atomic(request.json, format.to_json(summary))
@@ -228,24 +204,8 @@ def _by(shape: list[int]) -> str:
     return "x".join(map(str, shape))
 
 
-def describe(program: Image) -> dict:
-    """A compiled program's figures, as plain data."""
-    manifest = program.manifest
-    return {
-        "model": manifest["model"],
-        "preset": program.config.name,
-        "config_hash": f"{program.config_hash:016x}",
-        "batch": manifest["batch"],
-        "instructions": manifest["program"]["count"],
-        "bytes": len(program.payload),
-        "memory_bytes": manifest["mem_size"],
-        "predicted_cycles": sum(layer["predicted_cycles"] for layer in manifest["layers"]),
-        "layers": manifest["layers"],
-    }
-
-
 def compile_network(
-    graph: "QGraph",
+    prepared: "Prepared",
     config: Config,
     fuse_pool: bool,
     progress: Reporter,
@@ -254,12 +214,12 @@ def compile_network(
     timing: "MemoryModel | MemoryTiming",
     memory_bytes: int | None,
 ) -> Image:
-    """`compile_graph` with progress."""
-    from resarray.compiler.compile import compile_graph
+    """`compile_program` with progress."""
+    from resarray.api.program import compile_program
 
-    progress.note(f"compiling {graph.name} for preset '{config.name}'")
-    return compile_graph(
-        graph,
+    progress.note(f"compiling {prepared.graph.name} for preset '{config.name}'")
+    return compile_program(
+        prepared,
         config,
         batch=batch,
         fuse_pool=fuse_pool,

@@ -156,8 +156,11 @@ def spread(total: int, count: int | None) -> np.ndarray:
     return np.arange(count) * total // count
 
 
-def open_source(source: str) -> Source:
-    """The image source called ``source`` (see the module); `ResarrayError` where there is none."""
+def open_source(source: str | Source) -> Source:
+    """The image source called ``source`` (see the module), or itself; `ResarrayError` where there
+    is none."""
+    if isinstance(source, Source):
+        return source
     if source in ("digits", "digits-train"):
         return _digits(train=source == "digits-train")
     if not source:
@@ -181,6 +184,11 @@ def open_source(source: str) -> Source:
     raise ResarrayError(
         f"images '{source}' not found: give 'digits', an .npz or .npy file or a folder of pictures"
     )
+
+
+def array_source(x: np.ndarray, name: str = "array") -> Source:
+    """The images of an array, as the ``x`` of an .npz file; labels unknown."""
+    return _array(Path(name), "x", x)
 
 
 def load_images(

@@ -167,6 +167,11 @@ def find_model(spec: str) -> ModelSpec:
     )
 
 
+def of_module(module: nn.Module) -> ModelSpec:
+    """The model that ``module`` is; it may set the attributes that `find_model` tells of."""
+    return _user_model(module)
+
+
 def classifier_of(model: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:
     """The layer of a zoo model that makes the logits, with its name: the last linear layer, or in a
     network without one the last convolution."""

@@ -21,6 +21,7 @@ from .float_module import FloatModule
 from .graph import QGraph
 from .importer import import_model
 from .importers.files import ModelFile
+from .importers.torch_export import read_model
 from .models import IMAGENET_MEAN, IMAGENET_STD, ModelSpec, ZooModel, find_model
 from .ops import Shape
 from .passes import simplify
@@ -78,6 +79,31 @@ class Network:
         """Those images of the source, fitted to the network's input."""
         channels = self.float_graph.shapes[self.float_graph.input][0]
         return self.source.read(self.input_size, channels, indices)
+
+    def on(
+        self,
+        images: str | Source,
+        count: int | None = None,
+        classes: Sequence[str] | None = None,
+    ) -> "Network":
+        """The same network to run on others: ``count`` of ``images`` (None: all), evenly spread.
+        ``classes`` as for `build_network`. `ResarrayError` where they do not fit the network."""
+        source = open_source(images)
+        if not source.ready and (self.mean is None or self.std is None):
+            raise ResarrayError(
+                f"images '{source.name}' are pixels, and mean and std of those that model "
+                f"'{self.name}' was trained with are not known: give --mean and --std, or float "
+                "tensors that are ready for the network"
+            )
+        source = _with_classes(self, self.float_graph, source, classes, labelled=False)
+        if not source.classes:
+            source = dataclasses.replace(source, classes=self.class_names)
+        return dataclasses.replace(
+            self,
+            source=source,
+            indices=spread(source.count, count),
+            class_names=source.classes,
+        )
 
     def inputs(self, images: Images) -> Tensor:
         """float [N][C][H][W], normalised."""
@@ -167,9 +193,9 @@ class Prepared:
 
 
 def prepare(
-    model: str,
+    model: str | ModelSpec,
     weights: str | None = None,
-    images: str | None = None,
+    images: str | Source | None = None,
     *,
     count: int = 1,
     progress: Progress = silent,
@@ -180,6 +206,12 @@ def prepare(
     The arguments are those of `build_network`.
     """
     network = build_network(model, weights, images, count=count, progress=progress, **options)
+    return golden_results(network, progress)
+
+
+def golden_results(network: Network, progress: Progress = silent) -> Prepared:
+    """``network`` with its images, and what the float network and the integer graph make of
+    them."""
     chosen = network.images(network.indices)
     inputs = network.quantise(chosen)
     progress(None, f"computing {len(inputs)} golden images")
@@ -210,14 +242,14 @@ def prepare(
 
 
 def build_network(
-    model: str,
+    model: str | ModelSpec,
     weights: str | None = None,
-    images: str | None = None,
+    images: str | Source | None = None,
     *,
     input_size: int | Size | str | None = None,
     count: int | None = None,
     calibration_count: int = CALIBRATION_COUNT,
-    calibration_images: str | None = None,
+    calibration_images: str | Source | None = None,
     mean: Sequence[float] | float | None = None,
     std: Sequence[float] | float | None = None,
     classes: Sequence[str] | None = None,
@@ -229,11 +261,11 @@ def build_network(
 
     Parameters
     ----------
-    model:               see `find_model`
+    model:               see `find_model`, or what `models` made of one
     weights:             file of weights; None: those trained on the digits for a zoo model, the
                          model's own for a user's
-    images:              source of images, see `data`; None: the digits, but the calibration's for a
-                         user's model where those are given
+    images:              source of images, or its name, see `data`; None: the digits, but the
+                         calibration's for a user's model where those are given
     input_size:          height and width in pixels; None: the model's (for digits: as trained), or
                          that of the images where all have one
     count:               images to run; None: all
@@ -245,8 +277,9 @@ def build_network(
     name:                of the network; None: the zoo's, or the class of a user's model
     labelled:            whether images without labels and networks without classes are refused
     """
-    spec = find_model(model)
-    spec = dataclasses.replace(spec, name=_checked_name(spec.name if name is None else name))
+    spec = model if isinstance(model, ModelSpec) else find_model(model)
+    found_name = spec.name
+    spec = _named(spec, name)
     source = _source(spec, images, calibration_images)
     if labelled and source.labels is None:
         raise ResarrayError(
@@ -257,7 +290,7 @@ def build_network(
     size = input_size
     in_zoo = isinstance(spec, ZooModel)
     if size is None and in_zoo and weights is None:
-        size = digits_size(model)
+        size = digits_size(found_name)
     size = _input_size(spec, size, source)
     indices = spread(source.count, count)
     if calibration_count < 1:
@@ -268,7 +301,7 @@ def build_network(
             "tensors: give both as pixels, or both as tensors that are ready for the network"
         )
 
-    trained = cached_weights(model, progress) if in_zoo and weights is None else weights
+    trained = cached_weights(found_name, progress) if in_zoo and weights is None else weights
     if spec.file is None:
         float_model = _float_model(spec, trained)
         channels = _channels(spec, float_model, size, source)
@@ -305,18 +338,44 @@ def build_network(
     )
 
 
+def read_network(
+    model: str | ModelSpec,
+    *,
+    input_size: int | Size | str | None = None,
+    name: str | None = None,
+) -> FloatGraph:
+    """Every operator of a network as the front end reads it, nothing folded, fused, refused or
+    quantised. A zoo model has random weights of one seed.
+
+    The arguments are those of `build_network`; ``input_size``: None: the model's own.
+    """
+    spec = model if isinstance(model, ModelSpec) else find_model(model)
+    spec = _named(spec, name)
+    size = _input_size(spec, input_size, None)
+    if spec.file is not None:
+        return _file_model(spec, spec.file, size, None).graph
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        float_model = _float_model(spec, None)
+    shape = (_channels(spec, float_model, size, None), *size)
+    return read_model(user_model.with_outputs(float_model, shape, spec.name), shape, spec.name)
+
+
 # -- what was given --------------------------------------------------------------------------
 
 
-def _checked_name(name: str) -> str:
+def _named(spec: ModelSpec, name: str | None) -> ModelSpec:
+    name = spec.name if name is None else name
     if not name.strip() or not name.isprintable() or len(name) > 80:
         raise ResarrayError(
             f"name {name!r} is none: give --name of 1 to 80 characters that can be printed"
         )
-    return name
+    return dataclasses.replace(spec, name=name)
 
 
-def _source(spec: ModelSpec, images: str | None, calibration_images: str | None) -> Source:
+def _source(
+    spec: ModelSpec, images: str | Source | None, calibration_images: str | Source | None
+) -> Source:
     if images is None and calibration_images is not None and not isinstance(spec, ZooModel):
         # Whoever only calibrates need not have images of the network's classes.
         source = open_source(calibration_images)
@@ -324,9 +383,9 @@ def _source(spec: ModelSpec, images: str | None, calibration_images: str | None)
     return open_source("digits" if images is None else images)
 
 
-def _input_size(spec: ModelSpec, given: object, source: Source) -> Size:
+def _input_size(spec: ModelSpec, given: object, source: Source | None) -> Size:
     size = spec.input_size if given is None else as_size(given)
-    if size is None and source.name not in ("digits", "digits-train"):
+    if size is None and source is not None and source.name not in ("digits", "digits-train"):
         size = source.own_size()
         if size is None:
             raise ResarrayError(
@@ -384,11 +443,11 @@ def _unscaled(graph: FloatGraph) -> list[str]:
     ]
 
 
-def _channels(spec: ModelSpec, model: nn.Module, size: Size, source: Source) -> int:
+def _channels(spec: ModelSpec, model: nn.Module, size: Size, source: Source | None) -> int:
     if isinstance(spec, ZooModel):
         return spec.channels
     found = user_model.input_channels(model, size) or spec.channels
-    if found is None and source.shape is not None:
+    if found is None and source is not None and source.shape is not None:
         found = source.shape[0]
     if found is None:  # pictures: grey or colour, where only one of these works
         taken = [c for c in (1, 3) if user_model.takes(model, (c, *size))]
@@ -460,7 +519,7 @@ def has_classes(shape: Shape) -> bool:
 
 
 def _with_classes(
-    spec: ModelSpec,
+    spec: ModelSpec | Network,
     graph: FloatGraph,
     source: Source,
     names: Sequence[str] | None,

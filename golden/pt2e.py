@@ -4,7 +4,7 @@ What ``convert_pt2e`` makes of it, the front end takes as it is: int8 weights wi
 output channel, int8 maps with one scale and zero point, one rounding where hardware rounds once.
 """
 
-from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch.fx import GraphModule, Node
@@ -64,7 +64,7 @@ class ResarrayQuantizer(Quantizer):
     shrinks it where that lowers the error.
     """
 
-    def __init__(self, observer: Callable = HistogramObserver):
+    def __init__(self, observer: Any = HistogramObserver):
         super().__init__()
         self.activation = QuantizationSpec(
             dtype=torch.int8,

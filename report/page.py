@@ -1,9 +1,7 @@
 """The page: one HTML file with everything in it."""
 
 import json
-from importlib import resources
 
-import jinja2
 from plotly.offline import get_plotlyjs
 
 from . import comparison, numbers, performance, synthesis
@@ -11,9 +9,9 @@ from .figure import Figure
 from .markdown import facts, title
 from .performance import bandwidth
 from .synthesis import Synthesis
+from .template import read, template
 from .text import Table
 
-FILES = resources.files(__package__) / "page"
 MAP_FIELDS = ("name", "layer", "shape", "zero_point", "scale", "mismatches", "maps")
 
 
@@ -51,7 +49,7 @@ def page(results: list[dict], found: Synthesis | None) -> str:
     # Without classes the pictures alone.
     predictions = result["predictions"] or [{"image": p["image"]} for p in result["pictures"]]
     shown = {figure.name: figure for figure in figures if figure is not None}
-    return _template().render(
+    return template("report.html.j2").render(
         title=title(result),
         result=result,
         verdict=numbers.verdict(result),
@@ -67,20 +65,9 @@ def page(results: list[dict], found: Synthesis | None) -> str:
         tables=tables,
         data=_embed(_data(result, shown)),
         plotly=get_plotlyjs(),
-        style=_file("report.css"),
-        script=_file("report.js"),
+        style=read("report.css"),
+        script=read("report.js"),
     )
-
-
-def _file(name: str) -> str:
-    return (FILES / name).read_text(encoding="utf-8")
-
-
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    return environment.from_string(_file("report.html.j2"))
 
 
 def _data(result: dict, figures: dict[str, Figure]) -> dict:

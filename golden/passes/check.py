@@ -1,6 +1,7 @@
 """What no pass could make fit is refused."""
 
 from resarray.golden.float_graph import FloatGraph
+from resarray.golden.ops import FloatOp
 
 # Of which the message tells; a network of another kind has hundreds.
 MOST = 6
@@ -9,14 +10,7 @@ MOST = 6
 def check(graph: FloatGraph) -> FloatGraph:
     """``graph`` as it is; `ResarrayError` names the operators in the user's network that cannot be
     quantised and run, in their order, and says why."""
-    refused = []
-    for op in graph.ops:
-        why = op.refusal(*graph.operands(op))
-        shape = graph.shapes[op.output]
-        if why is None and min(shape) < 1:
-            why = f"its output {list(shape)} is empty: use a larger input"
-        if why is not None:
-            refused.append((op, why))
+    refused = refusals(graph)
     if not refused:
         return graph
     (first, why), others = refused[0], refused[1:]
@@ -25,3 +19,16 @@ def check(graph: FloatGraph) -> FloatGraph:
     if len(others) >= MOST:
         why += f"; and {len(others) - MOST + 1} more"
     raise graph.error(first, why)
+
+
+def refusals(graph: FloatGraph) -> list[tuple[FloatOp, str]]:
+    """The operators that cannot be quantised and run, in their order, each with why."""
+    refused = []
+    for op in graph.ops:
+        why = op.refusal(*graph.operands(op))
+        shape = graph.shapes[op.output]
+        if why is None and min(shape) < 1:
+            why = f"its output {list(shape)} is empty: use a larger input"
+        if why is not None:
+            refused.append((op, why))
+    return refused

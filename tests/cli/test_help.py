@@ -12,6 +12,7 @@ from resarray.spec.cache import BUILD, CACHE, LIMIT
 ORDER = (
     "doctor",
     "presets",
+    "inspect",
     "sim",
     "report",
     "train",

@@ -1,0 +1,1 @@
+"""The public Python API, see `resarray`: the same for simulation and board."""

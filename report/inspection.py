@@ -1,0 +1,134 @@
+"""What ``resarray inspect`` found: tables, rooflines, a page."""
+
+from .figure import Figure
+from .performance import roofline
+from .svg import svg
+from .template import read, template
+from .text import NOTHING, Table, count, decimal, percent, quantity, shape
+
+CANNOT = "cannot"  # heading of why a preset cannot run the network
+
+
+def operator_table(operators: list[dict]) -> Table:
+    """Every operator as the front end reads it, and their sum."""
+    rows = [
+        [
+            op["name"],
+            short(op["operator"]),
+            shape(op["shape"]),
+            count(op["macs"]),
+            count(op["parameters"]),
+            quantity(op["weight_bytes"], "B"),
+            NOTHING if op["receptive_field"] is None else shape(op["receptive_field"]),
+            "yes" if op["refusal"] is None else "no",
+        ]
+        for op in operators
+    ]
+    sums = [sum(op[key] for op in operators) for key in ("macs", "parameters", "weight_bytes")]
+    total = ["total", "", "", count(sums[0]), count(sums[1]), quantity(sums[2], "B"), "", ""]
+    headings = ["layer", "operator", "output", "MACs", "parameters", "weights", "receptive field"]
+    return Table([*headings, "runs"], [*rows, total], left=(0, 1, 7), total=True)
+
+
+def short(operator: str) -> str:
+    """An operator's name without its library and overload."""
+    return operator.removeprefix("aten.").removesuffix(".default").removesuffix(".Tensor")
+
+
+def preset_table(found: dict) -> Table:
+    """Cycles and images a second of each preset, or why it cannot."""
+    rows = []
+    for each in found["presets"]:
+        clock = f"{each['clock_hz'] / 1e6:g} MHz ({each['clock_of']})"
+        if each["error"] is None:
+            rows.append(
+                [
+                    each["preset"],
+                    count(each["cycles"]),
+                    clock,
+                    decimal(each["images_per_second"], 2),
+                    percent(each["utilisation"]),
+                    quantity(each["memory_bytes"], "B"),
+                    "",
+                ]
+            )
+        else:
+            rows.append([each["preset"], NOTHING, clock, *[NOTHING] * 3, each["error"]])
+    headings = ["preset", "cycles", "clock", "images/s", "utilisation", "memory", CANNOT]
+    if all(each["error"] is None for each in found["presets"]):
+        headings, rows = headings[:-1], [row[:-1] for row in rows]
+    return Table(headings, rows, left=(0, 2, 6))
+
+
+def verdict(found: dict) -> str:
+    """One sentence: whether all operators can run."""
+    total, wrong = len(found["operators"]), len(found["reasons"])
+    if not wrong:
+        return f"All {total} operators can run." if total > 1 else "Its operator can run."
+    return f"{wrong} of {total} operators cannot run."
+
+
+def memory(found: dict) -> str:
+    """The memory that the predictions are for, in words."""
+    limit = found["memory"]["bytes_per_cycle"]
+    words = "one word each way a cycle" if limit is None else f"{limit:g} B/cycle"
+    return f"{words}, latency {found['memory']['latency']} cycles"
+
+
+def predicted_roofline(
+    config: dict, layers: list[dict], macs_per_cycle: int, bytes_per_cycle: float | None
+) -> Figure:
+    """The roofline of a program's layers with the cycles that the compiler predicts."""
+    return roofline(
+        {
+            "config": config,
+            "macs_per_cycle": macs_per_cycle,
+            "memory": {"bytes_per_cycle": bytes_per_cycle},
+            "layers": [layer | {"cycles": layer["predicted_cycles"]} for layer in layers],
+        }
+    )
+
+
+def rooflines(found: dict) -> list[tuple[str, Figure]]:
+    """The roofline of each preset that the network can be compiled for."""
+    return [
+        (
+            each["preset"],
+            predicted_roofline(
+                each["config"],
+                each["layers"],
+                each["config"]["rows"] * each["config"]["columns"],
+                found["memory"]["bytes_per_cycle"],
+            ),
+        )
+        for each in found["presets"]
+        if each["error"] is None
+    ]
+
+
+def title(found: dict) -> str:
+    """Of the page."""
+    return f"{found['model']} at {shape(found['input_shape'])}"
+
+
+def page(found: dict, version: str, command: str) -> str:
+    """HTML of one inspection, with everything in it; ``version`` of resarray."""
+    facts = [
+        (count(found["macs"]), "", "MACs for one image"),
+        (count(found["parameters"]), "", "parameters"),
+        (quantity(found["weight_bytes"], "B"), "", "weights as int8"),
+        (str(len(found["operators"])), "", "operators"),
+    ]
+    return template("inspection.html.j2").render(
+        title=title(found),
+        found=found,
+        version=version,
+        command=command,
+        verdict=verdict(found),
+        facts=facts,
+        memory=memory(found),
+        operators=operator_table(found["operators"]),
+        presets=preset_table(found),
+        rooflines=[(name, figure, svg(figure)) for name, figure in rooflines(found)],
+        style=read("report.css"),
+    )
