@@ -349,7 +349,10 @@ def train(
 
 
 @app.command(
-    epilog=_examples("resarray accuracy --model resnet20 --weights net.th --images cifar.npz")
+    epilog=_examples(
+        "resarray accuracy --model resnet20 --weights net.th --images cifar.npz",
+        "resarray accuracy --model net.py:build --images data.py:test --crops 10 --json a.json",
+    )
 )
 def accuracy(
     model: Model = "resnet18",
@@ -362,9 +365,19 @@ def accuracy(
     classes: Classes = None,
     name: Name = None,
     count: Annotated[int | None, typer.Option(min=1, help="images; default: all")] = None,
+    crops: Annotated[
+        int, typer.Option(help="of each image: 1 the centre, 5 the corners too, 10 mirrored too")
+    ] = 1,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="processes; default: one for each core")
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Dask cluster that does the work instead, as tcp://host:8786"),
+    ] = None,
     json: Json = None,
 ) -> None:
-    """Top-1 of the float and the integer model."""
+    """Top-1 and top-5 of the float and the integer model, by class and layer."""
     from .options import NetworkOptions
     from .progress import reporter
 
@@ -372,10 +385,10 @@ def accuracy(
         model, weights, images, input_size, count, calibration, mean, std, classes, name
     )
     options.arguments()  # what is wrong with them is said before PyTorch is imported
-    from . import network
+    from . import accuracy as accuracy_command
 
     with reporter() as progress:
-        message = network.accuracy(options, json, progress)
+        message = accuracy_command.accuracy(options, crops, jobs, scheduler, json, progress)
     typer.echo(message)
 
 

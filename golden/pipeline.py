@@ -15,12 +15,13 @@ from resarray.spec.progress import Progress, silent
 
 from . import fast, user_model
 from .data import Images, Source, open_source, spread
+from .datasets import open_images
 from .equalise import equalise
 from .float_graph import FloatGraph, run_float
 from .graph import QGraph
 from .importer import import_model
 from .models import IMAGENET_MEAN, IMAGENET_STD, ModelSpec, ZooModel, find_model
-from .ops import Shape
+from .ops import QTensor, Shape
 from .quantise import normalise, quantise, quantise_input
 from .train import cached_weights, digits_size, top1
 from .weights import build_with_weights
@@ -76,7 +77,7 @@ class Network:
 
     def inputs(self, images: Images) -> Tensor:
         """float [N][C][H][W], normalised."""
-        return _normalised(images, self.mean, self.std)
+        return normalised(images, self.mean, self.std)
 
     def float_outputs(self, images: Images) -> dict[str, np.ndarray]:
         """The float network's outputs: tensor name -> float32 [N][C][H][W]."""
@@ -92,11 +93,7 @@ class Network:
 
     def quantise(self, images: Images) -> np.ndarray:
         """int8 [N][C][H][W], the integer graph's input."""
-        tensor = self.graph.tensors[self.graph.input]
-        if self.source.ready:
-            return quantise_values(images.pixels, tensor.scale, tensor.zero_point)
-        assert self.mean is not None and self.std is not None  # only ready images go without
-        return quantise_input(tensor, images.pixels, self.mean, self.std)
+        return quantised(images, self.graph.tensors[self.graph.input], self.mean, self.std)
 
 
 @dataclass(frozen=True)
@@ -248,7 +245,7 @@ def build_network(
             f"images '{source.name}' have no labels: put them in one sub-folder per class, or give "
             "--images with them, as an .npz file with y"
         )
-    calibration = open_source(calibration_images) if calibration_images else source
+    calibration = open_images(calibration_images) if calibration_images else source
     size = input_size
     in_zoo = isinstance(spec, ZooModel)
     if size is None and in_zoo and weights is None:
@@ -269,7 +266,7 @@ def build_network(
     channels = _channels(spec, float_model, size, source)
     mean, std, warnings = _normalisation(spec, mean, std, channels, source)
     samples = _samples(calibration, calibration_count, size, channels)
-    inputs = _normalised(samples, mean, std)
+    inputs = normalised(samples, mean, std)
     float_model = user_model.with_outputs(float_model, (channels, *size), spec.name)
     float_graph = import_model(float_model, (channels, *size), spec.name)
     source = _with_classes(spec, float_graph, source, classes, labelled)
@@ -304,9 +301,9 @@ def _checked_name(name: str) -> str:
 def _source(spec: ModelSpec, images: str | None, calibration_images: str | None) -> Source:
     if images is None and calibration_images is not None and not isinstance(spec, ZooModel):
         # Whoever only calibrates need not have images of the network's classes.
-        source = open_source(calibration_images)
+        source = open_images(calibration_images)
         return dataclasses.replace(source, labels=None, classes=[], by_folder=False)
-    return open_source("digits" if images is None else images)
+    return open_images("digits" if images is None else images)
 
 
 def _input_size(spec: ModelSpec, given: object, source: Source) -> Size:
@@ -485,13 +482,27 @@ def _counted(number: int, what: str, plural: str = "") -> str:
 # -- computing -------------------------------------------------------------------------------
 
 
-def _normalised(
+def normalised(
     images: Images, mean: tuple[float, ...] | None, std: tuple[float, ...] | None
 ) -> Tensor:
+    """float [N][C][H][W], the float network's input."""
     if images.pixels.dtype != np.uint8:
         return torch.from_numpy(np.ascontiguousarray(images.pixels))
     assert mean is not None and std is not None  # only images that are ready go without
     return normalise(images.pixels, mean, std)
+
+
+def quantised(
+    images: Images,
+    tensor: QTensor,
+    mean: tuple[float, ...] | None,
+    std: tuple[float, ...] | None,
+) -> np.ndarray:
+    """int8 [N][C][H][W], as the integer graph's input ``tensor`` takes them."""
+    if images.pixels.dtype != np.uint8:
+        return quantise_values(images.pixels, tensor.scale, tensor.zero_point)
+    assert mean is not None and std is not None  # only images that are ready go without
+    return quantise_input(tensor, images.pixels, mean, std)
 
 
 def batch_size(size: Size) -> int:

@@ -6,6 +6,8 @@ integer below 2**36 has at most 53 bits. Two roundings down in a row are one, wh
 added between them; and a half is added without loss, or to so little that the result is 0 anyway.
 """
 
+import itertools
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -39,21 +41,22 @@ def requantise_tensor(
     )
     rest = None if residual is None else residual.expand(t.shape).flatten(2)
     y = torch.empty(t.shape, dtype=torch.int8)
-    step = max(1, BLOCK // pixels)
-    for n, (source, target) in enumerate(zip(t.flatten(2), y.flatten(2), strict=True)):
-        for first in range(0, channels, step):
-            part = slice(first, first + step)
-            block = source[part].double()
-            block += offset[part]
-            block *= factor[part]
-            if rest is not None:
-                block.floor_()
-                block += rest[n, part]
-            block += 1 << (GUARD_BITS - 1)
-            block *= 2.0**-GUARD_BITS
+    source, target = t.flatten(2), y.flatten(2)
+    some = max(1, BLOCK // pixels)  # channels at once, or as many of several images
+    images = max(1, some // channels)
+    for n, c in itertools.product(range(0, len(t), images), range(0, channels, some)):
+        part, of_channels = (slice(n, n + images), slice(c, c + some)), slice(c, c + some)
+        block = source[part].double()
+        block += offset[of_channels]
+        block *= factor[of_channels]
+        if rest is not None:
             block.floor_()
-            block += tensor_y.zero_point
-            target[part] = block.clamp_(lo, hi)
+            block += rest[part]
+        block += 1 << (GUARD_BITS - 1)
+        block *= 2.0**-GUARD_BITS
+        block.floor_()
+        block += tensor_y.zero_point
+        target[part] = block.clamp_(lo, hi)
     return y
 
 
