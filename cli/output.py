@@ -51,6 +51,7 @@ class Kind:
 
 
 JSON = Kind("JSON", ".json", b"{", b"}")
+HTML = Kind("page", ".html", b"<!doctype html>")
 IMAGE = Kind("compiled image", ".rsa", MAGIC)
 
 

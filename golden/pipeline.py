@@ -201,6 +201,76 @@ def prepare(
     )
 
 
+@dataclass(frozen=True)
+class Subject:
+    """A network that is to be trained, and the images for it.
+
+    Attributes
+    ----------
+    spec:      of the model
+    model:     the float network
+    source:    the images, which have labels
+    size:      height and width of its input in pixels
+    channels:  of its input
+    mean, std: of pixels scaled to [0, 1], per channel; None: only images that are ready for it
+    classes:   how many logits it has
+    warnings:  what a user should know, a sentence each
+    """
+
+    spec: ModelSpec
+    model: nn.Module
+    source: Source
+    size: Size
+    channels: int
+    mean: tuple[float, ...] | None
+    std: tuple[float, ...] | None
+    classes: int
+    warnings: list[str]
+
+
+def open_subject(
+    model: str,
+    weights: str | None,
+    images: str,
+    *,
+    input_size: int | Size | str | None = None,
+    mean: Sequence[float] | float | None = None,
+    std: Sequence[float] | float | None = None,
+) -> Subject:
+    """The network, a zoo model with as many classes as the images have, or ``weights``; the
+    arguments are those of `build_network`."""
+    spec = find_model(model)
+    source = open_images(images)
+    if source.labels is None:
+        raise ResarrayError(
+            f"images '{source.name}' have no labels: put them in one sub-folder per class, or give "
+            "--images with them, as an .npz file with y"
+        )
+    if input_size is None and isinstance(spec, ZooModel) and source.name == "digits-train":
+        input_size = digits_size(model)
+    size = _input_size(spec, input_size, source)
+    if weights is None and isinstance(spec, ZooModel):
+        count, build = len(source.classes), spec.build
+        spec = dataclasses.replace(spec, build=lambda _: build(count))
+    float_model = _float_model(spec, weights)
+    channels = _channels(spec, float_model, size, source)
+    mean, std, warnings = _normalisation(spec, mean, std, channels, source)
+    answer = user_model.outputs_of(
+        user_model.forward(float_model.eval(), torch.zeros(2, channels, *size), spec.name)
+    )
+    if not answer or answer[0].shape[0] != 2 or answer[0].flatten(1).shape[1] != answer[0].shape[1]:
+        raise ResarrayError(
+            f"model '{spec.name}' does not return logits [N, classes], which training needs"
+        )
+    classes = answer[0].shape[1]
+    if source.labels.max() >= classes or (source.by_folder and len(source.classes) != classes):
+        raise ResarrayError(
+            f"images '{source.name}' have {_counted(len(source.classes), 'class', 'classes')}, "
+            f"model '{spec.name}' has {classes}: give images and a network of the same classes"
+        )
+    return Subject(spec, float_model, source, size, channels, mean, std, classes, warnings)
+
+
 def build_network(
     model: str,
     weights: str | None = None,
