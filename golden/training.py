@@ -250,7 +250,13 @@ class _Run:
 
     def _logits(self, x: Tensor) -> Tensor:
         if self.quantised is not None:
-            return self.quantised(x)
+            try:
+                return self.quantised(x)
+            except ResarrayError as error:  # weights that no longer are those of a network
+                raise ResarrayError(
+                    f"training through the integers came to weights that cannot be quantised "
+                    f"({error}): give a lower --rate"
+                ) from error
         name = self.subject.spec.name
         with user_model.users_code(f"forward() of model '{name}' fails in training"):
             answer = self.module(x.to(self.device))
