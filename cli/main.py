@@ -382,30 +382,128 @@ def report(
     typer.echo(report_command.report(results, synth, out, json))
 
 
-@app.command(epilog=_examples("resarray train resnet20 -o resnet20.pth"))
+@app.command(
+    epilog=_examples(
+        "resarray train resnet20 -o resnet20.pth",
+        "resarray train --model net.py:build --images pictures/ --epochs 20 -o net.safetensors",
+        "resarray train --model net.py:build --images pictures/ --weights net.pth --qat -o q.pth",
+    )
+)
 def train(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[MODEL]",
+            help="as --model; default: resnet18",
+            autocompletion=complete.models,
+        ),
+    ] = None,
     model: Annotated[
-        str, typer.Argument(help="name from the zoo", autocompletion=complete.models)
-    ] = "resnet18",
+        str | None,
+        typer.Option(
+            help="name from the zoo, file.py:function or package.module:function",
+            autocompletion=complete.models,
+        ),
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="to start from; default: new ones")] = None,
+    images: Annotated[
+        str | None,
+        typer.Option(help="with labels, as of 'sim', or a torch Dataset; default: the digits"),
+    ] = None,
+    validation: Annotated[
+        str | None, typer.Option(help="fraction that is held out, or images; default: 0.1")
+    ] = None,
+    input_size: InputSize = None,
+    mean: Mean = None,
+    std: Std = None,
+    epochs: Annotated[int | None, typer.Option(help="default: 10")] = None,
+    batch: Annotated[int | None, typer.Option(help="images per step; default: 64")] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(help="highest learning rate; default: 0.05, with --qat 0.001"),
+    ] = None,
+    warmup: Annotated[
+        float | None,
+        typer.Option(help="epochs until it is reached, then a cosine; default: 0.5"),
+    ] = None,
+    momentum: Annotated[float | None, typer.Option(help="default: 0.9")] = None,
+    decay: Annotated[float | None, typer.Option(help="weight decay; default: 0.0005")] = None,
+    smoothing: Annotated[float | None, typer.Option(help="of labels; default: 0")] = None,
+    crop: Annotated[
+        int | None, typer.Option(min=0, help="random crops, padded by so many pixels")
+    ] = None,
+    flip: Annotated[bool, typer.Option("--flip", help="mirror half of the images")] = False,
+    colour: Annotated[
+        float | None,
+        typer.Option(help="random brightness, contrast and saturation, by such a fraction"),
+    ] = None,
+    qat: Annotated[
+        bool, typer.Option("--qat", help="quantisation-aware: through the integer network")
+    ] = False,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, or auto: a GPU where there is one; default: auto")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="default: 0")] = None,
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", help="default: the cache that sim reads", callback=written()
+            "-o",
+            "--output",
+            help=".pth or .safetensors; without other options, default: the cache that sim reads",
+            callback=written(),
         ),
     ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="written after each epoch", callback=written())
+    ] = None,
+    resume: Annotated[Path | None, typer.Option(help="go on from a --checkpoint")] = None,
     json: Json = None,
+    curves: Annotated[
+        Path | None,
+        typer.Option(help="page of loss and accuracy by epoch (.html)", callback=written(HTML)),
+    ] = None,
 ) -> None:
-    """Train a model on the digits."""
-    from . import network
+    """Train a model, by default on the digits."""
+    from . import train as train_command
     from .progress import reporter
 
+    request = train_command.Request(
+        model=train_command.only_one(name, model),
+        weights=weights,
+        images=images,
+        validation=validation,
+        input_size=input_size,
+        mean=mean,
+        std=std,
+        epochs=epochs,
+        batch=batch,
+        rate=rate,
+        warmup=warmup,
+        momentum=momentum,
+        decay=decay,
+        smoothing=smoothing,
+        crop=crop,
+        flip=flip or None,
+        colour=colour,
+        qat=qat or None,
+        device=device,
+        seed=seed,
+        output=output,
+        checkpoint=checkpoint,
+        resume=resume,
+        json=json,
+        curves=curves,
+    )
     with reporter() as progress:
-        message = network.train(model, output, json, progress)
+        message = train_command.train(request, progress)
     typer.echo(message)
 
 
 @app.command(
-    epilog=_examples("resarray accuracy --model resnet20 --weights net.th --images cifar.npz")
+    epilog=_examples(
+        "resarray accuracy --model resnet20 --weights net.th --images cifar.npz",
+        "resarray accuracy --model net.py:build --images data.py:test --crops 10 --json a.json",
+    )
 )
 def accuracy(
     model: Model = "resnet18",
@@ -418,9 +516,19 @@ def accuracy(
     classes: Classes = None,
     name: Name = None,
     count: Annotated[int | None, typer.Option(min=1, help="images; default: all")] = None,
+    crops: Annotated[
+        int, typer.Option(help="of each image: 1 the centre, 5 the corners too, 10 mirrored too")
+    ] = 1,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="processes; default: one for each core")
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Dask cluster that does the work instead, as tcp://host:8786"),
+    ] = None,
     json: Json = None,
 ) -> None:
-    """Top-1 of the float and the integer model."""
+    """Top-1 and top-5 of the float and the integer model."""
     from .options import NetworkOptions
     from .progress import reporter
 
@@ -428,10 +536,10 @@ def accuracy(
         model, weights, images, input_size, count, calibration, mean, std, classes, name
     )
     options.arguments()  # what is wrong with them is said before PyTorch is imported
-    from . import network
+    from . import accuracy as accuracy_command
 
     with reporter() as progress:
-        message = network.accuracy(options, json, progress)
+        message = accuracy_command.accuracy(options, crops, jobs, scheduler, json, progress)
     typer.echo(message)
 
 

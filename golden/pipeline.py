@@ -15,6 +15,7 @@ from resarray.spec.progress import Progress, silent
 
 from . import fast, user_model
 from .data import Images, Source, open_source, spread
+from .datasets import open_images
 from .equalise import equalise
 from .float_graph import FloatGraph, run_float
 from .float_module import FloatModule
@@ -23,7 +24,7 @@ from .importer import import_model
 from .importers.files import ModelFile
 from .importers.torch_export import read_model
 from .models import IMAGENET_MEAN, IMAGENET_STD, ModelSpec, ZooModel, find_model
-from .ops import Shape
+from .ops import QTensor, Shape
 from .passes import simplify
 from .quantise import normalise, quantise, quantise_input, unscaled
 from .train import cached_weights, digits_size, top1
@@ -88,7 +89,7 @@ class Network:
     ) -> "Network":
         """The same network to run on others: ``count`` of ``images`` (None: all), evenly spread.
         ``classes`` as for `build_network`. `ResarrayError` where they do not fit the network."""
-        source = open_source(images)
+        source = open_images(images)
         if not source.ready and (self.mean is None or self.std is None):
             raise ResarrayError(
                 f"images '{source.name}' are pixels, and mean and std of those that model "
@@ -107,7 +108,7 @@ class Network:
 
     def inputs(self, images: Images) -> Tensor:
         """float [N][C][H][W], normalised."""
-        return _normalised(images, self.mean, self.std)
+        return normalised(images, self.mean, self.std)
 
     def float_outputs(self, images: Images) -> dict[str, np.ndarray]:
         """The float network's outputs: tensor name -> float32 [N][C][H][W]."""
@@ -123,11 +124,7 @@ class Network:
 
     def quantise(self, images: Images) -> np.ndarray:
         """int8 [N][C][H][W], the integer graph's input."""
-        tensor = self.graph.tensors[self.graph.input]
-        if self.source.ready:
-            return quantise_values(images.pixels, tensor.scale, tensor.zero_point)
-        assert self.mean is not None and self.std is not None  # only ready images go without
-        return quantise_input(tensor, images.pixels, self.mean, self.std)
+        return quantised(images, self.graph.tensors[self.graph.input], self.mean, self.std)
 
 
 @dataclass(frozen=True)
@@ -241,6 +238,76 @@ def golden_results(network: Network, progress: Progress = silent) -> Prepared:
     )
 
 
+@dataclass(frozen=True)
+class Subject:
+    """A network that is to be trained, and the images for it.
+
+    Attributes
+    ----------
+    spec:      of the model
+    model:     the float network
+    source:    the images, which have labels
+    size:      height and width of its input in pixels
+    channels:  of its input
+    mean, std: of pixels scaled to [0, 1], per channel; None: only images that are ready for it
+    classes:   how many logits it has
+    warnings:  what a user should know, a sentence each
+    """
+
+    spec: ModelSpec
+    model: nn.Module
+    source: Source
+    size: Size
+    channels: int
+    mean: tuple[float, ...] | None
+    std: tuple[float, ...] | None
+    classes: int
+    warnings: list[str]
+
+
+def open_subject(
+    model: str,
+    weights: str | None,
+    images: str,
+    *,
+    input_size: int | Size | str | None = None,
+    mean: Sequence[float] | float | None = None,
+    std: Sequence[float] | float | None = None,
+) -> Subject:
+    """The network, a zoo model with as many classes as the images have, or ``weights``; the
+    arguments are those of `build_network`."""
+    spec = find_model(model)
+    source = open_images(images)
+    if source.labels is None:
+        raise ResarrayError(
+            f"images '{source.name}' have no labels: put them in one sub-folder per class, or give "
+            "--images with them, as an .npz file with y"
+        )
+    if input_size is None and isinstance(spec, ZooModel) and source.name == "digits-train":
+        input_size = digits_size(model)
+    size = _input_size(spec, input_size, source)
+    if weights is None and isinstance(spec, ZooModel):
+        count, build = len(source.classes), spec.build
+        spec = dataclasses.replace(spec, build=lambda _: build(count))
+    float_model = _float_model(spec, weights)
+    channels = _channels(spec, float_model, size, source)
+    mean, std, warnings = _normalisation(spec, mean, std, channels, source)
+    answer = user_model.outputs_of(
+        user_model.forward(float_model.eval(), torch.zeros(2, channels, *size), spec.name)
+    )
+    if not answer or answer[0].shape[0] != 2 or answer[0].flatten(1).shape[1] != answer[0].shape[1]:
+        raise ResarrayError(
+            f"model '{spec.name}' does not return logits [N, classes], which training needs"
+        )
+    classes = answer[0].shape[1]
+    if source.labels.max() >= classes or (source.by_folder and len(source.classes) != classes):
+        raise ResarrayError(
+            f"images '{source.name}' have {_counted(len(source.classes), 'class', 'classes')}, "
+            f"model '{spec.name}' has {classes}: give images and a network of the same classes"
+        )
+    return Subject(spec, float_model, source, size, channels, mean, std, classes, warnings)
+
+
 def build_network(
     model: str | ModelSpec,
     weights: str | None = None,
@@ -286,7 +353,7 @@ def build_network(
             f"images '{source.name}' have no labels: put them in one sub-folder per class, or give "
             "--images with them, as an .npz file with y"
         )
-    calibration = open_source(calibration_images) if calibration_images else source
+    calibration = open_images(calibration_images) if calibration_images else source
     size = input_size
     in_zoo = isinstance(spec, ZooModel)
     if size is None and in_zoo and weights is None:
@@ -311,7 +378,7 @@ def build_network(
     progress(None, f"importing {spec.name}")
     mean, std, warnings = _normalisation(spec, mean, std, channels, source)
     samples = _samples(calibration, calibration_count, size, channels)
-    inputs = _normalised(samples, mean, std)
+    inputs = normalised(samples, mean, std)
     if isinstance(float_model, FloatModule):
         float_graph = simplify(float_model.graph)
     else:
@@ -378,9 +445,9 @@ def _source(
 ) -> Source:
     if images is None and calibration_images is not None and not isinstance(spec, ZooModel):
         # Whoever only calibrates need not have images of the network's classes.
-        source = open_source(calibration_images)
+        source = open_images(calibration_images)
         return dataclasses.replace(source, labels=None, classes=[], by_folder=False)
-    return open_source("digits" if images is None else images)
+    return open_images("digits" if images is None else images)
 
 
 def _input_size(spec: ModelSpec, given: object, source: Source | None) -> Size:
@@ -585,13 +652,27 @@ def _counted(number: int, what: str, plural: str = "") -> str:
 # -- computing -------------------------------------------------------------------------------
 
 
-def _normalised(
+def normalised(
     images: Images, mean: tuple[float, ...] | None, std: tuple[float, ...] | None
 ) -> Tensor:
+    """float [N][C][H][W], the float network's input."""
     if images.pixels.dtype != np.uint8:
         return torch.from_numpy(np.ascontiguousarray(images.pixels))
     assert mean is not None and std is not None  # only images that are ready go without
     return normalise(images.pixels, mean, std)
+
+
+def quantised(
+    images: Images,
+    tensor: QTensor,
+    mean: tuple[float, ...] | None,
+    std: tuple[float, ...] | None,
+) -> np.ndarray:
+    """int8 [N][C][H][W], as the integer graph's input ``tensor`` takes them."""
+    if images.pixels.dtype != np.uint8:
+        return quantise_values(images.pixels, tensor.scale, tensor.zero_point)
+    assert mean is not None and std is not None  # only images that are ready go without
+    return quantise_input(tensor, images.pixels, mean, std)
 
 
 def batch_size(size: Size) -> int:

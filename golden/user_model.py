@@ -13,15 +13,18 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from resarray.spec.errors import ResarrayError, Stop, reason
 from resarray.spec.pixels import Size
 
+T = TypeVar("T")
+_KINDS: dict[type, str] = {nn.Module: "an nn.Module", Dataset: "a torch Dataset"}
 # Modules that the last model file brought in from its folder: another file's folder may have
 # modules of the same names.
 _brought: list[str] = []
@@ -97,14 +100,26 @@ def load_module(path: Path, function: str) -> nn.Module:
         wrong = "is a folder" if path.is_dir() else "does not exist"
         raise ResarrayError(f"model file '{path}' {wrong}: give file.py:function")
     with _importable(path):
-        return _built(_execute(path), function, f"model file '{path}'", f"'{path}'")
+        return _built(_execute(path), function, f"model file '{path}'", f"'{path}'", nn.Module)
 
 
 def load_from_package(name: str, function: str) -> nn.Module:
     """What ``function`` of the installed module ``name``, as ``package.module``, returns (or the
     module of that name)."""
     with _restored():
-        return _built(_imported(name), function, f"module '{name}'", f"'{name}'")
+        return _built(_imported(name), function, f"module '{name}'", f"'{name}'", nn.Module)
+
+
+def load_dataset(source: str, function: str) -> Dataset:
+    """What ``function`` of a Python file or of an installed module, ``source``, returns."""
+    if not source.endswith(".py"):
+        with _restored():
+            return _built(_imported(source), function, f"module '{source}'", f"'{source}'", Dataset)
+    path = Path(source)
+    if not path.is_file():
+        raise ResarrayError(f"file '{path}' of --images does not exist: give file.py:function")
+    with _importable(path):
+        return _built(_execute(path), function, f"file '{path}'", f"'{path}'", Dataset)
 
 
 def _imported(name: str) -> object:
@@ -123,19 +138,20 @@ def _imported(name: str) -> object:
         ) from error
 
 
-def _built(source: object, function: str, what: str, where: str) -> nn.Module:
-    """The network that ``function`` of ``source``, a Python module, returns, or is."""
+def _built(source: object, function: str, what: str, where: str, kind: type[T]) -> T:
+    """The network or data set that ``function`` of ``source``, a Python module, returns, or is."""
     build = getattr(source, function, None)
-    if isinstance(build, nn.Module):
+    wanted = _KINDS[kind]
+    if isinstance(build, kind):
         return build
     if build is None:
         raise ResarrayError(
-            f"{what} has no function '{function}': define one that returns an nn.Module"
+            f"{what} has no function '{function}': define one that returns {wanted}"
         )
     if not callable(build):
         raise ResarrayError(
-            f"'{function}' of {what} is no function but {_short(build)}: name one that returns an "
-            "nn.Module"
+            f"'{function}' of {what} is no function but {_short(build)}: name one that returns "
+            f"{wanted}"
         )
     needed = _needed(build)
     if needed:
@@ -144,12 +160,12 @@ def _built(source: object, function: str, what: str, where: str) -> nn.Module:
             "or name a function without arguments that calls it"
         )
     with _blamed(f"{function}() of {where} failed"):
-        model = build()
-    if not isinstance(model, nn.Module):
+        made = build()
+    if not isinstance(made, kind):
         raise ResarrayError(
-            f"{function}() of {where} returned {type(model).__name__}: it must return an nn.Module"
+            f"{function}() of {where} returned {type(made).__name__}: it must return {wanted}"
         )
-    return model
+    return made
 
 
 def _needed(build: Callable[..., object]) -> list[str]:

@@ -14,7 +14,7 @@ from PIL import Image as Pillow
 
 import resarray
 from resarray.spec.layout import ceil_div
-from resarray.spec.numerics import INT8_MAX, INT8_MIN
+from resarray.spec.numerics import INT8_MAX, INT8_MIN, sqnr
 
 from .activity import Activity
 from .compare import Check
@@ -39,12 +39,6 @@ def pictures(pixels: np.ndarray) -> list[dict]:
         picture.save(buffer, "PNG", optimize=True)
         found.append({"image": number, "png": base64.b64encode(buffer.getvalue()).decode()})
     return found
-
-
-def sqnr(signal: float, noise: float) -> float | None:
-    """Signal-to-quantisation-noise ratio in dB of sums of squares; None: exact, or nothing but
-    zeros."""
-    return 10 * math.log10(signal / noise) if signal and noise else None
 
 
 def tensor_row(

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from resarray.spec.config import Config
 from resarray.spec.image import Image
+from resarray.spec.numerics import sqnr
 from resarray.spec.pixels import Size, size_text
 
 from . import record
@@ -172,7 +173,7 @@ def output_rows(experiment: Experiment, image: Image, tensors: dict[str, np.ndar
         entry = next(t for t in image.manifest["tensors"] if t["name"] == name)
         real, got = experiment.float_outputs[name].astype(np.float64), tensors[name]
         error = (got.astype(np.float64) - entry["zero_point"]) * entry["scale"] - real
-        decibels = record.sqnr(float(np.square(real).sum()), float(np.square(error).sum()))
+        decibels = sqnr(float(np.square(real).sum()), float(np.square(error).sum()))
         rows.append({"tensor": name, "shape": list(got.shape[1:]), "sqnr_db": decibels})
     return rows
 

@@ -120,3 +120,9 @@ def quantise_factor(factor: float, headroom: int = 0) -> tuple[int, int]:
     if shift >= 1 << SHIFT_BITS:
         return 0, 0
     return mult, shift
+
+
+def sqnr(signal: float, noise: float) -> float | None:
+    """Signal-to-quantisation-noise ratio in dB of sums of squares; None: exact, or nothing but
+    zeros."""
+    return 10 * math.log10(signal / noise) if signal and noise else None

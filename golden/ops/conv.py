@@ -15,7 +15,14 @@ from torch.nn import functional
 from resarray.spec.config import MAX_DOT_LENGTH
 from resarray.spec.errors import ResarrayError
 from resarray.spec.isa import MAX_PADDING
-from resarray.spec.numerics import WEIGHT_MAX, quantise_factor, requantise, residual_term
+from resarray.spec.numerics import (
+    INT8_MAX,
+    INT8_MIN,
+    WEIGHT_MAX,
+    quantise_factor,
+    requantise,
+    residual_term,
+)
 
 from .base import ClampedOp, FloatOp, Operand, QOp, QTensor, Shape, by
 from .requantise import requantise_tensor, residual_tensor
@@ -36,6 +43,8 @@ EXACT = 1 << 24
 MAX_DIFFERENCE = 255
 MAX_PRODUCT = MAX_DIFFERENCE * WEIGHT_MAX
 MAX_BIAS = 1 << 29
+# Values of a map that `QConv.fast` works on at once: 4 bytes each.
+BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,25 +250,37 @@ class QConv(QOp):
         return y
 
     def fast(self, tensors: Mapping[str, QTensor], *inputs: Tensor) -> Tensor:
-        residual = None
-        if self.residual is not None:
-            tensor_r = tensors[self.residual]
-            residual = residual_tensor(inputs[1], tensor_r, self.res_mult, self.res_shift)
-        return requantise_tensor(
-            self._accumulate(inputs[0], tensors[self.input]),
-            torch.from_numpy(self.mult.astype(np.int64)).view(1, -1, 1, 1),
-            torch.from_numpy(self.shift.astype(np.int64)).view(1, -1, 1, 1),
-            tensors[self.output],
-            self.lo,
-            self.hi,
-            residual,
-        )
+        x, tensor_x, tensor_y = inputs[0], tensors[self.input], tensors[self.output]
+        values = max(math.prod(tensor_x.shape), math.prod(tensor_y.shape))
+        weight = torch.from_numpy(self.weight.astype(np.float32))
+        parts = exact_parts(self.weight, *differences(tensor_x))
+        y = torch.empty((len(x), *tensor_y.shape), dtype=torch.int8)
+        images = max(1, BLOCK // values)
+        for first in range(0, len(x), images):
+            some = slice(first, first + images)
+            residual = None
+            if self.residual is not None:
+                r, tensor_r = inputs[1][some], tensors[self.residual]
+                residual = residual_tensor(r, tensor_r, self.res_mult, self.res_shift)
+            y[some] = requantise_tensor(
+                self._sums(x[some], tensor_x, weight, parts),
+                self.mult,
+                self.shift,
+                tensor_y,
+                self.lo,
+                self.hi,
+                residual,
+                self.bias,
+            )
+        return y
 
-    def _accumulate(self, x: Tensor, tensor_x: QTensor) -> Tensor:
-        """int64 sums of products plus bias.
+    def _sums(
+        self, x: Tensor, tensor_x: QTensor, weight: Tensor, parts: list[tuple[int, int]]
+    ) -> Tensor:
+        """Sums of products, floats that are integers.
 
         In float32 over parts of the input channels small enough that every partial sum is an
-        integer below 2**24 and so exact in any order; the parts are added as integers.
+        integer below 2**24 and so exact in any order; the parts are added in float64.
         """
         top, bottom, left, right = self.padding
         x = x.float() - tensor_x.zero_point
@@ -268,19 +289,22 @@ class QConv(QOp):
         else:
             x = functional.pad(x, (left, right, top, bottom))
             padding = (0, 0)
-        weight = torch.from_numpy(self.weight.astype(np.float32))
-        acc = torch.from_numpy(self.bias.astype(np.int64)).view(1, -1, 1, 1)
         # [N][groups][Cin / groups][H][W]: of each group the same part.
         x = x.unflatten(1, (self.groups, -1))
-        for first, last in exact_parts(self.weight):
+        sums = []
+        for first, last in parts:
             inputs, part = x[:, :, first:last].flatten(1, 2), weight[:, first:last]
-            if _bound(self.weight[:, first:last]) >= EXACT:  # one channel, a very large kernel
+            if last - first == 1 and MAX_PRODUCT * part[0].numel() >= EXACT:  # a very large kernel
                 inputs, part = inputs.double(), part.double()
-            product = functional.conv2d(
-                inputs, part, None, self.stride, padding, self.dilation, self.groups
+            sums.append(
+                functional.conv2d(
+                    inputs, part, None, self.stride, padding, self.dilation, self.groups
+                )
             )
-            acc = acc + product.long()
-        return acc
+        total = sums[0] if len(sums) == 1 else sums[0].double()
+        for more in sums[1:]:
+            total += more
+        return total
 
     def macs(self, tensors: Mapping[str, QTensor]) -> int:
         _, height, width = tensors[self.output].shape
@@ -326,20 +350,35 @@ def _max_bias(op: FloatConv) -> int:
     return max_bias
 
 
-def exact_parts(weight: np.ndarray) -> list[tuple[int, int]]:
+def differences(tensor: QTensor) -> tuple[int, int]:
+    """How far a value of ``tensor`` can be below and above its zero point."""
+    return tensor.zero_point - INT8_MIN, INT8_MAX - tensor.zero_point
+
+
+def exact_parts(
+    weight: np.ndarray, below: int = MAX_DIFFERENCE, above: int = MAX_DIFFERENCE
+) -> list[tuple[int, int]]:
     """Ranges of input channels of int8 ``weight`` [Cout][Cin][kh][kw], as long as every sum of
-    products with differences up to 255 stays below 2**24 in magnitude (or one channel long)."""
+    products with differences in [-below, above] stays below 2**24 in magnitude (or one channel
+    long)."""
     parts, first = [], 0
     channels = weight.shape[1]
-    # Largest sum of magnitudes that any output channel adds up to, input channel by channel.
-    sums = np.abs(weight.astype(np.int64)).sum((2, 3))
+    # Largest magnitude that any output channel adds up to, input channel by channel.
+    sums = _largest(weight, below, above)
     while first < channels:
-        totals = np.cumsum(sums[:, first:], axis=1).max(0) * MAX_DIFFERENCE
+        totals = np.cumsum(sums[:, :, first:], axis=2).max((0, 1))
         length = max(1, int(np.searchsorted(totals, EXACT)))
         parts.append((first, first + length))
         first += length
     return parts
 
 
-def _bound(weight: np.ndarray) -> int:
-    return int(np.abs(weight.astype(np.int64)).sum((1, 2, 3)).max()) * MAX_DIFFERENCE
+def _largest(weight: np.ndarray, below: int, above: int) -> np.ndarray:
+    """int64 [2][Cout][Cin]: the largest sum of each input channel's products, and the largest
+    magnitude of a negative one. Those of some of the products are not larger."""
+    flat = torch.from_numpy(weight).flatten(2)
+    magnitudes = flat.abs().sum(2, dtype=torch.int64)  # of int8 weights in [-127, 127]
+    total = flat.sum(2, dtype=torch.int64)
+    positive, negative = (magnitudes + total) >> 1, (magnitudes - total) >> 1
+    upwards, downwards = positive * above + negative * below, positive * below + negative * above
+    return torch.stack([upwards, downwards]).numpy()

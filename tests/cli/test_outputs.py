@@ -144,11 +144,7 @@ def test_two_outputs_that_are_one_file(desk, capsys, arguments, message):
         (["report", "result.json", "--out", "no/such"], "there is no folder 'no'; make it first"),
         (
             ["train", "resnet8", "-o", "r8.txt"],
-            "the name must end in .pth, .pt, .th, .ckpt or .bin",
-        ),
-        (
-            ["train", "resnet8", "-o", "r8.safetensors"],
-            "the name must end in .pth, .pt, .th, .ckpt or .bin",
+            "the name must end in .pth, .pt, .th, .ckpt, .bin or .safetensors",
         ),
     ],
 )

@@ -35,6 +35,8 @@ QUICK = {
     "resarray compile --preset mine.toml,lanes=8 --model resnet8 -o mine8.rsa",
     "resarray compile --preset 25f --model resnet8 -o resnet8.rsa",
     "resarray accuracy --model my_model.py:build --images data.npz --mean 0.5 --std 0.25",
+    "resarray train --model my_model.py:build --images pictures --weights w.pth --qat --epochs 1 "
+    "-o q.pth",
     "resarray compile --model my_model.py:build --calibration pictures --input-size 24x32 -o a.rsa",
     "resarray report a.json --out build/report",
     "resarray report a.json b.json c.json --synth synth.json",
@@ -51,6 +53,11 @@ SLOW = {
     ".venv/bin/resarray sim --preset default,columns=16",
     "resarray sim --model resnet18 --input-size 224 --json a.json",
     "resarray run --port sim resnet8.rsa cat.png",
+    "resarray accuracy --model my_model.py:build --images data.npz --crops 10 --json accuracy.json",
+    "resarray train --model my_model.py:build --images pictures --epochs 2 --validation 0.3 "
+    "-o w.safetensors --json train.json --curves train.html",
+    "resarray train resnet20 -o resnet20.th",
+    "resarray accuracy --model resnet18 --input-size 224 --count 64 --jobs 2 --json speed.json",
 }
 # What must have run before.
 FIRST = {
