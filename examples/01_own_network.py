@@ -1,0 +1,1 @@
+"""A PyTorch network of one's own: training, int8, the RTL."""

@@ -1,0 +1,1 @@
+"""A preset of one's own: cycles, multipliers, memories."""

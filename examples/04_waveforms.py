@@ -1,0 +1,1 @@
+"""One layer's waveforms, and what the array waited for, counted in them."""

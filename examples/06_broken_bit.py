@@ -1,0 +1,1 @@
+"""One bit of the Verilog broken, and found."""
