@@ -92,7 +92,7 @@ program: $(STAMP)
 docs: $(DOCS_STAMP)
 	@$(VENV)/bin/python docs/site/reference.py
 	@$(VENV)/bin/python docs/site/pictures.py
-	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 	@echo "build/docs/index.html"
 
 examples: $(FPGA_STAMP) headers

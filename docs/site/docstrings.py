@@ -11,6 +11,18 @@ ITEM = re.compile(r"([*\w]+(?:(?:, | / )[*\w]+)*)\s?:\s+(\S.*)")
 UNDERLINE = re.compile(r"-{3,}")
 
 
+# Code, which stays as it is; and a shape as [N][C][H][W], which would be a reference to a link.
+CODE = re.compile(r"(```.*?```|`[^`]*`)", re.DOTALL)
+SHAPE = re.compile(r"(?:\[[^\]\[\n]+\]){2,}")
+
+
+def shapes(markdown: str) -> str:
+    """``markdown`` with shapes as code."""
+    parts = CODE.split(markdown)
+    parts[::2] = [SHAPE.sub(r"`\g<0>`", part) for part in parts[::2]]
+    return "".join(parts)
+
+
 def to_markdown(docstring: str) -> str:
     """``docstring`` with fenced code and lists where the source has aligned text."""
     found: list[str] = []
@@ -56,4 +68,4 @@ class Docstrings(griffe.Extension):
 
     def on_object(self, *, obj: griffe.Object, **rest: object) -> None:
         if obj.docstring:
-            obj.docstring.value = to_markdown(textwrap.dedent(obj.docstring.value))
+            obj.docstring.value = shapes(to_markdown(textwrap.dedent(obj.docstring.value)))

@@ -7,6 +7,7 @@ well where the repository is browsed.
 import re
 from pathlib import Path
 
+from docstrings import shapes
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
@@ -36,6 +37,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         markdown = re.sub(r"\]\(((?:\.\./)*)\.\./README\.md\)", r"](\1index.md)", markdown)
         outside = "|".join(map(re.escape, (*ROOT_PAGES, "LICENSE", "examples/")))
         markdown = re.sub(rf"\]\(((?:\.\./)*)\.\./({outside})", r"](\1\2", markdown)
+    markdown = shapes(markdown)
     if page.file.src_uri == API_PAGE:
         markdown += "".join(f"\n::: {name}\n" for name in api_modules())
     return markdown

@@ -93,7 +93,7 @@ class Html(HTMLParser):
 def test_site(tmp_path):
     for package in ("mkdocs", "material", "mkdocstrings"):
         pytest.importorskip(package, reason="the site's packages are missing: make venv")
-    run("-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", tmp_path)
+    run("-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path)
     pages = {path: Html(path) for path in tmp_path.rglob("*.html")}
     assert len(pages) > 20
     for path, page in pages.items():
