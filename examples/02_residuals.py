@@ -14,7 +14,7 @@ import twins
 
 from resarray.cli.main import run
 
-STEPS = 100
+STEPS = 60
 OUT = Path("build/examples")
 OUT.mkdir(parents=True, exist_ok=True)
 NETWORKS = {"plain": twins.plain, "residual": twins.residual}
