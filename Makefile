@@ -13,18 +13,19 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: anew help sim report bench zoo bitstream program test lint clean venv lock icarus headers \
-	chromium
+	chromium docs examples
 
 PYTHON ?= python3
 VENV := .venv
 # Exact versions, within the bounds of pyproject.toml.
 LOCK := requirements.lock
 # Set up again when the dependencies change: for 'make sim'; what is developed with; LiteX and the FPGA
-# tools; all that the tests need.
+# tools; the documentation's site; all that the tests need.
 SUM := $(shell cat pyproject.toml $(LOCK) | cksum | cut -d ' ' -f 1)
 STAMP := $(VENV)/.stamp-$(SUM)
 DEV_STAMP := $(VENV)/.stamp-dev-$(SUM)
 FPGA_STAMP := $(VENV)/.stamp-fpga-$(SUM)
+DOCS_STAMP := $(VENV)/.stamp-docs-$(SUM)
 TEST_STAMP := $(VENV)/.stamp-test-$(SUM)
 INSTALL = install -qq --disable-pip-version-check $(PIP_OPTIONS)
 
@@ -55,6 +56,8 @@ help:
 	@echo "make bitstream  make a bitstream (BOARD=ulx3s-85f|ulx3s-25f|ecpix5-85f PRESET=)"
 	@echo "make program    load it into the board (BOARD=)"
 	@echo "make test   run all tests"
+	@echo "make docs   the documentation as a site: build/docs/index.html"
+	@echo "make examples  run the scripts of examples/ (docs/examples.md)"
 	@echo "make lint   check style, formatting and types"
 	@echo "make clean  delete results (not .venv; builds: resarray doctor --clear-cache)"
 	@echo "make lock   renew the exact versions of all packages, requirements.lock"
@@ -84,6 +87,16 @@ bitstream: $(FPGA_STAMP)
 
 program: $(STAMP)
 	@$(VENV)/bin/resarray program $(BOARD_OPTION)
+
+# Its generated pages and pictures are committed; tests/docs compares them.
+docs: $(DOCS_STAMP)
+	@$(VENV)/bin/python docs/site/reference.py
+	@$(VENV)/bin/python docs/site/pictures.py
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
+	@echo "build/docs/index.html"
+
+examples: $(FPGA_STAMP) headers
+	@$(VENV)/bin/python examples/run.py
 
 # In the files' order: by number of tests, the longest, which have few, would come last.
 test: $(TEST_STAMP) icarus headers chromium
@@ -134,10 +147,13 @@ $(DEV_STAMP):
 $(FPGA_STAMP):
 	$(call set-up,[fpga],$@ $(STAMP))
 
+$(DOCS_STAMP):
+	$(call set-up,[docs],$@ $(STAMP))
+
 # By name: a comma would end the argument.
-EXTRAS := [dev,fpga,cluster]
+EXTRAS := [dev,fpga,docs,cluster,pt2e]
 $(TEST_STAMP):
-	$(call set-up,$(EXTRAS),$@ $(STAMP) $(DEV_STAMP) $(FPGA_STAMP))
+	$(call set-up,$(EXTRAS),$@ $(STAMP) $(DEV_STAMP) $(FPGA_STAMP) $(DOCS_STAMP))
 
 # Half of the end-to-end tests run on Icarus Verilog as well.
 icarus:

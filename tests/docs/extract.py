@@ -5,7 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+# Written by docs/site/reference.py.
+GENERATED = ROOT / "docs" / "reference"
+PAGES = (
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *(p for p in sorted((ROOT / "docs").rglob("*.md")) if p.parent != GENERATED),
+)
 # First words of a line that is a command; other indented text is pseudo code.
 PROGRAMS = r"(?:make|resarray|\.venv/bin/\w+|gtkwave|surfer|pip|python3?|git|sudo|apt|apt-get)"
 SHELL_FENCES = ("sh", "bash", "shell", "console")

@@ -45,6 +45,7 @@ QUICK = {
 # Minutes each: with RESARRAY_SLOW=1.
 SLOW = {
     "make sim",
+    "make sim SIM=icarus PRESET=tiny MODEL=resnet8",
     "make sim MODEL=resnet20 WEIGHTS=resnet20.th IMAGES=pictures/ INPUT_SIZE=32",
     "make sim WAVES=1 LAYER=layer1.0.conv1",
     "make report",
@@ -70,6 +71,11 @@ FIRST = {
 }
 NOT_RUN = {
     "make test": "is what runs this",
+    "make docs": "test_site.py does the same elsewhere",
+    "make examples": "takes minutes; test_examples.py runs the quickest",
+    ".venv/bin/python examples/01_own_network.py": "make examples runs it",
+    ".venv/bin/python examples/03_own_preset.py": "make examples runs it",
+    ".venv/bin/python examples/06_broken_bit.py": "test_examples.py runs it",
     "resarray doctor --clear-cache": "would build everything again for the tests that follow",
     'make sim PIP_OPTIONS="--extra-index-url ADDRESS"': "needs an address",
     "make bitstream": "places and routes for ten minutes",
