@@ -117,7 +117,9 @@ def quantised_tensors(graph: FloatGraph, ranges: Mapping[str, Range]) -> dict[st
 
 
 def unscaled(graph: FloatGraph) -> list[str]:
-    """The tensors whose scale is still to be measured, but for those that share one."""
+    """The tensors whose scale is still to be measured, but for those that share one, or that the
+    fused addition behind them leaves none of."""
+    graph = fuse_addition(graph)
     groups = shared_scales(graph)
     given = {groups[name] for name in graph.shapes if name in graph.scales}
     missing = {groups[name]: name for name in graph.shapes if groups[name] not in given}
