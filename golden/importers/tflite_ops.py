@@ -165,7 +165,7 @@ def _bias(reader: Reader, op: Operator, channels: int, scale: Tensor | None) -> 
     if len(op.inputs) < 3 or op.inputs[2] < 0:
         return torch.zeros(channels)
     tensor = reader.tensor(op, 2)
-    data = tensor.data
+    data = reader.data(tensor)
     wanted = np.int32 if scale is not None else np.float32
     if data is None or data.dtype != wanted or data.shape != (channels,):
         raise Refused(

@@ -108,6 +108,7 @@ class Reader:
         self.ops: dict[str, FloatOp] = {}
         self.dropped: set[int] = set()  # results of a softmax that is left out
         self.left_out = set(left_out(model))
+        self.folded: dict[int, np.ndarray] = {}  # constants that an operator makes of others
 
     def read(self, read_operator: Callable[["Reader", Operator], list[str]]) -> FloatGraph:
         """The graph; ``read_operator`` makes of an operator its results, or raises `Refused`."""
@@ -155,6 +156,10 @@ class Reader:
             )
         return name
 
+    def data(self, tensor: FileTensor) -> np.ndarray | None:
+        """The values of a constant; None: it is none."""
+        return self.folded.get(tensor.index, tensor.data)
+
     def numbers(self, op: Operator, index: int) -> list[int]:
         """A constant operand of integers, as axes and sizes."""
         data = self.tensor(op, index).data
@@ -178,7 +183,7 @@ class Reader:
         """A constant operand of real numbers, as it lies in the file: floats in a network of
         floats, else int8."""
         tensor = self.tensor(op, index)
-        data = tensor.data
+        data = self.data(tensor)
         if data is None:
             raise Refused(f"its operand {index}, '{tensor.name}', must be a constant")
         is_float = data.dtype in FLOATS
@@ -255,7 +260,7 @@ class Reader:
         try:
             if not op.outputs or NONE in op.outputs:
                 raise Refused("it makes nothing")
-            if self._passed(op):
+            if self._passed(op) or self._folds(op):
                 return True
             if op.fault:
                 raise Refused(op.fault)
@@ -278,6 +283,15 @@ class Reader:
             return False
         self.values[op.outputs[0]] = self.any_tensor(op)
         self.dropped.add(op.outputs[0])
+        return True
+
+    def _folds(self, op: Operator) -> bool:
+        """Whether it makes floats of weights that the file has as float16."""
+        if op.kind != "DEQUANTIZE" or (data := self.tensor(op, 0).data) is None:
+            return False
+        if data.dtype != np.float16:
+            raise Refused("weights that become floats again are read of float16 alone")
+        self.folded[op.outputs[0]] = data.astype(np.float32)
         return True
 
     def _result(self, op: Operator, name: str, tensor: FileTensor) -> str:

@@ -1,4 +1,4 @@
-"""Damaged TFLite files end in a sentence, or are networks that run: never a traceback, never a hang.
+"""Damaged TFLite files end in a sentence, or are networks that run: no traceback, no hang.
 
 RESARRAY_TFLITE_FLIPS=2000 damages so many, from the seed RESARRAY_SEED on; a failure prints its
 seed.

@@ -183,6 +183,19 @@ def _mean(d):
     return d.make("MEAN", (d.x, d.writer.integers(axes)), (y,), options)
 
 
+def _squeeze(d):
+    """The mean of the map, which a squeeze and its opposite leave as it is."""
+    scale, point = d.scale * 1.1, int(d.rng.integers(-60, 60))
+    mean, flat, y = (
+        d.writer.tensor(shape, scale, point)
+        for shape in ((1, 1, 1, d.shape[3]), (1, d.shape[3]), (1, 1, d.shape[3]))
+    )
+    options = schema.ReducerOptionsT(keepDims=True)
+    d.writer.operator("MEAN", (d.x, d.writer.integers([1, 2])), (mean,), options)
+    d.writer.operator("SQUEEZE", (mean,), (flat,), schema.SqueezeOptionsT(squeezeDims=[1, 2]))
+    return d.make("EXPAND_DIMS", (flat, d.writer.integers(1)), (y,), schema.ExpandDimsOptionsT())
+
+
 def _pad(d):
     amounts = np.zeros((4, 2), int)
     amounts[1:3] = d.rng.integers(0, 3, (2, 2))
@@ -290,6 +303,7 @@ OPERATORS = {
     "AVERAGE_POOL_2D": (_average_pool, 2),
     "MAX_POOL_2D": (_max_pool, 0),
     "MEAN": (_mean, 1),
+    "SQUEEZE": (_squeeze, 1),
     "PAD": (_pad, 0),
     "PADV2": (_pad_v2, 0),
     "CONCATENATION": (_concatenation, 0),

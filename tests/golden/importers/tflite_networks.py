@@ -66,10 +66,7 @@ class _Network:
     def _weights(self, op: FloatConv) -> tuple[int, int]:
         scale_x = self.tensors[op.inputs[0]].scale
         weight, bias, scale = quantise_weights(op, scale_x)
-        if op.op == "linear":
-            weight = weight[:, :, 0, 0]
-        else:
-            weight = weight.transpose(0, 2, 3, 1)
+        weight = weight[:, :, 0, 0] if op.op == "linear" else weight.transpose(0, 2, 3, 1)
         return (
             self.writer.tensor(weight.shape, scale, data=weight, name=f"{op.name}.weight"),
             self.writer.tensor(bias.shape, scale * scale_x, data=bias, name=f"{op.name}.bias"),
