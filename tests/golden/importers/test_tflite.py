@@ -192,6 +192,22 @@ def test_several_outputs(tmp_path):
     assert difference(load(tmp_path / "a.tflite", raw), raw, images()) <= 1
 
 
+@pytest.mark.parametrize(("scale", "std"), [(1.0, 0.00392157), (1 / 255, 1.0)])
+def test_pixels_less_128(tmp_path, scale, std):
+    """As MLPerf Tiny's networks take them; with the numbers that docs/network.md gives."""
+    writer, y = network()
+    made = writer.tensors[0].quantization
+    made.scale, made.zeroPoint = np.array([scale], np.float32), np.array([-128])
+    (tmp_path / "a.tflite").write_bytes(writer.finish((y,)))
+    pixels = np.arange(256, dtype=np.uint8)[:108].reshape(1, 6, 6, 3)
+    pixels = np.concatenate([pixels, 255 - pixels])
+    np.save(tmp_path / "x.npy", pixels)
+    model, given = str(tmp_path / "a.tflite"), str(tmp_path / "x.npy")
+    read = build_network(model, images=given, mean=0.0, std=std)
+    x = read.quantise(read.images(read.indices))
+    np.testing.assert_array_equal(x.transpose(0, 2, 3, 1), pixels.astype(int) - 128)
+
+
 # -- what is refused -----------------------------------------------------------------------------
 
 
