@@ -63,6 +63,7 @@ NOT_RUN = {
     "make test": "is what runs this",
     "resarray doctor --clear-cache": "would build everything again for the tests that follow",
     'make sim PIP_OPTIONS="--extra-index-url ADDRESS"': "needs an address",
+    "pip install -e '.[tflite]'": "needs an index of packages",
     "resarray sim --model net.tflite --images pictures/ --mean 0 --std 1": (
         "tests/golden/importers/test_tflite.py makes such a file and runs it"
     ),
