@@ -185,6 +185,17 @@ def test_a_flat_input_that_becomes_a_map(tmp_path):
     assert difference(graph, raw, images(shape=(4, 3, 1))) <= 1
 
 
+def test_a_difference_whose_second_map_begins_at_zero(tmp_path):
+    """Its negative has the zero point 127, and its lowest value is still there."""
+    writer = Writer()
+    shape, options = (1, 6, 6, 3), schema.SubOptionsT()
+    x = writer.tensor(shape, 0.05, -128)
+    second = writer.operator("RELU", (x,), (writer.tensor(shape, 0.05, -128),))
+    y = writer.operator("SUB", (x, second), (writer.tensor(shape, 0.1, 0),), options)
+    raw = writer.finish((y, second))
+    assert difference(load(tmp_path / "a.tflite", raw), raw, images()) <= 1
+
+
 def test_several_outputs(tmp_path):
     writer, y = network()
     second = writer.operator("RELU6", (y,), (writer.tensor((1, 6, 6, 4), 0.04, 0),))
@@ -267,7 +278,52 @@ def _unscaled(writer):
     writer.tensors[2].quantization = None
 
 
+def _cycle(writer):
+    (operator,) = writer.operators
+    operator.inputs[0] = operator.outputs[0]
+
+
+def _shape(shape):
+    def edit(writer):
+        writer.tensors[0].shape = np.array(shape, np.int32)
+
+    return edit
+
+
+def _softmax_inside():
+    writer, y = network()
+    soft = writer.tensor((1, 6, 6, 4), 1 / 256, -128)
+    writer.operator("SOFTMAX", (y,), (soft,), schema.SoftmaxOptionsT(beta=1.0))
+    made = writer.tensor((1, 6, 6, 4), 1 / 256, -128)
+    return writer.finish((writer.operator("LOGISTIC", (soft,), (made,)),))
+
+
+HUGE = 1 << 30
 REFUSALS = {
+    "huge padding": (
+        _behind(
+            "PAD",
+            schema.PadOptionsT(),
+            (1, 6, 6, HUGE),
+            operands=([[0, 0], [0, 0], [0, 0], [0, HUGE]],),
+        ),
+        f"its result [{HUGE + 4}, 6, 6]: at most 16384 channels",
+    ),
+    "large sizes": (
+        _behind(
+            "RESIZE_NEAREST_NEIGHBOR",
+            schema.ResizeNearestNeighborOptionsT(),
+            (1, 1200, 6, 4),
+            operands=([1200, 6],),
+        ),
+        "its result [4, 1200, 6]: at most 16384 channels, 1023 rows and columns",
+    ),
+    "huge input": (
+        _edited(_shape([1, HUGE, HUGE, 3])),
+        f"has the shape [1, {HUGE}, {HUGE}, 3]: at most 1023 rows",
+    ),
+    "many dimensions": (_edited(_shape([1] * 9)), "it is damaged: a list of 9 numbers, at most 8"),
+    "cycle": (_edited(_cycle), "its operand 0, 'conv/Conv2D;conv/Relu', must be computed"),
     "uint8 weights": (
         _weights(data=np.full((4, 3, 3, 3), 7, np.uint8), zero_point=3),
         "weights 'w' are uint8, with a zero point: convert the network to int8",
@@ -291,7 +347,11 @@ REFUSALS = {
     "custom": (_behind("CUSTOM"), "operator CUSTOM 'Mine': not supported; supported are: CONV_2D"),
     "other": (_behind("COS"), "node 'last', operator COS: not supported"),
     "options": (_behind("LEAKY_RELU"), "its options are missing, or not LeakyReluOptions"),
-    "softmax inside": (
+    "softmax in front of a sigmoid": (
+        _softmax_inside,
+        "operator SOFTMAX: only at the end of the network",
+    ),
+    "softmax of negatives": (
         _behind("SOFTMAX", schema.SoftmaxOptionsT(beta=-1.0)),
         "operator SOFTMAX: only at the end of the network",
     ),
