@@ -249,14 +249,13 @@ def _prelu(reader: Reader, op: Operator) -> str:
             return torch.where(x > 0, x, number * x)
 
         return reader.emit(op, FloatFunction, x, function="prelu", apply=apply)
-    grid, factor = reader.grid(op, 0), slope - 1
     below = _clamped(reader, op, x, -math.inf, 0.0, part="below")
-    below = reader.quantise(op, below, grid, part="below")
-    scaled = _scaled(reader, op, below, factor, 0.0, part="scale")
-    if grid is not None:  # The sum takes it in, so that this rounds nothing.
-        scale = max(grid[0] * float(factor.abs().max()), grid[0])
-        scaled = reader.quantise(op, scaled, (scale, 0), part="scale")
-    return reader.emit(op, FloatAdd, scaled, x, part="add")
+    below = reader.quantise(op, below, reader.grid(op, 0), part="below")
+    # The sum in the same operator, so that nothing is rounded in between.
+    weight = as_tensor((slope - 1).numpy())[:, None, None, None]
+    channels = len(weight)
+    bias = torch.zeros(channels)
+    return reader.emit(op, FloatConv, below, x, weight=weight, bias=bias, groups=channels)
 
 
 # -- sums, products and concatenation ------------------------------------------------------------
