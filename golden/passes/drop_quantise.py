@@ -60,9 +60,8 @@ def _without_equal(graph: FloatGraph) -> FloatGraph:
 
 
 def _keeps_grid(op: FloatOp) -> bool:
-    """Whether its result holds numbers of its operands, and zeros, alone."""
-    if isinstance(op, FloatActivation):
-        return {op.lo, op.hi} <= {0.0, float("inf"), -float("inf")}
+    """Whether its result holds numbers of its operands, and zeros, alone, and has their scale: an
+    activation may become an operator with one of its own."""
     return op.keeps_scale or (isinstance(op, FloatPad) and not op.value)
 
 

@@ -20,5 +20,6 @@ def name_layers(graph: FloatGraph) -> FloatGraph:
         inputs = tuple(names[name] for name in op.inputs)
         names[op.output] = unique
         ops.append(replace(op, name=unique, inputs=inputs, output=unique))
-    graph = replace(graph, scales={names[name]: found for name, found in graph.scales.items()})
-    return graph.with_ops(ops, (names[name] for name in graph.outputs))
+    renamed = graph.with_ops(ops, (names[name] for name in graph.outputs))
+    scales = {names[name]: scale for name, scale in graph.scales.items() if name in names}
+    return replace(renamed, scales=scales)

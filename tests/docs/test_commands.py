@@ -78,6 +78,10 @@ NOT_RUN = {
     ".venv/bin/python examples/06_broken_bit.py": "test_examples.py runs it",
     "resarray doctor --clear-cache": "would build everything again for the tests that follow",
     'make sim PIP_OPTIONS="--extra-index-url ADDRESS"': "needs an address",
+    "pip install -e '.[tflite]'": "needs an index of packages",
+    "resarray sim --model net.tflite --images pictures/ --mean 0 --std 1": (
+        "tests/golden/importers/test_tflite.py makes such a file and runs it"
+    ),
     "make bitstream": "places and routes for ten minutes",
     "make bitstream BOARD=ulx3s-25f": "places and routes for six minutes",
     "make program BOARD=ulx3s-25f": "needs a board",
