@@ -97,8 +97,8 @@ def _examples(*examples: str) -> str:
 Model = Annotated[
     str,
     typer.Option(
-        help="file.py:function, package.module:function of an installed package, or of the zoo: "
-        f"{', '.join(NAMES)}",
+        help="a file (.onnx, .tflite, .pt2), file.py:function, package.module:function of an "
+        f"installed package, or of the zoo: {', '.join(NAMES)}",
         autocompletion=complete.models,
     ),
 ]

@@ -32,8 +32,12 @@ MAX_FILES = 1 << 16
 _OPERATORS = re.compile(
     r"torch\.ops\.(aten\.(?!from_file)|quantized_decomposed\.)\w+\.\w+|_operator\.getitem"
 )
-# A size in an archive: a symbol, or the call that makes one.
-_SIZE = re.compile(r"s\d+|Symbol\('s\d+'(, \w+=(True|False))*\)")
+# A size in an archive, of which SymPy makes an expression by evaluating it: symbols, numbers and
+# arithmetic.
+_SIZE = re.compile(
+    r"((Symbol|Integer|Mul|Add|Pow|Max|Min|Mod|PythonMod|FloorDiv|CleanDiv|CeilDiv)\("
+    r"|'s\d+'|s\d+|(positive|integer|nonnegative|evaluate)=(True|False)|-?\d+|[ ,)])*"
+)
 # Of a constant that is no plain tensor, in its file's name.
 _OBJECTS = re.compile(r"/(custom_obj|opaque_obj)")
 
@@ -149,8 +153,8 @@ def _require_plain_content(path: Path, content: Any) -> None:
             )
         if key == "expr_str" and not _SIZE.fullmatch(str(value)):
             raise ResarrayError(
-                f"model '{path}' computes with the size '{value}': only the number of images, or "
-                "height and width as they come, may be dynamic"
+                f"model '{path}' has a dynamic size '{value}', which is not evaluated: export it "
+                "for one size"
             )
         if key == "guards_code" and value:
             raise ResarrayError(

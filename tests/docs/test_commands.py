@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from PIL import Image
 
 from resarray.cli.main import run
 from resarray.fpga.host.accelerator import Accelerator
+from resarray.golden.models import find_model
 from resarray.golden.user_model import load_module
 from resarray.hw.verilog import generate
 from resarray.spec.image import load
@@ -79,6 +81,7 @@ NOT_RUN = {
     "resarray doctor --clear-cache": "would build everything again for the tests that follow",
     'make sim PIP_OPTIONS="--extra-index-url ADDRESS"': "needs an address",
     "pip install -e '.[tflite]'": "needs an index of packages",
+    "resarray sim --model net.pt2 --images pictures/": "test_pt2_file.py reads such a file",
     "resarray sim --model net.tflite --images pictures/ --mean 0 --std 1": (
         "tests/golden/importers/test_tflite.py makes such a file and runs it"
     ),
@@ -98,6 +101,8 @@ PRINTED = sorted({command for page in PAGES for command in commands(page.read_te
 SNIPPETS = [
     snippet for page in PAGES if page.name != "api.md" for snippet in snippets(page.read_text())
 ]
+
+IMAGES = torch.randn(4, 3, 8, 8)
 
 
 @pytest.fixture
@@ -186,8 +191,15 @@ def test_the_accelerator_as_verilog():
 
 @pytest.mark.parametrize("snippet", SNIPPETS)
 def test_python(snippet, tmp_path, monkeypatch):
-    """On a simulated board, with inputs of the program's shape."""
+    """On a simulated board, with inputs of the program's shape; a network that is quantised."""
     monkeypatch.chdir(tmp_path)
+    if "convert_pt2e" in snippet:
+        model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            exec(compile(snippet, "s", "exec"), globals() | {"model": model, "images": IMAGES})
+        assert find_model("net.pt2").input_size == (8, 8)
+        return
     model = ROOT / "tests" / "cli" / "network.py"
     options = ["--model", f"{model}:build", "--images", "digits", "--preset", "tiny"]
     assert run(["compile", *options, "-o", "resnet8.rsa"]) == 0
