@@ -284,6 +284,7 @@ def build_network(
     else:
         float_model = user_model.with_outputs(float_model, (channels, *size), spec.name)
         float_graph = import_model(float_model, (channels, *size), spec.name)
+    warnings += [] if spec.file is None else spec.file.warnings
     source = _with_classes(spec, float_graph, source, classes, labelled)
     if float_graph.scales:  # to compare it with float numbers then says nothing
         warnings += _unscaled(float_graph)

@@ -31,12 +31,14 @@ class ModelFile:
     channels:  of its input
     size:      height and width of its input in pixels; None: any
     read:      [C, H, W] -> every operator of it for one image, as it is
+    warnings:  what a user should know, a sentence each
     """
 
     name: str
     channels: int
     size: Size | None
     read: Callable[[Shape], FloatGraph]
+    warnings: tuple[str, ...] = ()
 
 
 def is_model_file(spec: str) -> bool:
