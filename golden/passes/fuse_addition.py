@@ -7,7 +7,8 @@ from resarray.golden.ops import FloatAdd, FloatConv
 
 
 def fuse_addition(graph: FloatGraph) -> FloatGraph:
-    """Each addition goes into one convolution where possible, which then makes its output.
+    """Each addition goes into one convolution where possible, which then makes its output. Not into
+    one whose result has a scale already: a network that rounds there is computed as it is written.
 
     Of the operands that are convolutions nothing else reads, the one with the longest sums takes
     the addition: its drain hides best behind its computation. It moves to the addition's place.
@@ -25,6 +26,7 @@ def fuse_addition(graph: FloatGraph) -> FloatGraph:
                 isinstance(conv, FloatConv)
                 and len(conv.inputs) == 1  # one residual is all that it can add
                 and not conv.clamps
+                and name not in graph.scales
                 and uses[name] == 1
                 and graph.shapes[name] == graph.shapes[op.output]  # no value for each channel
             ):
