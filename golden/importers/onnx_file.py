@@ -1,6 +1,7 @@
 """The front end for ONNX: a file of operators, read node by node. Nothing in it is executed."""
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
@@ -33,6 +34,7 @@ def open_file(path: Path) -> ModelFile:
     """The network in an ONNX file; `ResarrayError` where it cannot be read."""
     model = _loaded(path)
     opset = _opset(path, model)
+    _check(path, model)
     given = _input(path, model)
     dims = [dim.dim_value if dim.HasField("dim_value") else 0 for dim in given]
     batch, channels, height, width = dims
@@ -63,6 +65,8 @@ def _loaded(path: Path) -> onnx.ModelProto:
         raise ResarrayError(
             f"model '{path}' is no ONNX file that can be read: {reason(error)}"
         ) from error
+    if not all(isinstance(name, str) for name in _names(model.graph)):
+        raise ResarrayError(f"model '{path}' is damaged: a name in it is no text")
     if len(model.graph.node) > MAX_NODES:
         raise ResarrayError(f"model '{path}' has more than {MAX_NODES:,} nodes")
     if model.functions:
@@ -72,6 +76,24 @@ def _loaded(path: Path) -> onnx.ModelProto:
         )
     if model.graph.sparse_initializer:
         raise ResarrayError(f"model '{path}' has sparse weights: make them dense")
+    return model
+
+
+def _names(graph: onnx.GraphProto) -> Iterator[str | bytes]:
+    """All that is read as text; bytes where it is none."""
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        for attribute in node.attribute:
+            yield attribute.name
+    for each in (*graph.initializer, *graph.input, *graph.output, *graph.value_info):
+        yield each.name
+    for tensor in graph.initializer:
+        for entry in tensor.external_data:
+            yield from (entry.key, entry.value)
+
+
+def _check(path: Path, model: onnx.ModelProto) -> None:
+    """`ResarrayError` where the file breaks ONNX's rules; reads the weights that lie beside it."""
     external = [each for each in model.graph.initializer if uses_external_data(each)]
     total = sum(_external_bytes(path, each) for each in external)
     if total > MAX_BYTES:
@@ -84,7 +106,6 @@ def _loaded(path: Path) -> onnx.ModelProto:
         onnx.checker.check_model(model)
     except Exception as error:
         raise ResarrayError(f"model '{path}' is not valid ONNX: {reason(error)}") from error
-    return model
 
 
 def _external_bytes(path: Path, tensor: onnx.TensorProto) -> int:

@@ -39,6 +39,8 @@ def dequantize(reader: Reader, node: Node) -> Value:
     """The real numbers of a map, which it has already, or of a constant."""
     x = node.input(0)
     if isinstance(x, Map):
+        if x.grid is None and reader.unread(x):
+            return x
         if x.grid is None:
             raise Refused("its input must be what QuantizeLinear made, or a constant")
         if not _grid(node, x.grid.kind).same(x.grid):

@@ -85,6 +85,10 @@ class Reader:
         """The tensor ``name`` as a map [N, C, H, W]."""
         return Map(name, (1, *self.shapes[name]))
 
+    def unread(self, x: Map) -> bool:
+        """Whether ``x`` stands for what could not be read."""
+        return isinstance(self._ops.get(x.name), FloatUnsupported)
+
     def emit(
         self, node: Node, kind: type[FloatOp], *inputs: str, part: str = "", **fields: Any
     ) -> str:
@@ -104,7 +108,7 @@ class Reader:
         """A constant map [C][H][W]."""
         if not np.isfinite(value).all():
             raise Refused("a constant is not finite")
-        made = torch.from_numpy(np.ascontiguousarray(value, np.float64))
+        made = torch.from_numpy(np.array(value, np.float64))
         return self.emit(node, FloatConstant, INPUT, part=part, value=made)
 
     # -- the graph ---------------------------------------------------------------------------
@@ -254,7 +258,8 @@ def _inferred_dims(model: onnx.ModelProto, shape: Shape) -> dict[str, tuple[int,
     for value in copy.graph.output:
         value.type.tensor_type.ClearField("shape")
     try:
-        inferred = onnx.shape_inference.infer_shapes(copy, data_prop=True)
+        # Not of what is computed of shapes: that may grow without end.
+        inferred = onnx.shape_inference.infer_shapes(copy)
     except Exception:
         return {}
     found = {}
