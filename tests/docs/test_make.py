@@ -59,7 +59,7 @@ def test_a_name_in_the_environment_names_no_network():
 
 @pytest.mark.parametrize(
     "target, extras",
-    [("sim", ""), ("lint", "[dev]"), ("bitstream", "[fpga]"), ("test", "[dev,fpga]")],
+    [("sim", ""), ("lint", "[dev]"), ("bitstream", "[fpga]"), ("test", "[dev,fpga,onnx]")],
 )
 def test_packages_are_installed_as_locked_with_the_options_for_pip(target, extras):
     installs = [

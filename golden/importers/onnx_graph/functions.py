@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from resarray.golden.ops import FloatActivation, FloatAdd, FloatFunction, FloatScale
+from resarray.golden.ops import FloatActivation, FloatAdd, FloatFunction
 
 from ..reader import Refused
+from .arithmetic import affine
 from .reader import Reader
 from .values import Constant, Map, Node, Value, finite
 
@@ -131,10 +132,9 @@ def power(reader: Reader, node: Node) -> Value:
 
 
 def prelu(reader: Reader, node: Node) -> Value:
-    """max(x, 0) + slope * min(x, 0), with one slope, or one for each channel."""
+    """max(x, 0) + slope * min(x, 0), with one slope or several."""
     x = node.map()
     slope = finite(node.constant(1, "slope"))
-    shape = reader.shapes[x.name]
     if np.broadcast_shapes(slope.shape, x.dims) != x.dims:
         raise Refused(f"slopes {list(slope.shape)} of a map {list(x.dims)}")
     if slope.size == 1:
@@ -144,17 +144,12 @@ def prelu(reader: Reader, node: Node) -> Value:
             return torch.where(x > 0, x, number * x)
 
         return applied(reader, node, x, "prelu", apply)
-    full = np.broadcast_to(slope, x.dims).reshape(shape)
-    if not (full == full[:, :1, :1]).all():
-        raise Refused("only one slope, or one for each channel, is supported")
     above, below = (
         reader.emit(node, FloatActivation, x.name, part=part, lo=lo, hi=hi)
         for part, lo, hi in (("above", 0.0, math.inf), ("below", -math.inf, 0.0))
     )
-    factor = torch.from_numpy(full[:, 0, 0].copy())
-    offset = torch.zeros_like(factor)
-    scaled = reader.emit(node, FloatScale, below, part="scale", factor=factor, offset=offset)
-    return Map(reader.emit(node, FloatAdd, above, scaled), x.dims)
+    scaled = affine(reader, node, Map(below, x.dims), slope, np.array(0.0), "scale")
+    return Map(reader.emit(node, FloatAdd, above, scaled.name), x.dims)
 
 
 def relu(reader: Reader, node: Node) -> Value:

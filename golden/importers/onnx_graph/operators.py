@@ -74,9 +74,7 @@ def read_node(reader: Reader, node: Node) -> Value | list[Value]:
     if node.op in _CONTROL:
         raise Refused("control flow is not supported: export the network for fixed shapes")
     if node.op in _CLASSES:
-        raise Refused(
-            "it is supported as the last operator alone, where it does not change the class"
-        )
+        raise Refused("supported at the end alone, where it does not change the class")
     if node.op not in READERS:
         raise Refused(f"not supported; supported are: {SUPPORTED}")
     return READERS[node.op](reader, node)

@@ -54,8 +54,9 @@ class Reader:
         on behind a node that is refused if its result is a map or a vector."""
         nodes = self._live()
         for number, proto in enumerate(nodes):
-            node = Node(proto, _label(proto, number), [self._value(n) for n in proto.input])
+            node = Node(proto, _label(proto, number), [])
             try:
+                node.inputs.extend(map(self._value, proto.input))
                 results = self._results(node, read_node)
             except Refused as error:
                 made = self._refused(node, str(error))
@@ -184,7 +185,7 @@ class Reader:
 
     def _returned(self) -> tuple[str, ...]:
         """The tensors that the network returns, or an operator that says why it cannot be."""
-        values = [self._value(name) for name in self._outputs]
+        values = [self._values.get(name) for name in self._outputs]
         why = "" if values else "returns nothing"
         for value in values:
             source = value.name if isinstance(value, Map) else ""

@@ -220,6 +220,72 @@ def test_a_channel_shuffle_that_is_written_out(tmp_path):
     )
 
 
+def _ones(w: Writer, *shape: int) -> str:
+    return w.constant(f"ones{len(w.constants)}", w.rng.normal(size=shape).astype(np.float32))
+
+
+def _ints(w: Writer, *numbers: int) -> str:
+    return w.constant(f"ints{len(w.constants)}", np.array(numbers))
+
+
+# Each of a map x of 8 channels with 6x6 pixels.
+FORMS = {
+    "sum of rows": lambda w, x: w.node("ReduceSum", x, _ints(w, 2)),
+    "sum of all pixels": lambda w, x: w.node("ReduceSum", x, _ints(w, 2, 3), keepdims=0),
+    "mean of columns": lambda w, x: w.node("ReduceMean", x, axes=[3]),
+    "mean of what is left": lambda w, x: w.node(
+        "ReduceMean", w.node("Reshape", x, _ints(w, 0, 8, 36)), axes=[-1]
+    ),
+    "maximum": lambda w, x: w.node("ReduceMax", x, axes=[2, 3]),
+    "slopes": lambda w, x: w.node("PRelu", x, _ones(w, 8, 1, 1)),
+    "slopes of pixels": lambda w, x: w.node("PRelu", x, _ones(w, 8, 6, 6)),
+    "expanded": lambda w, x: w.node("Expand", w.node("GlobalMaxPool", x), _ints(w, 1, 1, 6, 6)),
+    "moved": lambda w, x: w.node("Transpose", w.node("GlobalAveragePool", x), perm=[0, 2, 3, 1]),
+    "mish": lambda w, x: w.node("Mish", x),
+    "padded": lambda w, x: w.node(
+        "Conv", w.node("Pad", x, _ints(w, 1, 2), "", _ints(w, 3)), w.weight("v", 4, 8, 3, 3)
+    ),
+    "padded channels": lambda w, x: w.node("Pad", x, _ints(w, 0, 1, 0, 0, 0, 2, 0, 0)),
+    "split": lambda w, x: w.node("Concat", *_halves(w, x), axis=-3),
+    "constant in between": lambda w, x: w.node("Concat", x, _ones(w, 1, 2, 6, 6), x, axis=1),
+    "rows": lambda w, x: w.node("Slice", x, _ints(w, -5), _ints(w, 99), _ints(w, 2), _ints(w, 2)),
+    "scaled pixels": lambda w, x: w.node("Mul", x, _ones(w, 6, 6)),
+    "scaled channels": lambda w, x: w.node("Div", x, _ones(w, 1, 8, 1, 1)),
+    "from a number": lambda w, x: w.node("Sub", w.constant("n", np.float32(2)), x),
+    "one map from another": lambda w, x: w.node("Sub", x, w.node("Relu", x)),
+    "one for each channel": lambda w, x: w.node("Add", w.node("GlobalMaxPool", x), x),
+    "by another": lambda w, x: w.node("Div", x, w.node("Softplus", x)),
+    "bounds": lambda w, x: w.node(
+        "Min", w.node("Max", x, _ones(w, 1)), w.constant("m", np.ones((1, 1), np.float32))
+    ),
+    "of a number": lambda w, x: w.node("Pow", w.constant("n", np.float32(2)), x),
+    "with a factor": lambda w, x: w.node(
+        "Gemm", w.node("Flatten", x), _ones(w, 288, 3), _ones(w, 3), alpha=0.5, beta=-2.0
+    ),
+    "normalised values": lambda w, x: w.node(
+        "BatchNormalization",
+        w.node("Flatten", x),
+        *(w.constant(f"n{i}", np.full(288, v, np.float32)) for i, v in enumerate((2, 1, 3, 4))),
+    ),
+}
+
+
+def _halves(w: Writer, x: str) -> tuple[str, str]:
+    w.nodes.append(make_node("Split", [x, _ints(w, 3, 5)], ["low", "high"], axis=1))
+    return "high", "low"
+
+
+def test_forms_of_operators(tmp_path):
+    for number, (name, form) in enumerate(FORMS.items()):
+        w = Writer(np.random.default_rng(number))
+        model = w.model(form(w, w.node("Conv", "image", w.weight("w", 8, 3, 3, 3))), opset=18)
+        if "axes" in {a.name for node in model.graph.node for a in node.attribute}:
+            model.opset_import[0].version = 13
+        x = images(number, 1)
+        found = ours(model, x, tmp_path / "a.onnx")
+        np.testing.assert_allclose(found, theirs(model, x), rtol=1e-4, atol=1e-4, err_msg=name)
+
+
 # -- as a model ----------------------------------------------------------------------------------
 
 

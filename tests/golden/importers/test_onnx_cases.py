@@ -98,9 +98,18 @@ def test_every_case_runs_or_is_refused_by_name():
             assert f"operator {operator}" in why or "'" in why, (name, why)
 
 
-def test_every_operator_runs():
-    run = {operator for operator, why in outcomes().values() if not why}
-    assert set(READERS) - run <= {"Shape"}, "the shape itself is no answer"
+# Operators of which every case is of three dimensions, or refused for a reason of its own: their
+# tests are in test_onnx.
+ELSEWHERE = {
+    *("Concat", "DequantizeLinear", "Expand", "Mish", "Pad", "QuantizeLinear", "ReduceMax"),
+    *("ReduceMean", "ReduceSum", "Reshape", "Shape", "Slice", "Transpose"),
+}
+
+
+def test_every_other_operator_runs():
+    assert (
+        set(READERS) - {operator for operator, why in outcomes().values() if not why} == ELSEWHERE
+    )
 
 
 def table() -> list[str]:
