@@ -97,7 +97,8 @@ def _examples(*examples: str) -> str:
 Model = Annotated[
     str,
     typer.Option(
-        help="file.py:function, package.module:function of an installed package, or of the zoo: "
+        help="file.onnx, file.py:function, package.module:function of an installed package, or of "
+        "the zoo: "
         f"{', '.join(NAMES)}",
         autocompletion=complete.models,
     ),

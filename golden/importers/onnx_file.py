@@ -155,8 +155,8 @@ def _outputs(path: Path, model: onnx.ModelProto) -> tuple[list[str], tuple[str, 
     """The tensors to return, and what a user should know about them."""
     makers = {name: node for node in model.graph.node for name in node.output if name}
     outputs, warnings = [], []
-    for name in (each.name for each in model.graph.output):
-        dropped, source = _before_classes(makers, name)
+    for each in model.graph.output:
+        dropped, source = _before_classes(makers, each)
         outputs.append(source)
         if dropped:
             warnings.append(
@@ -166,20 +166,20 @@ def _outputs(path: Path, model: onnx.ModelProto) -> tuple[list[str], tuple[str, 
     return outputs, tuple(warnings)
 
 
-def _before_classes(makers: dict[str, onnx.NodeProto], name: str) -> tuple[str, str]:
+def _before_classes(
+    makers: dict[str, onnx.NodeProto], output: onnx.ValueInfoProto
+) -> tuple[str, str]:
     """The operator at the end of the network that is left out, and the tensor in front of it."""
+    name, rank = output.name, len(output.type.tensor_type.shape.dim)
     dropped, found, seen = "", name, set()
     while (node := makers.get(name)) and node.op_type in _CLASSES | _AROUND and name not in seen:
         seen.add(name)
         name = node.input[0] if node.input else ""
         if node.op_type in _CLASSES:
-            if not _of_classes(node):
-                break
+            attributes = {a.name: a.i for a in node.attribute}
+            best = node.op_type == "ArgMax"
+            rank += best and not attributes.get("keepdims", 1)
+            if attributes.get("axis", 0 if best else -1) not in (1, 1 - rank):
+                break  # it does not go along the classes
             dropped, found = node.op_type, name
     return dropped, found
-
-
-def _of_classes(node: onnx.NodeProto) -> bool:
-    """Whether it goes along the classes."""
-    axes = {a.name: a.i for a in node.attribute}
-    return axes.get("axis", 0 if node.op_type == "ArgMax" else -1) in (1, -1)

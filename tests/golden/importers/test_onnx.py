@@ -21,6 +21,8 @@ from onnx.helper import make_node  # noqa: E402
 
 from .onnx_networks import CLASSES, SIZE, Writer, many_operators, residual  # noqa: E402
 
+FLOAT = onnx.TensorProto.FLOAT
+
 
 def theirs(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
     """[N][values] as ONNX Runtime computes the file as it is written."""
@@ -241,6 +243,7 @@ FORMS = {
     "slopes of pixels": lambda w, x: w.node("PRelu", x, _ones(w, 8, 6, 6)),
     "expanded": lambda w, x: w.node("Expand", w.node("GlobalMaxPool", x), _ints(w, 1, 1, 6, 6)),
     "moved": lambda w, x: w.node("Transpose", w.node("GlobalAveragePool", x), perm=[0, 2, 3, 1]),
+    "same type": lambda w, x: w.node("CastLike", w.node("Cast", x, to=FLOAT), _ones(w, 1)),
     "mish": lambda w, x: w.node("Mish", x),
     "padded": lambda w, x: w.node(
         "Conv", w.node("Pad", x, _ints(w, 1, 2), "", _ints(w, 3)), w.weight("v", 4, 8, 3, 3)
