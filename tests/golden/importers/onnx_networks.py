@@ -14,7 +14,7 @@ from onnx.helper import (
 )
 
 SIZE = 8
-CLASSES = 5
+CLASSES = 10
 
 
 @dataclass
