@@ -151,7 +151,7 @@ $(DOCS_STAMP):
 	$(call set-up,[docs],$@ $(STAMP))
 
 # By name: a comma would end the argument.
-EXTRAS := [dev,fpga,docs,cluster,pt2e,tflite]
+EXTRAS := [dev,fpga,docs,cluster,onnx,pt2e,tflite]
 $(TEST_STAMP):
 	$(call set-up,$(EXTRAS),$@ $(STAMP) $(DEV_STAMP) $(FPGA_STAMP) $(DOCS_STAMP))
 

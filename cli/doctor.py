@@ -37,6 +37,7 @@ GROUPS = {
     "fpga": "bitstream",
     "docs": "make docs",
     "cluster": "accuracy --scheduler",
+    "onnx": "ONNX files",
     "pt2e": "ResarrayQuantizer",
     "tflite": "TFLite files",
 }

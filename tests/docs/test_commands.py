@@ -43,6 +43,7 @@ QUICK = {
     "resarray report a.json --out build/report",
     "resarray report a.json b.json c.json --synth synth.json",
     "resarray sim --model my_model.py:build --weights w.pth --images pictures/ --preset tiny",
+    "resarray sim --model network.onnx --images pictures/ --mean 0.5 --std 0.25 --preset tiny",
 }
 # Minutes each: with RESARRAY_SLOW=1.
 SLOW = {
@@ -157,6 +158,11 @@ def test_every_command_is_in_one_list():
     [*sorted(QUICK), *(pytest.param(command, marks=slow) for command in sorted(SLOW))],
 )
 def test_command(desk, command):
+    if ".onnx" in command:
+        onnx = pytest.importorskip("onnx", reason="no onnx: install the extra [onnx]")
+        from tests.golden.importers.onnx_networks import residual
+
+        onnx.save(residual(1), desk / "network.onnx")
     if command in FIRST:
         execute(FIRST[command], desk)
     execute(command, desk)

@@ -1,6 +1,7 @@
 """Whole trained networks on the RTL: every stored tensor and the class equal the golden model's."""
 
 import numpy as np
+import pytest
 
 from resarray.compiler.compile import compile_graph
 from resarray.compiler.placement import complete
@@ -56,3 +57,16 @@ def test_resnet20_with_trained_weights():
     predicted = sum(layer["predicted_cycles"] for layer in image.manifest["layers"])
     for result in results:
         assert abs(predicted - result.cycles) < 0.05 * result.cycles
+
+
+def test_a_quantised_onnx_file(tmp_path):
+    """With the scales of the file."""
+    onnx = pytest.importorskip("onnx", reason="no onnx: install the extra [onnx]")
+    from tests.golden.importers.onnx_networks import SIZE, residual
+
+    onnx.save(residual(1, np.uint8), tmp_path / "small.onnx")
+    x = np.random.default_rng(1).normal(size=(2, 3, SIZE, SIZE)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    prepared = prepare(str(tmp_path / "small.onnx"), images=str(tmp_path / "x.npy"), count=2)
+    assert prepared.float_graph.scales
+    run_network(prepared, preset("tiny"), "verilator", stall=0.2)

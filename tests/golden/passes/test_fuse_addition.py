@@ -1,5 +1,7 @@
 """Additions go into the convolutions before them."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -85,3 +87,11 @@ def test_leaves_others_alone(case):
     fused = fuse_addition(graph)
     assert kinds(fused) == kinds(graph)
     check_same(graph, fused)
+
+
+def test_what_is_rounded_in_front_of_an_addition_stays_so():
+    """In networks that are quantised already."""
+    graph = network(conv("a", "input"), conv("b", "input"), FloatAdd("c", ("a", "b"), "c"))
+    assert kinds(fuse_addition(replace(graph, scales={"a": (0.1, 0)}))) == ["Conv", "Conv"]
+    both = replace(graph, scales={"a": (0.1, 0), "b": (0.1, 0)})
+    assert kinds(fuse_addition(both)) == ["Conv", "Conv", "Add"]
