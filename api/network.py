@@ -4,6 +4,7 @@ import copy
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,12 +13,15 @@ from torch import nn
 from resarray.golden import pipeline
 from resarray.golden.models import ModelSpec, ZooModel, find_model, of_module
 from resarray.golden.user_model import users_code
+from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
 from resarray.spec.pixels import Size, as_size
+from resarray.spec.presets import DEFAULT
 from resarray.spec.progress import Progress, silent
 
 from .images import Images, is_array, source_of
 from .inspection import Inspection, inspect
+from .program import Program
 from .quantised import Quantised
 
 
@@ -166,14 +170,15 @@ class Network:
         images:   some dozens as the network will see them: path or ``"digits"`` as of ``--images``,
                   list of picture files, or array or tensor: uint8 [N][H][W][C] pixels, fitted to
                   the input's size, or float [N][C][H][W] of that size, already normalised; None:
-                  the digits, for a zoo model
+                  the digits, for a zoo model, or of a file that is quantised already
         count:    how many of them are measured, evenly spread, 1 or more
         progress: called with the fraction done (None: not known) and what is being done
 
         `ResarrayError` names every operator that cannot run, with why; or says what is wrong with
         the weights or images.
         """
-        if images is None and not isinstance(self._spec, ZooModel):
+        has_scales = self._spec.file is not None and self._spec.file.quantised
+        if images is None and not has_scales and not isinstance(self._spec, ZooModel):
             raise ResarrayError(
                 f"nothing says on what the ranges of '{self.name}' are to be measured: give "
                 "quantise() images, some dozens of pictures as the network will see them"
@@ -190,6 +195,11 @@ class Network:
         )
         of_array = images is not None and is_array(images)
         return Quantised(network, self._weights, self._options["classes"], of_array)
+
+    def compile(self, preset: str | Config = DEFAULT, batch: int = 1, **options: Any) -> Program:
+        """The program of a file that is quantised already, or of a zoo model measured on the
+        digits; the arguments are those of `Quantised.compile`."""
+        return self.quantise().compile(preset, batch, **options)
 
     def __repr__(self) -> str:
         size = self.input_size

@@ -42,11 +42,20 @@ class NetworkOptions:
 
     def require_calibration(self) -> None:
         """`ResarrayError` where a user's network would be calibrated on whatever is at hand."""
-        if self.model not in NAMES and self.images is None and self.calibration is None:
+        if self.model in NAMES or self.images is not None or self.calibration is not None:
+            return
+        if not _has_scales(self.model):
             raise ResarrayError(
                 f"nothing says on what the ranges of '{self.model}' are to be measured: give "
                 "--calibration IMAGES, some dozens of pictures as the network will see them"
             )
+
+
+def _has_scales(model: str) -> bool:
+    """Whether a model is a file that is quantised already."""
+    from resarray.golden.importers.files import is_model_file, open_file
+
+    return is_model_file(model) and open_file(Path(model)).quantised
 
 
 def _numbers(text: str, option: str) -> tuple[float, ...]:

@@ -31,6 +31,7 @@ class ModelFile:
     channels:  of its input
     size:      height and width of its input in pixels; None: any
     read:      [C, H, W] -> every operator of it for one image, as it is
+    quantised: whether it has scales of its own, so that no images are needed to measure them
     warnings:  what a user should know, a sentence each
     """
 
@@ -38,6 +39,7 @@ class ModelFile:
     channels: int
     size: Size | None
     read: Callable[[Shape], FloatGraph]
+    quantised: bool
     warnings: tuple[str, ...] = ()
 
 

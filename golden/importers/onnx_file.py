@@ -55,7 +55,8 @@ def open_file(path: Path) -> ModelFile:
         return Reader(model, opset, shape, batch, outputs).read(read_node, path.stem)
 
     size: Size | None = (height, width) if min(height, width) > 0 else None
-    return ModelFile(path.stem, channels, size, read, warnings)
+    quantised = any(node.op_type == "QuantizeLinear" for node in model.graph.node)
+    return ModelFile(path.stem, channels, size, read, quantised, warnings)
 
 
 def _loaded(path: Path) -> onnx.ModelProto:

@@ -25,6 +25,7 @@ from resarray.spec.errors import ResarrayError, reason
 from resarray.spec.pixels import MAX_SIDE, Size
 
 from .files import MAX_BYTES, ModelFile
+from .quantised import QUANTISE
 from .torch_export import read_model
 
 MAX_JSON = 1 << 26  # bytes of the program's text
@@ -58,13 +59,14 @@ def open_file(path: Path) -> ModelFile:
                 logging.disable(logged)
     channels, size = _input(path, program)
     name = path.stem
+    quantised = any(str(node.target) in QUANTISE for node in program.graph.nodes)
 
     def read(shape: Shape) -> FloatGraph:
         with users_code(f"model '{path}' cannot be read"):
             module = program.module(check_guards=False)
         return read_model(module, shape, name)
 
-    return ModelFile(name, channels, size, read)
+    return ModelFile(name, channels, size, read, quantised)
 
 
 def _register_quantised() -> None:

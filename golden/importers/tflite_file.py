@@ -28,4 +28,6 @@ def open_file(path: Path) -> ModelFile:
         "class: the output is what it reads"
         for op in left_out(model)
     )
-    return ModelFile(model.name, channels, (height, width), read, warnings)
+    made = {number for op in model.operators for number in op.outputs}
+    quantised = any(model.tensors[number].scale is not None for number in made)
+    return ModelFile(model.name, channels, (height, width), read, quantised, warnings)
