@@ -2,7 +2,8 @@
 
 ``python -m resarray.bench.agreement FOLDER`` exports networks with PyTorch, quantises them with
 ONNX Runtime (QDQ, a scale for each channel of weights) and prints the table of docs/models.md.
-FOLDER has the weights and images of CIFAR-10; without it, networks trained on the digits alone.
+FOLDER has weights and images (``CASES``), those of CIFAR-10 and of networks that ``resarray train``
+has trained; what it lacks is left out. Without it, networks of the zoo as they come alone.
 """
 
 import sys
@@ -50,12 +51,14 @@ class Case:
     calibration: str = "digits-train"
 
 
-DIGITS = ("digits_inception", "resnet8", "mobilenet_v2", "googlenet")
 CIFAR = ("cifar10_test_jpeg.npz", "cifar10_train_jpeg.npz")
+DIGITS = ("digits_test.npz", "digits_train.npz")  # 500 and 1,297 of the digits
 CASES = (
     Case("resnet20", 32, "resnet20-12fca82f.th", *CIFAR),
     Case("resnet18", 48, "resnet18_cifar10_48.pth", *CIFAR),
-    *(Case(name, digits_size(name)) for name in DIGITS),
+    Case("mobilenet_v2", 32, "mobilenet_v2_digits.pth", *DIGITS),
+    Case("googlenet", 32, "googlenet_digits.pth", *DIGITS),
+    *(Case(name, digits_size(name)) for name in ("digits_inception", "resnet8")),
 )
 
 
@@ -136,7 +139,7 @@ def rows(case: Case, folder: Path | None, count: int) -> Iterator[str]:
     """Of the table, for one network."""
 
     def given(name: str) -> str:
-        return str(folder / name) if folder and name in CIFAR else name
+        return str(folder / name) if folder and name in CIFAR + DIGITS else name
 
     with tempfile.TemporaryDirectory() as made:
         source = Path(made) / f"{case.model}.onnx"
@@ -162,7 +165,7 @@ def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     print(f"{HEADER}\n|{'---|' * (HEADER.count('|') - 1)}")
     for case in CASES:
-        if folder or not case.weights:
+        if not case.weights or (folder and (folder / case.weights).exists()):
             for row in rows(case, folder, 500):
                 print(row, flush=True)
 

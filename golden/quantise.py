@@ -6,6 +6,8 @@ operator is quantised is in its file of `ops`.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import torch
@@ -15,11 +17,12 @@ from resarray.spec.errors import ResarrayError
 from resarray.spec.pixels import quantise_pixels
 from resarray.spec.progress import Progress, silent
 
-from .float_graph import FloatGraph, run_float
+from .float_graph import FloatGraph, Scale, run_float
 from .graph import QGraph
-from .ops import QTensor, Range
+from .ops import FloatOp, QTensor, Range
 from .ops.scales import scale_and_zero_point, tensor_of_range
 from .passes import fuse_addition
+from .passes.take_scales import rescaled
 
 CALIBRATION_BATCH = 16
 # Of a calibration batch: 16 images of 512x512.
@@ -36,8 +39,8 @@ def quantise(graph: FloatGraph, calibration: Tensor, progress: Progress = silent
     ranges = calibrate(graph, calibration, progress) if unscaled(graph) else {}
     result = QGraph(graph.name, graph.input, graph.outputs)
     tensors = result.tensors
-    graph = fuse_addition(graph)
-    tensors.update(quantised_tensors(graph, ranges))
+    graph, found = in_steps(fuse_addition(graph), ranges)
+    tensors.update(found)
     for op in graph.ops:
         inputs = [tensors[name] for name in op.inputs]
         result.ops.append(op.quantise(tensors[op.output], *inputs))
@@ -62,6 +65,42 @@ def normalise(pixels: np.ndarray, mean: tuple[float, ...], std: tuple[float, ...
 
 
 # -- scales ----------------------------------------------------------------------------------
+
+
+class _TooFine(Exception):
+    """The scale that a tensor has already is smaller than what its operator can make."""
+
+    def __init__(self, op: FloatOp, scale: float, given: Scale):
+        super().__init__(op, scale)
+        self.op, self.scale, self.given = op, scale, given
+
+
+def in_steps(
+    graph: FloatGraph, ranges: Mapping[str, Range]
+) -> tuple[FloatGraph, dict[str, QTensor]]:
+    """``graph`` and its tensors. Where an operator cannot make the scale that its result has
+    already, it makes a larger one, and a 1x1 convolution with weights of one the other: a step of
+    its sums is more than one of either, so that nothing is lost."""
+    steps = dict(graph.scales)
+    while True:
+        try:
+            return graph, quantised_tensors(graph, ranges)
+        except _TooFine as fault:
+            op, scale = fault.op, fault.scale
+            wide = f"{op.output}.wide"
+            if wide in graph.shapes:
+                raise ResarrayError(
+                    f"model '{graph.name}': layer '{op.name}' needs a scale of its result of at "
+                    f"least {scale:.4g}, and the network has {fault.given[0]:.4g} there: "
+                    "quantise it with a wider range"
+                ) from None
+            steps[wide] = scale, fault.given[1]
+            both = (
+                replace(op, output=wide),
+                rescaled(graph, op.output, wide, f"{op.name}.scaled", op),
+            )
+            ops = chain.from_iterable(both if each is op else (each,) for each in graph.ops)
+            graph = replace(graph.with_ops(ops), scales=dict(steps))
 
 
 def quantised_tensors(graph: FloatGraph, ranges: Mapping[str, Range]) -> dict[str, QTensor]:
@@ -96,11 +135,7 @@ def quantised_tensors(graph: FloatGraph, ranges: Mapping[str, Range]) -> dict[st
             group, scale = groups[op.output], op.min_scale(*inputs)
             if group in given:
                 if scale > given[group][0]:
-                    raise ResarrayError(
-                        f"model '{graph.name}': layer '{op.name}' needs a scale of its result "
-                        f"of at least {scale:.4g}, and the network has {given[group][0]:.4g} "
-                        "there: quantise it with a wider range"
-                    )
+                    raise _TooFine(op, scale, given[group])
                 continue
             if scale > least[group]:
                 least[group] = scale

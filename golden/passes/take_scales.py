@@ -33,7 +33,7 @@ def _absorbed(graph: FloatGraph) -> FloatGraph:
         (read,) = op.inputs
         scale = op.scale, op.zero_point
         if source in names:  # of what is quantised already
-            ops.append(_rescaled(graph, read, op.output, op.name, op))
+            ops.append(rescaled(graph, op.output, read, op.name, op))
             scales[op.output] = scale
         elif read in scales and scales[read] != scale:
             first = made[read]
@@ -51,8 +51,9 @@ def _absorbed(graph: FloatGraph) -> FloatGraph:
     return replace(graph.with_ops(ops, outputs), scales=scales)
 
 
-def _rescaled(graph: FloatGraph, read: str, output: str, name: str, op: FloatOp) -> FloatConv:
-    channels = graph.shapes[read][0]
+def rescaled(graph: FloatGraph, output: str, read: str, name: str, op: FloatOp) -> FloatConv:
+    """The tensor ``read`` as ``output``, which may have another scale, for the sake of ``op``."""
+    channels = graph.shapes[output if output in graph.shapes else read][0]
     return FloatConv(
         name,
         (read,),
@@ -83,7 +84,7 @@ def _agreed(graph: FloatGraph) -> FloatGraph:
                     found[name] = scale
                     continue
                 inputs[number] = f"{op.output}.scaled{number}"
-                copies.append(_rescaled(graph, name, inputs[number], f"{op.name}.scaled", op))
+                copies.append(rescaled(graph, inputs[number], name, f"{op.name}.scaled", op))
                 scales[inputs[number]] = scale
             op = replace(op, inputs=tuple(inputs))
         ops += [op, *copies]
