@@ -1,7 +1,8 @@
-"""Networks that ONNX Runtime quantised, here and there: how often both give the same class.
+"""Networks that others quantised, here and there: how often both give the same class.
 
-``python -m resarray.bench.agreement FOLDER`` exports networks with PyTorch, quantises them with
-ONNX Runtime (QDQ, a scale for each channel of weights) and prints the table of docs/models.md.
+``python -m resarray.bench.agreement FOLDER`` quantises networks with ONNX Runtime (QDQ, a scale for
+each channel of weights) and with torchao (PT2E), runs them there and here, and prints the table of
+docs/models.md.
 FOLDER has weights and images (``CASES``), those of CIFAR-10 and of networks that ``resarray train``
 has trained; what it lacks is left out. Without it, networks of the zoo as they come alone.
 """
@@ -23,6 +24,7 @@ from onnxruntime.quantization import (
     QuantType,
     quantize_static,
 )
+from torch import nn
 
 from resarray.golden import fast
 from resarray.golden.data import spread
@@ -34,10 +36,10 @@ from resarray.golden.weights import build_with_weights
 CALIBRATION_COUNT = 64
 TYPES = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}
 LEVELS = {
-    "as optimised": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
-    "as written": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
+    "ONNX Runtime, optimised": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
+    "ONNX Runtime, as written": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
 }
-HEADER = "| network | images | activations | ONNX Runtime | same class | largest difference |"
+HEADER = "| network | images | activations | runtime | same class | largest difference |"
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,15 @@ class Agreement:
     steps: int
 
 
-def export(case: Case, folder: Path | None, path: Path) -> None:
-    """The float network as ``path``."""
-    spec = ZOO[case.model]
+def trained(case: Case, folder: Path | None) -> nn.Module:
+    """The float network."""
     weights = folder / case.weights if folder and case.weights else cached_weights(case.model)
-    model = build_with_weights(spec, weights).eval()
-    x = torch.zeros(1, spec.channels, case.size, case.size)
+    return build_with_weights(ZOO[case.model], weights).eval()
+
+
+def export(case: Case, model: nn.Module, path: Path) -> None:
+    """The float network as an ONNX file."""
+    x = torch.zeros(1, ZOO[case.model].channels, case.size, case.size)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -123,14 +128,30 @@ def runtime(path: Path, level: str, inputs: np.ndarray) -> np.ndarray:
     return np.concatenate([session.run([output.name], {"image": x[None]})[0] for x in inputs])
 
 
-def agreement(network: Network, path: Path, level: str) -> Agreement:
-    """Ours against ONNX Runtime's."""
-    chosen = network.images(network.indices)
+def converted(model: nn.Module, samples: torch.Tensor, path: Path) -> nn.Module:
+    """The network as torchao makes it, with the project's quantiser; also as an archive."""
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    from resarray.golden.pt2e import ResarrayQuantizer
+
+    batch = ({0: torch.export.Dim("batch")},)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        program = torch.export.export(model, (samples[:2],), dynamic_shapes=batch)
+        prepared = prepare_pt2e(program.module(), ResarrayQuantizer())
+        prepared(samples)
+        result = convert_pt2e(prepared)
+        torch.export.save(torch.export.export(result, (samples[:2],), dynamic_shapes=batch), path)
+    return result
+
+
+def agreement(network: Network, theirs: np.ndarray) -> Agreement:
+    """Ours against theirs [N][values]."""
     tensor = network.graph.tensors[network.graph.output]
-    ours = fast.run(network.graph, network.quantise(chosen))[network.graph.output]
+    chosen = network.quantise(network.images(network.indices))
+    ours = fast.run(network.graph, chosen)[network.graph.output]
     ours = ours.reshape(len(ours), -1).astype(np.int64)
-    theirs = runtime(path, level, network.inputs(chosen).numpy()).reshape(len(ours), -1)
-    steps = np.rint(theirs / tensor.scale) + tensor.zero_point
+    steps = np.rint(theirs.reshape(len(ours), -1) / tensor.scale) + tensor.zero_point
     same = (ours.argmax(1) == steps.argmax(1)).mean()
     return Agreement(len(ours), float(same), int(np.abs(ours - steps).max()))
 
@@ -141,24 +162,35 @@ def rows(case: Case, folder: Path | None, count: int) -> Iterator[str]:
     def given(name: str) -> str:
         return str(folder / name) if folder and name in CIFAR + DIGITS else name
 
+    def row(kind: str, where: str, network: Network, theirs: np.ndarray) -> str:
+        found = agreement(network, theirs)
+        return (
+            f"| `{case.model}`, {case.size}×{case.size} | {found.count} | {kind} | {where} "
+            f"| {100 * found.same:.1f} % | {found.steps} |"
+        )
+
     with tempfile.TemporaryDirectory() as made:
         source = Path(made) / f"{case.model}.onnx"
-        export(case, folder, source)
-        spec = ZOO[case.model]
+        model, spec = trained(case, folder), ZOO[case.model]
+        export(case, model, source)
         network_of = partial(build_network, mean=spec.mean, std=spec.std, calibration_count=1)
         floats = network_of(str(source), images=given(case.calibration))
         places = spread(floats.source.count, CALIBRATION_COUNT)
-        samples = floats.inputs(floats.images(places)).numpy()
+        samples = floats.inputs(floats.images(places))
         for kind in TYPES:
             target = Path(made) / f"{case.model}_{kind}.onnx"
-            quantised(source, target, kind, samples)
+            quantised(source, target, kind, samples.numpy())
             network = network_of(str(target), images=given(case.images), count=count)
+            inputs = network.inputs(network.images(network.indices))
             for level in LEVELS:
-                found = agreement(network, target, level)
-                yield (
-                    f"| `{case.model}`, {case.size}×{case.size} | {found.count} | {kind} | {level} "
-                    f"| {100 * found.same:.1f} % | {found.steps} |"
-                )
+                yield row(kind, level, network, runtime(target, level, inputs.numpy()))
+        archive = Path(made) / f"{case.model}.pt2"
+        module = converted(model, samples, archive)
+        network = network_of(str(archive), images=given(case.images), count=count)
+        inputs = network.inputs(network.images(network.indices))
+        with torch.no_grad():
+            theirs = torch.cat([module(part) for part in inputs.split(50)]).numpy()
+        yield row("int8", "PyTorch (PT2E)", network, theirs)
 
 
 def main() -> None:

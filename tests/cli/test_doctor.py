@@ -168,9 +168,16 @@ def test_table_on_a_terminal(monkeypatch, no_colour):
     assert ("\x1b[31m" in text) is not no_colour
 
 
+@pytest.fixture(scope="module")
+def found() -> list[doctor.Finding]:
+    """What is there: looking takes seconds."""
+    return list(doctor.findings())
+
+
 @pytest.mark.parametrize("width", [40, 80, 100])
-def test_words_stay_whole_on_a_narrow_terminal(width, monkeypatch):
+def test_words_stay_whole_on_a_narrow_terminal(width, found, monkeypatch):
     monkeypatch.setattr(cache, "size", lambda: 3 << 20)  # other tests build meanwhile
+    monkeypatch.setattr(doctor, "findings", lambda: iter(found))
     wide, narrow = io.StringIO(), io.StringIO()
     doctor.doctor(None, Console(file=wide, width=100))
     console = Console(file=narrow, force_terminal=True, color_system=None, width=width)
