@@ -17,6 +17,7 @@ from resarray.spec.errors import ResarrayError
 
 from .aten import read_node
 from .reader import Reader
+from .shuffles import name_shuffles
 
 
 def read_model(model: nn.Module, shape: Shape, name: str = "model") -> FloatGraph:
@@ -27,8 +28,8 @@ def read_model(model: nn.Module, shape: Shape, name: str = "model") -> FloatGrap
     """
     _require_plain_weights(model, name)
     program = _exported(model, shape, name)
-    # What does not reach an output, as features that are computed beside them.
-    program.graph.eliminate_dead_code()
+    # What does not reach an output, as features that are computed beside them, goes.
+    name_shuffles(program.graph)
     # The names of layers are those in the user's network.
     reader = Reader(program, shape, name, "inner" if isinstance(model, Outputs) else "")
     return reader.read(read_node)
