@@ -14,16 +14,18 @@ from resarray.golden.ops import (
     FloatQuantise,
 )
 
+from .activation_before_pool import activation_before_pool
+
 # A scale and a zero point: the numbers that a tensor can hold.
 Grid = tuple[float, int]
 
 
 def drop_quantise(graph: FloatGraph) -> FloatGraph:
     """Each quantisation of what has the same scale and zero point already goes. One whose result
-    only goes, through activations, max pools and concatenations, into another one leaves the
+    only goes, through activations, then max pools and concatenations, into another one leaves the
     limits of its numbers, an activation, which the operator before it takes in: rounding once
     differs from rounding twice by a step at most, and saturates alike."""
-    graph = _without_equal(graph)
+    graph = activation_before_pool(_without_equal(graph))
     uses = graph.uses()
     ops: list[FloatOp] = []
     for op in graph.ops:
@@ -65,13 +67,15 @@ def _keeps_grid(op: FloatOp) -> bool:
     return op.keeps_scale or (isinstance(op, FloatPad) and not op.value)
 
 
-def _rounded_again(graph: FloatGraph, name: str) -> bool:
-    """Whether all that becomes of a tensor is a quantised one, its values in the same order."""
+def _rounded_again(graph: FloatGraph, name: str, moved: bool = False) -> bool:
+    """Whether all that becomes of a tensor is a quantised one, its values in the same order.
+    ``moved``: an activation would no longer go into the operator that makes it."""
     readers = [op for op in graph.ops if name in op.inputs]
     if len(readers) != 1 or name in graph.outputs:
         return False
     (reader,) = readers
     if isinstance(reader, FloatQuantise):
         return True
-    passing = isinstance(reader, FloatActivation | FloatMaxPool | FloatConcat)
-    return passing and _rounded_again(graph, reader.output)
+    moves = isinstance(reader, FloatMaxPool | FloatConcat)
+    passing = moves or (isinstance(reader, FloatActivation) and not moved)
+    return passing and _rounded_again(graph, reader.output, moved or moves)
