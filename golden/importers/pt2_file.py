@@ -36,9 +36,11 @@ _OPERATORS = re.compile(
 # A size in an archive, of which SymPy makes an expression by evaluating it: symbols, numbers and
 # arithmetic.
 _SIZE = re.compile(
-    r"((Symbol|Integer|Mul|Add|Pow|Max|Min|Mod|PythonMod|FloorDiv|CleanDiv|CeilDiv)\("
-    r"|'s\d+'|s\d+|(positive|integer|nonnegative|evaluate)=(True|False)|-?\d+|[ ,)])*"
+    r"((Symbol|Integer|Mul|Add|Max|Min|Mod|PythonMod|FloorDiv|CleanDiv|CeilDiv)\("
+    r"|'s\d{1,6}'|s\d{1,6}\b|(positive|integer|nonnegative|evaluate)=(True|False)"
+    r"|-?\b\d{1,6}\b|[ ,)])*"
 )
+MAX_SIZE_TEXT = 400
 # Of a constant that is no plain tensor, in its file's name.
 _OBJECTS = re.compile(r"/(custom_obj|opaque_obj)")
 
@@ -153,7 +155,9 @@ def _require_plain_content(path: Path, content: Any) -> None:
             raise ResarrayError(
                 f"model '{path}' holds pickled tensors, which are not loaded: export plain ones"
             )
-        if key == "expr_str" and not _SIZE.fullmatch(str(value)):
+        if key == "expr_str" and not (
+            len(str(value)) <= MAX_SIZE_TEXT and _SIZE.fullmatch(str(value))
+        ):
             raise ResarrayError(
                 f"model '{path}' has a dynamic size '{value}', which is not evaluated: export it "
                 "for one size"
@@ -163,8 +167,34 @@ def _require_plain_content(path: Path, content: Any) -> None:
                 f"model '{path}' holds code that checks its inputs ('{value[0]}'), which is not "
                 "run: export it with fewer dynamic dimensions"
             )
-        if isinstance(value, str) and "defaultdict" in value:
-            raise ResarrayError(f"model '{path}' takes or returns a defaultdict: return tensors")
+        if key in ("in_spec", "out_spec") and value:
+            _require_plain_structure(path, value)
+        elif key.endswith("_spec") and isinstance(value, str):
+            raise ResarrayError(f"model '{path}' holds a structure '{key}' that is not known")
+        if key == "treespec_namedtuple_fields" and value:
+            raise ResarrayError(f"model '{path}' takes or returns named tuples: return tensors")
+
+
+def _require_plain_structure(path: Path, text: Any) -> None:
+    """`ResarrayError` where inputs or outputs are more than lists, tuples and dicts: reading other
+    structures imports what they name."""
+    content = json.loads(text)
+    for key, value in _entries(content):
+        plain = True
+        if key == "type":
+            plain = value in (None, "builtins.tuple", "builtins.list", "builtins.dict")
+        elif key == "context":
+            names = None if value is None else json.loads(value)
+            plain = names is None or (
+                isinstance(names, list) and all(isinstance(name, str | int) for name in names)
+            )
+        elif key != "children_spec":
+            plain = False
+        if not plain:
+            raise ResarrayError(
+                f"model '{path}' takes or returns a structure with {key} {str(value)[:80]!r}: only "
+                "tensors, in lists, tuples and dicts, are supported"
+            )
 
 
 def _entries(content: Any) -> Iterator[tuple[str, Any]]:

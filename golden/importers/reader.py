@@ -20,6 +20,8 @@ from resarray.spec.errors import reason
 # What a node stands for: the name of a tensor of the graph, a parameter, several names, or nothing.
 Value = str | Tensor | list[str] | None
 INPUT = "input"
+# Numbers that a node may make of the model's parameters: those of the largest layers.
+MAX_CONSTANT = 1 << 28
 
 
 aten = torch.ops.aten
@@ -143,6 +145,11 @@ class Reader:
             raise Refused("it depends on chance: the network must answer the same every time")
         if in_place(node):
             raise Refused("it changes a parameter in place: let it return a new one")
+        result = node.meta.get("val")
+        if isinstance(result, Tensor) and result.numel() > MAX_CONSTANT:
+            raise Refused(
+                f"makes {result.numel():,} numbers: at most {MAX_CONSTANT:,} are computed"
+            )
         try:
             function: Any = node.target
             args: Any = map_arg(node.args, self.values.get)

@@ -23,8 +23,8 @@ Grid = tuple[float, int]
 def drop_quantise(graph: FloatGraph) -> FloatGraph:
     """Each quantisation of what has the same scale and zero point already goes. One whose result
     only goes, through activations, then max pools and concatenations, into another one leaves the
-    limits of its numbers, an activation, which the operator before it takes in: rounding once
-    differs from rounding twice by a step at most, and saturates alike."""
+    limits of its numbers, an activation, which the operator before it takes in: if its scale is
+    no larger, rounding once differs from rounding twice by a step at most, and saturates alike."""
     graph = activation_before_pool(_without_equal(graph))
     uses = graph.uses()
     ops: list[FloatOp] = []
@@ -33,7 +33,8 @@ def drop_quantise(graph: FloatGraph) -> FloatGraph:
             isinstance(op, FloatQuantise)
             and isinstance(graph.producers.get(op.inputs[0]), ClampedOp)
             and uses[op.inputs[0]] == 1
-            and _rounded_again(graph, op.output)
+            and (last := _rounded_again(graph, op.output)) is not None
+            and op.scale <= last.scale
         ):
             lo, hi = op.bounds
             op = FloatActivation(op.name, op.inputs, op.output, lo, hi, origin=op.origin)
@@ -67,15 +68,16 @@ def _keeps_grid(op: FloatOp) -> bool:
     return op.keeps_scale or (isinstance(op, FloatPad) and not op.value)
 
 
-def _rounded_again(graph: FloatGraph, name: str, moved: bool = False) -> bool:
-    """Whether all that becomes of a tensor is a quantised one, its values in the same order.
-    ``moved``: an activation would no longer go into the operator that makes it."""
+def _rounded_again(graph: FloatGraph, name: str, moved: bool = False) -> FloatQuantise | None:
+    """The quantisation that is all that becomes of a tensor, its values in the same order; None:
+    there is more. ``moved``: an activation would no longer go into the operator that makes it."""
     readers = [op for op in graph.ops if name in op.inputs]
     if len(readers) != 1 or name in graph.outputs:
-        return False
+        return None
     (reader,) = readers
     if isinstance(reader, FloatQuantise):
-        return True
+        return reader
     moves = isinstance(reader, FloatMaxPool | FloatConcat)
-    passing = moves or (isinstance(reader, FloatActivation) and not moved)
-    return passing and _rounded_again(graph, reader.output, moved or moves)
+    if moves or (isinstance(reader, FloatActivation) and not moved):
+        return _rounded_again(graph, reader.output, moved or moves)
+    return None

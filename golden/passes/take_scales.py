@@ -5,13 +5,16 @@ from dataclasses import replace
 import torch
 
 from resarray.golden.float_graph import FloatGraph, Scale
-from resarray.golden.ops import FloatConv, FloatOp, FloatQuantise
+from resarray.golden.ops import FloatConstant, FloatConv, FloatOp, FloatQuantise
+from resarray.golden.ops.scales import scale_and_zero_point
+from resarray.spec.numerics import INT8_MAX, INT8_MIN
 
 
 def take_scales(graph: FloatGraph) -> FloatGraph:
     """Each quantisation goes, and the tensor that it rounds has its scale and zero point; a tensor
-    that has others already goes through a 1x1 convolution with weights of one. So do operands
-    whose scale is not that of what is pooled or concatenated of them."""
+    that has others already, or that is read as it is too, goes through a 1x1 convolution with
+    weights of one. So do operands whose scale is not that of what is pooled or concatenated of
+    them."""
     if not any(isinstance(op, FloatQuantise) for op in graph.ops):
         return graph
     return _agreed(_absorbed(graph))
@@ -21,6 +24,9 @@ def _absorbed(graph: FloatGraph) -> FloatGraph:
     scales: dict[str, Scale] = dict(graph.scales)
     made: dict[str, FloatQuantise] = {}  # by the tensor that got its scale from it
     names: dict[str, str] = {}
+    # A constant only names the input.
+    others = (op for op in graph.ops if not isinstance(op, FloatQuantise | FloatConstant))
+    as_it_is = {*graph.outputs, *(name for op in others for name in op.inputs)}
     ops: list[FloatOp] = []
     for op in graph.ops:
         source = op.inputs[0]
@@ -32,7 +38,8 @@ def _absorbed(graph: FloatGraph) -> FloatGraph:
             raise graph.error(op, str(op.refusal()))
         (read,) = op.inputs
         scale = op.scale, op.zero_point
-        if source in names:  # of what is quantised already
+        has_scale = source in names or (read in scales and read not in made)
+        if has_scale or source in as_it_is:
             ops.append(rescaled(graph, op.output, read, op.name, op))
             scales[op.output] = scale
         elif read in scales and scales[read] != scale:
@@ -92,14 +99,24 @@ def _agreed(graph: FloatGraph) -> FloatGraph:
 
 
 def _as_they_come(graph: FloatGraph) -> dict[str, Scale]:
-    """Tensor -> its scale: its own, or the widest of the operands of what makes it and keeps
-    scales."""
+    """Tensor -> its scale: its own, or one for all numbers of the operands of what makes it and
+    keeps scales."""
     found = dict(graph.scales)
     for op in graph.ops:
         known = [found[name] for name in op.inputs if name in found]
         if op.keeps_scale and op.output not in found and known:
-            found[op.output] = max(known)
+            found[op.output] = _for_all(known)
     return found
+
+
+def _for_all(scales: list[Scale]) -> Scale:
+    """The one that has the numbers of all, or a wider one."""
+    ranges = [(s * (INT8_MIN - z), s * (INT8_MAX - z)) for s, z in scales]
+    lo, hi = min(r[0] for r in ranges), max(r[1] for r in ranges)
+    for scale, its in zip(scales, ranges, strict=True):
+        if its == (lo, hi):
+            return scale
+    return scale_and_zero_point(lo, hi)
 
 
 def _hands_on(graph: FloatGraph, name: str) -> bool:

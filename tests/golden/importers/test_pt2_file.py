@@ -122,6 +122,26 @@ def pickled(_: bytes) -> bytes:
             text('{"as_int": 36}', '{"as_expr": {"expr_str": "Mul(exit(), 2)", "hint": null}}'),
             "has a dynamic size 'Mul.exit",
         ),
+        *(
+            (
+                "model.json",
+                text('{"as_int": 36}', f'{{"as_expr": {{"expr_str": "{size}", "hint": null}}}}'),
+                "has a dynamic size",
+            )
+            for size in ("Pow(Integer(7), Integer(9))", "Mul(s1, 99999999)", "s1" + ", s1" * 200)
+        ),
+        *(
+            (
+                "model.json",
+                text('\\"builtins.dict\\", \\"context\\": \\"[]\\"', evil),
+                "a structure with",
+            )
+            for evil in (
+                r"\"builtins.dict\", \"context\": "
+                r"\"[{\\\"__enum__\\\":true,\\\"fqn\\\":\\\"this:X\\\"}]\"",
+                r"\"collections.\\u0064efaultdict\", \"context\": \"[]\"",
+            )
+        ),
         ("weights_config.json", text('"use_pickle": false', '"use_pickle": true'), "pickled"),
         ("sample_inputs/model.pt", pickled, "cannot be loaded: "),
         ("model.json", lambda data: data[:100], "is no archive of torch.export.save, or a damaged"),
