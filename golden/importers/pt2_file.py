@@ -110,6 +110,8 @@ def _require_harmless(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             files = {info.filename: info for info in archive.infolist()}
+            if len({name.lower() for name in files}) != len(archive.infolist()):
+                raise ResarrayError(f"model '{path}' holds two files of one name")
             _require_plain_files(path, files)
             programs = [name for name in files if re.search(r"/models/[^/]*\.json$", name)]
             if len(programs) != 1:

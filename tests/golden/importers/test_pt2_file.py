@@ -167,6 +167,14 @@ def test_objects_in_it_are_not_loaded(archive, tmp_path, monkeypatch):
     assert not os.path.exists("evil")
 
 
+def test_which_of_two_files_of_a_name_is_meant_is_not_guessed(archive, tmp_path):
+    path = changed(archive, tmp_path / "t.pt2", ".never", None)
+    with zipfile.ZipFile(path, "a") as again:
+        again.writestr("net/MODELS/model.json", "{}")
+    with pytest.raises(ResarrayError, match="holds two files of one name"):
+        find_model(path)
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"no archive", b"PK\x03\x04", json.dumps({}).encode()], ids=range(4)
 )
