@@ -94,7 +94,8 @@ def _names(graph: onnx.GraphProto) -> Iterator[str | bytes]:
 
 
 def _check(path: Path, model: onnx.ModelProto) -> None:
-    """`ResarrayError` where the file breaks ONNX's rules; reads the weights that lie beside it."""
+    """`ResarrayError` where the file breaks ONNX's rules; reads the weights that lie beside it, and
+    finds the shapes of outputs that have none."""
     external = [each for each in model.graph.initializer if uses_external_data(each)]
     total = sum(_external_bytes(path, each) for each in external)
     if total > MAX_BYTES:
@@ -102,11 +103,33 @@ def _check(path: Path, model: onnx.ModelProto) -> None:
             f"model '{path}' has {total:,} bytes of weights beside it: at most {MAX_BYTES:,} are "
             "read; give a smaller network"
         )
+    outputs = [each for each in model.graph.output if each.type.HasField("tensor_type")]
+    bare = [each for each in outputs if not each.type.tensor_type.HasField("shape")]
     try:
         load_external_data_for_model(model, str(path.parent))
+        for each in bare:  # ONNX wants a shape, its runtimes do not
+            each.type.tensor_type.shape.SetInParent()
         onnx.checker.check_model(model)
     except Exception as error:
         raise ResarrayError(f"model '{path}' is not valid ONNX: {reason(error)}") from error
+    if bare:
+        _find_shapes(model, bare)
+
+
+def _find_shapes(model: onnx.ModelProto, outputs: list[onnx.ValueInfoProto]) -> None:
+    """Give outputs the shapes that onnx finds for them; a shape without dimensions where it finds
+    none."""
+    for each in outputs:
+        each.type.tensor_type.ClearField("shape")
+    try:
+        inferred = onnx.shape_inference.infer_shapes(model).graph.output
+    except Exception:
+        inferred = []
+    found = {each.name: each.type.tensor_type.shape for each in inferred}
+    for each in outputs:
+        each.type.tensor_type.shape.SetInParent()
+        if each.name in found:
+            each.type.tensor_type.shape.CopyFrom(found[each.name])
 
 
 def _external_bytes(path: Path, tensor: onnx.TensorProto) -> int:

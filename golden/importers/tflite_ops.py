@@ -239,10 +239,11 @@ def _leaky_relu(reader: Reader, op: Operator) -> str:
 
 
 def _prelu(reader: Reader, op: Operator) -> str:
-    """One slope, or one for each channel: then x + (slope - 1) * min(x, 0)."""
+    """One slope, one for each channel (then x + (slope - 1) * min(x, 0)), or one for each value."""
     x = reader.feature_map(op)
-    slope = _by_pixel(reader, op, 1, 0)[:, 0, 0]
-    if (slope == slope[0]).all():
+    slopes = _by_pixel(reader, op, 1, 0)
+    slope = slopes[:, 0, 0]
+    if (slopes == slope[0]).all():
         number = slope[0].item()
 
         def apply(x: Tensor) -> Tensor:
@@ -251,11 +252,27 @@ def _prelu(reader: Reader, op: Operator) -> str:
         return reader.emit(op, FloatFunction, x, function="prelu", apply=apply)
     below = _clamped(reader, op, x, -math.inf, 0.0, part="below")
     below = reader.quantise(op, below, reader.grid(op, 0), part="below")
+    if not _per_channel(slopes):
+        return _prelu_by_pixel(reader, op, x, below, slopes)
     # The sum in the same operator, so that nothing is rounded in between.
     weight = as_tensor((slope - 1).numpy())[:, None, None, None]
     channels = len(weight)
     bias = torch.zeros(channels)
     return reader.emit(op, FloatConv, below, x, weight=weight, bias=bias, groups=channels)
+
+
+def _prelu_by_pixel(reader: Reader, op: Operator, x: str, below: str, slopes: Tensor) -> str:
+    """max(x, 0) + slopes * ``below``. One of the two is 0: with the product on the result's grid
+    nothing is rounded twice."""
+    grid = reader.grid(op, 0)
+    above = _clamped(reader, op, x, 0.0, math.inf, part="above")
+    above = reader.quantise(op, above, grid, part="above")
+    constant = _constant(reader, op, slopes)
+    product = reader.emit(op, FloatMultiply, below, constant, part="product")
+    if grid is not None:
+        result = reader.scale_of(reader.model.tensors[op.outputs[0]])
+        product = reader.quantise(op, product, result, part="product")
+    return reader.emit(op, FloatAdd, above, product)
 
 
 # -- sums, products and concatenation ------------------------------------------------------------
@@ -304,9 +321,25 @@ def _mul(reader: Reader, op: Operator) -> str:
 def _operands(reader: Reader, op: Operator) -> tuple[str | Tensor, str | Tensor]:
     """Both operands: a tensor of the graph, or a constant as float64 [C][H][W] of the other."""
     first, second = (reader.is_map(op, index) for index in (0, 1))
+    if first and second:
+        _require_channels_last(reader, op)
     a = reader.any_tensor(op, 0) if first else _by_pixel(reader, op, 0, 1)
     b = reader.any_tensor(op, 1) if second else _by_pixel(reader, op, 1, 0)
     return a, b
+
+
+def _require_channels_last(reader: Reader, op: Operator) -> None:
+    """`Refused` where one of two maps spreads to the other along what is not its own dimension."""
+    shapes = [reader.tensor(op, index).shape for index in (0, 1)]
+    if shapes[0] == shapes[1]:
+        return
+    for index, shape in enumerate(shapes):
+        channels, height, width = reader.shapes[reader.any_tensor(op, index)]
+        if (1,) * (4 - len(shape)) + shape != (1, height, width, channels):
+            raise Refused(
+                f"{list(shapes[0])} and {list(shapes[1])}: channels must be the last dimension of "
+                "both, as they spread"
+            )
 
 
 def _by_pixel(reader: Reader, op: Operator, index: int, other: int) -> Tensor:

@@ -1,6 +1,7 @@
 """What a file computes of constants alone, as the shapes that exporters write for a flatten."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -9,7 +10,7 @@ from onnx.reference import ReferenceEvaluator
 from resarray.spec.errors import reason
 
 from ..reader import Refused
-from .values import MAX_VALUES, Constant, Node
+from .values import MAX_VALUES, Constant, Grid, Node
 
 _EACH_VALUE = {
     *("Abs", "Add", "And", "Cast", "Ceil", "Clip", "Div", "Equal", "Erf", "Exp", "Floor"),
@@ -52,7 +53,22 @@ def folded(node: Node, opset: int) -> list[Constant]:
         raise Refused(f"cannot be computed of its constants: {reason(error)}") from error
     if not all(isinstance(value, np.ndarray | np.generic) for value in found):
         raise Refused("its result is no tensor")
-    return [Constant(np.asarray(value)) for value in found]
+    return [Constant(np.asarray(value), _moved_grid(node)) for value in found]
+
+
+def _moved_grid(node: Node) -> Grid | None:
+    """That of a weight which is transposed, or passed on as it is."""
+    value = node.input(0)
+    if not isinstance(value, Constant) or value.grid is None:
+        return None
+    if node.op == "Identity":
+        return value.grid
+    if node.op != "Transpose":
+        return None
+    dimensions = value.value.ndim
+    order = list(node.attribute("perm", range(dimensions)[::-1]))
+    axis = order.index(value.grid.axis % dimensions) if value.grid.scale.size > 1 else 0
+    return replace(value.grid, axis=axis)
 
 
 def _values(node: Node, arrays: list[np.ndarray]) -> int:

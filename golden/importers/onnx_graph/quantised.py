@@ -28,8 +28,7 @@ def quantize(reader: Reader, node: Node) -> Value:
     if isinstance(node.input(0), Constant):
         return folded(node, reader.opset)[0]
     x = node.map()
-    if grid.scale.size != 1 or grid.zero_point.size != 1:
-        raise Refused("a map with several scales: one for the whole tensor is supported")
+    _require_one(grid)
     zero_point = int(grid.zero_point) - (_UNSIGNED if grid.kind == np.uint8 else 0)
     made = reader.emit(node, FloatQuantise, x.name, scale=float(grid.scale), zero_point=zero_point)
     return Map(made, x.dims, grid)
@@ -43,7 +42,9 @@ def dequantize(reader: Reader, node: Node) -> Value:
             return x
         if x.grid is None:
             raise Refused("its input must be what QuantizeLinear made, or a constant")
-        if not _grid(node, x.grid.kind).same(x.grid):
+        grid = _grid(node, x.grid.kind)
+        _require_one(grid)
+        if not grid.same(x.grid):
             raise Refused(
                 "its scale and zero point are not those that its input was quantised with"
             )
@@ -63,6 +64,11 @@ def dequantize(reader: Reader, node: Node) -> Value:
     )
     value = ((q.astype(np.int64) - zero_point) * scale).astype(np.float32)
     return Constant(value, grid)
+
+
+def _require_one(grid: Grid) -> None:
+    if grid.scale.size != 1 or grid.zero_point.size != 1:
+        raise Refused("a map with several scales: one for the whole tensor is supported")
 
 
 def _grid(node: Node, kind: np.dtype | None = None) -> Grid:

@@ -22,7 +22,7 @@ from resarray.spec.errors import reason
 
 from ..reader import INPUT, Refused
 from .fold import folded
-from .values import MAX_CHANNELS, MAX_SIDE, MAX_VALUES, Constant, Map, Node, Value
+from .values import MAX_CHANNELS, MAX_MADE, MAX_SIDE, MAX_VALUES, Constant, Map, Node, Value
 
 MAX_NAME = 80
 ReadNode = Callable[["Reader", Node], "Value | list[Value]"]
@@ -48,6 +48,7 @@ class Reader:
         self._values: dict[str, Value] = {given: Map(INPUT, (1, *shape)), "": None}
         self._ops: dict[str, FloatOp] = {}
         self._dims: dict[str, tuple[int, ...]] | None = None
+        self._made = 0  # values of constants that nodes make
 
     def read(self, read_node: ReadNode, name: str) -> FloatGraph:
         """The graph; ``read_node`` makes of a node its results, or raises `Refused`. Reading goes
@@ -144,6 +145,7 @@ class Reader:
                 found = read_node(self, node)
             else:
                 found = list(folded(node, self.opset))
+            self._count(node, found if isinstance(found, list) else [found])
         except Refused:
             raise
         except Exception as error:
@@ -152,6 +154,17 @@ class Reader:
                 f"its arguments are not supported in this form ({reason(error)})"
             ) from error
         return found if isinstance(found, list) else [found]
+
+    def _count(self, node: Node, results: list[Value]) -> None:
+        """`Refused` where the constants that nodes make of others become too many."""
+        if node.op == "Constant":
+            return  # it lies in the file
+        self._made += sum(each.value.size for each in results if isinstance(each, Constant))
+        if self._made > MAX_MADE:
+            raise Refused(
+                f"up to it constants of more than {MAX_MADE:,} values are computed: fold them in "
+                "the file"
+            )
 
     def _refused(self, node: Node, why: str) -> Map | None:
         """What stands for the result of a node that cannot be read; None: it is no map or

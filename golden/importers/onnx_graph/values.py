@@ -11,6 +11,8 @@ from ..reader import Refused
 
 # Of a constant, and of a map of one image.
 MAX_VALUES = 1 << 26
+# Of all constants together that nodes make of others.
+MAX_MADE = 1 << 28
 MAX_CHANNELS = 1 << 16
 MAX_SIDE = 1023
 

@@ -97,6 +97,29 @@ def test_a_softmax_at_the_end_is_left_out(tmp_path):
         ours(middle, images(1), path)
 
 
+@pytest.mark.parametrize("softmax", [False, True])
+def test_outputs_without_a_shape(tmp_path, softmax):
+    """ONNX Runtime takes them; which softmax goes along the classes onnx finds out."""
+    model = residual(1, softmax=softmax)
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    expected = theirs(residual(1), images(1))
+    np.testing.assert_allclose(theirs(model, images(1)).argmax(1), expected.argmax(1))
+    found = ours(model, images(1), tmp_path / "a.onnx")
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_scales_of_a_transposed_weight(tmp_path):
+    """Of each output, as without the transposition."""
+    w = Writer(np.random.default_rng(1), np.int8)
+    x = w.node("Flatten", w.quantised("image", -2.5, 2.5))
+    weight = w.node("Transpose", w.weight("w", CLASSES, 3 * SIZE * SIZE), perm=[1, 0])
+    path = tmp_path / "a.onnx"
+    onnx.save(w.model(w.quantised(w.node("MatMul", x, weight), -3.0, 3.0)), path)
+    (linear,) = (op for op in open_file(path).read((3, SIZE, SIZE)).ops if "weight" in vars(op))
+    scales = next(each for each in w.constants if each.name == "w.scale")
+    np.testing.assert_array_equal(linear.weight_scale, onnx.numpy_helper.to_array(scales))
+
+
 def test_what_pytorch_exports(tmp_path):
     """By way of a file a network is the same."""
     model, path = load_model("resnet8", 10), tmp_path / "a.onnx"

@@ -19,6 +19,8 @@ onnx = pytest.importorskip("onnx", reason="no onnx: install the extra [onnx]")
 from onnx import TensorProto  # noqa: E402
 from onnx.helper import make_node, make_tensor_value_info  # noqa: E402
 
+from resarray.golden.importers.onnx_graph import reader  # noqa: E402
+
 from .onnx_networks import SIZE, Writer, many_operators, residual  # noqa: E402
 
 FILES = int(os.environ.get("RESARRAY_ONNX_FILES", 60))
@@ -193,6 +195,18 @@ BROKEN = {
     "too much outside": (edited(_large_outside), "bytes of weights beside it"),
     "NaN scale": (edited(set_constant("image.scale", np.float32(np.nan))), "positive and finite"),
     "zero scale": (edited(set_constant("image.scale", np.float32(0))), "positive and finite"),
+    "several scales of a map": (
+        with_node(
+            make_node("QuantizeLinear", ["image", "s", "z"], ["q"]),
+            make_node("DequantizeLinear", ["q", "t", "u"], ["d"], axis=1),
+            make_node("Relu", ["d"], ["y"]),
+            s=np.float32(0.1),
+            z=np.int8(0),
+            t=np.float32([0.1, 0.1, 0.2]),
+            u=np.zeros(3, np.int8),
+        ),
+        "a map with several scales: one for the whole tensor is supported",
+    ),
     "unsigned weights": (
         edited(
             lambda m: (
@@ -288,6 +302,23 @@ def test_broken_files(folder, name):
     assert time.monotonic() - start < SECONDS
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 2 << 20, "KiB of memory"
+
+
+def test_many_constants_together(folder, monkeypatch):
+    """Each is small enough, all together are not."""
+    monkeypatch.setattr(reader, "MAX_MADE", 1000)
+    nodes, x = [], "image"
+    for i in range(4):
+        nodes += [
+            make_node("ConstantOfShape", ["c"], [f"c{i}"]),
+            make_node("ReduceSum", [f"c{i}"], [f"s{i}"], keepdims=0),
+            make_node("Add", [x, f"s{i}"], [f"x{i}"]),
+        ]
+        x = f"x{i}"
+    for size, message in ((200, ""), (300, "constants of more than 1,000 values are computed")):
+        data = with_node(*nodes, make_node("Relu", [x], ["y"]), c=np.array([size]))
+        found = run(folder, data)
+        assert message in found and bool(found) == bool(message), found
 
 
 def test_a_file_names_all_that_it_cannot_be_read_for(folder):

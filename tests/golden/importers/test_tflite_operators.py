@@ -12,6 +12,8 @@ import pytest
 pytest.importorskip("tflite", reason="no package tflite: pip install -e '.[tflite]'")
 pytest.importorskip("ai_edge_litert", reason="no package ai-edge-litert: pip install -e '.[dev]'")
 
+from resarray.spec.errors import ResarrayError
+
 from .tflite_writer import RELU, RELU6, SAME, VALID, Writer, difference, load, schema
 
 SEED = int(os.environ.get("RESARRAY_SEED", "0"))
@@ -241,7 +243,7 @@ def _result(kind, options=None):
 
 
 def _prelu(d):
-    slopes = d.constant(d.pick((1, 1, d.shape[3]), (1, 1, 1)))
+    slopes = d.constant(d.pick((1, 1, d.shape[3]), (1, 1, 1), d.shape[1:]))
     return d.make("PRELU", (d.x, slopes), (d.result(d.shape, d.scale * 2),))
 
 
@@ -323,6 +325,36 @@ OPERATORS = {
     "SPLIT_V": (_split_v, 0),
     "RESIZE_NEAREST_NEIGHBOR": (_resize, 0),
 }
+
+
+def test_a_slope_for_each_value(tmp_path):
+    draw = Draw(SEED)
+    y = draw.result(draw.shape, draw.scale * 2)
+    raw = draw.make("PRELU", (draw.x, draw.constant(draw.shape[1:])), (y,))
+    x = draw.rng.integers(-128, 128, (IMAGES, *draw.shape[1:])).astype(np.int8)
+    assert difference(load(tmp_path / "a.tflite", raw), raw, x) <= 1
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 1), (4, 1), (1, 4), (1, 1, 4), (4,)])
+@pytest.mark.parametrize("kind", ["Add", "Sub", "Mul"])
+def test_a_vector_that_spreads_over_a_map_as_wide_as_it(kind, shape, tmp_path):
+    """Over the last dimension: with one of 1 there it would be over columns."""
+    draw = Draw(SEED)
+    writer, draw.shape = draw.writer, (1, 5, 4, 4)
+    writer.tensors[draw.x].shape = np.array(draw.shape, np.int32)
+    mean, vector = (draw.alike(each) for each in ((1, 1, 1, 4), shape))
+    options = schema.ReducerOptionsT(keepDims=True)
+    writer.operator("MEAN", (draw.x, writer.integers([1, 2])), (mean,), options)
+    writer.operator("RESHAPE", (mean, writer.integers(shape)), (vector,))
+    made = getattr(schema, f"{kind}OptionsT")()
+    y = draw.result(draw.shape, 0.1)
+    raw = draw.make(kind.upper(), (draw.x, vector), (y,), made)
+    if shape[-1] == 1:
+        with pytest.raises(ResarrayError, match="channels must be the last dimension of both"):
+            load(tmp_path / "a.tflite", raw)
+        return
+    x = draw.rng.integers(-128, 128, (IMAGES, *draw.shape[1:])).astype(np.int8)
+    assert difference(load(tmp_path / "a.tflite", raw), raw, x) <= 2  # a step of the mean
 
 
 @pytest.mark.parametrize("seed", range(SEED, SEED + COUNT))
