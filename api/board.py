@@ -12,6 +12,7 @@ from resarray.fpga.host.accelerator import RUN_TIMEOUT, SIMULATION, Accelerator,
 from resarray.spec.errors import ResarrayError
 from resarray.spec.image import Image, load
 
+from . import arguments
 from .images import Images, read_inputs, source_of
 from .program import Program
 
@@ -43,9 +44,12 @@ def open(
     `ResarrayError` for an unknown board, a port that cannot be opened, a board that does not answer
     and one whose bitstream is another than the description's.
     """
+    port = str(arguments.path(port, "port"))
+    timeout = arguments.number(timeout, "timeout")
     if description is None:
-        description = results_dir(find_board(board)) / "soc.json"
-    return Board(open_accelerator(port, Path(description), progress), port, timeout)
+        description = results_dir(find_board(arguments.text(board, "board"))) / "soc.json"
+    found = arguments.path(description, "description")
+    return Board(open_accelerator(port, found, progress), port, timeout)
 
 
 def open_accelerator(port: str, description: Path, progress: StepProgress) -> Accelerator:
@@ -130,7 +134,9 @@ class Board:
 
 
 def _image_of(program: Program | Path | str) -> Image:
-    return program.image if isinstance(program, Program) else load(Path(program))
+    return (
+        program.image if isinstance(program, Program) else load(arguments.path(program, "program"))
+    )
 
 
 def require_whole_batches(image: Image, count: int, port: str) -> int:
@@ -142,7 +148,7 @@ def require_whole_batches(image: Image, count: int, port: str) -> int:
         raise ResarrayError(
             f"the program runs batches of {batch:,} pictures, {count:,} given: the "
             f"simulation would take as long as for whole batches; give a multiple of {batch:,}, or "
-            "compile it with a smaller --batch"
+            "compile it with a smaller batch (--batch)"
         )
     return spare
 

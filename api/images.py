@@ -19,9 +19,10 @@ else:
     Images = Any
 
 
-def source_of(images: Images) -> Source:
-    """The source of ``images``: a path or ``"digits"`` (see `resarray.golden.data`), a list of
-    picture files, or an array or tensor, uint8 [N][H][W][C] pixels or float [N][C][H][W] that are
+def source_of(images: Any) -> Source:
+    """The source of ``images``, see `Images`: a path or ``"digits"`` (see
+    `resarray.golden.data`), a list of picture files, or an array or tensor, uint8 [N][H][W][C]
+    pixels or float [N][C][H][W] that are
     ready for the network. `ResarrayError` for anything else."""
     if isinstance(images, str | Path):
         return open_source(str(images))
@@ -32,7 +33,15 @@ def source_of(images: Images) -> Source:
     if isinstance(images, np.ndarray):
         return array_source(images)
     if hasattr(images, "detach"):  # a tensor: not an import, which takes seconds
-        return array_source(images.detach().cpu().numpy())
+        try:
+            array = images.detach().cpu().numpy()
+        except (TypeError, RuntimeError) as error:  # NotImplementedError among them
+            raise ResarrayError(
+                f"images as a tensor of {images.dtype}, {images.layout}, device {images.device} "
+                "are given, which NumPy cannot read: give a dense one of torch.uint8 or "
+                "torch.float32"
+            ) from error
+        return array_source(array)
     raise ResarrayError(
         f"images of type {type(images).__name__} are given: give a path, 'digits', a list of "
         "picture files, or an array or tensor, uint8 [N][H][W][C] or float [N][C][H][W]"

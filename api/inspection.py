@@ -14,9 +14,9 @@ from resarray.golden.pipeline import read_network
 from resarray.spec.config import PRESETS, Config
 from resarray.spec.errors import ResarrayError
 from resarray.spec.pixels import Size
-from resarray.spec.presets import preset as find_preset
 from resarray.spec.progress import Progress, silent
 
+from .arguments import configuration
 from .program import describe
 
 FORMAT = 1
@@ -143,14 +143,14 @@ def inspect(
     *,
     input_size: int | Size | str | None = None,
     name: str | None = None,
-    presets: Sequence[str] | None = None,
+    presets: Sequence[str | Config] | None = None,
     latency: int = 32,
     bytes_per_cycle: float | None = None,
     progress: Progress = silent,
 ) -> Inspection:
     """`Network.inspect` of a model; ``model``, ``input_size`` and ``name`` as of
     `pipeline.build_network`."""
-    configs = [find_preset(text) for text in (PRESETS if presets is None else presets)]
+    configs = [configuration(preset) for preset in (PRESETS if presets is None else presets)]
     timing = MemoryTiming(latency, bytes_per_cycle)
     progress(None, "reading the network")
     read = read_network(model, input_size=input_size, name=name)

@@ -19,6 +19,7 @@ from resarray.spec.pixels import Size, as_size
 from resarray.spec.presets import DEFAULT
 from resarray.spec.progress import Progress, silent
 
+from . import arguments
 from .images import Images, is_array, source_of
 from .inspection import Inspection, inspect
 from .program import Program
@@ -72,10 +73,14 @@ def load(
         input_size = spec.input_size
     return Network(
         spec,
-        None if weights is None else str(weights),
+        None if weights is None else str(arguments.path(weights, "weights")),
         input_size,
-        {"mean": mean, "std": std, "classes": None if classes is None else list(classes)},
-        name,
+        {
+            "mean": mean,
+            "std": std,
+            "classes": arguments.optional(arguments.several, classes, "classes"),
+        },
+        arguments.optional(arguments.text, name, "name"),
     )
 
 
@@ -125,7 +130,7 @@ class Network:
 
     def inspect(
         self,
-        presets: Sequence[str] | None = None,
+        presets: str | Sequence[str | Config] | None = None,
         *,
         latency: int = 32,
         bytes_per_cycle: float | None = None,
@@ -136,8 +141,9 @@ class Network:
 
         Parameters
         ----------
-        presets:         configurations to predict cycles for, as of `Quantised.compile`; None: all
-                         that come along, of which ``"tiny"`` takes a minute for large inputs
+        presets:         configurations to predict cycles for, or one, as of `Quantised.compile`;
+                         None: all that come along, of which ``"tiny"`` takes a minute for large
+                         inputs
         latency:         memory latency in cycles, 1 or more
         bytes_per_cycle: memory bandwidth, reads and writes together; None: one word of each per
                          cycle
@@ -150,9 +156,11 @@ class Network:
             self._spec,
             input_size=self._input_size,
             name=self._name,
-            presets=presets,
-            latency=latency,
-            bytes_per_cycle=bytes_per_cycle,
+            presets=arguments.optional(arguments.several, presets, "presets"),
+            latency=arguments.whole(latency, "latency"),
+            bytes_per_cycle=arguments.optional(
+                arguments.number, bytes_per_cycle, "bytes_per_cycle"
+            ),
             progress=progress,
         )
 
@@ -177,6 +185,7 @@ class Network:
         `ResarrayError` names every operator that cannot run, with why; or says what is wrong with
         the weights or images.
         """
+        count = arguments.whole(count, "count")
         has_scales = self._spec.file is not None and self._spec.file.quantised
         if images is None and not has_scales and not isinstance(self._spec, ZooModel):
             raise ResarrayError(

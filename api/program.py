@@ -8,6 +8,8 @@ from resarray.spec.config import Config
 from resarray.spec.image import Image, save
 from resarray.spec.progress import Progress, silent
 
+from . import arguments
+
 if TYPE_CHECKING:  # PyTorch takes seconds to import
     from resarray.golden.pipeline import Network, Prepared
 
@@ -104,7 +106,7 @@ class Program:
 
     def save(self, path: Path | str) -> None:
         """Write the image file that ``resarray run`` and `Board.run` take, whole or not at all."""
-        save(self._image, Path(path))
+        save(self._image, arguments.path(path, "path"))
 
     def simulate(
         self,
@@ -140,9 +142,14 @@ class Program:
 
         from . import simulation
 
-        memory = MemoryModel(self._latency, self._bytes_per_cycle, stall_probability, seed)
+        memory = MemoryModel(
+            self._latency,
+            self._bytes_per_cycle,
+            arguments.number(stall_probability, "stall_probability"),
+            arguments.whole(seed, "seed"),
+        )
         memory.settings(self._image.config)
-        found = simulators.find(simulator)
+        found = simulators.find(arguments.text(simulator, "simulator"))
         prepared = self._golden(images, count=count, batch=self.batch, progress=progress)
         jobs = simulation.jobs_of(self._image, len(prepared.inputs_int8))
         total = max(1, jobs * self.predicted_cycles)

@@ -8,9 +8,9 @@ from resarray.golden.graph import QGraph
 from resarray.spec.config import Config
 from resarray.spec.pixels import Size
 from resarray.spec.presets import DEFAULT
-from resarray.spec.presets import preset as find_preset
 from resarray.spec.progress import Progress, silent
 
+from . import arguments
 from .images import Images, is_array, source_of
 from .program import Program, compile_program
 
@@ -77,6 +77,7 @@ class Quantised:
 
         `ResarrayError` for images that do not fit the network.
         """
+        count = arguments.optional(arguments.whole, count, "count")
         array = self._of_array if images is None else is_array(images)
         if count is None and not array:
             count = batch
@@ -110,18 +111,22 @@ class Quantised:
 
         `ResarrayError` for an unknown preset, and where a layer or the batch does not fit it.
         """
-        config = preset if isinstance(preset, Config) else find_preset(preset)
-        timing = MemoryTiming(latency, bytes_per_cycle)
+        config = arguments.configuration(preset)
+        timing = MemoryTiming(
+            arguments.whole(latency, "latency"),
+            arguments.optional(arguments.number, bytes_per_cycle, "bytes_per_cycle"),
+        )
+        memory_bytes = arguments.optional(arguments.whole, memory_bytes, "memory_bytes")
         image = compile_program(
             self._network,
             config,
-            batch=batch,
+            batch=arguments.whole(batch, "batch"),
             fuse_pool=fuse_pool,
             bytes_per_cycle=timing.bytes_per_cycle,
             latency=timing.latency,
             memory_bytes=memory_bytes,
         )
-        return Program(image, self.golden, self._weights, latency, bytes_per_cycle)
+        return Program(image, self.golden, self._weights, timing.latency, timing.bytes_per_cycle)
 
     def __repr__(self) -> str:
         height, width = self.input_size

@@ -11,6 +11,8 @@ from resarray.spec.errors import ResarrayError
 from resarray.spec.files import write_atomic
 from resarray.spec.image import Image
 
+from . import arguments
+
 if TYPE_CHECKING:  # PyTorch and the simulator take seconds to import
     from resarray.golden.pipeline import Prepared
     from resarray.sim.memory_model import MemoryModel
@@ -61,7 +63,7 @@ class Simulation:
                 "the simulation was not recorded, and a report needs that: give simulate() "
                 "record=True"
             )
-        write_atomic(Path(path), to_json(self.summary))
+        write_atomic(arguments.path(path, "path"), to_json(self.summary))
 
     def __repr__(self) -> str:
         found = self.summary
@@ -83,7 +85,7 @@ def jobs_of(program: Image, count: int) -> int:
     if count % batch:
         raise ResarrayError(
             f"the image takes batches of {batch}, {count} images are given: give a multiple of "
-            f"{batch} with --count"
+            f"{batch} as count (--count)"
         )
     return count // batch
 

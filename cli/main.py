@@ -411,7 +411,10 @@ def train(
         typer.Option(help="with labels, as of 'sim', or a torch Dataset; default: the digits"),
     ] = None,
     validation: Annotated[
-        str | None, typer.Option(help="fraction that is held out, or images; default: 0.1")
+        str | None,
+        typer.Option(
+            help="fraction that is held out, or images; default: 0.1, or the digits' test split"
+        ),
     ] = None,
     input_size: InputSize = None,
     mean: Mean = None,
@@ -443,7 +446,7 @@ def train(
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, or auto: a GPU where there is one; default: auto")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="default: 0")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=(1 << 63) - 1, help="default: 0")] = None,
     output: Annotated[
         Path | None,
         typer.Option(

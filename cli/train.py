@@ -161,11 +161,11 @@ def _require_readable(output: Path | None) -> None:
         )
 
 
-def _fraction(text: str | None) -> float | str:
+def _fraction(text: str | None) -> float | str | None:
     try:
-        return 0.1 if text is None else float(text)
+        return None if text is None else float(text)
     except ValueError:
-        return str(text)
+        return text
 
 
 def _encoded(state: dict[str, Tensor], path: Path) -> bytes:

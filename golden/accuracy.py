@@ -175,7 +175,7 @@ def accuracy(
     if crops not in CROPS:
         raise ResarrayError(f"{crops} crops: choose 1, 5 or 10")
     if scheduler is not None:
-        distribute.require_cluster()
+        distribute.require_cluster(scheduler)
     network = build_network(model, weights, images, labelled=True, progress=progress, **options)
     if crops > 1 and network.source.ready:
         raise ResarrayError(

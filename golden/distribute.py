@@ -1,8 +1,11 @@
 """One function over many batches of images: here, on the cores of this machine, or on a cluster."""
 
+import asyncio
 import importlib.util
+import logging
 import multiprocessing
 import os
+import re
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +26,8 @@ Read = Callable[[np.ndarray], Images]
 
 # Batches that wait for each process: it has work while its answer is taken.
 AHEAD = 2
-CONNECT_SECONDS = 10
+CONNECT_SECONDS = 5
+_ADDRESS = re.compile(r"(?:tcp|tls)://(\[[0-9A-Fa-f:.]+\]|[\w.-]+):(\d{1,5})", re.ASCII)
 
 
 def cores() -> int:
@@ -97,28 +101,64 @@ def _in_order(submit: Sequence[Callable[[], Any]], width: int) -> Iterator[Any]:
 # -- on a cluster ----------------------------------------------------------------------------
 
 
-def require_cluster() -> None:
-    """`ResarrayError` where what speaks to a cluster is not installed."""
+def require_cluster(address: str) -> None:
+    """`ResarrayError` where ``address`` is none, what speaks to a cluster is not installed, or
+    nothing listens there."""
+    match = _ADDRESS.fullmatch(address)
+    if match is None or not 0 < int(match[2]) < 1 << 16:
+        raise ResarrayError(
+            f"--scheduler '{address}' is no address: give tcp://host:port or tls://host:port, as "
+            "tcp://localhost:8786"
+        )
     if importlib.util.find_spec("distributed") is None:
         raise ResarrayError(
             "--scheduler needs the package 'distributed', which is not installed: "
             "pip install 'resarray[cluster]', or leave it out and give --jobs"
         )
+    _silence()
+    try:
+        asyncio.run(asyncio.wait_for(_shake_hands(address), CONNECT_SECONDS))
+    except OSError as error:  # TimeoutError among them
+        raise _no_scheduler(address, reason(error)) from error
+    except Exception as error:  # whatever else listens there can answer anything
+        raise _no_scheduler(address, "something else does, or TLS lacks certificates") from error
+
+
+async def _shake_hands(address: str) -> None:
+    """Alone, since Dask's client tries on for long after its timeout."""
+    from distributed.comm import connect
+    from distributed.security import Security
+
+    options = Security().get_connection_args("client")
+    (await connect(address, timeout=CONNECT_SECONDS, **options)).abort()
+
+
+def _silence() -> None:
+    """Let Dask log nothing: what goes wrong is said once, in a sentence."""
+    import distributed  # noqa: F401  it sets levels of its own
+
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] == "distributed":
+            logging.getLogger(name).disabled = True
+
+
+def _no_scheduler(address: str, why: str) -> ResarrayError:
+    return ResarrayError(
+        f"no Dask scheduler answers at '{address}' ({why}): start one with 'dask scheduler', and "
+        "give its address, as tcp://host:8786"
+    )
 
 
 def _on_cluster(
     compute: Compute[Answer], read: Read, chunks: Sequence[np.ndarray], address: str
 ) -> Iterator[Answer]:
-    require_cluster()
+    require_cluster(address)
     from distributed import Client
 
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise ResarrayError(
-            f"no Dask scheduler answers at '{address}' ({reason(error)}): start one with 'dask "
-            "scheduler', and give its address, as tcp://host:8786"
-        ) from error
+        raise _no_scheduler(address, reason(error)) from error
     with closing(client):
         width = AHEAD * sum(client.nthreads().values())
         if not width:

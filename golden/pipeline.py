@@ -436,7 +436,7 @@ def _named(spec: ModelSpec, name: str | None) -> ModelSpec:
     name = spec.name if name is None else name
     if not name.strip() or not name.isprintable() or len(name) > 80:
         raise ResarrayError(
-            f"name {name!r} is none: give --name of 1 to 80 characters that can be printed"
+            f"name {name!r} is none: give a name (--name) of 1 to 80 characters that can be printed"
         )
     return dataclasses.replace(spec, name=name)
 

@@ -20,6 +20,7 @@ from torch.nn import functional
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
 
 from resarray.spec.errors import ResarrayError, reason
+from resarray.spec.pixels import Size, size_text
 from resarray.spec.progress import Progress, silent
 
 from . import user_model
@@ -33,6 +34,7 @@ from .qat import FakeQuantised
 MEMORY = 1 << 31
 DEVICES = ("auto", "cpu", "cuda")
 FORMAT = 1  # of checkpoints
+VALIDATION = 0.1
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class Settings:
             ("momentum", 0, 1),
             ("decay", 0, 1e6),
             ("smoothing", 0, 1),
+            ("seed", 0, (1 << 63) - 1),
         ):
             value = getattr(self, name)
             if not low <= value <= high:  # of NaN, too
@@ -110,7 +113,7 @@ def train(
     weights: str | None = None,
     images: str | None = None,
     *,
-    validation: str | float = 0.1,
+    validation: str | float | None = None,
     settings: Settings | None = None,
     device: str = "auto",
     save: Callable[[bytes], None] | None = None,
@@ -124,8 +127,9 @@ def train(
     Parameters
     ----------
     model, weights:  as of `pipeline.build_network`; weights to start from
-    images:          with labels; None: the digits' training split, validated on the others
-    validation:      fraction of the images that is held out, or another source
+    images:          with labels; None: the digits' training split
+    validation:      fraction of the images that is held out, or another source; None: of the
+                     digits the split that is not trained on, else `VALIDATION`
     save:            takes a checkpoint after each epoch
     resume:          a checkpoint to go on from, of the same settings
     report:          takes each epoch's row
@@ -137,8 +141,9 @@ def train(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         subject = open_subject(model, weights, images or "digits-train", **options)
-        if images is None and isinstance(validation, float):
-            validation = "digits"
+        if validation is None:
+            validation = "digits" if images is None else VALIDATION
+        _require_crop(settings.augment.crop, subject.size)
         training, held_out = _split(subject, validation, settings.seed)
         run = _Run(subject, settings, training, held_out, place)
         rows = run.fit(before, save, report, progress)
@@ -370,6 +375,13 @@ def _split(subject: Subject, validation: str | float, seed: int) -> tuple[_Set, 
     return training, held_out
 
 
+def _require_crop(crop: int, size: Size) -> None:
+    if crop >= min(size):  # nothing of the image could be left
+        raise ResarrayError(
+            f"--crop {crop}: of images of {size_text(size)}, 0 to {min(size) - 1} is allowed"
+        )
+
+
 def _groups(module: nn.Module, decay: float) -> list[dict[str, Any]]:
     parameters = list(module.parameters())
     if not parameters:
@@ -409,9 +421,11 @@ def _read(path: str | Path, settings: Settings, model: str) -> dict:
         raise ResarrayError(
             f"checkpoint '{path}' does not exist: give a file of --checkpoint"
         ) from None
-    except Exception as error:  # a broken pickle can raise anything
+    except Exception as error:  # a broken pickle can raise anything, in many words
+        why = error.strerror if isinstance(error, OSError) else None
         raise ResarrayError(
-            f"checkpoint '{path}' cannot be read ({reason(error)}): give a file of --checkpoint"
+            f"checkpoint '{path}' cannot be read ({why or 'it is none, or damaged'}): give a file "
+            "of --checkpoint"
         ) from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise ResarrayError(f"'{path}' is no checkpoint of 'resarray train': give one")

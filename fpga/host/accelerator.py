@@ -120,6 +120,8 @@ class Accelerator(abc.ABC):
         """
         if port == SIMULATION:
             return SimulatedAccelerator(progress)
+        if not Path(port).is_char_device():  # before anything is said of its description
+            raise _no_port(port, "no such device")
         if description is None:
             raise ResarrayError(
                 f"no description of the board on '{port}': give the soc.json beside its bitstream"
@@ -173,7 +175,10 @@ def read_description(path: Path) -> dict:
         found = parse_json(Path(path).read_text(encoding="utf-8"))
         check(found, DESCRIPTION)
     except (OSError, ValueError) as error:
-        raise ResarrayError(f"cannot read '{path}' ({error}): {again}") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ResarrayError(
+            f"cannot read the board's description '{path}' ({why}): {again}"
+        ) from error
     except SchemaError as error:
         raise ResarrayError(
             f"'{path}' does not describe a board's SoC of this version (field "
@@ -194,14 +199,18 @@ def open_port(port: str, baud: float):
     try:
         opened = serial.Serial(port, int(baud), exclusive=True, write_timeout=WRITE_SECONDS)
     except (OSError, ValueError) as error:  # SerialException is an OSError
-        raise ResarrayError(
-            f"cannot open port '{port}' ({error}): is the board plugged in, and is it this one? "
-            "'ls /dev/ttyUSB*' shows what there is"
-        ) from error
+        raise _no_port(port, str(error)) from error
     # A USB adapter otherwise keeps short replies for 16 ms. Not every driver can do it.
     with contextlib.suppress(OSError, ValueError, NotImplementedError, AttributeError):
         opened.set_low_latency_mode(True)
     return opened
+
+
+def _no_port(port: str, why: str) -> ResarrayError:
+    return ResarrayError(
+        f"cannot open port '{port}' ({why}): is the board plugged in, and is it this one? "
+        f"'ls /dev/ttyUSB*' shows what there is, '{SIMULATION}' is the simulator"
+    )
 
 
 def _as_image(image: Image | Path) -> Image:

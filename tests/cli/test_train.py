@@ -47,7 +47,12 @@ def test_all_that_is_written(desk, capsys):
         ([*MODEL, "--qat", "--device", "cuda", "-o", "w.pth"], "--device cuda"),
         ([*MODEL, "--images", "none", "-o", "w.pth"], "images 'none' not found"),
         ([*MODEL, "--images", "x.npz", "-o", "w.onnx"], "the name must end in .pth"),
-        ([*MODEL, "--resume", "x.npz", "-o", "w.pth"], "checkpoint 'x.npz' cannot be read"),
+        ([*MODEL, "--resume", "x.npz", "-o", "w.pth"], "(it is none, or damaged): give a file"),
+        ([*MODEL, "--seed", "99999999999999999999999", "-o", "w.pth"], "--seed"),
+        ([*MODEL, "--seed", "-1", "-o", "w.pth"], "--seed"),
+        ([*MODEL, "--validation", "1", "-o", "w.pth"], "--validation 1: give a fraction"),
+        ([*MODEL, "--validation", "nan", "-o", "w.pth"], "--validation nan: give a fraction"),
+        ([*MODEL, "--images", "x.npz", "--crop", "8", "-o", "w.pth"], "0 to 7 is allowed"),
     ],
 )
 def test_what_is_refused(desk, capsys, options, sentence):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.util
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,21 @@ def test_processes_and_a_cluster_find_the_same(monkeypatch):
     monkeypatch.setattr(distribute, "CONNECT_SECONDS", 0.2)
     with pytest.raises(ResarrayError, match=r"no Dask scheduler answers at 'tcp://127.0.0.1:9'"):
         accuracy(MODEL, images="digits", count=70, scheduler="tcp://127.0.0.1:9")
+
+
+@pytest.mark.parametrize("address", ["foo", "http://a:1", "tcp://a", "tcp://a:99999"])
+def test_what_is_no_address_of_a_cluster(address):
+    with pytest.raises(ResarrayError, match="is no address: give tcp://host:port"):
+        accuracy("resnet8", scheduler=address)
+
+
+def test_a_port_that_never_answers_is_no_cluster(monkeypatch, capfd):
+    monkeypatch.setattr(distribute, "CONNECT_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"tcp://127.0.0.1:{mute.getsockname()[1]}"
+        with pytest.raises(ResarrayError, match=f"no Dask scheduler answers at '{address}'"):
+            accuracy("resnet8", scheduler=address)
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_cluster_without_the_package(monkeypatch):

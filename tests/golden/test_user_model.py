@@ -433,7 +433,7 @@ def test_class_names_that_do_not_fit(written, images, tmp_path):
 
 @pytest.mark.parametrize("name", ["", "N\\n\\x1b[31m", "N" * 99])
 def test_a_class_whose_name_is_none(written, images, name):
-    with pytest.raises(ResarrayError, match="give --name of 1 to 80 characters"):
+    with pytest.raises(ResarrayError, match="of 1 to 80 characters"):
         build_network(written(f"Net.__name__ = '{name}'"), images=images)
     assert build_network(written(f"Net.__name__ = '{name}'"), images=images, name="n").name == "n"
 
