@@ -8,7 +8,13 @@ import numpy as np
 
 from resarray.fpga.bitstream import results_dir
 from resarray.fpga.boards import board as find_board
-from resarray.fpga.host.accelerator import RUN_TIMEOUT, SIMULATION, Accelerator, StepProgress
+from resarray.fpga.host.accelerator import (
+    RUN_TIMEOUT,
+    SIMULATION,
+    Accelerator,
+    StepProgress,
+    require_port,
+)
 from resarray.spec.errors import ResarrayError
 from resarray.spec.image import Image, load
 
@@ -47,6 +53,7 @@ def open(
     port = str(arguments.path(port, "port"))
     timeout = arguments.number(timeout, "timeout")
     if description is None:
+        require_port(port)  # else only the description would be missed
         description = results_dir(find_board(arguments.text(board, "board"))) / "soc.json"
     found = arguments.path(description, "description")
     return Board(open_accelerator(port, found, progress), port, timeout)

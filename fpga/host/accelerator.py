@@ -120,8 +120,6 @@ class Accelerator(abc.ABC):
         """
         if port == SIMULATION:
             return SimulatedAccelerator(progress)
-        if not Path(port).is_char_device():  # before anything is said of its description
-            raise _no_port(port, "no such device")
         if description is None:
             raise ResarrayError(
                 f"no description of the board on '{port}': give the soc.json beside its bitstream"
@@ -204,6 +202,12 @@ def open_port(port: str, baud: float):
     with contextlib.suppress(OSError, ValueError, NotImplementedError, AttributeError):
         opened.set_low_latency_mode(True)
     return opened
+
+
+def require_port(port: str) -> None:
+    """`ResarrayError` unless ``port`` is a device, or the simulation."""
+    if port != SIMULATION and not Path(port).is_char_device():
+        raise _no_port(port, "no such device")
 
 
 def _no_port(port: str, why: str) -> ResarrayError:

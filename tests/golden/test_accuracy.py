@@ -82,7 +82,8 @@ def test_processes_and_a_cluster_find_the_same(monkeypatch):
     assert without_times(alone) == without_times(
         accuracy(MODEL, images="digits", count=70, crops=5, jobs=2)
     )
-    with LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster:
+    options = {"processes": False, "protocol": "tcp", "dashboard_address": None}
+    with LocalCluster(n_workers=1, **options) as cluster:
         address = cluster.scheduler_address
         found = accuracy(MODEL, images="digits", count=70, crops=5, scheduler=address)
     assert without_times(found) == without_times(alone)
