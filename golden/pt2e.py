@@ -66,21 +66,9 @@ class ResarrayQuantizer(Quantizer):
 
     def __init__(self, observer: Any = HistogramObserver):
         super().__init__()
-        self.activation = QuantizationSpec(
-            dtype=torch.int8,
-            observer_or_fake_quant_ctr=observer.with_args(eps=2**-20),
-            quant_min=INT8_MIN,
-            quant_max=INT8_MAX,
-            qscheme=torch.per_tensor_affine,
-        )
+        self.activation = _of_maps(observer)
         # Of logits the largest decide: their range is not shrunk.
-        self.output = QuantizationSpec(
-            dtype=torch.int8,
-            observer_or_fake_quant_ctr=MinMaxObserver.with_args(eps=2**-20),
-            quant_min=INT8_MIN,
-            quant_max=INT8_MAX,
-            qscheme=torch.per_tensor_affine,
-        )
+        self.output = _of_maps(MinMaxObserver)
         self.weight = QuantizationSpec(
             dtype=torch.int8,
             observer_or_fake_quant_ctr=PerChannelMinMaxObserver.with_args(eps=2**-24),
@@ -127,6 +115,17 @@ class ResarrayQuantizer(Quantizer):
 
     def validate(self, model: GraphModule) -> None:
         """Nothing is left to check: what cannot run, the front end refuses."""
+
+
+def _of_maps(observer: Any) -> QuantizationSpec:
+    """int8 with one scale and zero point, of the range that the observer measures."""
+    return QuantizationSpec(
+        dtype=torch.int8,
+        observer_or_fake_quant_ctr=observer.with_args(eps=2**-20),
+        quant_min=INT8_MIN,
+        quant_max=INT8_MAX,
+        qscheme=torch.per_tensor_affine,
+    )
 
 
 def _annotation(node: Node) -> QuantizationAnnotation:

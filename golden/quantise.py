@@ -22,7 +22,7 @@ from .graph import QGraph
 from .ops import FloatOp, QTensor, Range
 from .ops.scales import scale_and_zero_point, tensor_of_range
 from .passes import fuse_addition
-from .passes.take_scales import rescaled
+from .passes.copied import copied
 
 CALIBRATION_BATCH = 16
 # Of a calibration batch: 16 images of 512x512.
@@ -97,7 +97,7 @@ def in_steps(
             steps[wide] = scale, fault.given[1]
             both = (
                 replace(op, output=wide),
-                rescaled(graph, op.output, wide, f"{op.name}.scaled", op),
+                copied(f"{op.name}.scaled", wide, op.output, graph.shapes[op.output][0], op),
             )
             ops = chain.from_iterable(both if each is op else (each,) for each in graph.ops)
             graph = replace(graph.with_ops(ops), scales=dict(steps))

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from resarray.spec.numerics import INT8_MAX, INT8_MIN
 
-from .base import FloatOp, Operand, Shape
+from .base import FloatOp, Operand, Range, Shape
+from .scales import range_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,10 +32,9 @@ class FloatQuantise(FloatOp):
         return shapes[0]
 
     @property
-    def bounds(self) -> tuple[float, float]:
+    def bounds(self) -> Range:
         """The lowest and the highest number that it can give."""
-        lo, hi = (self.scale * (q - self.zero_point) for q in (INT8_MIN, INT8_MAX))
-        return lo, hi
+        return range_of(self.scale, self.zero_point)
 
     @property
     def valid(self) -> bool:

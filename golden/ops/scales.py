@@ -20,6 +20,12 @@ def scale_and_zero_point(lo: float, hi: float, min_scale: float = 0.0) -> tuple[
     return scale, zero_point
 
 
+def range_of(scale: float, zero_point: int) -> Range:
+    """The lowest and the highest number that int8 has with this scale and zero point."""
+    lo, hi = (scale * (q - zero_point) for q in (numerics.INT8_MIN, numerics.INT8_MAX))
+    return lo, hi
+
+
 def tensor_of_range(name: str, shape: Shape, bounds: Range, min_scale: float = 0.0) -> QTensor:
     """The tensor ``name`` with the scale (at least ``min_scale``) and zero point of its range."""
     return QTensor(name, shape, *scale_and_zero_point(*bounds, min_scale))

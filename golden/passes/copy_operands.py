@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-import torch
-
 from resarray.golden.float_graph import FloatGraph
-from resarray.golden.ops import FloatConcat, FloatConv, FloatOp
+from resarray.golden.ops import FloatConcat, FloatOp
+
+from .copied import copied
 
 
 def copy_operands(graph: FloatGraph) -> FloatGraph:
@@ -16,7 +16,9 @@ def copy_operands(graph: FloatGraph) -> FloatGraph:
     for op in graph.ops:
         if isinstance(op, FloatConcat):
             copies = {
-                number: _copy(graph, op, number)
+                number: copied(
+                    f"{op.name}.copy", name, f"{op.output}.copy{number}", graph.shapes[name][0], op
+                )
                 for number, name in enumerate(op.inputs)
                 if name in of_input or name in op.inputs[:number]
             }
@@ -28,17 +30,3 @@ def copy_operands(graph: FloatGraph) -> FloatGraph:
             of_input.add(op.output)
         ops.append(op)
     return graph.with_ops(ops)
-
-
-def _copy(graph: FloatGraph, op: FloatConcat, number: int) -> FloatConv:
-    channels = graph.shapes[op.inputs[number]][0]
-    return FloatConv(
-        f"{op.name}.copy",
-        (op.inputs[number],),
-        f"{op.output}.copy{number}",
-        torch.ones(channels, 1, 1, 1),
-        torch.zeros(channels),
-        groups=channels,
-        own_range=True,
-        origin=op.origin,
-    )

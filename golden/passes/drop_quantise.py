@@ -3,7 +3,7 @@ follows, go."""
 
 from dataclasses import replace
 
-from resarray.golden.float_graph import FloatGraph
+from resarray.golden.float_graph import FloatGraph, Scale
 from resarray.golden.ops import (
     ClampedOp,
     FloatActivation,
@@ -15,9 +15,6 @@ from resarray.golden.ops import (
 )
 
 from .activation_before_pool import activation_before_pool
-
-# A scale and a zero point: the numbers that a tensor can hold.
-Grid = tuple[float, int]
 
 
 def drop_quantise(graph: FloatGraph) -> FloatGraph:
@@ -43,7 +40,7 @@ def drop_quantise(graph: FloatGraph) -> FloatGraph:
 
 
 def _without_equal(graph: FloatGraph) -> FloatGraph:
-    grids: dict[str, Grid] = {}
+    grids: dict[str, Scale] = {}
     names: dict[str, str] = {}
     ops: list[FloatOp] = []
     for op in graph.ops:

@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 
-import torch
-
 from resarray.golden.float_graph import FloatGraph, Scale
 from resarray.golden.ops import FloatConstant, FloatConv, FloatOp, FloatQuantise
-from resarray.golden.ops.scales import scale_and_zero_point
-from resarray.spec.numerics import INT8_MAX, INT8_MIN
+from resarray.golden.ops.scales import range_of, scale_and_zero_point
+
+from .copied import copied
 
 
 def take_scales(graph: FloatGraph) -> FloatGraph:
@@ -40,7 +39,8 @@ def _absorbed(graph: FloatGraph) -> FloatGraph:
         scale = op.scale, op.zero_point
         has_scale = source in names or (read in scales and read not in made)
         if has_scale or source in as_it_is:
-            ops.append(rescaled(graph, op.output, read, op.name, op))
+            channels = graph.shapes[op.output][0]
+            ops.append(copied(op.name, read, op.output, channels, op))
             scales[op.output] = scale
         elif read in scales and scales[read] != scale:
             first = made[read]
@@ -56,21 +56,6 @@ def _absorbed(graph: FloatGraph) -> FloatGraph:
             made[read] = op
     outputs = (names.get(name, name) for name in graph.outputs)
     return replace(graph.with_ops(ops, outputs), scales=scales)
-
-
-def rescaled(graph: FloatGraph, output: str, read: str, name: str, op: FloatOp) -> FloatConv:
-    """The tensor ``read`` as ``output``, which may have another scale, for the sake of ``op``."""
-    channels = graph.shapes[output if output in graph.shapes else read][0]
-    return FloatConv(
-        name,
-        (read,),
-        output,
-        torch.ones(channels, 1, 1, 1),
-        torch.zeros(channels),
-        groups=channels,
-        own_range=True,
-        origin=op.origin,
-    )
 
 
 def _agreed(graph: FloatGraph) -> FloatGraph:
@@ -91,7 +76,8 @@ def _agreed(graph: FloatGraph) -> FloatGraph:
                     found[name] = scale
                     continue
                 inputs[number] = f"{op.output}.scaled{number}"
-                copies.append(rescaled(graph, inputs[number], name, f"{op.name}.scaled", op))
+                channels = graph.shapes[name][0]
+                copies.append(copied(f"{op.name}.scaled", name, inputs[number], channels, op))
                 scales[inputs[number]] = scale
             op = replace(op, inputs=tuple(inputs))
         ops += [op, *copies]
@@ -111,7 +97,7 @@ def _as_they_come(graph: FloatGraph) -> dict[str, Scale]:
 
 def _for_all(scales: list[Scale]) -> Scale:
     """The one that has the numbers of all, or a wider one."""
-    ranges = [(s * (INT8_MIN - z), s * (INT8_MAX - z)) for s, z in scales]
+    ranges = [range_of(*scale) for scale in scales]
     lo, hi = min(r[0] for r in ranges), max(r[1] for r in ranges)
     for scale, its in zip(scales, ranges, strict=True):
         if its == (lo, hi):
