@@ -13,7 +13,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: anew help sim report bench zoo bitstream program test lint clean venv lock icarus headers \
-	chromium docs examples
+	chromium docs examples formal fuzz coverage mutation faults
 
 PYTHON ?= python3
 VENV := .venv
@@ -98,6 +98,12 @@ docs: $(DOCS_STAMP)
 examples: $(FPGA_STAMP) headers
 	@$(VENV)/bin/python examples/run.py
 
+# The campaigns of the verification plan (docs/verification.md), each with options of its own.
+formal fuzz coverage mutation faults: $(TEST_STAMP) icarus
+	@$(VENV)/bin/python -m resarray.verification.$@ $(if $(SEEDS),--seeds '$(SEEDS)') \
+		$(if $(PRESET),--preset '$(PRESET)') $(if $(JOBS),--jobs '$(JOBS)') \
+		$(if $(SCHEDULER),--scheduler '$(SCHEDULER)')
+
 # In the files' order: by number of tests, the longest, which have few, would come last.
 test: $(TEST_STAMP) icarus headers chromium
 	@$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
@@ -152,7 +158,7 @@ $(DOCS_STAMP):
 	$(call set-up,[docs],$@ $(STAMP))
 
 # By name: a comma would end the argument.
-EXTRAS := [dev,fpga,docs,cluster,onnx,pt2e,tflite]
+EXTRAS := [dev,fpga,docs,cluster,formal,onnx,pt2e,tflite]
 $(TEST_STAMP):
 	$(call set-up,$(EXTRAS),$@ $(STAMP) $(DEV_STAMP) $(FPGA_STAMP) $(DOCS_STAMP))
 

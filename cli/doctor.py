@@ -37,6 +37,7 @@ GROUPS = {
     "fpga": "bitstream",
     "docs": "make docs",
     "cluster": "accuracy --scheduler",
+    "formal": "make formal",
     "onnx": "ONNX files",
     "pt2e": "ResarrayQuantizer",
     "tflite": "TFLite files",

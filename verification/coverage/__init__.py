@@ -1,0 +1,1 @@
+"""Which lines, toggles and functions the tests reached."""

@@ -1,0 +1,1 @@
+"""What goes wrong outside the accelerator, made to happen at every place and time."""

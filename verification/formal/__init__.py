@@ -1,0 +1,1 @@
+"""Proofs: units of the hardware beside their specifications, and the solvers that compare them."""

@@ -1,0 +1,1 @@
+"""Random networks, random programs and random memories on the RTL; shrinking and replay."""

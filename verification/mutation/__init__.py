@@ -1,0 +1,1 @@
+"""Small changes to the design that the tests must notice."""

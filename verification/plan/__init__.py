@@ -1,0 +1,1 @@
+"""docs/verification.md, made of the tests' marks and the results of campaigns."""
