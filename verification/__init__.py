@@ -1,1 +1,1 @@
-"""The verification plan and what carries it out: proofs, random tests, coverage, faults, mutants."""
+"""The verification plan and what carries it out: proofs, random tests, faults, mutants."""
