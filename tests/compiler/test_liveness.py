@@ -15,6 +15,8 @@ from resarray.spec.presets import preset
 
 from .reference import Builder, random_graph
 
+pytestmark = pytest.mark.verifies("compiler", by="unit")
+
 CONFIG = preset("tiny")
 COMPUTE = {"k_tiles": 1, "params": 0, "n_m0": 1, "n_m1": 1, "n_m2": 8, "mark": 0}
 

@@ -25,6 +25,8 @@ from tests.random_configs import random_config
 
 from .reference import Builder, mismatches, random_graph, share_zero_points
 
+pytestmark = pytest.mark.verifies("compiler", by="random")
+
 COUNT = int(os.environ.get("RESARRAY_GRAPHS", "40"))
 FIRST_SEED = int(os.environ.get("RESARRAY_SEED", "0"))
 PER_TEST = 20

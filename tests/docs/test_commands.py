@@ -27,6 +27,8 @@ from tests.report.test_report import SYNTH
 
 from .extract import PAGES, ROOT, blocks, commands, mentions, snippets
 
+pytestmark = pytest.mark.verifies("documentation", by="text")
+
 QUICK = {
     "resarray doctor",
     "resarray inspect my_model.py:build --preset tiny --preset default --json net.json "

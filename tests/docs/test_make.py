@@ -10,7 +10,10 @@ import pytest
 from .extract import ROOT
 
 MAKE = shutil.which("make")
-pytestmark = pytest.mark.skipif(MAKE is None, reason="no make on PATH: apt install make")
+pytestmark = [
+    pytest.mark.verifies("documentation", by="text"),
+    pytest.mark.skipif(MAKE is None, reason="no make on PATH: apt install make"),
+]
 
 
 def would_run(*arguments: str, **environment: str) -> list[list[str]]:

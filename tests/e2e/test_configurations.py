@@ -24,6 +24,8 @@ from tests.random_configs import random_config
 
 from .rtl import WATCHDOG_CYCLES, check_counters
 
+pytestmark = pytest.mark.verifies("accelerator", "contract", by="random")
+
 COUNT = int(os.environ.get("RESARRAY_CONFIGURATIONS", "10"))
 FIRST_SEED = int(os.environ.get("RESARRAY_SEED", "0"))
 # MACs a cycle. Icarus needs no build but is slow: the smallest arrays. Verilator takes a minute or

@@ -24,6 +24,8 @@ from tests.compiler.test_liveness import decoded, ends, reordered
 from .rtl import run_and_compare
 from .test_errors import edited
 
+pytestmark = pytest.mark.verifies("accelerator", "compiler", "memory-port", by="program")
+
 TINY = preset("tiny")
 # Large where sizes are at their edge, small where queues are; one build for all that needs either.
 ROOMY = dataclasses.replace(TINY, name="roomy", acc_depth=512, input_words=1 << 16, queue_depth=2)

@@ -15,6 +15,8 @@ from tests.compiler.reference import Builder, random_graph
 
 from .rtl import describe, run_and_compare
 
+pytestmark = pytest.mark.verifies("accelerator", "operators", "compiler", by="random")
+
 COUNT = int(os.environ.get("RESARRAY_RTL_GRAPHS", "60"))
 FIRST_SEED = int(os.environ.get("RESARRAY_SEED", "20000"))
 PER_RUN = 20

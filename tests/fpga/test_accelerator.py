@@ -21,6 +21,8 @@ from tests.sim import stub
 
 from .fake import FakeBoard
 
+pytestmark = pytest.mark.verifies("board", by="unit")
+
 TINY = preset("tiny")
 SHAPE = (4, 2, 4)
 BASE, REGS = 0x4000_0000, 0x3000_0000

@@ -9,6 +9,8 @@ from resarray.spec.errors import ResarrayError
 
 from .fake import FakeBoard
 
+pytestmark = pytest.mark.verifies("host", by="unit")
+
 FAULTS = {
     "lost": lambda data: b"",
     "cut": lambda data: data[: len(data) // 2],

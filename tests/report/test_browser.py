@@ -20,6 +20,8 @@ from resarray.sim.format import to_json
 from .conftest import falsify
 from .test_report import SYNTH, slower, write
 
+pytestmark = pytest.mark.verifies("report", by="text")
+
 WIDTHS = (390, 1440)
 THEMES = ("light", "dark")
 DRAWN_MS = 120_000

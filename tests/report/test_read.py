@@ -17,6 +17,8 @@ from tests.edits import edit
 
 from .conftest import falsify
 
+pytestmark = pytest.mark.verifies("report", by="text")
+
 SEED = 12
 
 

@@ -22,6 +22,8 @@ from resarray.report.text import NOTHING, Table, change, quantity
 
 from .conftest import falsify
 
+pytestmark = pytest.mark.verifies("report", by="text")
+
 SYNTH = {
     "preset": "tiny",
     "config_hash": None,

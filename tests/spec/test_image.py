@@ -18,6 +18,8 @@ from resarray.spec.presets import preset
 from tests.compiler.reference import Builder
 from tests.edits import edit
 
+pytestmark = pytest.mark.verifies("contract", by="fault")
+
 SEED = 20
 EDITS = 600
 
