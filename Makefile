@@ -19,11 +19,10 @@ PYTHON ?= python3
 VENV := .venv
 # Exact versions, within the bounds of pyproject.toml.
 LOCK := requirements.lock
-# Set up again when the dependencies change: for 'make sim'; what is developed with; LiteX and the FPGA
-# tools; the documentation's site; all that the tests need.
+# Set up again when the dependencies change: for 'make sim'; LiteX and the FPGA tools; the documentation's
+# site; all that the tests need.
 SUM := $(shell cat pyproject.toml $(LOCK) | cksum | cut -d ' ' -f 1)
 STAMP := $(VENV)/.stamp-$(SUM)
-DEV_STAMP := $(VENV)/.stamp-dev-$(SUM)
 FPGA_STAMP := $(VENV)/.stamp-fpga-$(SUM)
 DOCS_STAMP := $(VENV)/.stamp-docs-$(SUM)
 TEST_STAMP := $(VENV)/.stamp-test-$(SUM)
@@ -148,9 +147,6 @@ endef
 $(STAMP):
 	$(call set-up,,$@)
 
-$(DEV_STAMP):
-	$(call set-up,[dev],$@ $(STAMP))
-
 $(FPGA_STAMP):
 	$(call set-up,[fpga],$@ $(STAMP))
 
@@ -160,7 +156,7 @@ $(DOCS_STAMP):
 # By name: a comma would end the argument.
 EXTRAS := [dev,fpga,docs,cluster,formal,onnx,pt2e,tflite]
 $(TEST_STAMP):
-	$(call set-up,$(EXTRAS),$@ $(STAMP) $(DEV_STAMP) $(FPGA_STAMP) $(DOCS_STAMP))
+	$(call set-up,$(EXTRAS),$@ $(STAMP) $(FPGA_STAMP) $(DOCS_STAMP))
 
 # Half of the end-to-end tests run on Icarus Verilog as well.
 icarus:

@@ -64,10 +64,10 @@ def test_a_name_in_the_environment_names_no_network():
     "target, extras",
     [
         ("sim", ""),
-        ("lint", "[dev]"),
+        ("lint", "[dev,fpga,docs,cluster,formal,onnx,pt2e,tflite]"),
         ("bitstream", "[fpga]"),
         ("docs", "[docs]"),
-        ("test", "[dev,fpga,docs,cluster,onnx,pt2e,tflite]"),
+        ("test", "[dev,fpga,docs,cluster,formal,onnx,pt2e,tflite]"),
     ],
 )
 def test_packages_are_installed_as_locked_with_the_options_for_pip(target, extras):
