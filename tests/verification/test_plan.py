@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from resarray.verification.plan import features, marks
+from resarray.verification.plan import features, marks, page
 from resarray.verification.plan.features import ROOT
 
 pytestmark = pytest.mark.verifies("plan", by="text")
@@ -56,3 +56,12 @@ def test_recorder_counts_by_feature_kind_and_file(pytestconfig, monkeypatch, tmp
     recorder.pytest_runtest_logreport(Report("tests/a.py::skipped", "setup", "skipped"))
     counts = {"passed": 1, "failed": 1, "skipped": 1}
     assert dict(recorder._counts) == {("drain", "unit", "tests/a.py"): counts}
+
+
+def test_the_page_is_what_the_results_say():
+    assert page.PAGE.read_text() == page.render(), "run 'make verification'"
+
+
+def test_readme_has_the_table_of_presets():
+    readme = (ROOT / "README.md").read_text()
+    assert page.with_presets(readme) == readme, "run 'make verification'"
