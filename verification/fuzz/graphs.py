@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -314,10 +315,10 @@ def _extreme_conv(graph, op: QConv, rng: random.Random) -> dict:
     weight = op.weight
     if rng.random() < 0.6:
         both = np.random.default_rng(rng.randrange(1 << 30)).choice([-1, 1], weight.shape)
-        signs: np.ndarray | int = {"up": 1, "down": -1, "both": both}[
-            rng.choice(["up", "down", "both"])
-        ]
-        weight = changes["weight"] = np.full(weight.shape, 127 * signs, np.int8)
+        signs: dict[str, Any] = {"up": 1, "down": -1, "both": both}
+        weight = changes["weight"] = np.full(
+            weight.shape, 127 * signs[rng.choice(["up", "down", "both"])], np.int8
+        )
     if rng.random() < 0.5:  # the largest bias that the sums leave room for
         flat = weight.astype(np.int64).reshape(len(weight), -1)
         zero_point = graph.tensors[op.input].zero_point
@@ -337,7 +338,7 @@ def _extreme_conv(graph, op: QConv, rng: random.Random) -> dict:
 
 def images(b: Builder, batch: int, rng: random.Random) -> np.ndarray:
     """int8 [batch][C][H][W], often at the ends of the range."""
-    shape = (batch, *b.graph.tensors["x"].shape)
+    shape = (batch, *b.graph.tensors[b.graph.input].shape)
     kind = rng.choice(["random", "low", "high", "ends"])
     draw = np.random.default_rng(rng.randrange(1 << 30))
     if kind == "random":
@@ -356,3 +357,32 @@ def part(graph: QGraph, output: str) -> QGraph:
             ops.append(op)
     tensors = {name: graph.tensors[name] for name in needed | {graph.input}}
     return QGraph(graph.name, graph.input, (output,), tensors, ops[::-1])
+
+
+def parts(graph: QGraph) -> list[QGraph]:
+    """Smaller networks that ``graph`` consists of: what makes each tensor, from the input on or
+    from one tensor in between; the smallest first."""
+    found = []
+    for op in graph.ops:
+        whole = part(graph, op.output)
+        found.append(whole)
+        for between in dict.fromkeys(name for o in whole.ops for name in o.inputs):
+            behind = _behind(whole, between)
+            if behind is not None:
+                found.append(behind)
+    return sorted(found, key=lambda g: (len(g.ops), len(g.tensors)))
+
+
+def _behind(graph: QGraph, between: str) -> QGraph | None:
+    """``graph`` with the tensor ``between`` as its input; None where it needs another one."""
+    needed, ops = {graph.output}, []
+    for op in reversed(graph.ops):
+        if op.output in needed and op.output != between:
+            needed.update(op.inputs)
+            ops.append(op)
+    made = {between, *(op.output for op in ops)}
+    if between == graph.input or not ops or not needed <= made:
+        return None
+    return QGraph(
+        graph.name, between, graph.outputs, {n: graph.tensors[n] for n in made}, ops[::-1]
+    )
