@@ -15,7 +15,7 @@ from ...spec.numerics import ACC_BITS, MULT_BITS, OPERAND_BITS, SHIFT_BITS, SUM_
 from .places import K_TILES
 from .steps import LEAN, Assembler, Step
 
-FEWEST_STEPS, MOST_STEPS = 4, 40
+FEWEST_STEPS, MOST_STEPS = 4, 60
 MOST_MARKS = 12
 WORDS = 256  # that one load, residual, drain or store moves at most, as a rule
 PIXELS = 64
@@ -210,7 +210,7 @@ class Drawer:
         if loops is None:
             return None
         first = not made.checker.clocks[Engine.COMPUTE]
-        params = int(first or not machine.has_params[bank] or rng.random() < 0.6)
+        params = int(first or not machine.has_params[bank] or rng.random() < 0.5)
         table = int(params and rng.random() < 0.3)
         begins = machine.may_mark if machine.of_layer else params
         mark = int(bool(begins) and self.marks < MOST_MARKS and rng.random() < 0.2)
@@ -221,7 +221,7 @@ class Drawer:
         known = [s for s, *signature in made.streams if tuple(signature) == key]
         if known and rng.random() < 0.3:
             seed = rng.choice(known)
-        at = self._stored_weights(fields) if not params and rng.random() < 0.4 else None
+        at = self._stored_weights(fields) if not params else None
         most_cuts = max(0, min(3, config.queue_depth - 1))
         cuts = tuple(round(rng.random(), 3) for _ in range(rng.randint(0, most_cuts)))
         return Step("COMPUTE", fields, self._slacks(), (), seed, cuts, at)
@@ -343,9 +343,9 @@ class Drawer:
         words, room = n_blocks * width, self.config.pool_words
         if not width or words > room:
             return None
-        line = rng.choice([0, rng.randint(0, room - words)])
+        line = rng.choice([0, 0, 0, rng.randint(0, room - words)])
         known = bool(stage.known[line : line + words].all())
-        first = int(not known or rng.random() < 0.5)
+        first = int(not known or rng.random() < 0.2)
         return pooled | {"pool_width": width, "line": line, "pool_first": first}
 
     def _average(self) -> dict[str, int]:

@@ -35,7 +35,7 @@ class Outcome:
 def prepare(name: str, simulator: str = "verilator") -> None:
     """Build the simulation of a machine; `ResarrayError` where that is not possible."""
     config = machine(name)
-    build.build(simulators.find(simulator), build.verilog(config), config.rows, 1)
+    build.build(simulators.find(simulator), build.verilog(config), config.rows, 1, quick=True)
 
 
 def run(
@@ -76,6 +76,7 @@ def simulate(
             memory=[made.memory for made in jobs],
             watchdog_cycles=WATCHDOG_CYCLES,
             design=design,
+            quick=True,
         )
     except ResarrayError as error:
         if len(jobs) == 1:

@@ -1,5 +1,6 @@
 """The accelerators that the campaign runs on: presets with both elements, and small random ones."""
 
+import itertools
 import random
 import re
 
@@ -14,10 +15,15 @@ LARGEST_ARRAY = 64
 LARGEST_BUFFER = 1 << 13
 _NUMBERED = re.compile(r"random(\d{1,9})")
 
-# Names of all of them, in the order in which seeds are dealt out.
+# Names of all of them, in the order in which seeds are dealt out: the largest, which take longest
+# to build, last.
+_SMALLEST, *_OTHERS = (
+    tuple(f"{name}{change}" for change in ("", ",element=mac")) for name in PRESETS
+)
 MACHINES = (
-    *(f"{name}{change}" for name in PRESETS for change in ("", ",element=mac")),
+    *_SMALLEST,
     *(f"random{number}" for number in range(RANDOM_CONFIGURATIONS)),
+    *itertools.chain(*_OTHERS),
 )
 
 
