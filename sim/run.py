@@ -113,6 +113,7 @@ def run_many(
     note: Callable[[str], None] = lambda text: None,
     progress: CycleProgress = lambda job, cycles: None,
     compiled: build.Compiled = lambda files, of: None,
+    quick: bool = False,
 ) -> list[RunResult]:
     """Run programs of one configuration one after the other in one simulator process.
 
@@ -128,6 +129,7 @@ def run_many(
                      how that ends does not matter
     note, progress:  told what is being built, and how far a program is
     compiled:        told how far the simulation's compilation is, where it has to be built
+    quick:           with a simulation that is quickly built rather than quick to run
 
     `ResarrayError` when a tool is missing, when the accelerator reports an error, breaks the AXI
     protocol or hangs (with every engine's state), or when the simulator fails.
@@ -139,7 +141,9 @@ def run_many(
     if design is None:
         design = build.verilog(config, note)
     words = max(layout.ceil_div(image.manifest["mem_size"], config.rows) for image, _ in programs)
-    binary = build.build(found, design, config.rows, words, note, waves is not None, compiled)
+    binary = build.build(
+        found, design, config.rows, words, note, waves is not None, compiled, quick
+    )
 
     contents = [memory_contents(image, inputs) for image, inputs in programs]
     with cache.scratch() as folder:
