@@ -13,6 +13,10 @@
 // Stalls: each of the five channels pauses in a cycle with probability `stall`/256.
 // Access outside [BASE, BASE + DEPTH words) gives SLVERR. Breaches of the protocol by the master
 // are collected in `violations`.
+// Faults: once `fault_at` transfers of channel `fault` (1 AR, 2 AW, 3 W, 4 R, 5 B; 0: none) have been
+//         since `arm`, the channel stands still for `fault_cycles` cycles (0: for ever) or, with a
+//         `fault_response`, the next one on R or B has that response and junk for data.
+// Flips:  `flip` turns around bit `flip_bit` of the memory, counted from the first word's lowest.
 
 module axi_memory #(
     parameter ROWS = 8,                   // bytes per word
@@ -34,6 +38,14 @@ module axi_memory #(
     input [31:0] dump_first,
     input [31:0] dump_last,
     output reg [7:0] violations,
+
+    input arm,                            // one-cycle strobe
+    input [2:0] fault,
+    input [31:0] fault_at,
+    input [15:0] fault_cycles,
+    input [1:0] fault_response,
+    input flip,                           // one-cycle strobe
+    input [31:0] flip_bit,
 
     input awvalid, output reg awready, input [31:0] awaddr, input [7:0] awlen,
     input [2:0] awsize, input [1:0] awburst,
@@ -84,6 +96,9 @@ module axi_memory #(
     reg [15:0] credit;
     reg writes_turn, granted, write_wants, read_wants;
     reg [4:0] pause;
+    reg [4:0] moved, stopped;             // AR, AW, W, R, B
+    reg [31:0] fault_count;               // transfers of the faulty channel
+    reg [15:0] fault_waited;
     reg [31:0] offset;
     reg [WORD-1:0] mask;
     reg [8*32-1:0] file_name;
@@ -119,6 +134,7 @@ module axi_memory #(
             $sformat(file_name, "job%0d.dump", job);
             $writememh(file_name, mem, dump_first, dump_last);
         end
+        if (flip) mem[flip_bit / WORD][flip_bit % WORD] = !mem[flip_bit / WORD][flip_bit % WORD];
 
         if (rst) begin
             {awready, wready, bvalid, arready, rvalid} <= 0;
@@ -127,6 +143,7 @@ module axi_memory #(
             {ar_head, ar_tail, ar_beat, r_head, r_tail} = 0;
             {aw_head, aw_tail, aw_beat, w_head, w_tail, b_head, b_tail, w_bad} = 0;
             {now, credit, writes_turn, pause} = 0;
+            {stopped, fault_count, fault_waited} = 0;
             {ar_held, aw_held, w_held} = 0;
             random = {~seed, seed};
         end else begin
@@ -136,6 +153,20 @@ module axi_memory #(
                 random = random ^ random >> 7;
                 random = random ^ random << 17;
                 for (i = 0; i < 5; i = i + 1) pause[i] = random[8*i +: 8] < stall;
+            end
+            stopped = 0;
+            if (arm) {fault_count, fault_waited} = 0;
+            else if (fault != 0 && fault_response == OKAY) begin
+                moved = {
+                    bvalid && bready, rvalid && rready, wvalid && wready, awvalid && awready,
+                    arvalid && arready
+                };
+                if (moved[fault - 1]) fault_count = fault_count + 1;
+                if (fault_count >= fault_at && (fault_cycles == 0 || fault_waited < fault_cycles))
+                begin
+                    fault_waited = fault_waited + 1;
+                    stopped[fault - 1] = 1;
+                end
             end
             if (rate != 0) credit = credit + rate > FULL ? FULL : credit + rate;
 
@@ -161,7 +192,7 @@ module axi_memory #(
                 if (crosses_4k(araddr, arlen)) violations[0] <= 1;
                 if (malformed(araddr, arsize, arburst)) violations[2] <= 1;
             end
-            arready <= ar_head - ar_tail < ADDRESSES && !pause[0];
+            arready <= ar_head - ar_tail < ADDRESSES && !(pause[0] || stopped[0]);
 
             // Write address
             if (awvalid && awready) begin
@@ -171,7 +202,7 @@ module axi_memory #(
                 if (crosses_4k(awaddr, awlen)) violations[1] <= 1;
                 if (malformed(awaddr, awsize, awburst)) violations[3] <= 1;
             end
-            awready <= aw_head - aw_tail < ADDRESSES && aw_head - b_tail < ADDRESSES && !pause[1];
+            awready <= aw_head - aw_tail < ADDRESSES && aw_head - b_tail < ADDRESSES && !(pause[1] || stopped[1]);
 
             // Write data
             if (wvalid && wready) begin
@@ -220,9 +251,9 @@ module axi_memory #(
             end
 
             // The shared port: one grant a cycle, in turns. An unused write grant stays.
-            read_wants = r_head != r_tail && now >= r_due[r_tail % BEATS] && !pause[3]
+            read_wants = r_head != r_tail && now >= r_due[r_tail % BEATS] && !(pause[3] || stopped[3])
                 && (!rvalid || rready);
-            write_wants = aw_head != aw_tail && w_head - w_tail < BEATS - 1 && !pause[2];
+            write_wants = aw_head != aw_tail && w_head - w_tail < BEATS - 1 && !(pause[2] || stopped[2]);
             if (rate != 0) begin
                 granted = credit >= COST;
                 if (wready && !wvalid) write_wants = 1;
@@ -244,13 +275,24 @@ module axi_memory #(
                 rdata <= r_word[r_tail % BEATS];
                 rlast <= r_last[r_tail % BEATS];
                 rresp <= r_bad[r_tail % BEATS] ? SLVERR : OKAY;
+                if (fault == 4 && fault_response != OKAY) begin
+                    if (fault_count == fault_at) begin
+                        rresp <= fault_response;
+                        rdata <= ~r_word[r_tail % BEATS];
+                    end
+                    fault_count = fault_count + 1;
+                end
                 r_tail = r_tail + 1;
             end else if (rready) rvalid <= 0;
 
             // Write response
-            if (b_head != b_tail && !pause[4] && (!bvalid || bready)) begin
+            if (b_head != b_tail && !(pause[4] || stopped[4]) && (!bvalid || bready)) begin
                 bvalid <= 1;
                 bresp <= b_bad[b_tail % ADDRESSES] ? SLVERR : OKAY;
+                if (fault == 5 && fault_response != OKAY) begin
+                    if (fault_count == fault_at) bresp <= fault_response;
+                    fault_count = fault_count + 1;
+                end
                 b_tail = b_tail + 1;
             end else if (bready) bvalid <= 0;
         end
