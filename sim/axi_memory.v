@@ -168,6 +168,7 @@ module axi_memory #(
                 for (i = 0; i < 5; i = i + 1)
                     if ((now & (1 << hold) - 1) == 0) pause[i] = random[8*i +: 8] < stall[8*i +: 8];
             end
+            if (stall == 0) pause = 0;
             if (jitter) begin
                 if (arvalid && arready) read_latency = drawn(latency, random[47:32]);
                 if (wvalid && wready && wlast) write_latency = drawn(latency, random[63:48]);

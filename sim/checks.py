@@ -40,7 +40,7 @@ CORE = (
     "a write response kept waiting",
     *(f"the stream {stream} changed before it was taken" for stream in _STREAMS),
 )
-# By bit of the harness's ``violations``; those in ``CORE`` only where the design is the accelerator.
+# By bit of the harness's ``violations``. Those in ``CORE``: only of the accelerator, not of a stub.
 VIOLATIONS = (*MEMORY, *PORTS, *CORE)
 
 

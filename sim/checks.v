@@ -48,8 +48,9 @@ module port_checks #(parameter ROWS = 8) (
 );
     localparam LOG_ROWS = ROWS == 4 ? 2 : ROWS == 8 ? 3 : 4;
 
-    // The windows, as the host has set them.
+    // The windows, as the host has set them; they stay while a program runs.
     reg [31:0] mem_base, mem_size, write_base;
+    reg running;
     reg [1:0] written;                    // an AXI-Lite write's address and data are taken
     reg asked;
 
@@ -74,7 +75,7 @@ module port_checks #(parameter ROWS = 8) (
         if (clear) {violations, bad, bad_burst} <= 0;
         if (rst) begin
             {r_head, r_tail, w_head, w_tail, w_ended, beat, reads, writes} = 0;
-            {mem_base, mem_size, write_base, written, asked} = 0;
+            {mem_base, mem_size, write_base, running, written, asked} = 0;
             {irq_before, r_held, b_held, axil_r_held, axil_b_held} = 0;
             known = 1;
         end else begin
@@ -114,6 +115,7 @@ module port_checks #(parameter ROWS = 8) (
             reads = r_head - r_tail + arvalid - (arvalid && arready);
             writes = w_head - w_tail + awvalid - (awvalid && awready);
             if (irq && !irq_before && (reads != 0 || writes != 0 || wvalid)) violations[5] <= 1;
+            if (irq && !irq_before) running = 0;
             irq_before = irq;
 
             // AXI-Lite: an answer to each access, after it, which stays until it is taken.
@@ -128,7 +130,8 @@ module port_checks #(parameter ROWS = 8) (
             if (axil_awvalid && axil_awready) written[0] = 1;
             if (axil_wvalid && axil_wready) begin
                 written[1] = 1;
-                case (axil_addr)
+                if (!running) case (axil_addr)
+                    14'h010: running = axil_wdata[0];
                     14'h030: mem_base = axil_wdata;
                     14'h034: mem_size = axil_wdata;
                     14'h038: write_base = axil_wdata;
