@@ -16,10 +16,9 @@ from resarray.fpga.host.link import Link
 from resarray.spec.errors import ResarrayError
 from resarray.spec.presets import preset
 from resarray.spec.registers import ID, REGISTERS, VERSION, ErrorCause
-from tests.edits import edit
+from resarray.verification.faults.edits import edit
+from resarray.verification.faults.fake_board import FakeBoard
 from tests.sim import stub
-
-from .fake import FakeBoard
 
 pytestmark = pytest.mark.verifies("board", by="unit")
 

@@ -6,8 +6,7 @@ import pytest
 from resarray.fpga.host.link import ATTEMPTS, MAX_BYTES, Link
 from resarray.fpga.protocol import Status, reply
 from resarray.spec.errors import ResarrayError
-
-from .fake import FakeBoard
+from resarray.verification.faults.fake_board import FakeBoard
 
 pytestmark = pytest.mark.verifies("host", by="unit")
 

@@ -13,7 +13,7 @@ from resarray.report.page import page
 from resarray.report.read import read_result, require_comparable
 from resarray.sim.format import FORMAT, content_digest, to_json
 from resarray.spec.errors import ResarrayError
-from tests.edits import edit
+from resarray.verification.faults.edits import edit
 
 from .conftest import falsify
 

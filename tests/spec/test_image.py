@@ -15,8 +15,8 @@ from resarray.spec.errors import ResarrayError
 from resarray.spec.image import Image, encode, load, save
 from resarray.spec.memory import memory_contents, read_tensors, settings_of, stored_span
 from resarray.spec.presets import preset
+from resarray.verification.faults.edits import edit
 from tests.compiler.reference import Builder
-from tests.edits import edit
 
 pytestmark = pytest.mark.verifies("contract", by="fault")
 

@@ -2,8 +2,9 @@
 
 import copy
 import random
+from typing import Any
 
-ODD = (
+ODD: tuple[Any, ...] = (
     None,
     True,
     -1,
@@ -37,7 +38,8 @@ ODD = (
 
 def edit(found: dict, rng: random.Random) -> str:
     """Change something in ``found``; what."""
-    where, path = found, ""
+    where: Any = found
+    path = ""
     while True:
         keys = list(where) if isinstance(where, dict) else list(range(len(where)))
         key = rng.choice(keys)

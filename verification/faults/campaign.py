@@ -1,0 +1,263 @@
+"""Runs faults in the simulator and judges how they ended."""
+
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from resarray.sim import build, cache, checks, memory_file, simulators
+from resarray.sim.memory_model import MemoryModel
+from resarray.sim.process import simulate
+from resarray.spec import layout
+from resarray.spec.config import Config
+from resarray.spec.errors import ResarrayError
+from resarray.spec.memory import memory_contents, read_tensors, settings_of
+from resarray.spec.registers import (
+    STATUS_BUSY,
+    STATUS_DONE,
+    STATUS_ERROR,
+    ErrorCause,
+)
+
+from . import cases, program
+from .cases import ANY, ERROR, EXACT, GUARD_BYTES, HANG, MEM_BASE, RESET, Case, Draw
+from .program import Program
+
+DEPTH_BITS = 12  # of the memory, log2 of words: all of it is compared after each run
+GUARD_BYTE = 0xA5
+SHOWN = 5  # of what did not survive, at once
+BATCH = 1000  # cases in one simulator process
+LATENCY = 4  # of the memory, cycles: where a case does not draw another
+
+Note = Callable[[str], None]
+# How a flipped bit may end, as it is counted.
+REJECTED, HUNG, WRONG, NOTHING = (
+    "rejected with a cause",
+    "hang, seen by the watchdog",
+    "wrong data inside the window",
+    "no effect",
+)
+
+
+@dataclass
+class Tally:
+    """What came of the cases of one kind.
+
+    timings: how many there were; problems: what is wrong with those that did not survive;
+    ends: how many ended how, where that is not given
+    """
+
+    timings: int = 0
+    problems: list[str] = field(default_factory=list)
+    ends: Counter = field(default_factory=Counter)
+
+
+class Simulation:
+    """One configuration's accelerator behind a small memory, of which every word is known."""
+
+    def __init__(self, config: Config, note: Note, design: str | None = None):
+        self.config = config
+        self.binary = build.build(
+            simulators.find("verilator"),
+            build.verilog(config, note) if design is None else design,
+            config.rows,
+            1,
+            note,
+            least=DEPTH_BITS,
+        )
+        self.depth = 1 << self.binary.depth_bits
+
+    def run(self, prog: Program, found: Sequence[Case], jobs: int = 1) -> list[dict]:
+        """What came of each case, as bench.py says it."""
+        batches = [found[i : i + BATCH] for i in range(0, len(found), BATCH)]
+        with ThreadPoolExecutor(jobs) as pool:
+            parts = list(pool.map(lambda batch: self._run(prog, batch), batches))
+        return [outcome for part in parts for outcome in part]
+
+    def measure(self, prog: Program, seed: int, timings: int) -> Draw:
+        """What cases are drawn from: a good run's length and words."""
+        with cache.scratch() as folder:
+            self._simulate(prog, [], folder)
+            registers = json.loads((folder / "reference.json").read_text())["registers"]
+        rng = random.Random(seed)
+        return Draw(prog, registers["READ_BEATS"], registers["CYCLES"], rng, timings)
+
+    def _run(self, prog: Program, found: Sequence[Case]) -> list[dict]:
+        with cache.scratch() as folder:
+            self._simulate(prog, [case.bench for case in found], folder)
+            lines = (folder / "outcomes.jsonl").read_text().splitlines()
+        if len(lines) != len(found):
+            raise ResarrayError(
+                f"the simulation ended after {len(lines)} of {len(found)} faults: run it again"
+            )
+        return [json.loads(line) for line in lines]
+
+    def _simulate(self, prog: Program, found: list[dict], folder: Path) -> None:
+        image, rows = prog.image, self.config.rows
+        contents = np.full(self.depth * rows, GUARD_BYTE, np.uint8)
+        inside = memory_contents(image, prog.inputs)
+        contents[GUARD_BYTES : GUARD_BYTES + len(inside)] = inside
+        manifest = image.manifest
+        window = [GUARD_BYTES + manifest["write_base"], GUARD_BYTES + manifest["mem_size"]]
+        assert window[1] + GUARD_BYTES <= len(contents), "the program leaves no guard above it"
+        job = {
+            "index": 0,
+            "load_words": self.depth,
+            "depth": self.depth,
+            "window": [window[0] // rows, layout.ceil_div(window[1], rows) - 1],
+            "registers": settings_of(image, MEM_BASE),
+            "ports": MemoryModel(latency=LATENCY).settings(self.config),
+            "patience": cases.PATIENCE,
+            "cases": found,
+        }
+        (folder / "job0.mem").write_bytes(memory_file.format_words(contents, rows))
+        (folder / "cases.json").write_text(json.dumps(job))
+        simulate(self.binary, "resarray.verification.faults.bench", build.TOP, folder)
+        self._require_good(prog, folder)
+
+    def _require_good(self, prog: Program, folder: Path) -> None:
+        """The run that others are compared with has the golden model's tensors."""
+        reference = json.loads((folder / "reference.json").read_text())
+        if reference["registers"]["STATUS"] != STATUS_DONE or reference["violations"]:
+            raise ResarrayError(
+                f"the program without a fault ends with STATUS {reference['registers']['STATUS']}, "
+                f"{checks.broken(reference['violations'])}: this is a bug in hw/"
+            )
+        dump = memory_file.read_dump(folder / "reference.dump", self.config.rows).view(np.int8)
+        dump = dump[GUARD_BYTES:]
+        for name, tensor in read_tensors(prog.image, lambda a, n: dump[a : a + n]).items():
+            if not np.array_equal(tensor, prog.expected[name]):
+                raise ResarrayError(f"tensor '{name}' differs without a fault: run 'make test'")
+
+
+def judge(case: Case, found: dict) -> str:
+    """What is wrong with how a case ended; empty: nothing."""
+    if "error" in found:
+        return found["error"]
+    status, registers = found["status"], found["registers"]
+    busy = bool(status & STATUS_BUSY)
+    if found["outside"]:
+        return f"{found['outside']} words outside the write window changed"
+    if found["violations"]:
+        return f"rules broken: {', '.join(checks.broken(found['violations']))}"
+    if not found["ignored"]:
+        return "a start was not ignored while the accelerator was busy"
+    if found.get("status_after_reset"):
+        return f"STATUS is {found['status_after_reset']:#x} after the reset"
+    if not found["next"]:
+        return "the next run was not bit-exact"
+    ended = {ERROR: STATUS_ERROR, EXACT: STATUS_DONE, RESET: 0}.get(case.ends)
+    if ended is not None and status != ended:
+        return f"STATUS is {status:#x}, not {ended:#x}"
+    if case.ends == HANG and not busy:
+        return f"STATUS is {status:#x} where the host's time-out was expected"
+    if case.ends != RESET and found["irq"] == busy:
+        return f"the interrupt is {found['irq']} with STATUS {status:#x}"
+    if case.ends == EXACT and not found["exact"]:
+        return "it ended well with wrong data"
+    # What the memory withholds stays in flight; nothing else may.
+    withheld = case.ends == HANG and "ports" in case.bench
+    if (found["reads"] or found["writes"]) and not withheld:
+        return f"{found['reads']} reads and {found['writes']} writes are still in flight"
+    if case.waits is not None and not found["states"][case.waits] & 2:
+        return f"STATE_{case.waits.name} does not say that it waits"
+    if status & STATUS_ERROR and not busy:
+        return _judge_error(case, found, registers)
+    return ""
+
+
+def _judge_error(case: Case, found: dict, registers: dict[str, int]) -> str:
+    cause, place = registers["ERROR_CAUSE"], (registers["ERROR_ENGINE"], registers["ERROR_ADDR"])
+    if cause not in set(ErrorCause) - {ErrorCause.NONE}:
+        return f"ERROR_CAUSE is {cause}"
+    if case.ends != ERROR:
+        return ""
+    if cause != case.cause:
+        return f"ERROR_CAUSE is {cause}, not {case.cause.value}"
+    places = case.places
+    if places is None:
+        places = frozenset({(place[0], found["bad_burst"] - MEM_BASE)})
+    if place not in places:
+        return f"engine {place[0]} at {place[1]:#x} is reported, not one of {sorted(places)}"
+    return ""
+
+
+def end_of_flip(found: dict) -> str:
+    """How a run with a flipped bit ended."""
+    if found["status"] & STATUS_BUSY:
+        return HUNG
+    if found["status"] & STATUS_ERROR:
+        return REJECTED
+    return NOTHING if found["exact"] else WRONG
+
+
+def readers(draw: Draw) -> dict[int, set[int]]:
+    """Which engines have a burst that begins at a byte offset."""
+    found: dict[int, set[int]] = {}
+    for burst in (*draw.reads, *draw.writes):
+        found.setdefault(burst.start, set()).add(int(burst.engine))
+    return found
+
+
+def run_cases(
+    simulation: Simulation, draw: Draw, found: Iterable[Case], jobs: int = 1
+) -> dict[str, Tally]:
+    """The tallies of ``found`` by kind."""
+    listed = list(found)
+    tallies: dict[str, Tally] = {}
+    whose = readers(draw)
+    for case, outcome in zip(listed, simulation.run(draw.program, listed, jobs), strict=True):
+        tally = tallies.setdefault(case.kind, Tally())
+        tally.timings += 1
+        problem = judge(case, outcome)
+        if not problem and case.places is None:
+            # The burst is known from the memory port; whose it is, from the program.
+            registers = outcome["registers"]
+            if registers["ERROR_ENGINE"] not in whose.get(registers["ERROR_ADDR"], ()):
+                problem = f"engine {registers['ERROR_ENGINE']} does not read at this address"
+        if problem:
+            tally.problems.append(f"{case.kind}, {case.what}: {problem}")
+        elif case.ends == ANY:
+            tally.ends[end_of_flip(outcome)] += 1
+    return tallies
+
+
+def full(config: Config, seed: int, jobs: int, note: Note) -> dict[str, Tally]:
+    """Every kind of fault, on one configuration."""
+    simulation = Simulation(config, note)
+    tallies: dict[str, Tally] = {}
+    whole = simulation.measure(program.block(config), seed, cases.TIMINGS)
+    short = simulation.measure(program.convolution(config), seed, cases.TIMINGS)
+    for draw, kinds in (
+        (whole, cases.KINDS),
+        (short, (cases.resets,)),
+    ):
+        for kind in kinds:
+            note(f"'{config.name}': {kind.__name__}")
+            for name, tally in run_cases(simulation, draw, kind(draw), jobs).items():
+                tallies[name] = tally
+                note(f"    {name}: {tally.timings}, {len(tally.problems)} not survived")
+                for problem in tally.problems[:SHOWN]:
+                    note(f"        {problem}")
+    return tallies
+
+
+def quick(config: Config, seed: int, note: Note, count: int = 3) -> dict[str, Tally]:
+    """Some of every kind, on one configuration."""
+    simulation = Simulation(config, note)
+    draw = simulation.measure(program.block(config), seed, count)
+    found: list[Case] = []
+    for kind in cases.KINDS:
+        drawn = list(kind(draw))
+        by_kind: dict[str, list[Case]] = {}
+        for case in drawn:
+            by_kind.setdefault(case.kind, []).append(case)
+        for same in by_kind.values():
+            found += draw.rng.sample(same, min(count, len(same)))
+    found += list(cases.resets(draw, every=False))
+    return run_cases(simulation, draw, found)
