@@ -232,9 +232,9 @@ class Drawer:
         loads = checker.clocks[Engine.LOAD]
         if not loads:
             return None
-        known = checker.stored_by[: self.made.places.end]
+        known = checker.stored_by[: self.made.places.closing]  # what follows is written again
         good = (known > 0) & (known <= loads[-1][Engine.STORE])
-        good &= (self.made.machine.words >= -127).all(axis=1)
+        good &= (self.made.machine.words[: len(good)] >= -127).all(axis=1)
         if not good.any():
             return None
         start, end = self._segment(np.flatnonzero(good))

@@ -172,7 +172,9 @@ class Assembler:
         if engine == Engine.COMPUTE:
             touched = touched_words(fields, self.config.rows)
             touched = touched[touched < self.config.input_words]
-            return int(checker.filled_by[touched].max()), checker.drained_by[fields["bank"]]
+            return int(checker.filled_by[touched].max(initial=0)), checker.drained_by[
+                fields["bank"]
+            ]
         if engine == Engine.DRAIN:
             return checker.computed_by[fields["bank"]], 0
         if engine == Engine.WEIGHTS:
