@@ -3,7 +3,7 @@
 import copy
 import random
 
-ODD = (
+ODD: tuple = (
     None,
     True,
     -1,
@@ -37,7 +37,8 @@ ODD = (
 
 def edit(found: dict, rng: random.Random) -> str:
     """Change something in ``found``; what."""
-    where, path = found, ""
+    where: dict | list = found
+    path = ""
     while True:
         keys = list(where) if isinstance(where, dict) else list(range(len(where)))
         key = rng.choice(keys)
