@@ -21,7 +21,7 @@ def faults(
     ] = "tiny",
     quick: Annotated[
         bool,
-        typer.Option("--quick", help="some of every kind, on one element; nothing is recorded"),
+        typer.Option("--quick", help="some of every kind, one element; nothing is recorded"),
     ] = False,
     seeds: Annotated[int, typer.Option(min=1, help="times that all is drawn anew")] = 1,
     jobs: Annotated[int, typer.Option(min=1, max=256, help="simulator processes at a time")] = 1,
@@ -32,13 +32,13 @@ def faults(
         str | None, typer.Option(help="not for this campaign, which takes minutes on one machine")
     ] = None,
 ) -> int:
-    """Put faults into the memory, the programs, the settings and the host's files: each must end as
-    it should.
+    """Put faults into the memory, the programs, the settings and the host's files, and see that
+    each ends as it must.
 
     The accelerator must end in a defined state with cause, engine and address, write nothing
     outside its window, and run the next program bit for bit; a damaged file or reply must be
-    refused or change nothing. Prints a table and records it in verification/results/faults.json. Status: 0 all
-    survived, 1 some did not, 2 bad input or a missing tool.
+    refused or change nothing. Prints a table and records it in verification/results/faults.json.
+    Status: 0 all survived, 1 some did not, 2 bad input or a missing tool.
     """
     if scheduler is not None:
         raise ResarrayError("'make faults' runs on this machine alone: use --jobs, not --scheduler")

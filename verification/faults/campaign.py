@@ -10,12 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from resarray.sim import build, cache, checks, memory_file, simulators
+from resarray.sim import build, cache, checks, children, memory_file, simulators
 from resarray.sim.memory_model import MemoryModel
 from resarray.sim.process import simulate
 from resarray.spec import layout
+from resarray.spec.cache import build_folder
 from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
+from resarray.spec.files import write_atomic
 from resarray.spec.memory import memory_contents, read_tensors, settings_of
 from resarray.spec.registers import (
     STATUS_BUSY,
@@ -28,10 +30,11 @@ from . import cases, program
 from .cases import ANY, ERROR, EXACT, GUARD_BYTES, HANG, MEM_BASE, RESET, Case, Draw
 from .program import Program
 
-DEPTH_BITS = 12  # of the memory, log2 of words: all of it is compared after each run
+BENCH = Path(__file__).parent / "bench.py"
+DEPTH_BITS = 12  # log2 of the words that are compared after each run
 GUARD_BYTE = 0xA5
 SHOWN = 5  # of what did not survive, at once
-BATCH = 1000  # cases in one simulator process
+BATCH = 500  # cases in one simulator process
 LATENCY = 4  # of the memory, cycles: where a case does not draw another
 
 Note = Callable[[str], None]
@@ -58,9 +61,13 @@ class Tally:
 
 
 class Simulation:
-    """One configuration's accelerator behind a small memory, of which every word is known."""
+    """One configuration's accelerator behind a memory, the first words of which are compared.
 
-    def __init__(self, config: Config, note: Note, design: str | None = None):
+    small: that is all of it; else it is the memory of other simulations, whose build serves
+    design: Verilog of the accelerator; None: converted from ``hw/``
+    """
+
+    def __init__(self, config: Config, note: Note, small: bool = True, design: str | None = None):
         self.config = config
         self.binary = build.build(
             simulators.find("verilator"),
@@ -68,36 +75,56 @@ class Simulation:
             config.rows,
             1,
             note,
-            least=DEPTH_BITS,
+            least=DEPTH_BITS if small else None,
         )
-        self.depth = 1 << self.binary.depth_bits
+        self.depth = 1 << DEPTH_BITS
+        self.kept: list[Path] = []
 
     def run(self, prog: Program, found: Sequence[Case], jobs: int = 1) -> list[dict]:
         """What came of each case, as bench.py says it."""
         batches = [found[i : i + BATCH] for i in range(0, len(found), BATCH)]
         with ThreadPoolExecutor(jobs) as pool:
-            parts = list(pool.map(lambda batch: self._run(prog, batch), batches))
+            futures = [pool.submit(self._run, prog, batch) for batch in batches]
+            try:
+                parts = [future.result() for future in futures]
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                children.end_all()
+                raise
         return [outcome for part in parts for outcome in part]
 
     def measure(self, prog: Program, seed: int, timings: int) -> Draw:
         """What cases are drawn from: a good run's length and words."""
         with cache.scratch() as folder:
-            self._simulate(prog, [], folder)
+            self._prepare(prog, [], folder)
+            self._simulate(prog, folder)
             registers = json.loads((folder / "reference.json").read_text())["registers"]
         rng = random.Random(seed)
         return Draw(prog, registers["READ_BEATS"], registers["CYCLES"], rng, timings)
 
     def _run(self, prog: Program, found: Sequence[Case]) -> list[dict]:
+        """One batch; what it gives is kept until `forget`, so that a campaign that was ended goes
+        on where it was."""
         with cache.scratch() as folder:
-            self._simulate(prog, [case.bench for case in found], folder)
-            lines = (folder / "outcomes.jsonl").read_text().splitlines()
-        if len(lines) != len(found):
-            raise ResarrayError(
-                f"the simulation ended after {len(lines)} of {len(found)} faults: run it again"
-            )
-        return [json.loads(line) for line in lines]
+            self._prepare(prog, [case.bench for case in found], folder)
+            inputs = [path.read_bytes() for path in sorted(folder.iterdir())]
+            key = cache.digest(str(self.binary.binary), BENCH.read_bytes(), *inputs)
+            kept = build_folder() / "faults" / f"{key}.jsonl"
+            if not kept.exists():
+                self._simulate(prog, folder)
+                outcomes = (folder / "outcomes.jsonl").read_bytes()
+                if outcomes.count(b"\n") != len(found):
+                    raise ResarrayError("the simulation ended before all faults: run it again")
+                write_atomic(kept, outcomes)
+        self.kept.append(kept)
+        return [json.loads(line) for line in kept.read_text().splitlines()]
 
-    def _simulate(self, prog: Program, found: list[dict], folder: Path) -> None:
+    def forget(self) -> None:
+        """Remove what was kept."""
+        for path in self.kept:
+            path.unlink(missing_ok=True)
+
+    def _prepare(self, prog: Program, found: list[dict], folder: Path) -> None:
         image, rows = prog.image, self.config.rows
         contents = np.full(self.depth * rows, GUARD_BYTE, np.uint8)
         inside = memory_contents(image, prog.inputs)
@@ -117,6 +144,8 @@ class Simulation:
         }
         (folder / "job0.mem").write_bytes(memory_file.format_words(contents, rows))
         (folder / "cases.json").write_text(json.dumps(job))
+
+    def _simulate(self, prog: Program, folder: Path) -> None:
         simulate(self.binary, "resarray.verification.faults.bench", build.TOP, folder)
         self._require_good(prog, folder)
 
@@ -227,37 +256,31 @@ def run_cases(
     return tallies
 
 
-def full(config: Config, seed: int, jobs: int, note: Note) -> dict[str, Tally]:
+def full(simulation: Simulation, seed: int, jobs: int, note: Note) -> dict[str, Tally]:
     """Every kind of fault, on one configuration."""
-    simulation = Simulation(config, note)
-    tallies: dict[str, Tally] = {}
+    config, tallies = simulation.config, {}
     whole = simulation.measure(program.block(config), seed, cases.TIMINGS)
     short = simulation.measure(program.convolution(config), seed, cases.TIMINGS)
-    for draw, kinds in (
-        (whole, cases.KINDS),
-        (short, (cases.resets,)),
-    ):
-        for kind in kinds:
-            note(f"'{config.name}': {kind.__name__}")
-            for name, tally in run_cases(simulation, draw, kind(draw), jobs).items():
-                tallies[name] = tally
-                note(f"    {name}: {tally.timings}, {len(tally.problems)} not survived")
-                for problem in tally.problems[:SHOWN]:
-                    note(f"        {problem}")
+    for kind in (*cases.KINDS, cases.resets):
+        note(f"'{config.name}': {kind.__name__}")
+        draw = short if kind is cases.resets else whole
+        for name, tally in run_cases(simulation, draw, kind(draw), jobs).items():
+            tallies[name] = tally
+            note(f"    {name}: {tally.timings}, {len(tally.problems)} not survived")
+            for problem in tally.problems[:SHOWN]:
+                note(f"        {problem}")
     return tallies
 
 
-def quick(config: Config, seed: int, note: Note, count: int = 3) -> dict[str, Tally]:
-    """Some of every kind, on one configuration."""
-    simulation = Simulation(config, note)
+def quick(simulation: Simulation, seed: int, count: int = 3) -> dict[str, Tally]:
+    """``count`` of every kind, but more resets and flips, on one configuration."""
+    config = simulation.config
     draw = simulation.measure(program.block(config), seed, count)
-    found: list[Case] = []
+    by_kind: dict[str, list[Case]] = {}
     for kind in cases.KINDS:
-        drawn = list(kind(draw))
-        by_kind: dict[str, list[Case]] = {}
-        for case in drawn:
+        for case in kind(draw):
             by_kind.setdefault(case.kind, []).append(case)
-        for same in by_kind.values():
-            found += draw.rng.sample(same, min(count, len(same)))
-    found += list(cases.resets(draw, every=False))
+    found = [case for same in by_kind.values() for case in draw.rng.sample(same, count)]
+    found += draw.rng.sample(by_kind[cases.FLIPS], 8 * count)
+    found += cases.resets(draw, every=False)
     return run_cases(simulation, draw, found)

@@ -2,9 +2,8 @@
 
 import copy
 import random
-from typing import Any
 
-ODD: tuple[Any, ...] = (
+ODD: tuple = (
     None,
     True,
     -1,
@@ -38,7 +37,7 @@ ODD: tuple[Any, ...] = (
 
 def edit(found: dict, rng: random.Random) -> str:
     """Change something in ``found``; what."""
-    where: Any = found
+    where: dict | list = found
     path = ""
     while True:
         keys = list(where) if isinstance(where, dict) else list(range(len(where)))

@@ -36,7 +36,7 @@ class Kind:
     """Files of one kind: how they are called, what a whole one holds, how it is read.
 
     read: from a path; same: whether two readings agree
-    checked: the format has a checksum; without one, other values cannot be told from right ones
+    checked: the format has a checksum; else other values cannot be told from right ones
     """
 
     name: str
@@ -159,7 +159,7 @@ def replies(count: int, seed: int) -> Tally:
         link = Link(board, "port", baud=1e9, timeout=0.002, gap=0)
         told: list[str] = []
 
-        def fault(data: bytes, told=told) -> bytes:
+        def fault(data: bytes, told: list[str] = told) -> bytes:
             changed, what = damage(data, rng)
             told.append(what)
             return changed

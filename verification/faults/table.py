@@ -39,19 +39,23 @@ def full(
     """Every fault on both elements, and the host's side; the rows and what did not survive."""
     rows: dict[tuple[str, str], Row] = {}
     problems: list[str] = []
+    simulations = [campaign.Simulation(one, note) for one in program.elements(config)]
     for seed in seeds:
-        for one in program.elements(config):
-            tallies = campaign.full(one, seed, jobs, note)
-            problems += _add(rows, one.element, tallies)
+        for simulation in simulations:
+            tallies = campaign.full(simulation, seed, jobs, note)
+            problems += _add(rows, simulation.config.element, tallies)
         problems += _add(rows, HOST, host.run(program.block(config), damaged, seed, note))
+    for simulation in simulations:
+        simulation.forget()
     return list(rows.values()), problems
 
 
 def quick(config: Config, seed: int, note: Callable[[str], None]) -> tuple[list[Row], list[str]]:
     """Some of every fault, on the first element."""
     rows: dict[tuple[str, str], Row] = {}
-    one = next(program.elements(config))
-    problems = _add(rows, one.element, campaign.quick(one, seed, note))
+    simulation = campaign.Simulation(next(program.elements(config)), note, small=False)
+    problems = _add(rows, simulation.config.element, campaign.quick(simulation, seed))
+    simulation.forget()
     problems += _add(rows, HOST, host.run(program.block(config), QUICK_DAMAGE, seed, note, False))
     return list(rows.values()), problems
 
