@@ -5,6 +5,7 @@ import itertools
 import os
 import random
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -86,7 +87,7 @@ def test_memories_pause_no_longer_than_the_watchdog_waits():
 def test_programs_on_the_rtl():
     """The tiny preset, every word of memory; the campaign runs thousands, on all of them."""
     print(f"seeds from {FIRST_SEED} on")
-    made = [cases.job(Case("program", FIRST_SEED + i, "tiny"))[0] for i in range(12)]
+    made = [cases.job(Case("program", FIRST_SEED + i, "tiny"))[0] for i in range(8)]
     found = run_many(
         [(m.image, m.inputs) for m in made],
         memory=[m.memory for m in made],
@@ -319,8 +320,6 @@ def test_a_second_call_goes_on(tmp_path):
 
 
 def test_a_killed_process_loses_nothing(tmp_path, monkeypatch):
-    import threading
-
     path, mark = tmp_path / "results.jsonl", tmp_path / "mark"
     monkeypatch.setenv("FUZZ_TEST_MARK", str(mark))
     killer = threading.Thread(target=kill_when_told, args=(mark,))
@@ -333,9 +332,19 @@ def test_a_killed_process_loses_nothing(tmp_path, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore")  # Dask's own
-def test_a_killed_worker_of_a_cluster_loses_nothing(tmp_path, monkeypatch):
-    import threading
+def test_a_cluster(tmp_path):
+    from distributed import LocalCluster
 
+    path = tmp_path / "results.jsonl"
+    options = {"processes": False, "protocol": "tcp", "dashboard_address": None}
+    with LocalCluster(n_workers=1, **options) as cluster:
+        campaign.campaign(SOME, path, scheduler=cluster.scheduler_address, compute=exact)
+    whole(path)
+
+
+@pytest.mark.skipif("RESARRAY_KILL_WORKERS" not in os.environ, reason="takes a minute or two")
+@pytest.mark.filterwarnings("ignore")
+def test_a_killed_worker_of_a_cluster_loses_nothing(tmp_path, monkeypatch):
     from distributed import LocalCluster
 
     path, mark = tmp_path / "results.jsonl", tmp_path / "mark"
@@ -344,8 +353,7 @@ def test_a_killed_worker_of_a_cluster_loses_nothing(tmp_path, monkeypatch):
     with LocalCluster(n_workers=2, **options) as cluster:
         killer = threading.Thread(target=kill_when_told, args=(mark,))
         killer.start()
-        address = cluster.scheduler_address
-        campaign.campaign(SOME, path, scheduler=address, compute=killed_once)
+        campaign.campaign(SOME, path, scheduler=cluster.scheduler_address, compute=killed_once)
         killer.join()
     whole(path)
 
