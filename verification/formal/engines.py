@@ -28,16 +28,19 @@ read_rtlil design.il
 hierarchy -check -top {TOP}
 proc
 flatten
+memory_nordff
 async2sync
 chformal -lower
 opt_clean
-memory_map
 formalff -setundef -clk2ff -ff2anyinit
 setundef -undriven -anyseq
 delete -output
 opt -full
 """
 AIGER = """
+memory_map
+formalff -setundef -clk2ff -ff2anyinit
+opt -full
 techmap
 opt -fast
 simplemap
@@ -64,10 +67,10 @@ module \\dummy
   end
 end
 """
-ABC = f"""read_aiger design.aig
+ABC = """read_aiger design.aig
 fold
 strash
-pdr -T {LIMIT}
+pdr -T {limit}
 write_status status
 """
 
@@ -135,7 +138,7 @@ def _yosys(folder: Path, script: str) -> subprocess.CompletedProcess:
 
 def _pdr(folder: Path, method: Method, twin: bool) -> tuple[bool | None, int | None]:
     (folder / "dummy.il").write_text(DUMMY)
-    (folder / "prove.abc").write_text(ABC)
+    (folder / "prove.abc").write_text(ABC.format(limit=LIMIT))
     result = _yosys(folder, PREPARE + AIGER)
     # Yosys ends with an error when ABC does not give its dummy back.
     try:

@@ -1,33 +1,83 @@
 """What properties are built of: a unit with free inputs, and what its streams promise."""
 
-from amaranth.hdl import Assert, Assume, Module, Signal, Value
-from amaranth.lib.wiring import Component, In, Out, connect, flipped
+import sys
+
+from amaranth.hdl import Assert, Assume, Fragment, Module, Signal, Value
+from amaranth.lib.data import View
+from amaranth.lib.wiring import Component, In
+
+from resarray.hw.verilog import Portable
 
 
 class Harness(Component):
-    """A unit whose ports are this component's, so its inputs are free in every cycle, its reset
-    too. Subclasses say in `specify` what is assumed of them and what is asserted.
+    """A unit, ``self.unit``, whose inputs are free in every cycle; its reset is too. Subclasses say
+    in `specify` what is assumed of them and what is asserted.
 
-    In them ``self.unit`` is the unit, and inputs of ``free`` (name -> shape) are further free
-    values.
+    ``self.inner`` has the variables of the unit's ``elaborate``, and of those of its submodules, as
+    "fifo.stored": an induction may need what is true of them, as further assertions.
+
+    free:   further free values, by name (-> shape), members of this component
+    checks: the unit's own `resarray.hw.checks` are asserted too
     """
 
-    def __init__(self, unit: Component, free: dict | None = None):
+    def __init__(self, unit: Component, free: dict | None = None, checks: bool = True):
         self.unit = unit
-        self._free = free or {}
-        super().__init__(
-            {"port": Out(unit.signature)} | {name: In(shape) for name, shape in self._free.items()}
-        )
+        self._checks = checks
+        self._inputs = {
+            "__".join(map(str, path)): value
+            for path, member, value in unit.signature.flatten(unit)
+            if member.flow == In and isinstance(Value.cast(value), Signal)
+        }
+        inputs = {f"unit__{name}": In(len(Value.cast(v))) for name, v in self._inputs.items()}
+        super().__init__(inputs | {name: In(shape) for name, shape in (free or {}).items()})
 
     def specify(self, m: Module, platform) -> None:
         raise NotImplementedError
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.unit = self.unit
-        connect(m, flipped(self.port), self.unit)
+        with _Locals(self.unit) as self.inner:
+            m.submodules.unit = Fragment.get(self.unit, platform if self._checks else Portable())
+        for name, value in self._inputs.items():
+            m.d.comb += Value.cast(value).eq(getattr(self, f"unit__{name}"))
         self.specify(m, platform)
         return m
+
+
+class _Locals:
+    """Collects the variables of every ``elaborate`` that returns while it is entered: signals, units
+    ("fifo.self") and lists of them ("stage0"), by the unit's place among the submodules and their names."""
+
+    def __init__(self, unit: Component):
+        self.found: dict = {}
+        self._paths = {id(unit): ""}
+
+    def __enter__(self):
+        self._before = sys.getprofile()
+        sys.setprofile(self._event)
+        return self.found
+
+    def __exit__(self, *_):
+        sys.setprofile(self._before)
+
+    def _event(self, frame, event: str, _) -> None:
+        if event != "return" or frame.f_code.co_name != "elaborate":
+            return
+        path = self._paths.get(id(frame.f_locals.get("self")))
+        module = frame.f_locals.get("m")
+        if path is None or not isinstance(module, Module):
+            return
+        for name, (inner, _) in module._named_submodules.items():
+            inner = getattr(inner, "_elaboratable_", inner)  # of a domain's renaming
+            self._paths[id(inner)] = f"{path}{name}."
+        for name, value in frame.f_locals.items():
+            if isinstance(value, Signal | View | Component):
+                self.found[path + name] = value
+            elif isinstance(value, list | dict):
+                pairs = value.items() if isinstance(value, dict) else enumerate(value)
+                self.found |= {
+                    f"{path}{name}{key}": item for key, item in pairs if isinstance(item, Signal)
+                }
 
 
 def constant(m: Module, value: Value, name: str) -> Signal:
