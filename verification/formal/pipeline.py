@@ -1,4 +1,5 @@
-"""Units without feedback: what comes out is a function of what went in so many cycles before."""
+"""Harnesses that look into a unit; and units without feedback, whose outputs are a function of what
+went in so many cycles before."""
 
 import pkgutil
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from typing import Any
 from unittest import mock
 
 from amaranth.hdl import Assert, Assume, Fragment, Module, Mux, Signal, Value
+from amaranth.lib import memory
 from amaranth.lib.wiring import Component, connect, flipped
 
 from resarray.hw.common import delay
@@ -16,37 +18,29 @@ from resarray.spec import numerics
 from .harness import Harness
 
 
-class Pipeline(Harness):
-    """A unit whose outputs are what `expected` makes of the inputs ``latency`` cycles earlier.
+class Inside(Harness):
+    """A harness that sees what is inside its unit, to assert of it what an induction needs.
 
-    No register holds a value for longer than the latency. So after ``latency`` cycles from any
-    state whatever, reachable or not, all that is compared comes from inputs: induction by as many
-    cycles closes, and is a proof for all time.
-
-    ``parts``: classes of submodules, by the modules' attributes that name them
-    ("resarray.hw.requantise.Multiplier"), which are left out. In their place stands nothing; their
-    instances are in ``self.parts`` in the order in which the unit makes them, for `expected` to
-    assert what their inputs are and to drive their outputs.
+    ``parts``: submodules that are left out, by the names under which the unit finds their classes
+    ("resarray.hw.element.Multiplier"). What there is in their place drives nothing: ``self.parts``
+    has it in the order in which the unit makes it, for `specify` to say what its inputs are and to
+    drive its outputs.
     """
 
-    def __init__(
-        self, unit: Component, latency: int, free: dict | None = None, parts: tuple[str, ...] = ()
-    ):
-        self.latency = latency
+    def __init__(self, unit: Component, free: dict | None = None, parts: tuple[str, ...] = ()):
         self.parts: list[Any] = []
+        # A further read port, without delay, of each memory.
+        self.memories: list[Any] = []
         self._left_out = parts
         super().__init__(unit, free)
-
-    def expected(self, m: Module) -> dict[str, Any]:
-        """The value of each output, by its name, for the inputs of this cycle."""
-        raise NotImplementedError
 
     def elaborate(self, platform):
         m = Module()
         with ExitStack() as patches:
             for name in self._left_out:
                 patches.enter_context(mock.patch(name, self._part(pkgutil.resolve_name(name))))
-            m.submodules.unit = Fragment.get(self.unit, platform)
+            patches.enter_context(mock.patch.object(memory, "Memory", self._watched()))
+            m.submodules.unit = self._fragment = Fragment.get(self.unit, platform)
         connect(m, flipped(self.port), self.unit)
         self.specify(m, platform)
         return m
@@ -72,6 +66,52 @@ class Pipeline(Harness):
 
         return Part
 
+    def _watched(self) -> type:
+        memories = self.memories
+
+        class Watched(memory.Memory):
+            def __init__(self, *args, **options):
+                super().__init__(*args, **options)
+                memories.append(self.read_port(domain="comb"))
+
+        return Watched
+
+    def inner(self, *path: str) -> Signal:
+        """A register inside the unit: the names of submodules, and its own."""
+        fragment = self._fragment
+        for name in path[:-1]:
+            fragment = fragment.find_subfragment(name)
+        (found,) = (
+            signal
+            for statements in fragment.statements.values()
+            for signal in statements._lhs_signals()
+            if signal.name == path[-1]
+        )
+        return found
+
+
+class Pipeline(Inside):
+    """A unit whose outputs are what `expected` makes of the inputs ``latency`` cycles earlier.
+
+    No register holds a value for longer than the latency. So after ``latency`` cycles from any
+    state whatever, reachable or not, all that is compared comes from inputs: induction by as many
+    cycles closes, and is a proof for all time.
+    """
+
+    # Of the registers that are compared, some are reset: then nothing is compared until they have
+    # been filled anew. Without any, the comparison holds from the start on.
+    resets = True
+
+    def __init__(
+        self, unit: Component, latency: int, free: dict | None = None, parts: tuple[str, ...] = ()
+    ):
+        self.latency = latency
+        super().__init__(unit, free, parts)
+
+    def expected(self, m: Module) -> dict[str, Any]:
+        """The value of each output, by its name, for the inputs of this cycle."""
+        raise NotImplementedError
+
     def settled(self, m: Module, cycles: int) -> Signal:
         """That ``cycles`` cycles have gone by since the start or a reset."""
         age = Signal(range(cycles + 1), name=f"age{cycles}")
@@ -88,7 +128,10 @@ class Pipeline(Harness):
     def equal(self, m: Module, signal, value, cycles: int, name: str) -> None:
         """Assert that ``signal`` is ``value`` of ``cycles`` cycles ago."""
         after = delay(m, _registered(m, value, name), cycles, f"{name}_after", reset_less=True)
-        m.d.comb += Assert(~self.settled(m, cycles) | (signal == after))
+        holds = signal == after
+        if self.resets:
+            holds |= ~self.settled(m, cycles)
+        m.d.comb += Assert(holds)
 
     def drive(self, m: Module, signal, value, cycles: int, name: str) -> None:
         """Let ``signal`` be ``value`` of ``cycles`` cycles ago."""
