@@ -54,10 +54,13 @@ VERILATOR_FLAGS = (
     "-CFLAGS",
     "-std=c++20",
 )
+# Counters of branches and toggles in the accelerator alone; vectors of any width.
+COVERAGE_FLAGS = ("--coverage-line", "--coverage-toggle", "--coverage-max-width", "65536")
 # The same for designs with delays in them.
 TIMED_FLAGS = tuple("--timing" if flag == "--no-timing" else flag for flag in VERILATOR_FLAGS)
 # What runs once is not worth optimising: of the trace build, -O1 takes ten times as long as -O0.
 VERILATOR_MAKE = ("OPT_FAST=-O3", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2")
+COVERAGE_MAKE = ("OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2")
 ICARUS_FLAGS = ("-g2012",)
 
 # compiled(files, of): how far the compilation of a simulation is.
@@ -113,6 +116,7 @@ def build(
     note: Callable[[str], None] = lambda text: None,
     waves: bool = False,
     compiled: Compiled = lambda files, of: None,
+    coverage: bool = False,
 ) -> Build:
     """Compile ``design`` (Verilog text of module ``resarray``) with the harness.
 
@@ -120,6 +124,7 @@ def build(
     words:  memory words needed; the memory has at least as many
     waves:  able to write waveforms, which makes it slower
     compiled: told how far it is, where there are many files
+    coverage: counts coverage, which makes it slower; with Verilator only
     note:   told what is going on when something has to be built
 
     `ResarrayError` naming the log when the simulator rejects the design.
@@ -128,10 +133,12 @@ def build(
     harness = [(HERE / name).read_bytes() for name in HARNESS]
 
     def compile_into(folder: Path) -> None:
-        _compile(simulator, design, rows, depth_bits, waves, folder, compiled)
+        _compile(simulator, design, rows, depth_bits, waves, folder, compiled, coverage)
 
     parts: list[str | bytes] = [design, repr((ICARUS_FLAGS, CORE)), f"{rows} {depth_bits} {waves}"]
     parts += harness
+    if coverage:
+        parts += [repr((COVERAGE_FLAGS, COVERAGE_MAKE))]
     name = TOP if simulator.name == "verilator" else "sim.vvp"
     return Build(simulator, _cached(simulator, parts, name, compile_into, note), depth_bits)
 
@@ -181,6 +188,7 @@ def _compile(
     waves: bool,
     folder: Path,
     compiled: Compiled,
+    coverage: bool,
 ) -> None:
     source = folder / "resarray.v"
     source.write_text(design)
@@ -207,7 +215,14 @@ def _compile(
     else:
         flags = (*VERILATOR_FLAGS, "--trace-fst") if waves else VERILATOR_FLAGS
         sources = [*defines, *harness, str(source)]
-        _verilate(simulator, parameters, sources, folder, flags=flags, compiled=compiled)
+        make = VERILATOR_MAKE
+        if coverage:
+            uncounted = folder / "uncounted.vlt"
+            lines = (f'coverage_off -file "{name}"\n' for name in harness)
+            uncounted.write_text("`verilator_config\n" + "".join(lines))
+            sources.insert(0, str(uncounted))
+            flags, make = (*flags, *COVERAGE_FLAGS), COVERAGE_MAKE
+        _verilate(simulator, parameters, sources, folder, flags=flags, compiled=compiled, make=make)
 
 
 def _verilate(
@@ -218,6 +233,7 @@ def _verilate(
     top: str = TOP,
     flags: tuple[str, ...] = VERILATOR_FLAGS,
     compiled: Compiled = lambda files, of: None,
+    make: tuple[str, ...] = VERILATOR_MAKE,
 ) -> None:
     """What cocotb's own runner would do, less ``--public-flat-rw``, which makes every signal of the
     design visible and the simulation 7 to 10 times slower: only the top's ports are public."""
@@ -245,7 +261,7 @@ def _verilate(
         str(public),
         *sources,
     ]
-    make = [
+    compile_all = [
         "make",
         "-j",
         str(JOBS),
@@ -253,11 +269,11 @@ def _verilate(
         str(folder),
         "-f",
         "Vtop.mk",
-        *VERILATOR_MAKE,
+        *make,
         *simulator.make,
     ]
     # Verilator's own runtime is a third of the work and the same for every design.
-    key = digest(simulator.version, simulator.executable, repr((flags, make[6:])))
+    key = digest(simulator.version, simulator.executable, repr((flags, compile_all[6:])))
     runtime = folder.parent / f"runtime-{key}"
     run_commands([verilate], simulator, folder)
     with cache.locked(runtime):
@@ -270,7 +286,7 @@ def _verilate(
             objects = sum(path.with_suffix(".o").exists() for path in written)
             compiled(objects, len(written))
 
-        run_commands([make], simulator, folder, watch)
+        run_commands([compile_all], simulator, folder, watch)
         if not made:
             cache.remove(runtime)
             runtime.mkdir()
