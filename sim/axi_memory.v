@@ -10,7 +10,10 @@
 // Rate:   0 = one read beat and one write beat each cycle; otherwise reads and writes share one
 //         port that moves `rate`/16 bytes a cycle (a bucket of at most four words), at most one
 //         word a cycle.
-// Stalls: each of the five channels pauses in a cycle with probability `stall`/256.
+// Stalls: each of the five channels (AR, AW, W, R, B from the lowest byte of `stall` on) pauses with
+//         its own probability of so many 256ths, anew every 2^`hold` cycles.
+// Early:  write data is taken before its address, as far as it comes.
+// Jitter: each burst has a latency of its own, from 1 to `latency`.
 // Access outside [BASE, BASE + DEPTH words) gives SLVERR. Breaches of the protocol by the master
 // are collected in `violations`.
 
@@ -24,7 +27,10 @@ module axi_memory #(
 
     input [15:0] latency,                 // cycles, at least 1
     input [15:0] rate,                    // bytes per 16 cycles
-    input [7:0] stall,
+    input [39:0] stall,
+    input [3:0] hold,
+    input early,
+    input jitter,
     input [31:0] seed,                    // not 0
 
     input load,                           // one-cycle strobe: read job<N>.mem into words 0...
@@ -74,7 +80,7 @@ module axi_memory #(
     reg [WORD-1:0] w_word [0:BEATS-1];
     reg [ROWS-1:0] w_strobe [0:BEATS-1];
     reg w_last [0:BEATS-1];
-    reg [31:0] w_head, w_tail;
+    reg [31:0] w_head, w_placed, w_tail;  // taken, with an address, visible
     reg b_bad [0:ADDRESSES-1];
     reg w_bad;
     reg [31:0] b_head, b_tail;
@@ -84,6 +90,7 @@ module axi_memory #(
     reg [15:0] credit;
     reg writes_turn, granted, write_wants, read_wants;
     reg [4:0] pause;
+    reg [15:0] read_latency, write_latency;  // of the next burst
     reg [31:0] offset;
     reg [WORD-1:0] mask;
     reg [8*32-1:0] file_name;
@@ -100,6 +107,10 @@ module axi_memory #(
 
     function crosses_4k(input [31:0] address, input [7:0] length);
         crosses_4k = {20'b0, address[11:0]} + ((length + 32'd1) << LOG_ROWS) > 32'd4096;
+    endfunction
+
+    function [15:0] drawn(input [15:0] longest, input [15:0] chance);
+        drawn = longest == 0 ? 0 : chance % longest + 1;
     endfunction
 
     function malformed(input [31:0] address, input [2:0] size, input [1:0] burst);
@@ -125,17 +136,24 @@ module axi_memory #(
             {bresp, rresp, rlast} <= 0;
             rdata <= 0;
             {ar_head, ar_tail, ar_beat, r_head, r_tail} = 0;
-            {aw_head, aw_tail, aw_beat, w_head, w_tail, b_head, b_tail, w_bad} = 0;
+            {aw_head, aw_tail, aw_beat, w_head, w_placed, w_tail, b_head, b_tail, w_bad} = 0;
             {now, credit, writes_turn, pause} = 0;
             {ar_held, aw_held, w_held} = 0;
             random = {~seed, seed};
+            read_latency = jitter ? drawn(latency, seed[15:0]) : latency;
+            write_latency = jitter ? drawn(latency, seed[31:16]) : latency;
         end else begin
             now = now + 1;
-            if (stall != 0) begin  // xorshift
+            if (stall != 0 || jitter) begin  // xorshift
                 random = random ^ random << 13;
                 random = random ^ random >> 7;
                 random = random ^ random << 17;
-                for (i = 0; i < 5; i = i + 1) pause[i] = random[8*i +: 8] < stall;
+                for (i = 0; i < 5; i = i + 1)
+                    if ((now & (1 << hold) - 1) == 0) pause[i] = random[8*i +: 8] < stall[8*i +: 8];
+            end
+            if (jitter) begin
+                if (arvalid && arready) read_latency = drawn(latency, random[47:32]);
+                if (wvalid && wready && wlast) write_latency = drawn(latency, random[63:48]);
             end
             if (rate != 0) credit = credit + rate > FULL ? FULL : credit + rate;
 
@@ -156,7 +174,7 @@ module axi_memory #(
             if (arvalid && arready) begin
                 ar_offset[ar_head % ADDRESSES] = araddr - BASE;
                 ar_beats[ar_head % ADDRESSES] = arlen;
-                ar_due[ar_head % ADDRESSES] = now + latency - 1;
+                ar_due[ar_head % ADDRESSES] = now + read_latency - 1;
                 ar_head = ar_head + 1;
                 if (crosses_4k(araddr, arlen)) violations[0] <= 1;
                 if (malformed(araddr, arsize, arburst)) violations[2] <= 1;
@@ -173,19 +191,24 @@ module axi_memory #(
             end
             awready <= aw_head - aw_tail < ADDRESSES && aw_head - b_tail < ADDRESSES && !pause[1];
 
-            // Write data
+            // Write data; its place once its address is there
             if (wvalid && wready) begin
-                w_offset[w_head % BEATS] = aw_offset[aw_tail % ADDRESSES] + aw_beat * ROWS;
                 w_word[w_head % BEATS] = wdata;
                 w_strobe[w_head % BEATS] = wstrb;
-                w_last[w_head % BEATS] = aw_beat == aw_beats[aw_tail % ADDRESSES];
-                w_due[w_head % BEATS] = now + latency - 1;
-                if (wlast != w_last[w_head % BEATS]) violations[4] <= 1;
-                if (w_last[w_head % BEATS]) begin
+                w_last[w_head % BEATS] = wlast;
+                w_due[w_head % BEATS] = now + write_latency - 1;
+                w_head = w_head + 1;
+            end
+            if (w_placed != w_head && aw_head != aw_tail) begin
+                w_offset[w_placed % BEATS] = aw_offset[aw_tail % ADDRESSES] + aw_beat * ROWS;
+                if (w_last[w_placed % BEATS] != (aw_beat == aw_beats[aw_tail % ADDRESSES]))
+                    violations[4] <= 1;
+                w_last[w_placed % BEATS] = aw_beat == aw_beats[aw_tail % ADDRESSES];
+                if (w_last[w_placed % BEATS]) begin
                     aw_tail = aw_tail + 1;
                     aw_beat = 0;
                 end else aw_beat = aw_beat + 1;
-                w_head = w_head + 1;
+                w_placed = w_placed + 1;
             end
 
             // Fetch a word of the oldest read
@@ -203,7 +226,7 @@ module axi_memory #(
             end
 
             // Make the oldest written word visible, after the fetch
-            if (w_head != w_tail && now >= w_due[w_tail % BEATS]) begin
+            if (w_placed != w_tail && now >= w_due[w_tail % BEATS]) begin
                 offset = w_offset[w_tail % BEATS];
                 for (i = 0; i < ROWS; i = i + 1)
                     mask[8*i +: 8] = {8{w_strobe[w_tail % BEATS][i]}};
@@ -222,7 +245,7 @@ module axi_memory #(
             // The shared port: one grant a cycle, in turns. An unused write grant stays.
             read_wants = r_head != r_tail && now >= r_due[r_tail % BEATS] && !pause[3]
                 && (!rvalid || rready);
-            write_wants = aw_head != aw_tail && w_head - w_tail < BEATS - 1 && !pause[2];
+            write_wants = (early || aw_head != aw_tail) && w_head - w_tail < BEATS - 1 && !pause[2];
             if (rate != 0) begin
                 granted = credit >= COST;
                 if (wready && !wvalid) write_wants = 1;

@@ -2,8 +2,8 @@
 
 Reads ``jobs.json`` in the working folder, a list of::
 
-    {index, load_words, dump: [first, last], registers: {name: value}, hash, settings: {latency,
-     rate, stall, seed}, watchdog_cycles, chunk_cycles, window, resets: [[cycle, cycles], ...],
+    {index, load_words, dump: [first, last], registers: {name: value}, hash, settings: {port of the
+     harness: value}, watchdog_cycles, chunk_cycles, window, resets: [[cycle, cycles], ...],
      earlier: [{register: value}, ...]}
 
 loads ``job<index>.mem``, runs it to the interrupt, dumps ``job<index>.dump`` and writes

@@ -14,7 +14,10 @@ module harness #(
     // Memory: see axi_memory.v
     input [15:0] latency,
     input [15:0] rate,
-    input [7:0] stall,
+    input [39:0] stall,
+    input [3:0] hold,
+    input early,
+    input jitter,
     input [31:0] seed,
     input load,
     input dump,
@@ -76,7 +79,8 @@ module harness #(
 
     axi_memory #(.ROWS(ROWS), .DEPTH_BITS(DEPTH_BITS)) memory (
         .clk(clk), .rst(reset),
-        .latency(latency), .rate(rate), .stall(stall), .seed(seed),
+        .latency(latency), .rate(rate), .stall(stall), .hold(hold), .early(early),
+        .jitter(jitter), .seed(seed),
         .load(load), .dump(dump), .job(job), .load_words(load_words),
         .dump_first(dump_first), .dump_last(dump_last), .violations(violations),
         .awvalid(awvalid), .awready(awready), .awaddr(awaddr), .awlen(awlen), .awsize(awsize),

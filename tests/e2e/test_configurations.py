@@ -19,8 +19,8 @@ from resarray.compiler.placement import complete
 from resarray.golden import fast
 from resarray.sim.run import MemoryModel, run
 from resarray.spec.config import LIMITS, Config
+from resarray.verification.fuzz.configs import random_config
 from tests.compiler.reference import Builder, mismatches
-from tests.random_configs import random_config
 
 from .rtl import WATCHDOG_CYCLES, check_counters
 

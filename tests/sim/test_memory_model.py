@@ -32,7 +32,6 @@ def random_input(seed: int, shape=SHAPE) -> np.ndarray:
 @pytest.mark.parametrize("simulator", SIMULATORS)
 def test_random_stalls_keep_data(simulator):
     """Many memories in one simulator process, the stub pausing too; every word arrives."""
-    inputs = [random_input(seed) for seed in range(6)]
     models = [
         MemoryModel(1),
         MemoryModel(32),
@@ -40,7 +39,14 @@ def test_random_stalls_keep_data(simulator):
         MemoryModel(40, stall_probability=0.7, seed=2),
         MemoryModel(20, bytes_per_cycle=1.5, stall_probability=0.2, seed=3),
         MemoryModel(200, bytes_per_cycle=4, seed=4),
+        *(
+            MemoryModel(9, seed=5, stalls=tuple(0.97 * (i == k) for i in range(5)), early=k > 2)
+            for k in range(5)
+        ),
+        MemoryModel(50, bytes_per_cycle=3, stalls=(0, 0.5, 0, 0.5, 0.2), hold=5, early=True),
+        MemoryModel(50, stall_probability=0.2, hold=3, early=True, jitter=True, seed=6),
     ]
+    inputs = [random_input(seed) for seed in range(len(models))]
     programs = [(stub.program(TINY, SHAPE, stub.CHECK), data) for data in inputs]
     results = run_many(
         programs, simulator=simulator, memory=models, design=stub.design(TINY, stall=80)
@@ -77,6 +83,30 @@ def test_latency_and_rate(simulator):
         least, most = per_word * (WORDS - 6), per_word * WORDS + model.latency + 4
         assert least <= seen["BUSY"] <= most, (model, seen)
         assert least <= seen["WAIT_INSTRUCTION"] <= most + per_word, (model, seen)
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_latencies_that_differ(simulator):
+    """With jitter the first burst comes at any time up to the latency."""
+    models = [MemoryModel(400, jitter=True, seed=seed) for seed in range(8)]
+    program = (stub.program(TINY, SHAPE), random_input(0))
+    results = run_many(
+        [program] * len(models), simulator=simulator, memory=models, design=stub.design(TINY)
+    )
+    seen = [result.counters["READ_STALLS"] for result in results]
+    assert max(seen) <= 400 and min(seen) < 200 and len(set(seen)) > 3, seen
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_data_before_its_address(simulator):
+    """Writes take as long as their slower channel where both are taken at the same time, and as
+    long as both where the data waits."""
+    models = [MemoryModel(1, stalls=(0, 0.9, 0.9, 0, 0), early=early) for early in (True, False)]
+    program = (stub.program(TINY, SHAPE), random_input(0))
+    together, after = run_many(
+        [program] * 2, simulator=simulator, memory=models, design=stub.design(TINY)
+    )
+    assert together.counters["WAIT_INSTRUCTION"] < after.counters["WAIT_INSTRUCTION"]
 
 
 @pytest.mark.parametrize("simulator", SIMULATORS)

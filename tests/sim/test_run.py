@@ -110,6 +110,9 @@ def test_wrong_input_is_refused(inputs, message):
         (MemoryModel(bytes_per_cycle=5), "bandwidth of 5 bytes"),
         (MemoryModel(stall_probability=1), "stall probability of 1 "),
         (MemoryModel(stall_probability=-0.5), "stall probability of -0.5 "),
+        (MemoryModel(stalls=(0, 0, 1, 0, 0)), "stall probability of 1 "),
+        (MemoryModel(stalls=(0, 0)), "2 stall probabilities are not possible"),
+        (MemoryModel(hold=16), "pauses of 2.16 cycles"),
     ],
 )
 def test_wrong_memory_is_refused(model, message):
