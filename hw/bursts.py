@@ -13,12 +13,13 @@ class BurstSplitter(wiring.Component):
     """One pattern in, its bursts out, none crossing a multiple of ``burst_words`` (and so none
     crossing 4 KiB).
 
+    A count or length of 0, which no compiled program has, stands for one more than its field holds.
     One burst every 3 cycles at most. The next pattern is taken in the cycle after the last burst.
 
     Members
     -------
-    i : In(stream of PATTERN)   counts and lengths at least 1
-    o : Out(stream of BURST)
+    i : In(stream of PATTERN)
+    o : Out(stream of BURST)    of at least one word
     busy : Out                  a pattern is under way
     """
 
@@ -55,13 +56,14 @@ class BurstSplitter(wiring.Component):
             for n in ("next_addr", "next_run", "next_block")
         )
         next_words = Signal.like(words, reset_less=True)
+        low_words = words[: low_bits + 1]
         m.d.comb += to_boundary.eq(burst_words - addr[:low_bits])
         with m.If(self.busy & ~measured & ~sized):
             m.d.sync += [
                 measured.eq(1),
                 part.eq(to_boundary),
                 next_words.eq(words - to_boundary),
-                low_fits.eq(words[: low_bits + 1] <= to_boundary),
+                low_fits.eq(low_words.any() & (low_words <= to_boundary)),
                 long.eq(words[low_bits + 1 :].any()),
                 last_run.eq(runs == 1),
                 last_block.eq(blocks == 1),

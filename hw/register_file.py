@@ -17,7 +17,7 @@ WRITE_CYCLES = 6
 
 class RegisterFile(wiring.Component):
     """One access at a time: a write takes WRITE_CYCLES, a read 6. Unknown addresses read as 0 and
-    ignore writes.
+    ignore writes; while a program runs, so do the settings but for IRQ_ENABLE.
 
     Members
     -------
@@ -70,16 +70,16 @@ class RegisterFile(wiring.Component):
         )
         chosen_value = delay(m, value, 1, "chosen_value", reset_less=True)
 
-        def enables(name: str) -> Signal:
+        def enables(name: str, allowed=1) -> Signal:
             enable = Signal(4, name=f"enable_{name.lower()}")
-            m.d.sync += enable.eq(
-                strobe & (written & (at[2:] == regs[name].offset >> 2)).replicate(4)
-            )
+            chosen = written & allowed & (at[2:] == regs[name].offset >> 2)
+            m.d.sync += enable.eq(strobe & chosen.replicate(4))
             return enable
 
         m.d.sync += self.start.eq(enables("CTRL")[0] & chosen_value[0])
         for name, setting in settings.items():
-            enable = enables(name)
+            # What a running program's bursts are checked against stays as it was at its start.
+            enable = enables(name, 1 if name == "IRQ_ENABLE" else ~self.state[0])
             for i in range(4):
                 with m.If(enable[i]):
                     m.d.sync += setting.word_select(i, 8).eq(chosen_value.word_select(i, 8))

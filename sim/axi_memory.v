@@ -16,6 +16,10 @@
 // Jitter: each burst has a latency of its own, from 1 to `latency`.
 // Access outside [BASE, BASE + DEPTH words) gives SLVERR. Breaches of the protocol by the master
 // are collected in `violations`.
+// Faults: once `fault_at` transfers of channel `fault` (1 AR, 2 AW, 3 W, 4 R, 5 B; 0: none) have been
+//         since `arm`, the channel stands still for `fault_cycles` cycles (0: for ever) or, with a
+//         `fault_response`, the next one on R or B has that response and junk for data.
+// Flips:  `flip` turns around bit `flip_bit` of the memory, counted from the first word's lowest.
 
 module axi_memory #(
     parameter ROWS = 8,                   // bytes per word
@@ -40,6 +44,14 @@ module axi_memory #(
     input [31:0] dump_first,
     input [31:0] dump_last,
     output reg [7:0] violations,
+
+    input arm,                            // one-cycle strobe
+    input [2:0] fault,
+    input [31:0] fault_at,
+    input [15:0] fault_cycles,
+    input [1:0] fault_response,
+    input flip,                           // one-cycle strobe
+    input [31:0] flip_bit,
 
     input awvalid, output reg awready, input [31:0] awaddr, input [7:0] awlen,
     input [2:0] awsize, input [1:0] awburst,
@@ -90,6 +102,9 @@ module axi_memory #(
     reg [15:0] credit;
     reg writes_turn, granted, write_wants, read_wants;
     reg [4:0] pause;
+    reg [4:0] moved, still;               // AR, AW, W, R, B
+    reg [31:0] fault_count;               // transfers of the faulty channel
+    reg [15:0] fault_waited;
     reg [15:0] read_latency, write_latency;  // of the next burst
     reg [31:0] offset;
     reg [WORD-1:0] mask;
@@ -130,6 +145,7 @@ module axi_memory #(
             $sformat(file_name, "job%0d.dump", job);
             $writememh(file_name, mem, dump_first, dump_last);
         end
+        if (flip) mem[flip_bit / WORD][flip_bit % WORD] = !mem[flip_bit / WORD][flip_bit % WORD];
 
         if (rst) begin
             {awready, wready, bvalid, arready, rvalid} <= 0;
@@ -138,6 +154,7 @@ module axi_memory #(
             {ar_head, ar_tail, ar_beat, r_head, r_tail} = 0;
             {aw_head, aw_tail, aw_beat, w_head, w_placed, w_tail, b_head, b_tail, w_bad} = 0;
             {now, credit, writes_turn, pause} = 0;
+            {still, fault_count, fault_waited} = 0;
             {ar_held, aw_held, w_held} = 0;
             random = {~seed, seed};
             read_latency = jitter ? drawn(latency, seed[15:0]) : latency;
@@ -154,6 +171,20 @@ module axi_memory #(
             if (jitter) begin
                 if (arvalid && arready) read_latency = drawn(latency, random[47:32]);
                 if (wvalid && wready && wlast) write_latency = drawn(latency, random[63:48]);
+            end
+            still = pause;
+            if (arm) {fault_count, fault_waited} = 0;
+            else if (fault != 0 && fault_response == OKAY) begin
+                moved = {
+                    bvalid && bready, rvalid && rready, wvalid && wready, awvalid && awready,
+                    arvalid && arready
+                };
+                if (moved[fault - 1]) fault_count = fault_count + 1;
+                if (fault_count >= fault_at && (fault_cycles == 0 || fault_waited < fault_cycles))
+                begin
+                    fault_waited = fault_waited + 1;
+                    still[fault - 1] = 1;
+                end
             end
             if (rate != 0) credit = credit + rate > FULL ? FULL : credit + rate;
 
@@ -179,7 +210,7 @@ module axi_memory #(
                 if (crosses_4k(araddr, arlen)) violations[0] <= 1;
                 if (malformed(araddr, arsize, arburst)) violations[2] <= 1;
             end
-            arready <= ar_head - ar_tail < ADDRESSES && !pause[0];
+            arready <= ar_head - ar_tail < ADDRESSES && !still[0];
 
             // Write address
             if (awvalid && awready) begin
@@ -189,7 +220,7 @@ module axi_memory #(
                 if (crosses_4k(awaddr, awlen)) violations[1] <= 1;
                 if (malformed(awaddr, awsize, awburst)) violations[3] <= 1;
             end
-            awready <= aw_head - aw_tail < ADDRESSES && aw_head - b_tail < ADDRESSES && !pause[1];
+            awready <= aw_head - aw_tail < ADDRESSES && aw_head - b_tail < ADDRESSES && !still[1];
 
             // Write data; its place once its address is there
             if (wvalid && wready) begin
@@ -243,9 +274,9 @@ module axi_memory #(
             end
 
             // The shared port: one grant a cycle, in turns. An unused write grant stays.
-            read_wants = r_head != r_tail && now >= r_due[r_tail % BEATS] && !pause[3]
+            read_wants = r_head != r_tail && now >= r_due[r_tail % BEATS] && !still[3]
                 && (!rvalid || rready);
-            write_wants = (early || aw_head != aw_tail) && w_head - w_tail < BEATS - 1 && !pause[2];
+            write_wants = (early || aw_head != aw_tail) && w_head - w_tail < BEATS - 1 && !still[2];
             if (rate != 0) begin
                 granted = credit >= COST;
                 if (wready && !wvalid) write_wants = 1;
@@ -267,13 +298,24 @@ module axi_memory #(
                 rdata <= r_word[r_tail % BEATS];
                 rlast <= r_last[r_tail % BEATS];
                 rresp <= r_bad[r_tail % BEATS] ? SLVERR : OKAY;
+                if (fault == 4 && fault_response != OKAY) begin
+                    if (fault_count == fault_at) begin
+                        rresp <= fault_response;
+                        rdata <= ~r_word[r_tail % BEATS];
+                    end
+                    fault_count = fault_count + 1;
+                end
                 r_tail = r_tail + 1;
             end else if (rready) rvalid <= 0;
 
             // Write response
-            if (b_head != b_tail && !pause[4] && (!bvalid || bready)) begin
+            if (b_head != b_tail && !still[4] && (!bvalid || bready)) begin
                 bvalid <= 1;
                 bresp <= b_bad[b_tail % ADDRESSES] ? SLVERR : OKAY;
+                if (fault == 5 && fault_response != OKAY) begin
+                    if (fault_count == fault_at) bresp <= fault_response;
+                    fault_count = fault_count + 1;
+                end
                 b_tail = b_tail + 1;
             end else if (bready) bvalid <= 0;
         end

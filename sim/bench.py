@@ -219,7 +219,7 @@ async def run_jobs(dut):
     """Every job in turn, up to the first that fails."""
     jobs = json.loads(Path("jobs.json").read_text())
     dut.rst.value = 1
-    dut.load.value = dut.dump.value = 0
+    dut.load.value = dut.dump.value = dut.flip.value = dut.arm.value = dut.fault.value = 0
     Clock(dut.clk, PERIOD, unit="step").start()
     for job in jobs:
         name = f"job{job['index']}.json"

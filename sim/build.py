@@ -29,8 +29,10 @@ HW = Path(resarray.hw.__path__[0])
 # Simulation models of what a target's Verilog instantiates.
 MODELS = {"generic": (), "ecp5": ("ecp5/models.v",)}
 TOP = "harness"
-HARNESS = ("axi_memory.v", "activity.v", "waves.v", "harness.v")
-# Where the design has this inside, the harness records its activity and can write waveforms.
+HARNESS = ("axi_memory.v", "activity.v", "waves.v", "checks.v", "harness.v")
+# Where the design has this inside, the harness checks and records what goes on there, and can write
+# waveforms.
+CORE_HARNESS = ("core_checks.v",)
 CORE = "module \\resarray.core "
 JOBS = 2  # compilers at a time
 POLL_SECONDS = 0.5
@@ -117,6 +119,7 @@ def build(
     waves: bool = False,
     compiled: Compiled = lambda files, of: None,
     coverage: bool = False,
+    least: int | None = None,
 ) -> Build:
     """Compile ``design`` (Verilog text of module ``resarray``) with the harness.
 
@@ -126,11 +129,12 @@ def build(
     compiled: told how far it is, where there are many files
     coverage: counts coverage, which makes it slower; with Verilator only
     note:   told what is going on when something has to be built
+    least:  log2 of the words that the memory has at least; None: the simulator's usual number
 
     `ResarrayError` naming the log when the simulator rejects the design.
     """
-    depth_bits = max(MIN_DEPTH_BITS[simulator.name], (words - 1).bit_length())
-    harness = [(HERE / name).read_bytes() for name in HARNESS]
+    depth_bits = max(least or MIN_DEPTH_BITS[simulator.name], (words - 1).bit_length())
+    harness = [(HERE / name).read_bytes() for name in HARNESS + CORE_HARNESS]
 
     def compile_into(folder: Path) -> None:
         _compile(simulator, design, rows, depth_bits, waves, folder, compiled, coverage)
@@ -193,7 +197,8 @@ def _compile(
     source = folder / "resarray.v"
     source.write_text(design)
     parameters = {"ROWS": rows, "DEPTH_BITS": depth_bits}
-    harness = [str(HERE / name) for name in HARNESS]
+    names = HARNESS + CORE_HARNESS if CORE in design else HARNESS
+    harness = [str(HERE / name) for name in names]
     inside = ("-DACTIVITY", "-DWAVES") if waves else ("-DACTIVITY",)
     defines = inside if CORE in design else ()
     if simulator.name == "icarus":

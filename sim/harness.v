@@ -1,4 +1,4 @@
-// Simulation top: the accelerator, a memory, and a master for single register accesses.
+// Simulation top: the accelerator, a memory, a master for single register accesses, and checkers.
 //
 // Nothing but flip-flops reads the inputs: logic between an input and a flip-flop would be evaluated
 // anew on every clock edge, which costs Verilator a third of its speed.
@@ -25,7 +25,17 @@ module harness #(
     input [31:0] load_words,
     input [31:0] dump_first,
     input [31:0] dump_last,
-    output [7:0] violations,
+    input arm,
+    input [2:0] fault,
+    input [31:0] fault_at,
+    input [15:0] fault_cycles,
+    input [1:0] fault_response,
+    input flip,
+    input [31:0] flip_bit,
+
+    output [63:0] violations,             // see checks.py
+    output [7:0] reads, writes,           // bursts without their whole answer
+    output [31:0] bad_burst,              // bus address of the first with an error response
 
     input [31:0] window,                  // see activity.v
 
@@ -43,9 +53,13 @@ module harness #(
     reg [31:0] axil_wdata;
     wire axil_awready, axil_wready, axil_arready, axil_bvalid, axil_rvalid;
     wire [31:0] axil_rdata;
+    reg [1:0] turn;
+    reg axil_ready;                       // a response waits now and then
 
     always @(posedge clk) begin
         reset <= rst;
+        turn <= turn + 1;
+        axil_ready <= turn[1];
         if (axil_awready) axil_awvalid <= 0;
         if (axil_wready) axil_wvalid <= 0;
         if (axil_arready) axil_arvalid <= 0;
@@ -56,7 +70,7 @@ module harness #(
             axil_addr <= access_address;
             axil_wdata <= access_data;
         end
-        if (busy && (axil_bvalid || axil_rvalid)) begin
+        if (busy && axil_ready && (axil_bvalid || axil_rvalid)) begin
             busy <= 0;
             finished <= 1;
             access_value <= axil_rdata;
@@ -66,6 +80,7 @@ module harness #(
             access_done <= access_go;
         end
         if (reset) {busy, finished, access_done, axil_awvalid, axil_wvalid, axil_arvalid} <= 0;
+        if (reset) {turn, axil_ready} <= 0;
     end
 
     wire awvalid, awready, wvalid, wready, wlast, bvalid, bready;
@@ -82,7 +97,9 @@ module harness #(
         .latency(latency), .rate(rate), .stall(stall), .hold(hold), .early(early),
         .jitter(jitter), .seed(seed),
         .load(load), .dump(dump), .job(job), .load_words(load_words),
-        .dump_first(dump_first), .dump_last(dump_last), .violations(violations),
+        .dump_first(dump_first), .dump_last(dump_last), .violations(violations[7:0]),
+        .arm(arm), .fault(fault), .fault_at(fault_at), .fault_cycles(fault_cycles),
+        .fault_response(fault_response), .flip(flip), .flip_bit(flip_bit),
         .awvalid(awvalid), .awready(awready), .awaddr(awaddr), .awlen(awlen), .awsize(awsize),
         .awburst(awburst),
         .wvalid(wvalid), .wready(wready), .wdata(wdata), .wstrb(wstrb), .wlast(wlast),
@@ -107,14 +124,37 @@ module harness #(
         .s_axil__awaddr(axil_addr),
         .s_axil__wvalid(axil_wvalid), .s_axil__wready(axil_wready), .s_axil__wdata(axil_wdata),
         .s_axil__wstrb(4'b1111),
-        .s_axil__bvalid(axil_bvalid), .s_axil__bready(1'b1), .s_axil__bresp(),
+        .s_axil__bvalid(axil_bvalid), .s_axil__bready(axil_ready), .s_axil__bresp(),
         .s_axil__arvalid(axil_arvalid), .s_axil__arready(axil_arready),
         .s_axil__araddr(axil_addr),
-        .s_axil__rvalid(axil_rvalid), .s_axil__rready(1'b1), .s_axil__rdata(axil_rdata),
+        .s_axil__rvalid(axil_rvalid), .s_axil__rready(axil_ready), .s_axil__rdata(axil_rdata),
         .s_axil__rresp()
     );
 
-    // Looks inside the accelerator, so what stands in for it in a test has no activity.
+    port_checks #(.ROWS(ROWS)) port_checks (
+        .clk(clk), .rst(reset), .clear(load), .irq(irq),
+        .awvalid(awvalid), .awready(awready), .awaddr(awaddr), .awlen(awlen),
+        .wvalid(wvalid), .wready(wready), .wdata(wdata), .wlast(wlast),
+        .bvalid(bvalid), .bready(bready), .bresp(bresp),
+        .arvalid(arvalid), .arready(arready), .araddr(araddr), .arlen(arlen),
+        .rvalid(rvalid), .rready(rready), .rdata(rdata), .rresp(rresp), .rlast(rlast),
+        .axil_awvalid(axil_awvalid), .axil_awready(axil_awready), .axil_addr(axil_addr),
+        .axil_wvalid(axil_wvalid), .axil_wready(axil_wready), .axil_wdata(axil_wdata),
+        .axil_bvalid(axil_bvalid), .axil_bready(axil_ready),
+        .axil_arvalid(axil_arvalid), .axil_arready(axil_arready),
+        .axil_rvalid(axil_rvalid), .axil_rready(axil_ready), .axil_rdata(axil_rdata),
+        .reads(reads), .writes(writes), .bad_burst(bad_burst), .violations(violations[17:8])
+    );
+    assign violations[63:49] = 0;
+
+    // Look inside the accelerator: what stands in for it in a test has no activity.
+`ifdef ACTIVITY
+    core_checks #(.ROWS(ROWS)) core_checks (
+        .clk(clk), .clear(load), .violations(violations[48:18])
+    );
+`else
+    assign violations[48:18] = 0;
+`endif
 `ifdef ACTIVITY
     activity activity (
         .clk(clk), .rst(reset), .window(window), .job(job),

@@ -21,7 +21,7 @@ from resarray.spec.memory import (
 )
 from resarray.spec.registers import COUNTERS, PROFILE_FIELDS
 
-from . import build, cache, memory_file, simulators
+from . import build, cache, checks, memory_file, simulators
 from .activity import Activity, read_activity
 from .memory_model import MemoryModel
 from .process import CycleProgress, simulate
@@ -30,16 +30,6 @@ from .waves import Waves
 MEM_BASE = 0x4000_0000  # not 0: every transfer must be relative to it
 WATCHDOG_CYCLES = 100_000
 CHUNK_CYCLES = {"verilator": 50_000, "icarus": 1_000}  # between looks at the counters
-VIOLATIONS = (
-    "a read burst crosses 4 KiB",
-    "a write burst crosses 4 KiB",
-    "a malformed read burst",
-    "a malformed write burst",
-    "WLAST at the wrong beat",
-    "ARVALID or its burst changed before ARREADY",
-    "AWVALID or its burst changed before AWREADY",
-    "WVALID or its data changed before WREADY",
-)
 
 
 @dataclass(frozen=True)
@@ -224,9 +214,9 @@ def _collect(
     if "error" in found:
         raise ResarrayError(f"{found['error']}; the log is '{cache.keep_log(log)}'")
     if found["violations"]:
-        broken = [what for bit, what in enumerate(VIOLATIONS) if found["violations"] >> bit & 1]
+        broken = checks.broken(found["violations"])
         raise ResarrayError(
-            f"the accelerator broke the AXI protocol: {', '.join(broken)}; this is a bug in hw/, "
+            f"the simulation broke a protocol: {', '.join(broken)}; this is a bug in hw/ or sim/, "
             f"the log is '{cache.keep_log(log)}'"
         )
     counters = {name: found["registers"][name] for name in COUNTERS}

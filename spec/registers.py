@@ -3,7 +3,8 @@
 The lowest two address bits do not count, in reads and in writes. The settings are looked at when a
 program starts: MEM_BASE must be a multiple of 4 KiB (no burst crosses one), MEM_BASE + MEM_SIZE at
 most 2**32, PROG_ADDR and WRITE_BASE multiples of the word, PROG_COUNT below 2**20; else the start
-ends at once with `ErrorCause.BAD_SETTINGS`. Counters wrap at 2**32.
+ends at once with `ErrorCause.BAD_SETTINGS`. While a program runs, writes to CTRL and to settings other
+than IRQ_ENABLE are ignored. Counters wrap at 2**32.
 """
 
 from dataclasses import dataclass

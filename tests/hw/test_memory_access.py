@@ -174,6 +174,28 @@ def test_burst_splitter(stall):
     assert got == expected
 
 
+@pytest.mark.parametrize("count", ["n_blocks", "n_runs", "run_len"])
+def test_a_count_of_zero_is_the_largest_plus_one(count):
+    """No burst is empty: of 256 beats on the bus, or of a FIFO that has no room asked for."""
+    dut = BurstSplitter(CONFIG)
+    pattern = {"addr": 3, "n_blocks": 1, "n_runs": 1, "run_len": 2, "block_stride": 8}
+    pattern |= {"run_stride": 8, count: 0}
+    steps = [3 + 8 * n for n in range(40)]
+    expected = [(steps[0], 5), *((8 * n, 8) for n in range(1, 40))] if count == "run_len" else None
+    bursts = []
+
+    async def taker(ctx):
+        ctx.set(dut.o.ready, 1)
+        while len(bursts) < 40:
+            _, _, valid, burst = await ctx.tick().sample(dut.o.valid, dut.o.payload)
+            if valid:
+                assert not burst.last
+                bursts.append((burst.addr, burst.beats))
+
+    simulate(dut, drive(dut.i, [pattern]), taker)
+    assert bursts == (expected or [(step, 2) for step in steps])
+
+
 class ReadersAndArbiter(wiring.Component):
     """Two readers of different depth on one bus."""
 

@@ -8,7 +8,7 @@ from resarray.hw.common import signals
 from resarray.hw.register_file import RegisterFile
 from resarray.hw.status import status_registers
 from resarray.spec.config import PRESETS
-from resarray.spec.registers import ID, PROFILE_OFFSET, REGISTERS
+from resarray.spec.registers import ID, PROFILE_OFFSET, REGISTERS, STATUS_BUSY
 
 from .bench import STALLS, simulate
 
@@ -70,6 +70,7 @@ def test_register_file(stall):
             offset, value = REGISTERS[name].offset, rng.randrange(1 << len(status))
             ctx.set(status, value)
             assert await read(ctx, offset) == value
+        ctx.set(dut.state, 0)
         assert await read(ctx, 0x1000) == 0
         ctx.set(dut.profile_data, 77)
         assert await read(ctx, PROFILE_OFFSET + 8) == 77
@@ -77,6 +78,13 @@ def test_register_file(stall):
         await write(ctx, REGISTERS["PROG_COUNT"].offset + 3, 1234)
         assert await read(ctx, REGISTERS["PROG_COUNT"].offset) == 1234
         assert await read(ctx, REGISTERS["PROG_COUNT"].offset + 2) == 1234
+        # While a program runs, the settings stay; the interrupt may be switched.
+        ctx.set(dut.state, STATUS_BUSY)
+        for name in ("PROG_COUNT", "MEM_BASE", "IRQ_ENABLE"):
+            await write(ctx, REGISTERS[name].offset, 4321)
+        assert await read(ctx, REGISTERS["PROG_COUNT"].offset) == 1234
+        assert await read(ctx, REGISTERS["MEM_BASE"].offset) == values["MEM_BASE"]
+        assert await read(ctx, REGISTERS["IRQ_ENABLE"].offset) == 4321
         assert not started
         await write(ctx, REGISTERS["CTRL"].offset, 1)
         # Chosen a cycle after the write, started in the next.

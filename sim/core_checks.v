@@ -1,0 +1,101 @@
+// Protocol checkers inside the accelerator: its streams, the counts that instructions wait for, and
+// what it does at the memory port. The bits are named in checks.py.
+
+`define CORE harness.accelerator.core
+
+// An instruction that is shown to its engine stays until it is taken; then its queue is not full.
+module queue_check (
+    input clk,
+    input rst,
+    input clear,
+    input valid,
+    input full,
+    input [255:0] bits,
+    output reg broken
+);
+    reg held;
+    reg [255:0] shown;
+
+    always @(posedge clk) begin
+        if (held && full && (!valid || bits !== shown)) broken <= 1;
+        if (clear) broken <= 0;
+        if (valid && !held) shown <= bits;
+        held <= valid && !rst;
+    end
+endmodule
+
+module core_checks #(parameter ROWS = 8) (
+    input clk,
+    input clear,                          // one-cycle strobe
+    output [30:0] violations
+);
+    localparam WORD = 8 * ROWS, BURST = 57;
+    localparam PATIENCE = 4;              // cycles from a burst to the tag of its data
+
+    wire [26:0] streams;
+    reg [3:0] rules;
+    assign violations = {streams, rules};
+
+    // A start resets all units in the same cycle.
+    wire reset = `CORE.fetch_rst;
+
+`define STREAM(N, BITS, PATH) \
+    stream_check #(.WIDTH(BITS)) stream``N ( \
+        .clk(clk), .rst(reset), .clear(clear), .valid(PATH``valid), .ready(PATH``ready), \
+        .payload(PATH``payload), .broken(streams[N]) \
+    );
+`define QUEUE(N, PATH) \
+    queue_check stream``N ( \
+        .clk(clk), .rst(reset), .clear(clear), .valid(PATH.o__valid), .full(PATH.full), \
+        .bits(PATH.bits), .broken(streams[N]) \
+    );
+    `STREAM(0, WORD, `CORE.fetch.queue__0__)
+    `STREAM(1, WORD, `CORE.fetch.queue__1__)
+    `STREAM(2, WORD, `CORE.fetch.queue__2__)
+    `STREAM(3, WORD, `CORE.fetch.queue__3__)
+    `STREAM(4, WORD, `CORE.fetch.queue__4__)
+    `STREAM(5, WORD, `CORE.fetch.queue__5__)
+    `QUEUE(6, `CORE.queue_load)
+    `QUEUE(7, `CORE.queue_weights)
+    `QUEUE(8, `CORE.queue_residual)
+    `QUEUE(9, `CORE.queue_compute)
+    `QUEUE(10, `CORE.queue_drain)
+    `QUEUE(11, `CORE.queue_store)
+    `STREAM(12, BURST, `CORE.load.reader.splitter.o__)
+    `STREAM(13, BURST, `CORE.weights.splitter.o__)
+    `STREAM(14, BURST, `CORE.residual.splitter.o__)
+    `STREAM(15, BURST, `CORE.fetch.reader.splitter.o__)
+    `STREAM(16, BURST, `CORE.store.splitter.o__)
+    `STREAM(17, BURST, `CORE.arbiter.request__0__)
+    `STREAM(18, BURST, `CORE.arbiter.request__1__)
+    `STREAM(19, BURST, `CORE.arbiter.request__2__)
+    `STREAM(20, BURST, `CORE.arbiter.request__3__)
+    `STREAM(21, WORD, `CORE.load.reader.relay.o__)
+    `STREAM(22, WORD, `CORE.weights.relay.o__)
+    `STREAM(23, WORD, `CORE.residual.relay.o__)
+    `STREAM(24, WORD, `CORE.fetch.reader.relay.o__)
+    `STREAM(25, WORD, `CORE.drain.pool.o__)
+    `STREAM(26, WORD, `CORE.store.fifo.o__)
+
+    reg failed, arvalid, awvalid;
+    reg [2:0] r_waited, b_waited;
+
+    always @(posedge clk) begin
+        if (`CORE.completion.done__0 > `CORE.completion.dispatched__0
+            || `CORE.completion.done__1 > `CORE.completion.dispatched__1
+            || `CORE.completion.done__2 > `CORE.completion.dispatched__2
+            || `CORE.completion.done__3 > `CORE.completion.dispatched__3
+            || `CORE.completion.done__4 > `CORE.completion.dispatched__4
+            || `CORE.completion.done__5 > `CORE.completion.dispatched__5) rules[0] <= 1;
+        if (failed && (`CORE.arbiter.bus__arvalid && !arvalid
+            || `CORE.store.bus__awvalid && !awvalid)) rules[1] <= 1;
+        if (r_waited > PATIENCE) rules[2] <= 1;
+        if (b_waited > PATIENCE) rules[3] <= 1;
+        if (clear) rules <= 0;
+        failed <= `CORE.errors.failed && !reset;
+        arvalid <= `CORE.arbiter.bus__arvalid;
+        awvalid <= `CORE.store.bus__awvalid;
+        r_waited <= harness.rvalid && !harness.rready && !harness.reset ? r_waited + 1 : 0;
+        b_waited <= harness.bvalid && !harness.bready && !harness.reset ? b_waited + 1 : 0;
+    end
+endmodule
