@@ -5,9 +5,12 @@ what Amaranth has no name for. A branch is counted once for each condition, thou
 that is assigned in it has it again; resets, which are no line of ``hw/``, are not counted.
 """
 
+import itertools
 import re
 from dataclasses import dataclass, field
 
+from ...hw.verilog import TOP
+from ...spec.isa import Engine
 from .verilog import ATTRIBUTE
 
 OFF, ON = "/*verilator coverage_off*/", "/*verilator coverage_on*/"
@@ -33,10 +36,12 @@ class Branch:
 
 @dataclass
 class Points:
-    """By line of the Verilog (from 1): branches by whether they are an ``else``, and nets."""
+    """By line of the Verilog (from 1): branches by whether they are an ``else``, nets, and where two
+    engines are seen busy in the same cycle."""
 
     branches: dict[tuple[int, bool], Branch] = field(default_factory=dict)
     nets: dict[int, tuple[str, str]] = field(default_factory=dict)
+    overlaps: dict[int, tuple[Engine, Engine]] = field(default_factory=dict)
 
 
 @dataclass
@@ -56,7 +61,20 @@ def annotate(verilog: str) -> tuple[str, Points]:
     text: list[str] = [OFF]
     for module in re.split(r"(?m)^(?=module )", verilog):
         _annotate_module(module.splitlines(), text, points)
+    _watch_overlaps(text, points)
     return "\n".join(text) + "\n", points
+
+
+def _watch_overlaps(text: list[str], points: Points) -> None:
+    """Append a module, bound into the accelerator, with a branch for each pair of engines."""
+    text += ["module overlaps(input clk, input [5:0] busy);", "  reg [5:0] seen;"]
+    text += ["  always @(posedge clk) begin", "    seen <= 0;"]
+    for pair in itertools.combinations(Engine, 2):
+        text += [ON, f"    if (busy[{pair[0]}] && busy[{pair[1]}]) begin seen <= busy; end", OFF]
+        points.overlaps[len(text) - 1] = pair
+    busy = ", ".join(f"core.status__state__{e.value}[0]" for e in reversed(Engine))
+    text += ["  end", "endmodule"]
+    text += [f"bind {TOP} overlaps overlaps (.clk(clk), .busy({{{busy}}}));"]
 
 
 def _plain(name: str) -> str:

@@ -3,14 +3,20 @@
 Amaranth's own Verilog has them for expressions only. The text is otherwise the same.
 """
 
+import importlib.metadata
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from amaranth.back import rtlil, verilog
 
 import resarray.hw
+import resarray.spec
 
 from ...hw.top import Accelerator
 from ...hw.verilog import TOP, platform_of
+from ...sim import cache, convert
+from ...spec.cache import build_folder
 from ...spec.config import Config
 
 ATTRIBUTE = "lines"  # of a switch: of each of its cases in turn, the lines of its statements
@@ -64,3 +70,20 @@ def generate(config: Config) -> str:
     return verilog.convert(
         Accelerator(config), name=TOP, platform=platform, strip_internal_attrs=True
     )
+
+
+def source(config: Config, note: Callable[[str], None] = lambda text: None) -> str:
+    """What `generate` gives for ``config``, made once."""
+    folders = Path(resarray.hw.__path__[0]), Path(resarray.spec.__path__[0])
+    files = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
+    parts = [path.read_bytes() for path in (*files, Path(__file__))]
+    fields = repr(sorted((asdict(config) | {"name": ""}).items()))
+    key = cache.digest(fields, importlib.metadata.version("amaranth"), *parts)
+    path = build_folder() / "rtl" / key / "resarray.v"
+
+    def make(folder: Path) -> None:
+        note(f"converting the '{config.name}' accelerator to Verilog")
+        path.write_text(convert.convert(f"{__name__}:generate", config))
+
+    cache.made(path.parent, [path.name], make, note)
+    return path.read_text()
