@@ -36,9 +36,7 @@ def constants(verilog: str) -> dict[tuple[str, str], frozenset[int]]:
         result.write_text(json.dumps({name: bits for name, bits in found.items() if bits}))
 
     cache.made(folder, [result.name], make)
-    return {
-        _place(name): frozenset(bits) for name, bits in json.loads(result.read_text()).items()
-    }
+    return {_place(name): frozenset(bits) for name, bits in json.loads(result.read_text()).items()}
 
 
 def _place(name: str) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """One preset measured: its stimuli are run and what they reached is counted."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from ...sim.run import run_many
 from ...spec.config import Config
 from ..fuzz import cases
 from ..fuzz.memories import WATCHDOG_CYCLES
-from . import verilog
+from . import functional, verilog
 from .counts import Counts
 from .points import Points, annotate
 from .stimuli import Stimulus
@@ -22,7 +23,8 @@ PER_RUN = 20  # programs in one simulator process
 class Measured:
     """What was reached on a preset.
 
-    failures: sentences; a run that was not exact
+    functions: bins of `functional` by name, how often
+    failures:  sentences; a run that was not exact
     """
 
     config: Config
@@ -30,6 +32,7 @@ class Measured:
     design: str
     counts: Counts = field(default_factory=Counts)
     failures: list[str] = field(default_factory=list)
+    functions: Counter[str] = field(default_factory=Counter)
     programs: int = 0
     cycles: int = 0
 
@@ -67,5 +70,8 @@ def _run(measured: Measured, stimuli: list[Stimulus], note: Note) -> None:
         if wrong := cases.difference(stimulus.job, result):
             measured.failures.append(f"{stimulus.job.image.manifest['model']}: {wrong}")
         measured.cycles += result.cycles
+        job = stimulus.job
+        measured.functions += functional.of_program(job.image, stimulus.graph, job.memory)
+        measured.functions += functional.of_counters(result.counters)
     measured.programs += len(stimuli)
     note(f"{measured.programs} programs, {measured.cycles:,} cycles")
