@@ -32,9 +32,11 @@ KERNELS = ("1x1", "3x3", "5x5", "7x7", "other", "oblong")
 STRIDES = ("1", "2", "more", "unequal")
 PADDINGS = ("none", "even", "uneven")
 STALLS = ("quiet", "stalling")
-OPERATORS = ("conv", "grouped conv", "depthwise conv", "dilated conv", "conv + residual", "add")
-OPERATORS += ("add a vector", "multiply", "multiply by a vector", "function", "max pool", "average")
-OPERATORS += ("concat", "slice", "upsample", "constant", "linear")
+OPERATORS = (
+    *("conv", "grouped conv", "depthwise conv", "dilated conv", "conv + residual", "linear"),
+    *("add", "add a vector", "multiply", "multiply by a vector", "function", "max pool"),
+    *("average", "concat", "slice", "upsample", "constant"),
+)
 EDGES = ("a full bank", "a part of one", "one pixel")
 DRAINS = ("plain", "residual", "residual vector", "product", "product vector", "table")
 FETCH = len(Engine)
@@ -120,8 +122,14 @@ def _of_max_pool(op: QMaxPool) -> str:
 
 
 def _of_operator(graph: QGraph, op: object) -> Iterator[str]:
-    names = {QFunction: "function", QMaxPool: "max pool", QGlobalAvgPool: "average"}
-    names |= {QConcat: "concat", QSlice: "slice", QUpsample: "upsample", QConstant: "constant"}
+    names: dict[type, str] = {QFunction: "function", QMaxPool: "max pool"}
+    names |= {
+        QGlobalAvgPool: "average",
+        QConcat: "concat",
+        QSlice: "slice",
+        QUpsample: "upsample",
+        QConstant: "constant",
+    }
     if isinstance(op, QConv):
         yield from _of_conv(graph, op)
     elif isinstance(op, QAdd | QMultiply):
@@ -134,7 +142,7 @@ def _of_operator(graph: QGraph, op: object) -> Iterator[str]:
 
 
 def _of_conv(graph: QGraph, op: QConv) -> Iterator[str]:
-    cout, depth, ky, kx = op.weight.shape
+    _, depth, ky, kx = op.weight.shape
     if op.groups == 1 and op.dilation == (1, 1):
         yield "conv + residual" if op.residual else "conv"
     if op.groups > 1:

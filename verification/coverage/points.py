@@ -36,8 +36,8 @@ class Branch:
 
 @dataclass
 class Points:
-    """By line of the Verilog (from 1): branches by whether they are an ``else``, nets, and where two
-    engines are seen busy in the same cycle."""
+    """By line of the Verilog (from 1): branches by whether they are an ``else``, nets, and where
+    two engines are seen busy in the same cycle."""
 
     branches: dict[tuple[int, bool], Branch] = field(default_factory=dict)
     nets: dict[int, tuple[str, str]] = field(default_factory=dict)

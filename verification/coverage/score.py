@@ -14,7 +14,7 @@ _BIT = re.compile(r"(.*?)(?:\[(\d+)\])?")
 
 @dataclass
 class Share:
-    """Points of one kind: reached, and of the others those that are waived and those that are not."""
+    """Points of one kind: reached; of the others those that are waived, and those that are not."""
 
     reached: int = 0
     waived: int = 0

@@ -34,8 +34,8 @@ from ..fuzz.memories import memory
 from . import functional
 from .measure import Measured, Note
 
-# In memory: programs of wild instructions, chains of all engines, and waits for nothing; then a long
-# chain, whose counts have 11 bits. Instructions in each.
+# In memory: programs of wild instructions, chains of all engines, and waits for nothing; then a
+# long chain, whose counts have 11 bits. Instructions in each.
 PROGRAMS, INSTRUCTIONS, LONG = 120, 12, 1030
 ACCESSES = 12
 CYCLES = 1500  # of a step at most
@@ -193,10 +193,10 @@ def _access(rng: random.Random) -> tuple[int, int, int]:
 def _ports(rng: random.Random, config: Config) -> dict[str, int]:
     model = memory(rng, config) if rng.random() < 0.5 else MemoryModel(latency=rng.randint(1, 9))
     response = rng.choice([0, 0, 0, 1, 2, 3])
-    fault = rng.choice([4, 4, 4, 5]) if response else rng.choice([0, 0, 1, 2, 3, 4, 5])
+    fault = rng.choice([4, 5]) if response else rng.choice([0, 0, 1, 2, 3, 4, 5])
     return model.settings(config) | {
         "fault": fault,
-        "fault_at": rng.choice([0, 1, 5, 20, 60]),
+        "fault_at": rng.choice([0, 1, 5, 20, 60, 105, 120, 150]),
         "fault_cycles": rng.randint(1, 200),
         "fault_response": response,
     }
