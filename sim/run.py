@@ -1,6 +1,7 @@
 """Programs and inputs in, tensors and counters out: runs the RTL in a simulator process."""
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +104,7 @@ def run_many(
     note: Callable[[str], None] = lambda text: None,
     progress: CycleProgress = lambda job, cycles: None,
     compiled: build.Compiled = lambda files, of: None,
+    coverage: Path | None = None,
     quick: bool = False,
 ) -> list[RunResult]:
     """Run programs of one configuration one after the other in one simulator process.
@@ -119,6 +121,7 @@ def run_many(
                      how that ends does not matter
     note, progress:  told what is being built, and how far a program is
     compiled:        told how far the simulation's compilation is, where it has to be built
+    coverage:        write Verilator's counts of coverage to this file, however the programs end
     quick:           with a simulation that is quickly built rather than quick to run
 
     `ResarrayError` when a tool is missing, when the accelerator reports an error, breaks the AXI
@@ -132,7 +135,15 @@ def run_many(
         design = build.verilog(config, note)
     words = max(layout.ceil_div(image.manifest["mem_size"], config.rows) for image, _ in programs)
     binary = build.build(
-        found, design, config.rows, words, note, waves is not None, compiled, quick
+        found,
+        design,
+        config.rows,
+        words,
+        note,
+        waves=waves is not None,
+        compiled=compiled,
+        coverage=coverage is not None,
+        quick=quick,
     )
 
     contents = [memory_contents(image, inputs) for image, inputs in programs]
@@ -154,7 +165,11 @@ def run_many(
         (folder / "jobs.json").write_text(json.dumps(jobs))
         progress(0, 0)
         plusargs = None if waves is None else waves.plusargs()
+        if coverage is not None:
+            plusargs = ["--coverage-per-instance"]
         simulate(binary, "resarray.sim.bench", build.TOP, folder, progress, plusargs)
+        if coverage is not None:
+            shutil.copyfile(folder / "coverage.dat", coverage)
         results = [
             _collect(job, image, config, folder, windows)
             for job, (image, _) in zip(jobs, programs, strict=True)
