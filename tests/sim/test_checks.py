@@ -16,6 +16,8 @@ from resarray.spec.presets import preset
 
 from . import stub
 
+pytestmark = pytest.mark.verifies("memory-port", "simulation", by="unit")
+
 SIM = Path(resarray.sim.__path__[0])
 TINY = preset("tiny")
 FIRST_CORE = len(checks.MEMORY) + len(checks.PORTS)

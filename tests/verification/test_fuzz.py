@@ -36,6 +36,8 @@ from resarray.verification.fuzz.cases import Case
 from resarray.verification.fuzz.execute import EXACT, FAILED, Outcome
 from resarray.verification.fuzz.steps import HEADER, Assembler, Step
 
+pytestmark = pytest.mark.verifies("accelerator", "compiler", by="random")
+
 TINY = preset("tiny")
 FIRST_SEED = int(os.environ.get("RESARRAY_SEED", "70000"))
 
