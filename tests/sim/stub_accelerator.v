@@ -63,8 +63,8 @@ module resarray #(
     wire start = write && s_axil__awaddr == 14'h010 && s_axil__wdata[0];
 
     always @(posedge clk) begin
-        s_axil__bvalid <= write;
-        s_axil__rvalid <= s_axil__arready;
+        s_axil__bvalid <= write || (s_axil__bvalid && !s_axil__bready);
+        s_axil__rvalid <= s_axil__arready || (s_axil__rvalid && !s_axil__rready);
         if (write) case (s_axil__awaddr)
             14'h018: irq_enable <= s_axil__wdata;
             14'h030: mem_base <= s_axil__wdata;
@@ -74,7 +74,7 @@ module resarray #(
             14'h040: prog_count <= s_axil__wdata;
             default: ;
         endcase
-        case (s_axil__araddr)
+        if (s_axil__arready) case (s_axil__araddr)
             14'h000: s_axil__rdata <= 32'h52415253;
             14'h004: s_axil__rdata <= 3;
             14'h008: s_axil__rdata <= HASH[31:0];
