@@ -1,4 +1,4 @@
-# make sim | test | lint | clean: each sets up everything that it needs in .venv.
+# make sim | test | lint | clean ...: each sets up everything that it needs in .venv.
 #
 # make sim MODEL=... WEIGHTS=... IMAGES=... INPUT_SIZE=... COUNT=... SIM=verilator|icarus
 #          PRESET=... JSON=... WAVES=1|FILE.fst LAYER=... CYCLES=FROM:TO
@@ -13,17 +13,16 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: anew help sim report bench zoo bitstream program test lint clean venv lock icarus headers \
-	chromium docs examples formal fuzz coverage mutation faults
+	chromium docs examples formal fuzz coverage mutation faults verification
 
 PYTHON ?= python3
 VENV := .venv
 # Exact versions, within the bounds of pyproject.toml.
 LOCK := requirements.lock
-# Set up again when the dependencies change: for 'make sim'; what is developed with; LiteX and the FPGA
-# tools; the documentation's site; all that the tests need.
+# Set up again when the dependencies change: for 'make sim'; LiteX and the FPGA tools; the documentation's
+# site; all that the tests need.
 SUM := $(shell cat pyproject.toml $(LOCK) | cksum | cut -d ' ' -f 1)
 STAMP := $(VENV)/.stamp-$(SUM)
-DEV_STAMP := $(VENV)/.stamp-dev-$(SUM)
 FPGA_STAMP := $(VENV)/.stamp-fpga-$(SUM)
 DOCS_STAMP := $(VENV)/.stamp-docs-$(SUM)
 TEST_STAMP := $(VENV)/.stamp-test-$(SUM)
@@ -56,6 +55,12 @@ help:
 	@echo "make bitstream  make a bitstream (BOARD=ulx3s-85f|ulx3s-25f|ecpix5-85f PRESET=)"
 	@echo "make program    load it into the board (BOARD=)"
 	@echo "make test   run all tests"
+	@echo "make formal     prove the properties of the hardware's units (15 minutes)"
+	@echo "make fuzz       random networks, programs and memories on the RTL (SEEDS= JOBS= SCHEDULER=)"
+	@echo "make coverage   lines, toggles and functions that tests reach: a page (PRESET=)"
+	@echo "make mutation   whether small changes to the design are noticed (JOBS=)"
+	@echo "make faults     errors, silence, resets, corrupted programs and files"
+	@echo "make verification  docs/verification.md, from the last results of all of these"
 	@echo "make docs   the documentation as a site: build/docs/index.html"
 	@echo "make examples  run the scripts of examples/ (docs/examples.md)"
 	@echo "make lint   check style, formatting and types"
@@ -104,6 +109,9 @@ formal fuzz coverage mutation faults: $(TEST_STAMP) icarus
 		$(if $(PRESET),--preset '$(PRESET)') $(if $(JOBS),--jobs '$(JOBS)') \
 		$(if $(SCHEDULER),--scheduler '$(SCHEDULER)')
 
+verification: $(STAMP)
+	@$(VENV)/bin/python -m resarray.verification.plan
+
 # In the files' order: by number of tests, the longest, which have few, would come last.
 test: $(TEST_STAMP) icarus headers chromium
 	@$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
@@ -148,9 +156,6 @@ endef
 $(STAMP):
 	$(call set-up,,$@)
 
-$(DEV_STAMP):
-	$(call set-up,[dev],$@ $(STAMP))
-
 $(FPGA_STAMP):
 	$(call set-up,[fpga],$@ $(STAMP))
 
@@ -160,7 +165,7 @@ $(DOCS_STAMP):
 # By name: a comma would end the argument.
 EXTRAS := [dev,fpga,docs,cluster,formal,onnx,pt2e,tflite]
 $(TEST_STAMP):
-	$(call set-up,$(EXTRAS),$@ $(STAMP) $(DEV_STAMP) $(FPGA_STAMP) $(DOCS_STAMP))
+	$(call set-up,$(EXTRAS),$@ $(STAMP) $(FPGA_STAMP) $(DOCS_STAMP))
 
 # Half of the end-to-end tests run on Icarus Verilog as well.
 icarus:

@@ -11,6 +11,7 @@ from resarray.golden.graph import QGraph
 from resarray.golden.inspection import Operator, operators, random_graph
 from resarray.golden.models import ModelSpec
 from resarray.golden.pipeline import read_network
+from resarray.report.schema import INSPECTION_FORMAT
 from resarray.spec.config import PRESETS, Config
 from resarray.spec.errors import ResarrayError
 from resarray.spec.pixels import Size
@@ -18,8 +19,6 @@ from resarray.spec.progress import Progress, silent
 
 from .arguments import configuration
 from .program import describe
-
-FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ class Inspection:
     def as_dict(self) -> dict[str, Any]:
         """Everything as plain data, as ``resarray inspect --json`` writes it."""
         return {
-            "format": FORMAT,
+            "format": INSPECTION_FORMAT,
             "model": self.name,
             "input_shape": list(self.input_shape),
             "runs": self.runs,

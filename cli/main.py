@@ -367,6 +367,9 @@ def report(
     synth: Annotated[
         Path | None, typer.Option(help="what 'resarray synth --json' or 'bitstream' wrote")
     ] = None,
+    inspection: Annotated[
+        Path | None, typer.Option(help="what 'resarray inspect --json' wrote of the same network")
+    ] = None,
     out: Annotated[
         Path,
         typer.Option(
@@ -379,7 +382,7 @@ def report(
     """Make a page of a result: cycles, roofline, activity, numbers."""
     from . import report as report_command
 
-    typer.echo(report_command.report(results, synth, out, json))
+    typer.echo(report_command.report(results, synth, inspection, out, json))
 
 
 @app.command(

@@ -153,7 +153,7 @@ class _Simulation:
                 return
             self.fetched += 1
             self.code.take(words)
-            queue.append((instruction, words_given(self.program, self.fetched - 1)))
+            queue.append((instruction, words_given(instruction)))
             self.next_fetch = self.now + words
 
     def _start(self) -> None:

@@ -77,6 +77,9 @@ class Machine:
         self.valid_pixels = [0, 0]
         self.params = np.zeros((2, 3, config.columns), np.int64)
         self.tables = np.zeros((2, TABLE_BYTES), np.int64)
+        self.has_params, self.has_table = [False, False], [False, False]
+        self.may_mark = False  # the layer's first compute took parameters
+        self.of_layer = 0  # computes since the last mark
         self.weights = _Fifo("weight", config.rows)
         self.residual = _Fifo("residual", config.rows)
         self.output = _Fifo("output", config.rows)
@@ -100,23 +103,31 @@ class Machine:
             if encode(engine, **{k: v for k, v in fields.items() if k != "opcode"}) != data:
                 raise ScheduleError(f"instruction {i}: unused bits are set")
             try:
-                if self.checker is not None:
-                    self.checker.issue(engine, fields)
-                self.executors[engine](fields)
+                self.execute(engine, fields)
             except (ScheduleError, WidthError) as fault:
                 raise type(fault)(f"instruction {i} ({engine.name}): {fault}") from fault
         for fifo in (self.weights, self.residual, self.output):
             if len(fifo):
                 raise ScheduleError(f"{len(fifo)} words are left in the {fifo.name} FIFO")
 
-    def _pattern(self, f: dict[str, int]) -> np.ndarray:
+    def execute(self, engine: Engine, fields: dict[str, int]) -> None:
+        """One instruction, every field of it named; `AssertionError` where it is not legal."""
+        if self.checker is not None:
+            self.checker.issue(engine, fields)
+        self.executors[engine](fields)
+
+    def word_addresses(self, f: dict[str, int]) -> np.ndarray:
         """Word addresses of a memory pattern, in order."""
+        _require_counts(f, "n_blocks", "n_runs", "run_len")
         blocks = np.arange(f["n_blocks"]) * f["block_stride"]
         runs = np.arange(f["n_runs"]) * f["run_stride"]
         words = blocks[:, None, None] + runs[:, None] + np.arange(f["run_len"])
-        return f["addr"] + words.reshape(-1)
+        words = f["addr"] + words.reshape(-1)
+        if int(words.max()) >= len(self.words):
+            raise ScheduleError(f"word {int(words.max())} lies outside the memory")
+        return words
 
-    def _places(self, f: dict[str, int], words: np.ndarray) -> np.ndarray | None:
+    def scratch_words(self, f: dict[str, int], words: np.ndarray) -> np.ndarray | None:
         """Scratchpad words of memory words, or None where the instruction does not use it."""
         if not f["kept"]:
             return None
@@ -125,7 +136,7 @@ class Machine:
         return (words + f["mirror"]) % (1 << MIRROR_BITS) % self.config.scratch_words
 
     def _load(self, f: dict[str, int]) -> None:
-        source = self._pattern(f)
+        source = self.word_addresses(f)
         rows, cols = f["rows"], f["cols"]
         if f["n_runs"] * f["run_len"] != rows * cols or min(rows, cols) < 1:
             raise ScheduleError(f"{f['n_runs']} runs of {f['run_len']} are not {rows} x {cols}")
@@ -135,7 +146,7 @@ class Machine:
         if stop > self.config.input_words:
             raise ScheduleError(f"load ends at word {stop} of the input buffer")
         if self.checker is not None:
-            self.checker.read_memory(Engine.LOAD, source, self._places(f, source))
+            self.checker.read_memory(Engine.LOAD, source, self.scratch_words(f, source))
             self.checker.fill(f["buf"], stop)
         block = np.full((f["n_blocks"], lines, line, self.config.rows), f["pad_value"], np.int8)
         data = self.words[source].reshape(f["n_blocks"], rows, cols, -1)
@@ -143,26 +154,36 @@ class Machine:
         self.buffer[f["buf"] : stop] = block.reshape(-1, self.config.rows)
 
     def _weights(self, f: dict[str, int]) -> None:
-        self.weights.put(self.words[f["addr"] : f["addr"] + f["length"]])
+        _require_counts(f, "length")
+        source = np.arange(f["addr"], f["addr"] + f["length"])
+        if int(source[-1]) >= len(self.words):
+            raise ScheduleError(f"word {int(source[-1])} lies outside the memory")
+        if self.checker is not None:
+            self.checker.read_memory(Engine.WEIGHTS, source, None)
+        self.weights.put(self.words[source])
 
     def _residual(self, f: dict[str, int]) -> None:
-        source = self._pattern(f)
+        source = self.word_addresses(f)
         if self.checker is not None:
-            self.checker.read_memory(Engine.RESIDUAL, source, self._places(f, source))
+            self.checker.read_memory(Engine.RESIDUAL, source, self.scratch_words(f, source))
         self.residual.put(self.words[source])
 
     def _compute(self, f: dict[str, int]) -> None:
         config, bank = self.config, f["bank"]
-        k = _loops(f, "k")
+        _require_counts(f, *(f"n_{axis}{i}" for axis in "km" for i in range(3)))
+        self._mark(f)
+        k = loop_offsets(f, "k")
         if len(k) != f["k_tiles"]:
             raise ScheduleError(f"{f['k_tiles']} k-tiles are not the {len(k)} of the loops")
-        m = _loops(f, "m")
+        m = loop_offsets(f, "m")
         if len(m) > config.acc_depth:
             raise ScheduleError(f"{len(m)} pixels in a bank of {config.acc_depth}")
         weights = self.weights.take(config.columns)
         if f["params"]:
             self.params[bank] = self._parameters()
+            self.has_params[bank] = True
             if f["table"]:
+                self.has_table[bank] = True
                 words = self.weights.take(TABLE_BYTES // config.rows)
                 self.tables[bank] = words.reshape(-1)
         elif f["table"]:
@@ -195,6 +216,16 @@ class Machine:
             self.acc[bank, : len(m)] += acc
         require_bits(self.acc[bank, : len(m)], ACC_BITS, "accumulator")
 
+    def _mark(self, f: dict[str, int]) -> None:
+        """Marks are so far apart that the profile can record them: `hw/profile.py`."""
+        if self.of_layer == 0:
+            self.may_mark = bool(f["params"])
+        self.of_layer += 1
+        if f["mark"]:
+            self.of_layer = 0
+            if not self.may_mark:
+                raise ScheduleError("a layer is marked whose first compute takes no parameters")
+
     def _parameters(self) -> np.ndarray:
         """[bias, mult, shift][columns]"""
         config = self.config
@@ -214,6 +245,15 @@ class Machine:
     def _drain(self, f: dict[str, int]) -> None:
         config, bank, rows = self.config, f["bank"], self.config.rows
         first, stop = f["px_base"], f["px_base"] + f["px_count"]
+        _require_counts(f, "px_count", "n_blocks")
+        if f["width"] * f["height"] != f["px_count"]:
+            raise ScheduleError(f"{f['px_count']} pixels are not {f['height']} x {f['width']}")
+        if f["pool"] != Pool.MAX and (f["pool_right"] or f["pool_bottom"]):
+            raise ScheduleError("padding without a max pool")
+        if not self.has_params[bank] or (f["table"] and not self.has_table[bank]):
+            raise ScheduleError("drain of a bank without parameters or table")
+        if f["lo"] > f["hi"]:
+            raise ScheduleError(f"clamps from {f['lo']} to {f['hi']}")
         if stop > self.valid_pixels[bank] or f["n_blocks"] > config.column_blocks:
             raise ScheduleError(f"drain of pixels to {stop} of {self.valid_pixels[bank]}")
         if self.checker is not None:
@@ -246,15 +286,21 @@ class Machine:
             self.output.put(self.pool.run(f, blocks))
 
     def _store(self, f: dict[str, int]) -> None:
-        target = self._pattern(f)
+        target = self.word_addresses(f)
         if int(target.min()) < self.write_word:
             raise ScheduleError(f"store to word {int(target.min())}, below the writable memory")
         if self.checker is not None:
-            self.checker.write_memory(target, self._places(f, target))
+            self.checker.write_memory(target, self.scratch_words(f, target))
         self.words[target] = self.output.take(len(target))
 
 
-def _loops(f: dict[str, int], axis: str) -> np.ndarray:
+def _require_counts(f: dict[str, int], *names: str) -> None:
+    for name in names:
+        if f[name] < 1:
+            raise ScheduleError(f"{name} is 0")
+
+
+def loop_offsets(f: dict[str, int], axis: str) -> np.ndarray:
     """Byte offsets of a three-level loop, in order."""
     steps = [np.arange(f[f"n_{axis}{i}"]) * f[f"s_{axis}{i}"] for i in range(3)]
     return (steps[0][:, None, None] + steps[1][:, None] + steps[2]).reshape(-1)
@@ -300,12 +346,12 @@ class Checker:
         self.read_by = np.zeros(config.input_words, np.int64)
         self.stored_by = np.zeros(n_words, np.int64)
         self.memory_read_by = {
-            e: np.zeros(n_words, np.int64) for e in (Engine.LOAD, Engine.RESIDUAL)
+            e: np.zeros(n_words, np.int64) for e in (Engine.LOAD, Engine.WEIGHTS, Engine.RESIDUAL)
         }
         # Memory word that each scratchpad word mirrors, -1 for none, and its last readers.
         self.mirrored = np.full(config.scratch_words, -1, np.int64)
         self.kept_read_by = {
-            e: np.zeros(config.scratch_words, np.int64) for e in self.memory_read_by
+            e: np.zeros(config.scratch_words, np.int64) for e in (Engine.LOAD, Engine.RESIDUAL)
         }
         self.computed_by = [0, 0]
         self.drained_by = [0, 0]
@@ -347,6 +393,8 @@ class Checker:
 
     def write_memory(self, words: np.ndarray, places: np.ndarray | None) -> None:
         """``places``: scratchpad words that are written too."""
+        # What the scratchpad has of these words is old.
+        self.mirrored[np.isin(self.mirrored, words)] = -1
         if places is not None:
             for engine, read_by in self.kept_read_by.items():
                 self._require(engine, read_by[places].max(), "overwrites what is read by")

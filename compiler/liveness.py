@@ -106,7 +106,7 @@ class _Run:
             if len(queue) >= self.config.queue_depth:
                 break
             self.fetched += 1
-            queue.append((instruction, words_given(self.program, self.fetched - 1)))
+            queue.append((instruction, words_given(instruction)))
         return self.fetched > start
 
     def _step(self, engine: int) -> bool:

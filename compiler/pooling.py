@@ -33,7 +33,9 @@ class PoolStage:
 
     def __init__(self, config: Config):
         self.line = np.zeros((2, config.pool_words, config.rows), np.int64)  # last row, best
+        self.known = np.zeros(config.pool_words, bool)  # words of it that hold a row
         self.sum = np.zeros(config.rows, np.int64)
+        self.summing = False  # an average has begun and not ended
 
     def run(self, f: dict[str, int], blocks: np.ndarray) -> np.ndarray:
         """Words int8 [n][rows] that a DRAIN with fields ``f`` gives for [block][pixel][rows]."""
@@ -44,6 +46,8 @@ class PoolStage:
 
     def _average(self, f: dict[str, int], blocks: np.ndarray) -> np.ndarray:
         assert len(blocks) == 1, "an average takes one block at a time"
+        assert f["avg_first"] or self.summing, "an average is continued that was not begun"
+        self.summing = not f["avg_last"]
         if f["avg_first"]:
             self.sum[:] = 0
         self.sum += blocks[0].sum(axis=0)
@@ -58,6 +62,8 @@ class PoolStage:
     def _max(self, f: dict[str, int], block: int, pixels: np.ndarray) -> np.ndarray:
         """Pooled words of one block, [n][rows]."""
         assert len(pixels) == f["height"] * f["width"], "a max pool takes whole rows"
+        sizes = (f[f"pool_{name}"] for name in ("kx", "ky", "sx", "sy"))
+        assert all(1 <= size <= 3 for size in sizes), "kernels and strides are 1 to 3"
         rows = pixels.reshape(f["height"], f["width"], -1)
         border = ((0, f["pool_bottom"]), (0, f["pool_right"]), (0, 0))
         rows = np.pad(rows, border, constant_values=INT8_MIN)
@@ -66,6 +72,9 @@ class PoolStage:
         start = f["line"] + block * f["pool_width"]
         assert start + pooled.shape[1] <= self.line.shape[1], "line buffer exceeded"
         last, best = self.line[:, start : start + pooled.shape[1]]
+        known = self.known[start : start + pooled.shape[1]]
+        assert f["pool_first"] or known.all(), "windows go on that have not begun"
+        known[:] = True
         if f["pool_first"]:
             last[:] = best[:] = INT8_MIN
         out = []

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from resarray.spec.config import Config
-from resarray.spec.isa import MIRROR_BITS, TABLE_BYTES, Engine, encode
+from resarray.spec.isa import MIRROR_BITS, TABLE_BYTES, Engine, Pool, encode
 
 
 @dataclass
@@ -31,19 +31,22 @@ class Instruction:
         return 0
 
 
-def words_given(instructions: list[Instruction], index: int) -> int:
-    """Words that instruction ``index`` puts into the FIFO behind its engine; those of a drain that
-    pools are what the STORE after it takes."""
-    instruction = instructions[index]
+def words_given(instruction: Instruction) -> int:
+    """Words that an instruction puts into the FIFO behind its engine."""
     if instruction.engine in (Engine.WEIGHTS, Engine.RESIDUAL):
         return instruction.words
-    if instruction.engine != Engine.DRAIN:
-        return 0
-    fields = instruction.fields
-    if not fields.get("pool"):
-        return fields["px_count"] * fields["n_blocks"]
-    following = instructions[index + 1 : index + 2]
-    return following[0].words if following and following[0].engine == Engine.STORE else 0
+    return words_drained(instruction.fields) if instruction.engine == Engine.DRAIN else 0
+
+
+def words_drained(fields: dict[str, int]) -> int:
+    """Words that a DRAIN gives."""
+    pool = fields.get("pool", 0)
+    if pool == Pool.AVERAGE:
+        return fields["n_blocks"] if fields.get("avg_last") else 0
+    if pool == Pool.NONE:
+        return fields["n_blocks"] * fields["px_count"]
+    rows = range(fields["pool_y"], fields["height"] + fields["pool_bottom"], fields["pool_sy"])
+    return fields["n_blocks"] * fields["pool_width"] * len(rows)
 
 
 def weight_words(fields: dict[str, int], config: Config) -> int:

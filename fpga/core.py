@@ -89,30 +89,8 @@ def synthesise(
     Everything is kept under `build_folder`, by the Verilog, the tools and their options.
     `ResarrayError` where a tool is missing or fails, or the design does not fit.
     """
-    yosys, nextpnr = tools.find_yosys(), tools.find_nextpnr()
-    source = convert("resarray.fpga.harness:generate", config)
-    script = f"read_verilog design.v; synth_ecp5 -top {TOP} -json netlist.json"
-    netlist = build_folder() / "fpga" / digest(source, script, yosys.version)
-    cells = netlist / "cells.json"
-
-    def make(folder: Path) -> None:
-        step = f"synthesising preset '{config.name}'"
-        progress(0, step)
-        (folder / "design.v").write_text(source)
-        run_tool(
-            yosys,
-            ["-p", script],
-            folder,
-            "yosys.log",
-            "netlist.json",
-            YosysMeter(),
-            lambda fraction, doing: progress(fraction, f"{step}: {doing}"),
-        )
-        design = json.loads((folder / "netlist.json").read_text())
-        cells.write_text(json.dumps(_units(design["modules"][TOP]["cells"])))
-
-    cache.made(netlist, ["netlist.json", cells.name], make, lambda text: progress(None, text))
-    units = json.loads(cells.read_text())
+    nextpnr = tools.find_nextpnr()
+    netlist, units = _netlist(config, progress)
     total = _total(units)
     require_fit(device, config.name, luts_of(total), total["MULT18X18D"], total["DP16KD"])
     with cache.locked(netlist):
@@ -169,8 +147,42 @@ def synthesise(
                 children.end_all()
                 raise
     routes.sort(key=lambda route: -route.mhz)
-    versions = {"yosys": yosys.version, "nextpnr": nextpnr.version}
+    versions = {"yosys": tools.find_yosys().version, "nextpnr": nextpnr.version}
     return Synthesis(config.name, device, versions, units, routes)
+
+
+def resources(config: Config, progress: Progress = silent) -> dict[str, int]:
+    """Cells of the accelerator for ``config`` by kind (`KINDS`), as Yosys makes them, before they
+    are packed and without a harness. Kept and refused as by `synthesise`."""
+    return _total(_netlist(config, progress)[1])
+
+
+def _netlist(config: Config, progress: Progress) -> tuple[Path, dict[str, dict[str, int]]]:
+    """Folder of the accelerator's netlist with its harness, and its cells by unit and kind."""
+    yosys = tools.find_yosys()
+    source = convert("resarray.fpga.harness:generate", config)
+    script = f"read_verilog design.v; synth_ecp5 -top {TOP} -json netlist.json"
+    netlist = build_folder() / "fpga" / digest(source, script, yosys.version)
+    cells = netlist / "cells.json"
+
+    def make(folder: Path) -> None:
+        step = f"synthesising preset '{config.name}'"
+        progress(0, step)
+        (folder / "design.v").write_text(source)
+        run_tool(
+            yosys,
+            ["-p", script],
+            folder,
+            "yosys.log",
+            "netlist.json",
+            YosysMeter(),
+            lambda fraction, doing: progress(fraction, f"{step}: {doing}"),
+        )
+        design = json.loads((folder / "netlist.json").read_text())
+        cells.write_text(json.dumps(_units(design["modules"][TOP]["cells"])))
+
+    cache.made(netlist, ["netlist.json", cells.name], make, lambda text: progress(None, text))
+    return netlist, json.loads(cells.read_text())
 
 
 def _units(cells: dict[str, dict]) -> dict[str, dict[str, int]]:

@@ -1,4 +1,5 @@
-"""One function over many batches of images: here, on the cores of this machine, or on a cluster."""
+"""One function over many batches, of images or else: here, on the cores of this machine, or on a
+cluster."""
 
 import asyncio
 import importlib.util
@@ -13,16 +14,13 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
 
 from resarray.spec.errors import ResarrayError, reason
 
-from .data import Images
-
 Answer = TypeVar("Answer")
-Compute = Callable[[Images], Answer]
-Read = Callable[[np.ndarray], Images]
+Batch = TypeVar("Batch")
+Chunk = TypeVar("Chunk")
 
 # Batches that wait for each process: it has work while its answer is taken.
 AHEAD = 2
@@ -36,14 +34,17 @@ def cores() -> int:
 
 
 def each(
-    compute: Compute[Answer],
-    read: Read,
-    chunks: Sequence[np.ndarray],
+    compute: Callable[[Batch], Answer],
+    read: Callable[[Chunk], Batch],
+    chunks: Sequence[Chunk],
     jobs: int,
     scheduler: str | None = None,
 ) -> Iterator[Answer]:
     """``compute(read(chunk))`` of each of ``chunks``, in their order: in ``jobs`` processes, or on
-    the Dask cluster at the address ``scheduler``, which is sent the images."""
+    the Dask cluster at the address ``scheduler``, which is sent the batches.
+
+    ``BrokenProcessPool`` where one of the processes was killed.
+    """
     if scheduler is not None:
         return _on_cluster(compute, read, chunks, scheduler)
     jobs = min(jobs, len(chunks))
@@ -56,11 +57,14 @@ def each(
 
 # What the processes do: they are forked, since a user's functions can be in it, which no other
 # process could be sent.
-_work: Callable[[np.ndarray], Any] | None = None
+_work: Callable[[Any], Any] | None = None
 
 
 def _in_processes(
-    compute: Compute[Answer], read: Read, chunks: Sequence[np.ndarray], jobs: int
+    compute: Callable[[Batch], Answer],
+    read: Callable[[Chunk], Batch],
+    chunks: Sequence[Chunk],
+    jobs: int,
 ) -> Iterator[Answer]:
     global _work
     _work = lambda chunk: compute(read(chunk))  # noqa: E731
@@ -69,6 +73,10 @@ def _in_processes(
     try:
         submit = [(lambda c=chunk: pool.submit(_do, c)) for chunk in chunks]
         yield from _in_order(submit, jobs * AHEAD)
+    except BaseException:  # given up: what they compute is of no use
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
         _work = None
@@ -82,7 +90,7 @@ def _begin() -> None:
     torch.set_num_threads(1)
 
 
-def _do(chunk: np.ndarray) -> Any:
+def _do(chunk: Any) -> Any:
     assert _work is not None
     return _work(chunk)
 
@@ -150,7 +158,10 @@ def _no_scheduler(address: str, why: str) -> ResarrayError:
 
 
 def _on_cluster(
-    compute: Compute[Answer], read: Read, chunks: Sequence[np.ndarray], address: str
+    compute: Callable[[Batch], Answer],
+    read: Callable[[Chunk], Batch],
+    chunks: Sequence[Chunk],
+    address: str,
 ) -> Iterator[Answer]:
     require_cluster(address)
     from distributed import Client
@@ -182,5 +193,5 @@ def _on_cluster(
             ) from error
 
 
-def _call(compute: Compute[Answer], images: Images) -> Answer:
-    return compute(images)
+def _call(compute: Callable[[Batch], Answer], batch: Batch) -> Answer:
+    return compute(batch)

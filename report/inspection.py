@@ -1,12 +1,49 @@
-"""What ``resarray inspect`` found: tables, rooflines, a page."""
+"""What ``resarray inspect`` found: tables, rooflines, a page; and read back for the report."""
+
+from pathlib import Path
+
+from resarray.spec.errors import ResarrayError
+from resarray.spec.schema import SchemaError, check
 
 from .figure import Figure
 from .performance import roofline
+from .read import model_name, read_json
+from .schema import INSPECTION, INSPECTION_FORMAT
 from .svg import svg
 from .template import read, template
 from .text import NOTHING, Table, count, decimal, percent, quantity, shape
 
 CANNOT = "cannot"  # heading of why a preset cannot run the network
+AGAIN = "make it with 'resarray inspect --json'"
+
+
+def read_inspection(path: Path, result: dict) -> dict:
+    """What ``resarray inspect --json`` wrote to ``path`` about the network of ``result``.
+
+    `ResarrayError` for a file that cannot be read, is of another kind or format, holds impossible
+    fields or is of another network or input size.
+    """
+    found = read_json(path, "inspection", AGAIN)
+    if found.get("format") != INSPECTION_FORMAT:
+        raise ResarrayError(
+            f"inspection '{path}' has format {found.get('format')!r}, this resarray reads "
+            f"{INSPECTION_FORMAT}; {AGAIN}"
+        )
+    try:
+        check(found, INSPECTION)
+    except SchemaError as error:
+        raise ResarrayError(f"inspection '{path}' {error}; {AGAIN}") from error
+    channels = found["input_shape"][0]  # a result does not say how many
+    network, ran = (
+        title(found),
+        f"{model_name(result)} at {shape([channels, *result['input_size']])}",
+    )
+    if network != ran:
+        raise ResarrayError(
+            f"inspection '{path}' is of {network}, the result of {ran}: give that of the network "
+            "that ran"
+        )
+    return found
 
 
 def operator_table(operators: list[dict]) -> Table:
@@ -111,6 +148,16 @@ def title(found: dict) -> str:
     return f"{found['model']} at {shape(found['input_shape'])}"
 
 
+def sections(found: dict) -> dict[str, object]:
+    """What the sections of an inspection show, for their template."""
+    return {
+        "found": found,
+        "memory": memory(found),
+        "operators": operator_table(found["operators"]),
+        "presets": preset_table(found),
+    }
+
+
 def page(found: dict, version: str, command: str) -> str:
     """HTML of one inspection, with everything in it; ``version`` of resarray."""
     facts = [
@@ -121,14 +168,11 @@ def page(found: dict, version: str, command: str) -> str:
     ]
     return template("inspection.html.j2").render(
         title=title(found),
-        found=found,
+        **sections(found),
         version=version,
         command=command,
         verdict=verdict(found),
         facts=facts,
-        memory=memory(found),
-        operators=operator_table(found["operators"]),
-        presets=preset_table(found),
         rooflines=[(name, figure, svg(figure)) for name, figure in rooflines(found)],
         style=read("report.css"),
     )

@@ -4,7 +4,7 @@ import json
 
 from plotly.offline import get_plotlyjs
 
-from . import comparison, numbers, performance, synthesis
+from . import comparison, inspection, numbers, performance, synthesis
 from .figure import Figure
 from .markdown import facts, title
 from .performance import bandwidth
@@ -15,8 +15,9 @@ from .text import Table
 MAP_FIELDS = ("name", "layer", "shape", "zero_point", "scale", "mismatches", "maps")
 
 
-def page(results: list[dict], found: Synthesis | None) -> str:
-    """HTML of the first of ``results``, compared with the others, with synthesis figures if any."""
+def page(results: list[dict], found: Synthesis | None, inspected: dict | None = None) -> str:
+    """HTML of the first of ``results``, compared with the others, with synthesis figures and what
+    ``resarray inspect`` found, where they are given."""
     result = results[0]
     figures = [
         performance.cycles(result),
@@ -60,6 +61,7 @@ def page(results: list[dict], found: Synthesis | None) -> str:
         pictures={picture["image"]: picture["png"] for picture in result["pictures"]},
         memory=bandwidth(result)[1],
         found=found,
+        inspection=None if inspected is None else inspection.sections(inspected),
         compared=len(results) > 1,
         figures=shown,
         tables=tables,

@@ -1,4 +1,4 @@
-"""Types and ranges of the fields of a result file."""
+"""Types and ranges of the fields of a result file, and of what ``resarray inspect`` writes."""
 
 from resarray.spec.registers import COUNTERS, PROFILE_FIELDS
 from resarray.spec.schema import (
@@ -126,4 +126,41 @@ RESULT: Schema = {
     ),
     "provenance": {"command": TEXT, "date": TEXT, "versions": Each(TEXT)},
     "digest": TEXT,
+}
+
+INSPECTION_FORMAT = 1
+INSPECTION: Schema = {
+    "model": TEXT,
+    "input_shape": Sized(SIZE, 3),
+    "runs": FLAG,
+    "reasons": [TEXT],
+    "macs": COUNT,
+    "parameters": COUNT,
+    "weight_bytes": COUNT,
+    "memory": {"latency": SIZE, "bytes_per_cycle": Maybe(POSITIVE)},
+    "operators": [
+        {
+            "name": TEXT,
+            "operator": TEXT,
+            "shape": [SIZE],
+            "macs": COUNT,
+            "parameters": COUNT,
+            "weight_bytes": COUNT,
+            "receptive_field": Maybe(Sized(SIZE, 2)),
+            "refusal": Maybe(TEXT),
+        }
+    ],
+    "presets": [
+        {
+            "preset": TEXT,
+            "clock_hz": POSITIVE,
+            "clock_of": TEXT,
+            "cycles": Maybe(SIZE),
+            "images_per_second": Maybe(POSITIVE),
+            "utilisation": Maybe(RATIO),
+            "memory_bytes": Maybe(SIZE),
+            "layers": ANY,
+            "error": Maybe(TEXT),
+        }
+    ],
 }

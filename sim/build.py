@@ -56,10 +56,15 @@ VERILATOR_FLAGS = (
     "-CFLAGS",
     "-std=c++20",
 )
+# Counters of branches and toggles in the accelerator alone; vectors of any width.
+COVERAGE_FLAGS = ("--coverage-line", "--coverage-toggle", "--coverage-max-width", "65536")
 # The same for designs with delays in them.
 TIMED_FLAGS = tuple("--timing" if flag == "--no-timing" else flag for flag in VERILATOR_FLAGS)
 # What runs once is not worth optimising: of the trace build, -O1 takes ten times as long as -O0.
 VERILATOR_MAKE = ("OPT_FAST=-O3", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2")
+# For many designs that run for a moment each: built in a sixth of the time, slower to run.
+QUICK_MAKE = ("OPT_FAST=-O0", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2")
+COVERAGE_MAKE = ("OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2")
 ICARUS_FLAGS = ("-g2012",)
 
 # compiled(files, of): how far the compilation of a simulation is.
@@ -115,6 +120,8 @@ def build(
     note: Callable[[str], None] = lambda text: None,
     waves: bool = False,
     compiled: Compiled = lambda files, of: None,
+    coverage: bool = False,
+    quick: bool = False,
     least: int | None = None,
 ) -> Build:
     """Compile ``design`` (Verilog text of module ``resarray``) with the harness.
@@ -123,7 +130,9 @@ def build(
     words:  memory words needed; the memory has at least as many
     waves:  able to write waveforms, which makes it slower
     compiled: told how far it is, where there are many files
+    coverage: counts coverage, which makes it slower; with Verilator only
     note:   told what is going on when something has to be built
+    quick:  quickly built rather than quick to run
     least:  log2 of the words that the memory has at least; None: the simulator's usual number
 
     `ResarrayError` naming the log when the simulator rejects the design.
@@ -132,10 +141,15 @@ def build(
     harness = [(HERE / name).read_bytes() for name in HARNESS + CORE_HARNESS]
 
     def compile_into(folder: Path) -> None:
-        _compile(simulator, design, rows, depth_bits, waves, folder, compiled)
+        _compile(simulator, design, rows, depth_bits, waves, folder, compiled, coverage, make)
 
+    make = COVERAGE_MAKE if coverage else QUICK_MAKE if quick else VERILATOR_MAKE
     parts: list[str | bytes] = [design, repr((ICARUS_FLAGS, CORE)), f"{rows} {depth_bits} {waves}"]
     parts += harness
+    if coverage:
+        parts += [repr(COVERAGE_FLAGS)]
+    if make != VERILATOR_MAKE:
+        parts += [repr(make)]
     name = TOP if simulator.name == "verilator" else "sim.vvp"
     return Build(simulator, _cached(simulator, parts, name, compile_into, note), depth_bits)
 
@@ -185,6 +199,8 @@ def _compile(
     waves: bool,
     folder: Path,
     compiled: Compiled,
+    coverage: bool,
+    make: tuple[str, ...],
 ) -> None:
     source = folder / "resarray.v"
     source.write_text(design)
@@ -212,7 +228,13 @@ def _compile(
     else:
         flags = (*VERILATOR_FLAGS, "--trace-fst") if waves else VERILATOR_FLAGS
         sources = [*defines, *harness, str(source)]
-        _verilate(simulator, parameters, sources, folder, flags=flags, compiled=compiled)
+        if coverage:
+            uncounted = folder / "uncounted.vlt"
+            lines = (f'coverage_off -file "{name}"\n' for name in harness)
+            uncounted.write_text("`verilator_config\n" + "".join(lines))
+            sources.insert(0, str(uncounted))
+            flags = (*flags, *COVERAGE_FLAGS)
+        _verilate(simulator, parameters, sources, folder, TOP, flags, compiled, make)
 
 
 def _verilate(
@@ -223,6 +245,7 @@ def _verilate(
     top: str = TOP,
     flags: tuple[str, ...] = VERILATOR_FLAGS,
     compiled: Compiled = lambda files, of: None,
+    make: tuple[str, ...] = VERILATOR_MAKE,
 ) -> None:
     """What cocotb's own runner would do, less ``--public-flat-rw``, which makes every signal of the
     design visible and the simulation 7 to 10 times slower: only the top's ports are public."""
@@ -250,7 +273,7 @@ def _verilate(
         str(public),
         *sources,
     ]
-    make = [
+    compile_all = [
         "make",
         "-j",
         str(JOBS),
@@ -258,11 +281,11 @@ def _verilate(
         str(folder),
         "-f",
         "Vtop.mk",
-        *VERILATOR_MAKE,
+        *make,
         *simulator.make,
     ]
     # Verilator's own runtime is a third of the work and the same for every design.
-    key = digest(simulator.version, simulator.executable, repr((flags, make[6:])))
+    key = digest(simulator.version, simulator.executable, repr((flags, compile_all[6:])))
     runtime = folder.parent / f"runtime-{key}"
     run_commands([verilate], simulator, folder)
     with cache.locked(runtime):
@@ -275,7 +298,7 @@ def _verilate(
             objects = sum(path.with_suffix(".o").exists() for path in written)
             compiled(objects, len(written))
 
-        run_commands([make], simulator, folder, watch)
+        run_commands([compile_all], simulator, folder, watch)
         if not made:
             cache.remove(runtime)
             runtime.mkdir()

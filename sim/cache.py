@@ -1,9 +1,9 @@
 """The folder of everything that is built, so that nothing is made twice and nothing stale is used.
 
-``rtl/``, ``sim/``, ``fpga/`` and ``soc/`` in `build_folder` hold a folder for each thing made,
-under the hash of what it was made from, with a stamp: the digests of its files. ``run/`` holds the
-folders of runs while they run, ``logs/`` the last logs of what failed. A file ``.<name>.lock``
-beside a folder is there while somebody makes it.
+``rtl/``, ``sim/``, ``fpga/``, ``soc/`` and ``formal/`` in `build_folder` hold a folder for each
+thing made, under the hash of what it was made from, with a stamp: the digests of its files.
+``run/`` holds the folders of runs while they run, ``logs/`` the last logs of what failed. A file
+``.<name>.lock`` beside a folder is there while somebody makes it.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from resarray.spec.cache import BUILD, build_folder, build_limit
 from resarray.spec.errors import ResarrayError
 
 STAMP = "complete"
-KINDS = ("rtl", "sim", "fpga", "soc")
+KINDS = ("rtl", "sim", "fpga", "soc", "formal")
 RUN, LOGS = "run", "logs"
 KEPT_LOGS = 20
 

@@ -1,6 +1,7 @@
 """Programs and inputs in, tensors and counters out: runs the RTL in a simulator process."""
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +104,8 @@ def run_many(
     note: Callable[[str], None] = lambda text: None,
     progress: CycleProgress = lambda job, cycles: None,
     compiled: build.Compiled = lambda files, of: None,
+    coverage: Path | None = None,
+    quick: bool = False,
 ) -> list[RunResult]:
     """Run programs of one configuration one after the other in one simulator process.
 
@@ -118,6 +121,8 @@ def run_many(
                      how that ends does not matter
     note, progress:  told what is being built, and how far a program is
     compiled:        told how far the simulation's compilation is, where it has to be built
+    coverage:        write Verilator's counts of coverage to this file, however the programs end
+    quick:           with a simulation that is quickly built rather than quick to run
 
     `ResarrayError` when a tool is missing, when the accelerator reports an error, breaks the AXI
     protocol or hangs (with every engine's state), or when the simulator fails.
@@ -129,7 +134,17 @@ def run_many(
     if design is None:
         design = build.verilog(config, note)
     words = max(layout.ceil_div(image.manifest["mem_size"], config.rows) for image, _ in programs)
-    binary = build.build(found, design, config.rows, words, note, waves is not None, compiled)
+    binary = build.build(
+        found,
+        design,
+        config.rows,
+        words,
+        note,
+        waves=waves is not None,
+        compiled=compiled,
+        coverage=coverage is not None,
+        quick=quick,
+    )
 
     contents = [memory_contents(image, inputs) for image, inputs in programs]
     with cache.scratch() as folder:
@@ -150,7 +165,11 @@ def run_many(
         (folder / "jobs.json").write_text(json.dumps(jobs))
         progress(0, 0)
         plusargs = None if waves is None else waves.plusargs()
+        if coverage is not None:
+            plusargs = ["--coverage-per-instance"]
         simulate(binary, "resarray.sim.bench", build.TOP, folder, progress, plusargs)
+        if coverage is not None:
+            shutil.copyfile(folder / "coverage.dat", coverage)
         results = [
             _collect(job, image, config, folder, windows)
             for job, (image, _) in zip(jobs, programs, strict=True)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.verifies("plan", by="text")
+
 ROOT = Path(__file__).parents[1]
 # As "resarray.hw.verilog:generate".
 IN_STRING = re.compile(r"resarray(?:\.\w+)+(?::\w+)?")

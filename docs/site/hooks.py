@@ -15,6 +15,7 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).parents[2]
 # Pages of the repository's root; on the site they lie beside those of docs/.
 ROOT_PAGES = ("CONTRIBUTING.md", "CHANGELOG.md")
+SOURCES = "tests|verification"
 API_PAGE = "reference/api.md"
 API = "resarray.api"
 
@@ -37,6 +38,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         markdown = re.sub(r"\]\(((?:\.\./)*)\.\./README\.md\)", r"](\1index.md)", markdown)
         outside = "|".join(map(re.escape, (*ROOT_PAGES, "LICENSE", "examples/")))
         markdown = re.sub(rf"\]\(((?:\.\./)*)\.\./({outside})", r"](\1\2", markdown)
+        # Other files of the repository are not on the site: their names alone.
+        markdown = re.sub(rf"\[([^\[\]]*)\]\((?:\.\./)+({SOURCES})/[^)]*\)", r"\1", markdown)
     markdown = shapes(markdown)
     if page.file.src_uri == API_PAGE:
         markdown += "".join(f"\n::: {name}\n" for name in api_modules())

@@ -17,6 +17,8 @@ from tests.cli.network import build
 from tests.cli.test_commands import MODEL
 from tests.cli.test_run import Board
 
+pytestmark = pytest.mark.verifies("command", by="text")
+
 PIXELS = np.random.default_rng(7).integers(0, 256, (6, 8, 8, 3)).astype(np.uint8)
 
 

@@ -8,6 +8,8 @@ from torch import nn
 import resarray
 from resarray.spec.errors import ResarrayError
 
+pytestmark = pytest.mark.verifies("command", by="text")
+
 IMAGES = np.random.default_rng(3).normal(size=(2, 3, 8, 8)).astype(np.float32)
 
 

@@ -4,7 +4,11 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 import resarray
+
+pytestmark = pytest.mark.verifies("command", by="text")
 
 MEASURE = """
 import json, sys, time

@@ -15,6 +15,8 @@ from resarray.spec.presets import preset
 from resarray.spec.progress import silent
 from tests.compiler.reference import Builder
 
+pytestmark = pytest.mark.verifies("command", by="text")
+
 
 @pytest.fixture(scope="module")
 def row() -> dict:

@@ -7,6 +7,8 @@ import pytest
 from resarray.bench import zoo
 from resarray.cli.main import run
 
+pytestmark = pytest.mark.verifies("networks", by="program")
+
 
 @pytest.fixture(scope="module", autouse=True)
 def cache(tmp_path_factory):

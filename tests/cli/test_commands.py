@@ -13,6 +13,8 @@ from resarray.golden import pipeline
 from resarray.sim import run as sim_run
 from resarray.spec.registers import COUNTERS, PROFILE_FIELDS
 
+pytestmark = pytest.mark.verifies("command", by="text")
+
 MODEL = f"{Path(__file__).parent / 'network.py'}:build"
 RESULT_FIELDS = {
     "format",

@@ -17,6 +17,8 @@ from resarray.cli.main import run
 from resarray.sim import cache, simulators
 from resarray.spec.cache import build_folder
 
+pytestmark = pytest.mark.verifies("command", by="text")
+
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 # Neither of these is needed for the tests to run.
 OPTIONAL = {"Icarus Verilog", "Yosys", "nextpnr-ecp5", "ecppack", "openFPGALoader", "gtkwave"}

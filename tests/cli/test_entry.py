@@ -7,6 +7,8 @@ import pytest
 
 from resarray.cli import entry
 
+pytestmark = pytest.mark.verifies("command", by="text")
+
 THREAD = """
 import threading, time
 threading.Thread(target=lambda: time.sleep(600)).start()

@@ -11,6 +11,8 @@ from resarray.cli.main import run
 from resarray.spec.image import Image, save
 from resarray.spec.presets import preset
 
+pytestmark = pytest.mark.verifies("command", by="text")
+
 MODEL = f"{Path(__file__).parent / 'network.py'}:build"
 UNSUPPORTED = f"{Path(__file__).parent / 'network.py'}:unsupported"
 

@@ -9,6 +9,8 @@ from resarray.golden.models import ZOO
 from resarray.golden.networks.names import NAMES
 from resarray.spec.cache import BUILD, CACHE, LIMIT
 
+pytestmark = pytest.mark.verifies("command", by="text")
+
 ORDER = (
     "doctor",
     "presets",

@@ -9,6 +9,8 @@ from torch import nn
 from resarray.cli.main import run
 from resarray.spec.config import PRESETS
 
+pytestmark = pytest.mark.verifies("command", by="text")
+
 NETWORK = Path(__file__).parent / "network.py"
 
 

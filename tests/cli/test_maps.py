@@ -10,6 +10,8 @@ from PIL import Image
 from resarray.cli.main import run
 from resarray.golden.pipeline import prepare
 
+pytestmark = pytest.mark.verifies("command", by="text")
+
 NETWORK = Path(__file__).parent / "network.py"
 OPTIONS = ["--images", "digits", "--preset", "tiny"]
 

@@ -11,6 +11,8 @@ from PIL import Image
 from resarray.cli.main import run
 from resarray.spec.image import load
 
+pytestmark = pytest.mark.verifies("command", by="text")
+
 MODEL = """
 import torch
 from torch import nn

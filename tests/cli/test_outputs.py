@@ -14,6 +14,8 @@ from resarray.cli.main import run
 from resarray.golden import train as golden_train
 from tests.report.conftest import measured as measured  # a fixture
 
+pytestmark = pytest.mark.verifies("command", by="text")
+
 NETWORK = Path(__file__).parent / "network.py"
 MODEL = ["--model", "net.py:build", "--images", "digits", "--preset", "tiny"]
 PRESET = [*MODEL[:-1], "mine.toml"]

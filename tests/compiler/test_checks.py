@@ -17,6 +17,8 @@ from resarray.spec.presets import preset
 
 from .reference import Builder
 
+pytestmark = pytest.mark.verifies("compiler", by="unit")
+
 CONFIG = preset("tiny")
 
 

@@ -19,6 +19,8 @@ from resarray.spec.presets import preset
 
 from .reference import Builder, evaluate, layers_of, mismatches, random_graph, resnet18
 
+pytestmark = pytest.mark.verifies("compiler", by="unit")
+
 
 def check(builder: Builder, config, batch=1, **options):
     image = compile_graph(builder.graph, config, batch=batch, **options)

@@ -15,6 +15,8 @@ from resarray.spec.errors import ResarrayError
 
 from .reference import Builder, evaluate, layers_of, mismatches
 
+pytestmark = pytest.mark.verifies("compiler", by="unit")
+
 DEFAULT = PRESETS["default"]  # 8 rows, 32 columns: 4 blocks in an output-channel tile
 
 

@@ -12,8 +12,11 @@ from resarray.compiler.program import Instruction, Program
 from resarray.spec import isa
 from resarray.spec.isa import Engine
 from resarray.spec.presets import preset
+from resarray.verification.fuzz.orders import reordered
 
 from .reference import Builder, random_graph
+
+pytestmark = pytest.mark.verifies("compiler", by="unit")
 
 CONFIG = preset("tiny")
 COMPUTE = {"k_tiles": 1, "params": 0, "n_m0": 1, "n_m1": 1, "n_m2": 8, "mark": 0}
@@ -88,19 +91,6 @@ def test_what_never_ends(case):
 def test_what_is_left_over_is_found():
     with pytest.raises(Deadlock, match="3 words are left in the weight FIFO"):
         require_ending(program(weights(7), compute()), CONFIG)
-
-
-def reordered(instructions: list, rng: random.Random, moves: int) -> list:
-    """Some instructions elsewhere in the program; each engine's stay in order."""
-    program = list(instructions)
-    for _ in range(moves):
-        at = rng.randrange(len(program))
-        chosen = program.pop(at)
-        same = [i for i, other in enumerate(program) if other.engine == chosen.engine]
-        least = max([i + 1 for i in same if i < at], default=0)
-        most = min([i for i in same if i >= at], default=len(program))
-        program.insert(rng.randint(max(least, at - 100), min(most, at + 100)), chosen)
-    return program
 
 
 def decoded(image) -> list[Instruction]:

@@ -11,6 +11,8 @@ from resarray.spec.config import PRESETS, Config
 
 from .reference import Builder, evaluate, layers_of, mismatches
 
+pytestmark = pytest.mark.verifies("compiler", by="unit")
+
 WIDE = Config(name="wide", rows=16, columns=16, lanes=4)
 CONFIGS = {**PRESETS, "wide": WIDE}
 

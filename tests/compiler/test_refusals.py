@@ -13,6 +13,8 @@ from resarray.spec.presets import preset
 
 from .reference import Builder, mismatches
 
+pytestmark = pytest.mark.verifies("compiler", by="unit")
+
 CONFIG = preset("tiny")
 INT32 = (1 << 31) - 1
 

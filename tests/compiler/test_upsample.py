@@ -14,6 +14,8 @@ from resarray.spec.isa import Engine
 
 from .reference import Builder, evaluate, mismatches
 
+pytestmark = pytest.mark.verifies("compiler", by="unit")
+
 SHAPES = [
     ((5, 7, 9), (2, 2)),
     ((1, 1, 1), (4, 4)),

@@ -3,9 +3,12 @@
 import shutil
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from .extract import ROOT, snippets
+
+pytestmark = pytest.mark.verifies("documentation", by="text")
 
 
 def test_the_example(tmp_path, monkeypatch):

@@ -21,10 +21,13 @@ from resarray.golden.user_model import load_module
 from resarray.hw.verilog import generate
 from resarray.spec.image import load
 from resarray.spec.presets import preset
-from tests.report.conftest import measured as measured  # a fixture
+from tests.report.conftest import inspected as inspected  # fixtures
+from tests.report.conftest import measured as measured
 from tests.report.test_report import SYNTH
 
 from .extract import PAGES, ROOT, blocks, commands, mentions, snippets
+
+pytestmark = pytest.mark.verifies("documentation", by="text")
 
 QUICK = {
     "resarray doctor",
@@ -41,7 +44,7 @@ QUICK = {
     "-o q.pth",
     "resarray compile --model my_model.py:build --calibration pictures --input-size 24x32 -o a.rsa",
     "resarray report a.json --out build/report",
-    "resarray report a.json b.json c.json --synth synth.json",
+    "resarray report a.json b.json c.json --synth synth.json --inspection net.json",
     "resarray sim --model my_model.py:build --weights w.pth --images pictures/ --preset tiny",
     "resarray sim --model network.onnx --images pictures/ --mean 0.5 --std 0.25 --preset tiny",
 }
@@ -107,13 +110,14 @@ IMAGES = torch.randn(4, 3, 8, 8)
 
 
 @pytest.fixture
-def desk(measured, tmp_path) -> Path:
+def desk(measured, inspected, tmp_path) -> Path:
     """A copy of the repository's folder by links, with the files that the commands name."""
     for path in ROOT.iterdir():
         if path.name != "build":
             (tmp_path / path.name).symlink_to(path)
     for name in ("a.json", "b.json", "c.json"):
         shutil.copy(measured, tmp_path / name)
+    shutil.copy(inspected, tmp_path / "net.json")
     config_hash = json.loads(measured.read_text())["config_hash"]
     (tmp_path / "synth.json").write_text(json.dumps(SYNTH | {"config_hash": config_hash}))
     shutil.copy(ROOT / "tests" / "cli" / "network.py", tmp_path / "my_model.py")

@@ -9,6 +9,8 @@ import pytest
 
 from .extract import ROOT
 
+pytestmark = pytest.mark.verifies("documentation", by="text")
+
 EXAMPLES = sorted((ROOT / "examples").glob("[0-9]*.py"))
 
 

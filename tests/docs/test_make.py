@@ -10,7 +10,10 @@ import pytest
 from .extract import ROOT
 
 MAKE = shutil.which("make")
-pytestmark = pytest.mark.skipif(MAKE is None, reason="no make on PATH: apt install make")
+pytestmark = [
+    pytest.mark.verifies("documentation", by="text"),
+    pytest.mark.skipif(MAKE is None, reason="no make on PATH: apt install make"),
+]
 
 
 def would_run(*arguments: str, **environment: str) -> list[list[str]]:
@@ -61,10 +64,10 @@ def test_a_name_in_the_environment_names_no_network():
     "target, extras",
     [
         ("sim", ""),
-        ("lint", "[dev]"),
+        ("lint", "[dev,fpga,docs,cluster,formal,onnx,pt2e,tflite]"),
         ("bitstream", "[fpga]"),
         ("docs", "[docs]"),
-        ("test", "[dev,fpga,docs,cluster,onnx,pt2e,tflite]"),
+        ("test", "[dev,fpga,docs,cluster,formal,onnx,pt2e,tflite]"),
     ],
 )
 def test_packages_are_installed_as_locked_with_the_options_for_pip(target, extras):

@@ -15,6 +15,8 @@ import pytest
 from .extract import GENERATED, PAGES, ROOT
 from .test_commands import slow
 
+pytestmark = pytest.mark.verifies("documentation", by="text")
+
 SITE = ROOT / "docs" / "site"
 # Tags and attributes that make a browser load something.
 LOADS = {"script": "src", "img": "src", "iframe": "src", "link": "href", "source": "src"}

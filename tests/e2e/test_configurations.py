@@ -19,10 +19,12 @@ from resarray.compiler.placement import complete
 from resarray.golden import fast
 from resarray.sim.run import MemoryModel, run
 from resarray.spec.config import LIMITS, Config
+from resarray.verification.fuzz.configs import random_config
 from tests.compiler.reference import Builder, mismatches
-from tests.random_configs import random_config
 
 from .rtl import WATCHDOG_CYCLES, check_counters
+
+pytestmark = pytest.mark.verifies("accelerator", "contract", by="random")
 
 COUNT = int(os.environ.get("RESARRAY_CONFIGURATIONS", "10"))
 FIRST_SEED = int(os.environ.get("RESARRAY_SEED", "0"))

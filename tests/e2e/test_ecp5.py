@@ -9,6 +9,8 @@ from tests.compiler.reference import random_graph
 
 from .rtl import run_and_compare
 
+pytestmark = pytest.mark.verifies("ecp5", "accelerator", by="netlist")
+
 # Words of 4 bytes, and of 8.
 CONFIGS = {
     "tiny": preset("tiny"),

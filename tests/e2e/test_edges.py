@@ -18,11 +18,14 @@ from resarray.spec.errors import ResarrayError
 from resarray.spec.memory import settings_of
 from resarray.spec.numerics import quantise_factor
 from resarray.spec.presets import preset
+from resarray.verification.fuzz.orders import reordered
 from tests.compiler.reference import Builder, random_graph
-from tests.compiler.test_liveness import decoded, ends, reordered
+from tests.compiler.test_liveness import decoded, ends
 
 from .rtl import run_and_compare
 from .test_errors import edited
+
+pytestmark = pytest.mark.verifies("accelerator", "compiler", "memory-port", by="program")
 
 TINY = preset("tiny")
 # Large where sizes are at their edge, small where queues are; one build for all that needs either.

@@ -11,6 +11,8 @@ from resarray.spec.errors import ResarrayError
 from resarray.spec.presets import preset
 from tests.compiler.reference import Builder
 
+pytestmark = pytest.mark.verifies("errors", "start", "memory-port", by="fault")
+
 
 @pytest.fixture(scope="module")
 def program():

@@ -12,6 +12,8 @@ from tests.golden.shared import SHARED_DATA, needs
 
 from .rtl import check_counters
 
+pytestmark = pytest.mark.verifies("accelerator", "networks", by="program")
+
 
 def run_network(prepared, config, simulator, stall=0.0):
     """Run every prepared image; all tensors must be equal."""

@@ -16,6 +16,8 @@ from resarray.sim import build
 from resarray.sim.run import MemoryModel, run_many
 from resarray.spec.presets import preset
 
+pytestmark = pytest.mark.verifies("operators", "drain", "pools", by="program")
+
 SHAPE = (6, 9, 7)
 MEAN, STD = (0.5,) * 6, (0.25,) * 6
 

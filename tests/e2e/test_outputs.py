@@ -16,6 +16,8 @@ from resarray.sim import build
 from resarray.sim.run import MemoryModel, run_many
 from resarray.spec.presets import preset
 
+pytestmark = pytest.mark.verifies("operators", "drain", "pools", by="program")
+
 SHAPE = (3, 8, 6)
 MEAN, STD = (0.5,) * 3, (0.25,) * 3
 

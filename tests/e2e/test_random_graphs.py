@@ -11,25 +11,16 @@ import pytest
 
 from resarray.golden.graph import QGraph
 from resarray.spec.presets import preset
-from tests.compiler.reference import Builder, random_graph
+from resarray.verification.fuzz.graphs import Builder, part, random_graph
 
 from .rtl import describe, run_and_compare
+
+pytestmark = pytest.mark.verifies("accelerator", "operators", "compiler", by="random")
 
 COUNT = int(os.environ.get("RESARRAY_RTL_GRAPHS", "60"))
 FIRST_SEED = int(os.environ.get("RESARRAY_SEED", "20000"))
 PER_RUN = 20
 STALLS = ((0.0, 1), (0.3, 32), (0.7, 100))  # probability, cycles of latency
-
-
-def part(graph: QGraph, output: str) -> QGraph:
-    """What of ``graph`` makes ``output``."""
-    needed, ops = {output}, []
-    for op in reversed(graph.ops):
-        if op.output in needed:
-            needed.update(op.inputs)
-            ops.append(op)
-    tensors = {name: graph.tensors[name] for name in needed | {graph.input}}
-    return QGraph(graph.name, graph.input, output, tensors, ops[::-1])
 
 
 def run(builders: list[Builder], first: int) -> None:

@@ -20,6 +20,8 @@ from resarray.verification.faults.edits import edit
 from resarray.verification.faults.fake_board import FakeBoard
 from tests.sim import stub
 
+pytestmark = pytest.mark.verifies("board", by="unit")
+
 TINY = preset("tiny")
 SHAPE = (4, 2, 4)
 BASE, REGS = 0x4000_0000, 0x3000_0000

@@ -16,6 +16,8 @@ from resarray.spec.presets import preset
 
 from . import tools
 
+pytestmark = pytest.mark.verifies("board", by="unit")
+
 BOARD, TINY = board("ulx3s-25f"), preset("tiny")
 needs_litex = pytest.mark.skipif(
     importlib.util.find_spec("litex") is None,

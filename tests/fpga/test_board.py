@@ -21,6 +21,8 @@ if importlib.util.find_spec("litex") is None:
 
 from resarray.fpga.simulation.run import SimulatedBoard
 
+pytestmark = pytest.mark.verifies("board", "accelerator", by="program")
+
 # The simulation is slower than the board by about this much.
 TIMEOUT, GAP = 30.0, 2.0
 DISTURBED_BYTES = 256

@@ -14,6 +14,8 @@ from resarray.fpga import core, devices, tools
 from resarray.spec.errors import ResarrayError
 from resarray.spec.presets import preset
 
+pytestmark = pytest.mark.verifies("board", by="unit")
+
 
 def executable(folder, name: str, output: str):
     """A stand-in for a tool that only knows its version."""

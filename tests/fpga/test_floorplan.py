@@ -9,6 +9,8 @@ from resarray.fpga.devices import DEVICES
 from resarray.fpga.floorplan import place
 from resarray.spec.presets import preset
 
+pytestmark = pytest.mark.verifies("board", by="unit")
+
 
 def netlist(config, prefix: str) -> dict[str, dict]:
     """Multipliers and block RAMs with the names that Yosys gives them."""

@@ -8,6 +8,8 @@ from resarray.fpga.protocol import Status, reply
 from resarray.spec.errors import ResarrayError
 from resarray.verification.faults.fake_board import FakeBoard
 
+pytestmark = pytest.mark.verifies("host", by="unit")
+
 FAULTS = {
     "lost": lambda data: b"",
     "cut": lambda data: data[: len(data) // 2],

@@ -14,6 +14,8 @@ from resarray.spec.errors import ResarrayError
 from resarray.spec.presets import preset
 from tests.compiler.reference import Builder
 
+pytestmark = pytest.mark.verifies("board", "ecp5", by="netlist")
+
 
 def test_a_residual_block_on_the_netlist():
     """Two 3x3 convolutions with a strided shortcut and a residual addition: every tensor."""

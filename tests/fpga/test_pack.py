@@ -19,6 +19,8 @@ from resarray.hw.multiplier import Multiplier
 from resarray.hw.verilog import platform_of
 from resarray.spec.errors import ResarrayError
 
+pytestmark = pytest.mark.verifies("board", by="unit")
+
 
 class Blocks(wiring.Component):
     """A multiplier, memories of two widths and copied registers."""

@@ -9,6 +9,8 @@ from resarray.fpga.tools import Tool
 from resarray.spec.cache import build_folder
 from resarray.spec.errors import ResarrayError
 
+pytestmark = pytest.mark.verifies("board", by="unit")
+
 PYTHON = Tool((sys.executable,), "")
 YOSYS = """\
 1. Executing Verilog-2005 frontend: soc.v

@@ -7,9 +7,10 @@ import pytest
 
 from resarray.fpga.simulation.run import HERE, VIOLATIONS
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("iverilog") is None, reason="Icarus Verilog is not installed"
-)
+pytestmark = [
+    pytest.mark.verifies("board", by="unit"),
+    pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed"),
+]
 
 # Commands as {ras_n, cas_n, we_n}; address bit 10 means all banks, or a precharge behind.
 MODE, REFRESH, PRECHARGE, ACTIVATE, WRITE, READ = range(6)

@@ -16,6 +16,8 @@ if importlib.util.find_spec("litex") is None:
 
 from resarray.fpga.soc.elaborate import elaborate
 
+pytestmark = pytest.mark.verifies("board", by="unit")
+
 
 def test_narrow_bursts_on_a_wide_memory():
     result = subprocess.run(

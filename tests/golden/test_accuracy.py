@@ -14,6 +14,8 @@ from resarray.golden.datasets import open_images
 from resarray.golden.pipeline import prepare
 from resarray.spec.errors import ResarrayError
 
+pytestmark = pytest.mark.verifies("training", by="unit")
+
 MODEL = f"{Path(__file__).parents[1] / 'cli' / 'network.py'}:build"
 DATASET = """
 import numpy as np, torch

@@ -9,6 +9,8 @@ from PIL import Image as Pillow
 from resarray.golden.data import load_images, open_source, spread
 from resarray.spec.errors import ResarrayError
 
+pytestmark = pytest.mark.verifies("training", by="unit")
+
 RNG = np.random.default_rng(11)
 
 

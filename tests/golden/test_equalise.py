@@ -11,6 +11,8 @@ from resarray.golden.quantise import quantise
 
 from .float_graphs import conv, network
 
+pytestmark = pytest.mark.verifies("quantiser", by="unit")
+
 SMALL = torch.logspace(-3, 0, 7)  # of the channels' values
 
 

@@ -6,6 +6,8 @@ from resarray.golden import fast, reference
 
 from .graphs import check_references, residual_network
 
+pytestmark = pytest.mark.verifies("operators", by="unit")
+
 
 @pytest.mark.parametrize("seed", range(6))
 def test_network_with_residuals(seed):

@@ -21,6 +21,8 @@ from resarray.golden.ops import (
     QUpsample,
 )
 
+pytestmark = pytest.mark.verifies("operators", by="unit")
+
 
 def graph() -> QGraph:
     """One operator of each kind; built anew, it must have the same digest."""

@@ -15,6 +15,8 @@ from resarray.spec.errors import ResarrayError
 
 from .zoo import NETWORKS, odd_shape
 
+pytestmark = pytest.mark.verifies("front-ends", by="unit")
+
 SEED = 3
 
 

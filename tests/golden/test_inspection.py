@@ -13,6 +13,8 @@ from resarray.golden.models import load_model, of_module
 from resarray.golden.pipeline import read_network
 from resarray.spec.errors import ResarrayError
 
+pytestmark = pytest.mark.verifies("front-ends", by="unit")
+
 SEED = int(os.environ.get("RESARRAY_SEED", random.randrange(1 << 30)))
 
 

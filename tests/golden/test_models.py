@@ -12,6 +12,8 @@ from resarray.golden.pipeline import build_network
 from resarray.golden.user_model import input_channels
 from resarray.spec.errors import ResarrayError
 
+pytestmark = pytest.mark.verifies("networks", by="unit")
+
 
 @pytest.mark.parametrize(
     ("name", "parameters"),

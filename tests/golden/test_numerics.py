@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from resarray.spec import numerics as nx
 from resarray.spec.errors import ResarrayError
 
+pytestmark = pytest.mark.verifies("operators", by="unit")
+
 INT32 = st.integers(-(1 << 31), (1 << 31) - 1)
 INT8 = st.integers(-128, 127)
 MULT = st.one_of(st.just(0), st.integers(1 << 16, (1 << 17) - 1))

@@ -16,6 +16,8 @@ from resarray.golden.user_model import outputs_of, with_outputs
 
 from .float_graphs import outputs
 
+pytestmark = pytest.mark.verifies("operators", by="unit")
+
 SHAPE = (3, 8, 6)
 RETURNED = {
     "shapes": ("y, s.b(y)", 2),

@@ -16,6 +16,8 @@ from resarray.spec.errors import ResarrayError
 
 from .shared import SHARED_DATA, needs
 
+pytestmark = pytest.mark.verifies("quantiser", by="unit")
+
 
 @pytest.fixture(scope="module", autouse=True)
 def cache(tmp_path_factory):

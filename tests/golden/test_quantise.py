@@ -17,6 +17,8 @@ from .float_graphs import network
 from .test_importer import Tail, randomise
 from .zoo import QUANTISED, odd_shape
 
+pytestmark = pytest.mark.verifies("quantiser", by="unit")
+
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
 
 

@@ -21,6 +21,8 @@ from resarray.golden.quantise import quantise
 
 from .float_graphs import check_same, random_graph
 
+pytestmark = pytest.mark.verifies("quantiser", "operators", by="random")
+
 SEED = int(os.environ.get("RESARRAY_SEED", "0"))
 COUNT = int(os.environ.get("RESARRAY_FLOAT_GRAPHS", "40"))
 

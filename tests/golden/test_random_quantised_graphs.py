@@ -23,6 +23,8 @@ from resarray.spec.errors import ResarrayError
 from .float_graphs import outputs, random_graph
 from .test_random_float_graphs import check_operators
 
+pytestmark = pytest.mark.verifies("quantiser", "operators", by="random")
+
 SEED = int(os.environ.get("RESARRAY_SEED", "0"))
 COUNT = int(os.environ.get("RESARRAY_FLOAT_GRAPHS", "24"))
 

@@ -27,6 +27,8 @@ from resarray.spec.errors import ResarrayError
 
 from .float_graphs import conv, network
 
+pytestmark = pytest.mark.verifies("quantiser", by="unit")
+
 
 def concat(output, *inputs):
     return FloatConcat(output, inputs, output)

@@ -10,6 +10,8 @@ from resarray.golden.float_graph import run_float
 from resarray.golden.importer import import_model
 from resarray.golden.quantise import quantise
 
+pytestmark = pytest.mark.verifies("training", by="unit")
+
 LEAST = 25.0  # dB
 
 

@@ -8,6 +8,8 @@ from resarray.golden.models import find_model
 from resarray.golden.weights import build_with_weights
 from resarray.spec.errors import ResarrayError
 
+pytestmark = pytest.mark.verifies("training", by="unit")
+
 QUICK = train.Recipe(size=8, steps=40, batch=64, rate=0.1, budget=1e6)
 
 

@@ -17,6 +17,8 @@ from resarray.golden.weights import build_with_weights
 from resarray.spec.errors import ResarrayError
 from resarray.spec.pixels import quantise_values
 
+pytestmark = pytest.mark.verifies("training", by="unit")
+
 NETWORK = Path(__file__).parents[1] / "cli" / "network.py"
 MODEL = f"{NETWORK}:build"
 CHANGES = Augmentation(crop=1, flip=True, colour=0.2)

@@ -16,6 +16,8 @@ from resarray.golden.pipeline import build_network, prepare
 from resarray.golden.user_model import input_channels, load_module, per_channel
 from resarray.spec.errors import ResarrayError
 
+pytestmark = pytest.mark.verifies("front-ends", by="unit")
+
 # A network of 3 channels, any size and 5 classes; cases change it before it is returned.
 FILE = """
 import sys

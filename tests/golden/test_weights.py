@@ -14,6 +14,8 @@ from resarray.golden.models import find_model, load_model
 from resarray.golden.weights import build_with_weights, load_weights, read_weights, to_safetensors
 from resarray.spec.errors import ResarrayError
 
+pytestmark = pytest.mark.verifies("quantiser", by="unit")
+
 
 @pytest.fixture
 def state():

@@ -10,6 +10,8 @@ from resarray.spec.presets import preset
 
 from .bench import simulate
 
+pytestmark = pytest.mark.verifies("accumulators", by="unit")
+
 CONFIG = preset("tiny")
 
 

@@ -2,10 +2,14 @@
 
 import random
 
+import pytest
+
 from resarray.hw.completion import Completion
 from resarray.spec.isa import Engine
 
 from .bench import simulate
+
+pytestmark = pytest.mark.verifies("start", by="unit")
 
 
 def test_a_program_is_over_when_all_is_sent_and_done():

@@ -10,6 +10,8 @@ from resarray.spec.config import Config
 
 from .bench import drive, simulate
 
+pytestmark = pytest.mark.verifies("weights", by="unit")
+
 CONFIG = Config(name="test", rows=8, columns=8, lanes=2, input_words=1024, acc_depth=64)
 LOOPS = ("k0", "k1", "k2", "m0", "m1", "m2")
 

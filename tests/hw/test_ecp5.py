@@ -20,6 +20,8 @@ from resarray.sim.build import HW, MODELS
 from resarray.spec.errors import ResarrayError
 from resarray.spec.presets import preset
 
+pytestmark = pytest.mark.verifies("ecp5", by="netlist")
+
 CYCLES = 20_000
 SEED = 1
 

@@ -1,9 +1,13 @@
 """Error latch: the first fault stays."""
 
+import pytest
+
 from resarray.hw.error_latch import ErrorLatch
 from resarray.spec.registers import ErrorCause
 
 from .bench import simulate
+
+pytestmark = pytest.mark.verifies("errors", by="unit")
 
 
 def test_the_first_error_stays():

@@ -2,11 +2,14 @@
 
 import random
 
+import pytest
 from amaranth.sim import Simulator
 
 from resarray.hw.common import signals
 from resarray.hw.events import EventMonitor
 from resarray.spec.isa import WAITS, Engine
+
+pytestmark = pytest.mark.verifies("counters", by="unit")
 
 
 def test_every_running_cycle_counts_for_one_thing():

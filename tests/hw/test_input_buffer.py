@@ -9,6 +9,8 @@ from resarray.spec.config import Config
 
 from .bench import simulate
 
+pytestmark = pytest.mark.verifies("memories", by="unit")
+
 
 @pytest.mark.parametrize("rows", [4, 8])
 def test_unaligned_reads(rows):

@@ -20,6 +20,8 @@ from resarray.spec.registers import ErrorCause
 
 from .bench import STALLS, collect, count_bits, drive, simulate
 
+pytestmark = pytest.mark.verifies("memory-port", "load", "store", by="unit")
+
 CONFIG = Config(
     name="test",
     rows=4,

@@ -15,6 +15,8 @@ from resarray.spec.isa import Pool
 
 from .bench import STALLS, collect, drive, simulate, unword, word
 
+pytestmark = pytest.mark.verifies("pools", "drain", by="unit")
+
 CONFIG = Config(name="test", rows=4, columns=8, lanes=2, pool_words=32)
 
 

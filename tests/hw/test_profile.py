@@ -11,6 +11,8 @@ from resarray.spec.presets import preset
 
 from .bench import simulate
 
+pytestmark = pytest.mark.verifies("counters", by="unit")
+
 CONFIG = preset("tiny")
 
 

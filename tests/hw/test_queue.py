@@ -10,6 +10,8 @@ from resarray.spec.config import PRESETS
 
 from .bench import drive, simulate
 
+pytestmark = pytest.mark.verifies("instructions", by="unit")
+
 
 def random_fields(rng, engine: isa.Engine) -> dict:
     fields = {f.name: rng.randint(*f.range) for f in isa.LAYOUTS[engine]}

@@ -12,6 +12,8 @@ from resarray.spec.registers import ID, PROFILE_OFFSET, REGISTERS, STATUS_BUSY
 
 from .bench import STALLS, simulate
 
+pytestmark = pytest.mark.verifies("registers", by="unit")
+
 
 @pytest.mark.parametrize("stall", STALLS[:2])
 def test_register_file(stall):

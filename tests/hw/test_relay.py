@@ -8,6 +8,8 @@ from resarray.hw.memory import Relay
 
 from .bench import STALLS, collect, drive, simulate
 
+pytestmark = pytest.mark.verifies("memory-port", "memories", by="unit")
+
 
 @pytest.mark.parametrize("stall", STALLS)
 def test_words_in_order(stall):

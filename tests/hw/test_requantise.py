@@ -10,6 +10,8 @@ from resarray.spec import numerics as n
 
 from .bench import simulate
 
+pytestmark = pytest.mark.verifies("requantiser", by="unit")
+
 
 def corner_cases(rng):
     """(acc, bias, mult, shift, residual): extremes of the accumulator and all kinds of shifts."""

@@ -19,6 +19,8 @@ from resarray.spec.isa import Engine
 from . import test_memory_access as access
 from .bench import STALLS, collect, count_bits, drive, simulate
 
+pytestmark = pytest.mark.verifies("memories", by="unit")
+
 CONFIG = replace(access.CONFIG, scratch_words=512)
 
 

@@ -8,6 +8,8 @@ from resarray.spec.presets import preset
 
 from .bench import simulate
 
+pytestmark = pytest.mark.verifies("start", by="unit")
+
 GOOD = {
     "mem_base": 0x1000,
     "mem_size": (1 << 32) - 0x1000,

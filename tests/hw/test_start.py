@@ -1,8 +1,12 @@
 """Start sequencer: reset, start, and what a host is told of the program."""
 
+import pytest
+
 from resarray.hw.start import START_CYCLES, StartSequencer
 
 from .bench import simulate
+
+pytestmark = pytest.mark.verifies("start", by="unit")
 
 
 def test_a_start_resets_and_then_begins():

@@ -7,6 +7,8 @@ import pytest
 from resarray.hw.verilog import TARGETS, generate
 from resarray.spec.presets import preset
 
+pytestmark = pytest.mark.verifies("accelerator", by="unit")
+
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_checks_are_left_out(target):

@@ -12,6 +12,8 @@ from resarray.spec.isa import TABLE_BYTES
 
 from .bench import STALLS, drive, simulate
 
+pytestmark = pytest.mark.verifies("weights", by="unit")
+
 CONFIG = Config(name="test", rows=8, columns=8, lanes=2, input_words=1024, acc_depth=64)
 
 

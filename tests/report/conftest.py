@@ -23,6 +23,14 @@ def measured(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def inspected(tmp_path_factory) -> Path:
+    """What ``resarray inspect`` found of that network."""
+    path = tmp_path_factory.mktemp("inspected") / "network.json"
+    assert run(["inspect", MODEL, "--preset", "tiny", "--json", str(path)]) == 0
+    return path
+
+
 @pytest.fixture
 def result(measured) -> dict:
     """Its content, to be changed."""

@@ -20,6 +20,8 @@ from resarray.sim.format import to_json
 from .conftest import falsify
 from .test_report import SYNTH, slower, write
 
+pytestmark = pytest.mark.verifies("report", by="text")
+
 WIDTHS = (390, 1440)
 THEMES = ("light", "dark")
 DRAWN_MS = 120_000
@@ -135,14 +137,14 @@ def click_through(page: Page) -> None:
 
 
 @pytest.fixture(scope="module")
-def report(measured, tmp_path_factory) -> Path:
-    """Page of a comparison with synthesis figures: everything that there is."""
+def report(measured, inspected, tmp_path_factory) -> Path:
+    """Page of a comparison with synthesis figures and operators: everything that there is."""
     folder = tmp_path_factory.mktemp("report")
     result = json.loads(measured.read_text())
     synth = write(folder / "synth.json", SYNTH | {"config_hash": result["config_hash"]})
     slower(result)
     (folder / "slower.json").write_bytes(to_json(result))
-    options = ["--synth", str(synth), "--out", str(folder)]
+    options = ["--synth", str(synth), "--inspection", str(inspected), "--out", str(folder)]
     assert run(["report", str(measured), str(folder / "slower.json"), *options]) == 0
     return folder / "report.html"
 

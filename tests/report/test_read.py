@@ -17,6 +17,8 @@ from resarray.verification.faults.edits import edit
 
 from .conftest import falsify
 
+pytestmark = pytest.mark.verifies("report", by="text")
+
 SEED = 12
 
 

@@ -22,6 +22,8 @@ from resarray.report.text import NOTHING, Table, change, quantity
 
 from .conftest import falsify
 
+pytestmark = pytest.mark.verifies("report", by="text")
+
 SYNTH = {
     "preset": "tiny",
     "config_hash": None,
@@ -395,6 +397,35 @@ def test_bad_results(measured, altered, tmp_path, capsys):
     assert "cannot read synthesis summary" in refuse(
         capsys, [str(measured), "--synth", "none.json"], tmp_path
     )
+
+
+def test_inspection_of_the_same_network(measured, inspected, tmp_path):
+    out = tmp_path / "out"
+    options = ["--inspection", str(inspected), "--out", str(out)]
+    assert run(["report", str(measured), *options]) == 0
+    text = (out / "report.html").read_text()
+    found = json.loads(inspected.read_text())
+    for section in ("presets", "network"):
+        assert f'<a href="#{section}">' in text
+        assert f'<section id="{section}">' in text
+    assert f"{found['presets'][0]['cycles']:,}" in text
+    assert all(html.escape(op["name"]) in text for op in found["operators"])
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"input_shape": [3, 9, 9]}, "the result of Sequential at 3×8×8"),
+        ({"model": "other"}, "is of other at"),
+        ({"format": 2}, "has format 2, this resarray reads 1"),
+        ({"operators": [{}]}, "resarray inspect --json"),
+        ({"presets": [{"preset": "tiny", "clock_hz": -1}]}, "a number above 0"),
+    ],
+)
+def test_inspection_of_something_else(measured, inspected, tmp_path, capsys, changes, message):
+    path = write(tmp_path / "i.json", json.loads(inspected.read_text()) | changes)
+    sentence = refuse(capsys, [str(measured), "--inspection", str(path)], tmp_path)
+    assert message in sentence
 
 
 def test_folder_that_cannot_be_written(measured, tmp_path, capsys):

@@ -16,6 +16,8 @@ from tests.compiler.reference import Builder
 
 from . import stub
 
+pytestmark = pytest.mark.verifies("simulation", by="unit")
+
 TINY = preset("tiny")
 MOST = 40
 

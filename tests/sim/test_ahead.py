@@ -9,6 +9,8 @@ from resarray.sim import ahead, build, cache, children
 from resarray.spec.errors import ResarrayError
 from resarray.spec.presets import preset
 
+pytestmark = pytest.mark.verifies("simulation", by="unit")
+
 CONFIG = preset("tiny")
 
 

@@ -17,6 +17,8 @@ from resarray.spec.presets import preset
 from . import stub
 from .test_children import until
 
+pytestmark = pytest.mark.verifies("simulation", by="unit")
+
 TINY = preset("tiny")
 KB = 1024
 SHARED = build_folder()  # of all tests

@@ -12,6 +12,8 @@ import pytest
 from resarray.sim import children
 from resarray.spec.errors import Stop
 
+pytestmark = pytest.mark.verifies("simulation", by="unit")
+
 # A process with a child and a grandchild, all of which ignore SIGHUP; the last one says its number.
 FAMILY = ["sh", "-c", "trap '' HUP; (sh -c 'echo $$ > number; exec sleep 1000'; true) & wait; true"]
 PARENT = f"""

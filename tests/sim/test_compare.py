@@ -6,6 +6,8 @@ import pytest
 from resarray.sim.compare import compare
 from resarray.spec.errors import ResarrayError
 
+pytestmark = pytest.mark.verifies("simulation", by="unit")
+
 
 def test_equal_and_different():
     expected = {"a": np.zeros((2, 3, 4, 5), np.int8), "b": np.ones((2, 1, 1, 1), np.int8)}

@@ -6,6 +6,8 @@ import pytest
 from resarray.sim.memory_file import format_words, parse_words
 from resarray.spec.errors import ResarrayError
 
+pytestmark = pytest.mark.verifies("simulation", by="unit")
+
 
 @pytest.mark.parametrize("rows", [4, 8, 16])
 def test_round_trip(rows):

@@ -11,6 +11,8 @@ from resarray.spec.presets import preset
 
 from . import stub
 
+pytestmark = pytest.mark.verifies("simulation", by="unit")
+
 SIMULATORS = [
     "verilator",
     pytest.param(

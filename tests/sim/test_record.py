@@ -11,6 +11,8 @@ from PIL import Image as Pillow
 from resarray.sim import record
 from resarray.sim.compare import compare_tensor
 
+pytestmark = pytest.mark.verifies("simulation", by="unit")
+
 SCALE, ZERO_POINT = 0.25, -100
 ENTRY = {"name": "t", "layer": "conv", "scale": SCALE, "zero_point": ZERO_POINT}
 

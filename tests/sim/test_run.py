@@ -15,6 +15,8 @@ from resarray.spec.registers import COUNTERS, PROFILE_FIELDS
 
 from . import stub
 
+pytestmark = pytest.mark.verifies("simulation", by="unit")
+
 TINY = preset("tiny")
 SHAPE = (4, 2, 4)
 DATA = np.zeros((1, *SHAPE), np.int8)

@@ -7,6 +7,8 @@ import pytest
 from resarray.sim import simulators
 from resarray.spec.errors import ResarrayError
 
+pytestmark = pytest.mark.verifies("simulation", by="unit")
+
 
 def fake_tool(folder, name: str, output: str = "") -> None:
     path = folder / name

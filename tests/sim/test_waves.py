@@ -19,6 +19,8 @@ from resarray.spec.errors import ResarrayError
 from resarray.spec.isa import Engine
 from resarray.spec.presets import preset
 
+pytestmark = pytest.mark.verifies("simulation", by="unit")
+
 MODEL = f"{Path(__file__).parents[1] / 'cli' / 'network.py'}:build"
 TAIL = 40
 # From a layer's last compute to its profile record, in cycles.

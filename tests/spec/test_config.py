@@ -10,6 +10,8 @@ from resarray.spec.config import LIMITS, PRESETS, Config
 from resarray.spec.errors import ResarrayError
 from resarray.spec.presets import preset
 
+pytestmark = pytest.mark.verifies("contract", by="unit")
+
 TINY = preset("tiny")
 
 REFUSED = [

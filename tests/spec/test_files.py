@@ -9,6 +9,8 @@ from resarray.spec import files
 from resarray.spec.errors import ResarrayError
 from resarray.spec.files import require_writable, same_file, write_together
 
+pytestmark = pytest.mark.verifies("contract", by="unit")
+
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):

@@ -18,6 +18,8 @@ from resarray.spec.presets import preset
 from resarray.verification.faults.edits import edit
 from tests.compiler.reference import Builder
 
+pytestmark = pytest.mark.verifies("contract", by="fault")
+
 SEED = 20
 EDITS = 600
 

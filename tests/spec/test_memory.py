@@ -6,6 +6,8 @@ from resarray.spec.errors import ResarrayError
 from resarray.spec.memory import layer_counters
 from resarray.spec.registers import PROFILE_FIELDS
 
+pytestmark = pytest.mark.verifies("contract", by="unit")
+
 
 def record(value: int) -> list[int]:
     return [value % (1 << 32)] * len(PROFILE_FIELDS)

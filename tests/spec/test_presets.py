@@ -13,6 +13,8 @@ from resarray.spec.config import PRESETS, Config
 from resarray.spec.errors import ResarrayError
 from resarray.spec.presets import make_config, preset
 
+pytestmark = pytest.mark.verifies("contract", by="unit")
+
 PAGE = Path(__file__).parents[2] / "docs" / "presets.md"
 
 

@@ -5,6 +5,8 @@ import pytest
 
 from resarray.spec import numerics as n
 
+pytestmark = pytest.mark.verifies("contract", by="unit")
+
 
 def holds(bits: int, *values: int) -> bool:
     return all(-(1 << (bits - 1)) <= value < 1 << (bits - 1) for value in values)

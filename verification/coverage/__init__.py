@@ -1,1 +1,1 @@
-"""Which lines, toggles and functions the tests reached."""
+"""Coverage of the hardware: lines of ``hw/``, toggles of every net, and functional bins."""

@@ -1,1 +1,1 @@
-"""Random networks, random programs and random memories on the RTL; shrinking and replay."""
+"""Random networks and random programs on random memories: RTL against its models, bit for bit."""

@@ -21,6 +21,8 @@ from onnx.helper import make_node  # noqa: E402
 
 from .onnx_networks import CLASSES, SIZE, Writer, many_operators, residual  # noqa: E402
 
+pytestmark = pytest.mark.verifies("front-ends", by="unit")
+
 FLOAT = onnx.TensorProto.FLOAT
 
 

@@ -28,6 +28,8 @@ from resarray.golden.importers.onnx_graph.operators import READERS  # noqa: E402
 
 from .onnx_cases import Case, collected, networks  # noqa: E402
 
+pytestmark = pytest.mark.verifies("front-ends", by="unit")
+
 DOCS = Path(__file__).parents[3] / "docs" / "onnx.md"
 # Values of all tensors up to which both references are compared: one of them is loops in Python.
 SMALL = 500

@@ -23,6 +23,8 @@ from resarray.golden.importers.onnx_graph import reader  # noqa: E402
 
 from .onnx_networks import SIZE, Writer, many_operators, residual  # noqa: E402
 
+pytestmark = pytest.mark.verifies("front-ends", by="fault")
+
 FILES = int(os.environ.get("RESARRAY_ONNX_FILES", 60))
 SEED = int(os.environ.get("RESARRAY_SEED", 1))
 SECONDS = 60

@@ -17,6 +17,8 @@ from resarray.golden.passes import simplify
 from resarray.golden.pipeline import build_network
 from resarray.spec.errors import ResarrayError
 
+pytestmark = pytest.mark.verifies("front-ends", by="fault")
+
 FLIPS = int(os.environ.get("RESARRAY_PT2_FLIPS", "30"))
 SEED = int(os.environ.get("RESARRAY_SEED", "0"))
 

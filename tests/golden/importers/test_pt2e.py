@@ -15,6 +15,8 @@ from resarray.golden.passes import fuse_addition, simplify
 from resarray.golden.quantise import quantise, unscaled
 from resarray.spec.errors import ResarrayError
 
+pytestmark = pytest.mark.verifies("front-ends", by="unit")
+
 pytest.importorskip("torchao", reason="torchao is missing: pip install -e '.[pt2e]'")
 SHAPE = (3, 12, 10)
 

@@ -22,6 +22,8 @@ from tests.golden.shared import SHARED_DATA, needs
 from .tflite_networks import written
 from .tflite_writer import RELU, SAME, VALID, Writer, difference, load, run, run_litert, schema
 
+pytestmark = pytest.mark.verifies("front-ends", by="unit")
+
 # Images of the trained network: docs/models.md has the figures of 500.
 IMAGES = int(os.environ.get("RESARRAY_TFLITE_IMAGES", "40"))
 

@@ -20,6 +20,8 @@ pytest.importorskip("ai_edge_litert", reason="no package ai-edge-litert: pip ins
 from .test_tflite_operators import OPERATORS, Draw
 from .tflite_writer import load
 
+pytestmark = pytest.mark.verifies("front-ends", by="fault")
+
 SEED = int(os.environ.get("RESARRAY_SEED", "0"))
 COUNT = int(os.environ.get("RESARRAY_TFLITE_FLIPS", "60"))
 MOST_SECONDS = 20

@@ -16,6 +16,8 @@ from resarray.spec.errors import ResarrayError
 
 from .tflite_writer import RELU, RELU6, SAME, VALID, Writer, difference, load, schema
 
+pytestmark = pytest.mark.verifies("front-ends", by="unit")
+
 SEED = int(os.environ.get("RESARRAY_SEED", "0"))
 COUNT = int(os.environ.get("RESARRAY_TFLITE_OPERATORS", "3"))
 IMAGES = 4

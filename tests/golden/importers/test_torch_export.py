@@ -14,6 +14,8 @@ from resarray.golden.ops import FloatBatchNorm, FloatConv, FloatUnsupported, Ori
 from ..float_graphs import kinds
 from ..test_importer import Tail, randomise
 
+pytestmark = pytest.mark.verifies("front-ends", by="unit")
+
 
 def test_one_operator_for_each():
     model = randomise(load_model("resnet8", 5))

@@ -1,6 +1,10 @@
 """Addition: the fast reference equals the readable one."""
 
+import pytest
+
 from ..graphs import Builder, check_references
+
+pytestmark = pytest.mark.verifies("operators", by="unit")
 
 
 def test_sum_of_a_tensor_with_itself():

@@ -4,6 +4,8 @@ import pytest
 
 from ..graphs import Builder, check_references
 
+pytestmark = pytest.mark.verifies("operators", by="unit")
+
 
 @pytest.mark.parametrize("seed", range(4))
 def test_average_pool(seed):

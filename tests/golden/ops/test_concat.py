@@ -1,10 +1,13 @@
 """Concatenation and slice of channels: the references move the same values."""
 
 import numpy as np
+import pytest
 
 from resarray.golden import reference
 
 from ..graphs import Builder, check_references
+
+pytestmark = pytest.mark.verifies("operators", by="unit")
 
 
 def test_concatenation_of_slices():

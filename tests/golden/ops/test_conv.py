@@ -15,6 +15,8 @@ from resarray.spec.errors import ResarrayError
 from ..float_graphs import network
 from ..graphs import Builder, check_references, residual_network
 
+pytestmark = pytest.mark.verifies("operators", by="unit")
+
 CONVS = {
     "1x1": dict(cout=3, kernel=(1, 1)),
     "3x3 padded": dict(cout=3, kernel=(3, 3), padding=(1, 1, 1, 1)),

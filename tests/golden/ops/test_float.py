@@ -23,6 +23,8 @@ from resarray.golden.ops import (
     Operand,
 )
 
+pytestmark = pytest.mark.verifies("operators", by="unit")
+
 SHAPE = (4, 9, 12)
 
 

@@ -13,6 +13,8 @@ from resarray.golden.ops.function import function_table
 
 from ..graphs import Builder, check_references
 
+pytestmark = pytest.mark.verifies("operators", by="unit")
+
 
 @pytest.mark.parametrize("seed", range(3))
 def test_function(seed):

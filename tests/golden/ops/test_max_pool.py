@@ -12,6 +12,8 @@ from resarray.spec.isa import MAX_POOL
 from ..float_graphs import network
 from ..graphs import Builder, check_references
 
+pytestmark = pytest.mark.verifies("operators", by="unit")
+
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from resarray.golden.ops import QMultiply, QTensor
 
 from ..graphs import Builder, check_references
 
+pytestmark = pytest.mark.verifies("operators", by="unit")
+
 
 @pytest.mark.parametrize("seed", range(4))
 def test_of_two_maps(seed):

@@ -10,6 +10,8 @@ from resarray.golden.ops.conv import EXACT, exact_parts
 from resarray.golden.ops.requantise import requantise_tensor, residual_tensor
 from resarray.spec.numerics import requantise, residual_term
 
+pytestmark = pytest.mark.verifies("operators", by="unit")
+
 EDGE = (1 << 31) - 1
 
 

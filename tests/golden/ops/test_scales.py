@@ -7,6 +7,8 @@ import pytest
 from resarray.golden.ops import QTensor
 from resarray.golden.ops.scales import integer_clamp, scale_and_zero_point
 
+pytestmark = pytest.mark.verifies("operators", by="unit")
+
 
 @pytest.mark.parametrize(("lo", "hi"), [(0, 1), (-1, 0), (-3, 5), (-1e-3, 100), (0, 0)])
 def test_zero_is_represented_exactly(lo, hi):

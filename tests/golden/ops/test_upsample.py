@@ -16,6 +16,8 @@ from resarray.spec.errors import ResarrayError
 from ..float_graphs import check_same, conv, kinds, network
 from ..graphs import Builder, check_references
 
+pytestmark = pytest.mark.verifies("operators", by="unit")
+
 SHAPE = (3, 5, 4)
 
 

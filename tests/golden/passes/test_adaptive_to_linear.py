@@ -8,6 +8,8 @@ from resarray.golden.passes import adaptive_to_linear
 
 from ..float_graphs import check_same, kinds, network
 
+pytestmark = pytest.mark.verifies("quantiser", by="unit")
+
 
 def pool(*size):
     return FloatAdaptiveAvgPool("a", ("input",), "a", size)

@@ -15,6 +15,8 @@ from resarray.golden.passes import affine_to_conv, simplify
 
 from ..float_graphs import batch_norm, check_same, conv, kinds, network
 
+pytestmark = pytest.mark.verifies("quantiser", by="unit")
+
 
 def scale(output, source):
     factor, offset = torch.randn(2, 3, dtype=torch.float64)

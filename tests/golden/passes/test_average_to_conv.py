@@ -7,6 +7,8 @@ from resarray.golden.passes import average_to_conv
 
 from ..float_graphs import check_same, kinds, network
 
+pytestmark = pytest.mark.verifies("quantiser", by="unit")
+
 
 def pool(*fields, **more):
     return FloatAvgPool("a", ("input",), "a", *fields, **more)

@@ -22,6 +22,8 @@ from resarray.spec.errors import ResarrayError
 
 from ..float_graphs import conv, network
 
+pytestmark = pytest.mark.verifies("quantiser", by="unit")
+
 
 def pool(kernel, **fields):
     return FloatMaxPool("a", ("input",), "a", kernel, **{"stride": (2, 2)} | fields)

@@ -1,9 +1,13 @@
 """Operands that cannot have a concatenation's scale are copied in front of it."""
 
+import pytest
+
 from resarray.golden.ops import FloatConcat, FloatMaxPool, FloatSlice
 from resarray.golden.passes import copy_operands, simplify
 
 from ..float_graphs import check_same, conv, kinds, network
+
+pytestmark = pytest.mark.verifies("quantiser", by="unit")
 
 
 def concat(output, *inputs):

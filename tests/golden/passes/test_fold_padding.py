@@ -9,6 +9,8 @@ from resarray.golden.passes import fold_padding, simplify
 
 from ..float_graphs import check_same, conv, kinds, network
 
+pytestmark = pytest.mark.verifies("quantiser", by="unit")
+
 
 def pad(output, source, *padding, **fields):
     return FloatPad(output, (source,), output, padding, **fields)

@@ -16,6 +16,8 @@ from resarray.golden.passes import compose_functions, product_to_function, simpl
 
 from ..float_graphs import check_same, conv, kinds, network
 
+pytestmark = pytest.mark.verifies("quantiser", by="unit")
+
 
 def function(output, source, name="sigmoid"):
     return FloatFunction(output, (source,), output, name, getattr(torch, name))

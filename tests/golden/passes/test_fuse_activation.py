@@ -9,6 +9,8 @@ from resarray.golden.passes import fuse_activation
 
 from ..float_graphs import check_same, conv, kinds, network
 
+pytestmark = pytest.mark.verifies("quantiser", by="unit")
+
 
 def relu(output, source, lo=0.0, hi=math.inf):
     return FloatActivation(output, (source,), output, lo, hi)

@@ -10,6 +10,8 @@ from resarray.golden.passes import fuse_addition
 
 from ..float_graphs import check_same, conv, kinds, network
 
+pytestmark = pytest.mark.verifies("quantiser", by="unit")
+
 
 def test_a_convolution_that_adds_already_takes_no_other():
     """One is all that it can add."""

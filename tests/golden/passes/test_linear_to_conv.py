@@ -1,11 +1,14 @@
 """Linear layers become convolutions over the whole map."""
 
+import pytest
 import torch
 
 from resarray.golden.ops import FloatLinear
 from resarray.golden.passes import linear_to_conv
 
 from ..float_graphs import SHAPE, check_same, conv, kinds, network
+
+pytestmark = pytest.mark.verifies("quantiser", by="unit")
 
 
 def linear(output, source, values, count):

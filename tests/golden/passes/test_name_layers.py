@@ -1,9 +1,13 @@
 """Layers get names of their own."""
 
+import pytest
+
 from resarray.golden.ops import FloatAdd
 from resarray.golden.passes import name_layers
 
 from ..float_graphs import check_same, conv, network
+
+pytestmark = pytest.mark.verifies("quantiser", by="unit")
 
 
 def test_names_that_are_taken_get_a_number():

@@ -10,6 +10,8 @@ from resarray.golden.passes import select_to_conv
 
 from ..float_graphs import check_same, conv, kinds, network
 
+pytestmark = pytest.mark.verifies("quantiser", by="unit")
+
 
 def every_second(output, source, dim):
     return FloatSlice(output, (source,), output, dim, 0, 1 << 63, 2)

@@ -23,6 +23,8 @@ from resarray.spec.errors import ResarrayError
 
 from ..float_graphs import conv, network
 
+pytestmark = pytest.mark.verifies("quantiser", by="unit")
+
 
 def q(output: str, read: str, scale: float, zero_point: int = 0) -> FloatQuantise:
     return FloatQuantise(output, (read,), output, scale, zero_point)

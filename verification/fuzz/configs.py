@@ -3,8 +3,8 @@
 import math
 import random
 
-from resarray.spec.config import ELEMENTS, LIMITS, MAX_COLUMN_BLOCKS, Config
-from resarray.spec.errors import ResarrayError
+from ...spec.config import ELEMENTS, LIMITS, MAX_COLUMN_BLOCKS, Config
+from ...spec.errors import ResarrayError
 
 # Values that are never right, for any field of a size.
 WRONG = (-1, 0, 1, 3, 2.0, True, None, "16", 1 << 40)

@@ -1,0 +1,67 @@
+"""The plan: every module has a feature, every test a mark, and the page is what results say."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from resarray.verification.plan import features, marks, page
+from resarray.verification.plan.features import ROOT
+
+pytestmark = pytest.mark.verifies("plan", by="text")
+
+FOLDERS = ("hw", "spec", "golden", "compiler", "sim", "fpga", "report", "cli", "api", "bench")
+
+
+def test_every_module_belongs_to_one_feature():
+    listed = [path for feature in features.features().values() for path in feature.files]
+    assert len(listed) == len(set(listed))
+    modules = [
+        path.relative_to(ROOT).as_posix()
+        for folder in (*FOLDERS, "verification")
+        for path in (ROOT / folder).rglob("*.py")
+        if not empty(path)
+    ]
+    assert [path for path in modules if path not in listed] == []
+
+
+def empty(path: Path) -> bool:
+    """Only a docstring."""
+    return all(isinstance(node, ast.Expr) for node in ast.parse(path.read_text()).body)
+
+
+def test_every_test_says_what_it_verifies():
+    unmarked = [
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if f"pytest.mark.{marks.MARK}(" not in path.read_text()
+    ]
+    assert unmarked == []
+
+
+def test_recorder_counts_by_feature_kind_and_file(pytestconfig, monkeypatch, tmp_path):
+    recorder = marks.Recorder(pytestconfig)
+    monkeypatch.setattr(marks, "RESULT", tmp_path / "tests.json")
+
+    class Report:
+        def __init__(self, nodeid, when, outcome):
+            self.nodeid, self.when, self.outcome = nodeid, when, outcome
+            self.user_properties = [("verifies", ("drain", "unit")), ("other", 3)]
+
+    for outcome in ("passed", "failed"):
+        for when in ("setup", "call", "teardown"):
+            recorder.pytest_runtest_logreport(
+                Report(f"tests/a.py::{outcome}", when, outcome if when == "call" else "passed")
+            )
+    recorder.pytest_runtest_logreport(Report("tests/a.py::skipped", "setup", "skipped"))
+    counts = {"passed": 1, "failed": 1, "skipped": 1}
+    assert dict(recorder._counts) == {("drain", "unit", "tests/a.py"): counts}
+
+
+def test_the_page_is_what_the_results_say():
+    assert page.PAGE.read_text() == page.render(), "run 'make verification'"
+
+
+def test_readme_has_the_table_of_presets():
+    readme = (ROOT / "README.md").read_text()
+    assert page.with_presets(readme) == readme, "run 'make verification'"

@@ -1,0 +1,71 @@
+"""A preset's figures, and ``verification/results/coverage.json``."""
+
+from pathlib import Path
+
+from .. import results
+from ..results import Figure
+from .score import Score, Share
+
+LINE, TOGGLE, FUNCTION = 0.99, 0.95, 1.0
+MOST = 40  # signals named in the file, of each preset
+
+
+def figures(score: Score) -> list[Figure]:
+    """Lines and toggles as they were reached, nothing waived but what Yosys proves constant; of the
+    functional bins those that are not waived."""
+    name = score.config.name
+    functions = score.functions.reached + score.functions.missed
+    return [
+        Figure(f"{name}: lines", score.branches.reached, score.branches.of, asked=LINE),
+        Figure(f"{name}: toggles", score.toggles.reached, score.toggles.of, asked=TOGGLE),
+        Figure(f"{name}: functional bins", score.functions.reached, functions, asked=FUNCTION),
+        Figure(f"{name}: toggles neither reached nor waived", score.toggles.missed),
+    ]
+
+
+def reached(score: Score) -> bool:
+    return all(figure.reached for figure in figures(score))
+
+
+def sentence(score: Score) -> str:
+    """One line for the terminal."""
+    kinds = zip(("lines", "toggles", "functions"), figures(score), strict=False)
+    parts = [f"{k} {f.value / (f.of or 1):.2%} of {f.of:,}" for k, f in kinds]
+    open_ = f"{score.toggles.missed} toggles neither reached nor waived"
+    return f"{score.config.name}: {', '.join(parts)}; {open_}"
+
+
+def save(scores: list[Score], command: str) -> Path:
+    return results.record(
+        "coverage",
+        command,
+        [figure for score in scores for figure in figures(score)],
+        {score.config.name: _details(score) for score in scores},
+    )
+
+
+def _details(score: Score) -> dict:
+    missing = [
+        f"{unit}.{signal}: {count}"
+        for unit, signals in score.missing.items()
+        for signal, count in signals.most_common()
+    ]
+    return {
+        "programs": score.programs,
+        "cycles": score.cycles,
+        "lines": _share(score.branches),
+        "toggles": _share(score.toggles) | {"constant": score.constant},
+        "functions": _share(score.functions),
+        "lines missed": [line for line, share in sorted(score.lines.items()) if share.missed],
+        "toggles missed": missing[:MOST],
+        "bins missed": [
+            name
+            for group in score.bins.values()
+            for name, (count, waived) in group.items()
+            if not count and not waived
+        ],
+    }
+
+
+def _share(share: Share) -> dict:
+    return {"reached": share.reached, "waived": share.waived, "missed": share.missed}

@@ -1,0 +1,110 @@
+"""What units may expect of their neighbours, as assumptions on their inputs; and what is always true
+inside of them, as assertions, where an induction needs that."""
+
+from amaranth.hdl import Assert, Assume, Cat, Module, Mux, Signal
+from amaranth.utils import exact_log2
+
+from resarray.spec.config import Config
+
+from .harness import Harness, past
+
+
+def whole_pattern(m: Module, pattern) -> None:
+    """Counts and lengths of a memory pattern are at least 1."""
+    for name in ("n_blocks", "n_runs", "run_len"):
+        m.d.comb += Assume(pattern[name] != 0)
+
+
+def reader(m: Module, harness: Harness) -> None:
+    """A reader, or a unit with one, gets the words that it has asked for, no others. Its FIFO's
+    words are free, asked for, inside or just gone."""
+    burst, data = harness.unit.request, harness.unit.data
+    asked = Signal(12)  # words that are still to come
+    new = Mux(burst.valid & burst.ready, burst.payload.beats, 0)
+    m.d.sync += asked.eq(asked + new - data.valid)
+    m.d.comb += Assume(~data.valid | (asked != 0))
+    path = "" if "free" in harness.inner else "reader."
+    free, freed, fits, waiting = (
+        harness.inner[path + name] for name in ("free", "freed", "fits", "waiting")
+    )
+    depth = free.init
+    level = fifo(m, harness, path + "fifo.", depth)
+    m.d.comb += [
+        Assert(free + freed + level + asked == depth),
+        Assert(asked <= depth),
+        Assert(~fits | (waiting & (free >= burst.payload.beats))),
+    ]
+
+
+def fifo(m: Module, harness: Harness, path: str, depth: int) -> Signal:
+    """The words of the FIFO called ``path`` are stored or in one of its stages; its level."""
+    stored, some, first, second = (
+        harness.inner[path + name] for name in ("stored", "some", "first", "second")
+    )
+    level = harness.inner[path + "self"].level
+    m.d.comb += [
+        Assert(level == stored + first + second),
+        Assert(level <= depth),
+        Assert(some == (stored != 0)),
+    ]
+    return level
+
+
+def done_stays(m: Module, harness: Harness) -> None:
+    """What engines have done, they have done: a queue's counts never fall."""
+    for i, done in enumerate(harness.unit.done):
+        m.d.comb += Assume(done >= past(m, done, f"done{i}"))
+
+
+def splitter(m: Module, harness: Harness, path: str, config: Config) -> None:
+    """A splitter's burst, and what it has found out for it, are those of where it is."""
+    inner = {
+        name.removeprefix(path): value
+        for name, value in harness.inner.items()
+        if name.startswith(path)
+    }
+    busy = inner["self"].busy
+    measured, sized, addr, words, runs, blocks, burst, p = (
+        inner[n] for n in ("measured", "sized", "addr", "words", "runs", "blocks", "burst", "p")
+    )
+    low = exact_log2(config.burst_words)
+    room = config.burst_words - addr[:low]
+    fits, last_run, last_block = words <= room, runs == 1, blocks == 1
+    known = [
+        (
+            measured,
+            [
+                inner["part"] == room,
+                inner["low_fits"] == (words[: low + 1] <= room),
+                inner["long"] == words[low + 1 :].any(),
+            ],
+        ),
+        (
+            sized,
+            [
+                burst.addr == addr,
+                burst.beats == Mux(fits, words, room),
+                burst.kept == p.kept,
+                burst.place == (addr + p.mirror)[: len(burst.place)],
+                burst.last == (fits & last_run & last_block),
+                inner["end_of_run"] == fits,
+                inner["end_of_block"] == (fits & last_run),
+            ],
+        ),
+        (
+            measured | sized,
+            [
+                inner["next_words"] == (words - room)[: len(words)],
+                inner["last_run"] == last_run,
+                inner["last_block"] == last_block,
+                inner["next_addr"] == ((addr[low:] + 1) << low)[: len(addr)],
+                inner["next_run"] == (inner["run_addr"] + p.run_stride)[: len(addr)],
+                inner["next_block"] == (inner["block_addr"] + p.block_stride)[: len(addr)],
+                busy,
+            ],
+        ),
+        (busy, [words != 0, runs != 0, blocks != 0, p.run_len != 0, p.n_runs != 0]),
+    ]
+    m.d.comb += Assert(~(measured & sized))
+    for when, holds in known:
+        m.d.comb += Assert(~when | Cat(*holds).all())

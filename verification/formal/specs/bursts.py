@@ -1,0 +1,97 @@
+"""Burst splitter: the words of a pattern, in order, in bursts that cross no boundary."""
+
+from amaranth.hdl import Assert, Module, Mux, Signal
+from amaranth.utils import exact_log2
+
+from resarray.hw.bursts import BurstSplitter
+from resarray.hw.layouts import PATTERN
+
+from ..contracts import splitter, whole_pattern
+from ..harness import Harness, offered
+from ..properties import Edit, Induction, Property
+from ..units import SMALL
+
+
+class Words(Harness):
+    """A model counts through the pattern as `resarray.spec.isa` has it, a burst at a time: each
+    must begin at the model's word, end with its run or at the boundary, and be the last one with
+    the pattern's last word. Widths are the real ones; a burst's length does not matter.
+    """
+
+    def specify(self, m: Module, platform) -> None:
+        unit = self.unit
+        offered(m, unit.i, "i")
+        whole_pattern(m, unit.i.payload)
+        splitter(m, self, "", SMALL)
+        new, burst = unit.i.payload, unit.o.payload
+        low = exact_log2(SMALL.burst_words)
+        p, busy = Signal(PATTERN, reset_less=True), Signal()
+        block, run, left = Signal(10), Signal(10), Signal.like(p.run_len)
+        addr, run_addr, block_addr = (
+            Signal.like(p.addr, name=n) for n in ("addr", "run_addr", "block_addr")
+        )
+        room = SMALL.burst_words - addr[:low]
+        beats = Mux(left < room, left, room)
+        end_of_run, last_run = left <= room, run == p.n_runs - 1
+        last = end_of_run & last_run & (block == p.n_blocks - 1)
+        with m.If(unit.o.valid & unit.o.ready):
+            m.d.sync += [addr.eq(addr + beats), left.eq(left - beats)]
+            with m.If(end_of_run):
+                next_run = (run_addr + p.run_stride)[: len(addr)]
+                m.d.sync += [run.eq(run + 1), addr.eq(next_run), run_addr.eq(next_run)]
+                m.d.sync += left.eq(p.run_len)
+                with m.If(last_run):
+                    next_block = (block_addr + p.block_stride)[: len(addr)]
+                    m.d.sync += [run.eq(0), block.eq(block + 1)]
+                    m.d.sync += [x.eq(next_block) for x in (addr, run_addr, block_addr)]
+            with m.If(last):
+                m.d.sync += busy.eq(0)
+        with m.If(unit.i.valid & unit.i.ready):
+            m.d.sync += [p.eq(new), busy.eq(1), left.eq(new.run_len), run.eq(0), block.eq(0)]
+            m.d.sync += [x.eq(new.addr) for x in (addr, run_addr, block_addr)]
+        place = (addr + p.mirror)[: len(burst.place)]
+        right = (
+            (burst.addr == addr)
+            & (burst.beats == beats)
+            & (burst.last == last)
+            & (burst.kept == p.kept)
+            & (burst.place == place)
+        )
+        m.d.comb += [
+            Assert(~unit.o.valid | (busy & right), "another burst than the pattern's next"),
+            Assert(~unit.o.valid | (burst.addr[:low] + burst.beats <= SMALL.burst_words)),
+            Assert(unit.busy == busy),
+        ]
+        # What the unit counts down, the model counts up.
+        inner = self.inner
+        m.d.comb += [
+            Assert(~busy | (inner[name] == value))
+            for name, value in (
+                ("addr", addr),
+                ("run_addr", run_addr),
+                ("block_addr", block_addr),
+                ("words", left),
+                ("runs", (p.n_runs - run)[:10]),
+                ("blocks", (p.n_blocks - block)[:10]),
+                ("p", p),
+            )
+        ]
+        m.d.comb += Assert(~busy | ((run < p.n_runs) & (block < p.n_blocks)))
+
+
+PROPERTIES = [
+    Property(
+        name="splitter-words",
+        unit="bursts.BurstSplitter",
+        says="The bursts are the pattern's words in order, each of them once; none crosses a multiple "
+        "of `burst_words`; the last one says so.",
+        build=lambda: Words(BurstSplitter(SMALL), checks=False),
+        method=Induction(2, twin_depth=30),
+        twins=(
+            Edit("runs are not counted anew", "hw.bursts", "runs.eq(p.n_runs),", "runs.eq(1),"),
+            Edit("a run's end is one late", "hw.bursts", "] <= to_boundary)", "] < to_boundary)"),
+            Edit("long runs are cut", "hw.bursts", "fits = low_fits & ~long", "fits = low_fits"),
+        ),
+        quick=True,
+    )
+]

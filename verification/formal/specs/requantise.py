@@ -1,0 +1,176 @@
+"""The requantisation lane equals `numerics.requantise`, at full width."""
+
+from functools import partial
+
+from amaranth.hdl import Assume, Module, signed
+from amaranth.lib.wiring import Component, In, Out
+
+from resarray.hw import requantise
+from resarray.hw.multiplier import LATENCY, WIDE_LATENCY
+from resarray.hw.requantise import RequantiseLane
+from resarray.spec import numerics as n
+
+from ..pipeline import Pipeline, definition
+from ..properties import Edit, Induction, Property
+
+
+class ShiftRight(Component):
+    """`requantise.shift_right` as a unit."""
+
+    def __init__(self, bits: int):
+        super().__init__(
+            {"value": In(signed(bits)), "shift": In(n.SHIFT_BITS), "o": Out(signed(bits))}
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        shifted = requantise.shift_right(m, self.value, self.shift, "shifted")
+        m.d.comb += self.o.eq(shifted)
+        return m
+
+
+class Shift(Pipeline):
+    """``value >> shift``, rounded down, for all values and shifts."""
+
+    def __init__(self, bits: int):
+        super().__init__(ShiftRight(bits), SHIFT_LATENCY)
+
+    def expected(self, m: Module):
+        return {"o": self.unit.value >> self.unit.shift}
+
+
+class Requantise(Pipeline):
+    """A lane around its multipliers and shifters, for all accumulators, parameters, residuals, zero
+    points, shifts and clamps at once, where accumulator and bias together fit their width.
+
+    What goes into multipliers and shifters is asserted to be what `numerics.requantise` multiplies
+    and shifts, and what comes out is free; of it the rest must make what the definition itself
+    makes, computed in sufficient widths. That the multipliers multiply and the shifters shift say
+    the properties "multiplier-9x18", "wide-multiplier-32" and "shift-...".
+    """
+
+    def __init__(self, multiply: bool):
+        self._multiply = multiply
+        super().__init__(
+            RequantiseLane(),
+            requantise.LATENCY + (LATENCY if multiply else 0),
+            {"product": signed(PRODUCT_BITS), "small": signed(9 + n.OPERAND_BITS)}
+            | {"fixed": signed(PRODUCT_BITS), "term": signed(n.TERM_BITS)},
+            tuple(
+                f"resarray.hw.requantise.{name}"
+                for name in ("Multiplier", "WideMultiplier", "shift_right")
+            ),
+        )
+
+    def expected(self, m: Module):
+        u = self.unit
+        small, shift_term, wide, shift_fixed = self.parts
+        self.constant(
+            m, u.res_en, u.multiply, u.res_zp, u.res_mult, u.res_shift, u.zp_out, u.lo, u.hi
+        )
+        total = u.acc + u.params.bias
+        bits = n.OPERAND_BITS if self._multiply else n.ACC_BITS
+        m.d.comb += [
+            Assume(u.multiply == self._multiply),
+            Assume(total == total[:bits].as_signed()),
+            Assume(u.lo <= u.hi),
+        ]
+        factor = total if self._multiply else u.res_mult
+        # The difference is at most 255.
+        largest = 255 << (bits - 1) if self._multiply else 255 * ((1 << n.MULT_BITS) - 1)
+        m.d.comb += Assume((self.small >= -largest) & (self.small <= largest))
+        at = 1
+        self.equal(m, small.a, u.residual - u.res_zp, at, "small_a")
+        self.equal(m, small.b, factor, at, "small_b")
+        at += LATENCY
+        self.drive(m, small.product, self.small, at, "small_product")
+        if not self._multiply:
+            self.equal(m, shift_term.value, self.small << n.RESIDUAL_HEADROOM, at, "term_value")
+            self.equal(m, shift_term.shift, u.res_shift, at, "term_shift")
+            self.drive(m, shift_term.result, self.term, at + SHIFT_LATENCY, "term_result")
+            at = 1
+        self.equal(m, wide.a, self.small if self._multiply else total, at, "wide_a")
+        self.equal(m, wide.b, u.params.mult, at, "wide_b")
+        at += WIDE_LATENCY
+        self.drive(m, wide.product, self.product, at, "wide_product")
+        self.equal(m, shift_fixed.value, self.product, at, "fixed_value")
+        self.equal(m, shift_fixed.shift, u.params.shift, at, "fixed_shift")
+        self.drive(m, shift_fixed.result, self.fixed, at + SHIFT_LATENCY, "fixed_result")
+        # The shifted product in the place of the accumulator; then nothing is left to shift. It is
+        # the residual's term as well.
+        term = 0 if self._multiply else self.term * u.res_en
+        return {
+            "out": definition(n.requantise, self.fixed, 0, 1, 0, u.zp_out, u.lo, u.hi, term),
+        }
+
+
+PRODUCT_BITS = n.ACC_BITS + n.MULT_BITS
+SHIFT_LATENCY = 2
+TWINS = (
+    Edit(
+        "half a unit is 0x7fff",
+        "hw.requantise",
+        "Const(1 << (n.GUARD_BITS - 1), n.GUARD_BITS)",
+        "Const((1 << (n.GUARD_BITS - 1)) - 1, n.GUARD_BITS)",
+    ),
+    Edit("a clamp too late", "hw.requantise", "result < self.lo", "result < self.lo - 1"),
+)
+PROPERTIES = [
+    *(
+        Property(
+            name=f"shift-{bits}",
+            unit="requantise.shift_right",
+            says=f"A value of {bits} bits is shifted right and rounded down.",
+            build=partial(Shift, bits),
+            method=Induction(SHIFT_LATENCY + 1),
+            twins=(
+                Edit(
+                    "a shift of 5 bits",
+                    "hw.requantise",
+                    "coarse.eq(value >> Cat(Const(0, 3), shift[3:]))",
+                    "coarse.eq(value >> Cat(Const(0, 3), shift[3:5]))",
+                ),
+                Edit(
+                    "zeros are shifted in",
+                    "hw.requantise",
+                    "fine.eq(coarse >>",
+                    "fine.eq(coarse.as_unsigned() >>",
+                ),
+            ),
+        )
+        # Of the residual, of the average and of the accumulator.
+        for bits in (n.TERM_BITS, n.TOTAL_BITS + n.MULT_BITS, PRODUCT_BITS)
+    ),
+    Property(
+        name="requantise-sum",
+        unit="requantise.RequantiseLane",
+        says="A lane gives what numerics.requantise defines, with and without a residual.",
+        build=partial(Requantise, False),
+        method=Induction(requantise.LATENCY + 2),
+        twins=(
+            *TWINS,
+            Edit(
+                "a bias of 31 bits",
+                "hw.requantise",
+                "self.acc + self.params.bias)",
+                "self.acc + self.params.bias[:31].as_signed())",
+            ),
+        ),
+    ),
+    Property(
+        name="requantise-product",
+        unit="requantise.RequantiseLane",
+        says="So does a lane that multiplies by the residual.",
+        build=partial(Requantise, True),
+        method=Induction(requantise.LATENCY + LATENCY + 2),
+        twins=(
+            *TWINS,
+            Edit(
+                "an operand of 17 bits",
+                "hw.requantise",
+                "total[: n.OPERAND_BITS]",
+                "total[: n.OPERAND_BITS - 1]",
+            ),
+        ),
+    ),
+]

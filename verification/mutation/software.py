@@ -1,0 +1,292 @@
+"""Mutants of the compiler and the golden model against their tests.
+
+One pytest session collects the tests and sees once, in a child, what functions each calls and how
+long it takes. Then each mutant gets a child of its own (``fork``): nothing is imported or collected
+again, the changed function is put in place, and the tests that call it run, the quickest first, up to
+the first that fails. cosmic-ray and mutmut start pytest anew for each mutant, which would take a
+second core for an hour; and neither leaves out tests that cannot notice.
+"""
+
+import json
+import os
+import resource
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from resarray.sim import cache
+from resarray.spec.errors import ResarrayError
+
+from . import source
+from .source import ROOT, Mutant
+
+# What is changed.
+FILES = (
+    "compiler/*.py",
+    "golden/ops/*.py",
+    "golden/passes/*.py",
+    "golden/quantise.py",
+    "golden/equalise.py",
+    "golden/graph.py",
+    "golden/float_graph.py",
+    "golden/fast.py",
+    "golden/reference.py",
+    "spec/isa.py",
+    "spec/layout.py",
+    "spec/memory.py",
+    "spec/numerics.py",
+)
+# Texts for people; their tests read them as a whole.
+WITHOUT = ("compiler/disasm.py",)
+# The quick suite, but for what takes longer than `LONGEST`.
+TESTS = (
+    "tests/compiler",
+    "tests/golden/ops",
+    "tests/golden/passes",
+    "tests/golden/test_equalise.py",
+    "tests/golden/test_fast.py",
+    "tests/golden/test_graph.py",
+    "tests/golden/test_numerics.py",
+    "tests/golden/test_quantise.py",
+    "tests/golden/test_random_float_graphs.py",
+    "tests/golden/test_random_quantised_graphs.py",
+    "tests/golden/test_shared_scales.py",
+    "tests/spec",
+)
+LONGEST = 3.0  # seconds of processor time
+BUDGET = 20.0  # of the tests of one mutant, which is ended after `SLOWER` times as many and `MORE`
+SLOWER, MORE = 4, 10
+CALLS_BEGIN = str(ROOT)
+TIME = "it takes too long"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Of one mutant: the test that fails, or `TIME`; None: it survives, of ``tests`` tests."""
+
+    killer: str | None
+    tests: int
+
+    @property
+    def killed(self) -> bool:
+        return self.killer is not None
+
+
+def files() -> list[str]:
+    """The files that are changed."""
+    found = [str(p.relative_to(ROOT)) for pattern in FILES for p in sorted(ROOT.glob(pattern))]
+    return [name for name in found if name not in WITHOUT]
+
+
+def run(
+    mutants: list[Mutant],
+    jobs: int,
+    into: Path,
+    told: Callable[[str, Verdict], None] = lambda name, verdict: None,
+    note: Callable[[str], None] = lambda text: None,
+) -> dict[str, Verdict]:
+    """Verdicts by name. Those that are in ``into`` already, of the same sources and tests, are not
+    run again. `ResarrayError` where a test fails without any change."""
+    session = _Session(mutants, jobs, into, told, note)
+    options = ["-q", "-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:terminal"]
+    os.environ["OMP_NUM_THREADS"] = "1"
+    pytest.main([*options, "--rootdir", str(ROOT), *TESTS], plugins=[session])
+    if session.error is not None:
+        raise session.error
+    if not session.done:
+        raise ResarrayError(f"pytest could not collect the tests of the mutants: run it on {TESTS}")
+    return session.found
+
+
+class _Session:
+    """A pytest plugin: takes the place of the loop over tests."""
+
+    def __init__(self, mutants, jobs, into, told, note):
+        self.mutants, self.jobs, self.into, self.told, self.note = mutants, jobs, into, told, note
+        self.found: dict[str, Verdict] = {}
+        self.error: BaseException | None = None
+        self.done = False
+
+    def pytest_collection_finish(self, session) -> None:
+        self.items = {item.nodeid: item for item in session.items}
+
+    def pytest_runtestloop(self, session) -> bool:
+        try:
+            self._run()
+            self.done = True
+        except BaseException as error:  # pytest would keep it for itself
+            self.error = error
+        return True
+
+    def _run(self) -> None:
+        import resarray
+
+        package = Path(resarray.__file__).parent
+        watched = [
+            p for name in ("compiler", "golden", "spec", "hw") for p in (ROOT / name).rglob("*.py")
+        ]
+        tests = [p for name in TESTS for p in sorted((ROOT / name).parent.rglob("*.py"))]
+        assert package.parent == ROOT
+        key = cache.digest(*(p.read_bytes() for p in sorted(watched) + tests), repr(TESTS))
+        self.into.mkdir(parents=True, exist_ok=True)
+        profile = self.into / f"calls-{key}.json"
+        if not profile.exists():
+            self.note(f"seeing what {len(self.items)} tests call (a few minutes)")
+            text = _in_child(lambda: json.dumps(_profile(self.items)), None)
+            cached = json.loads(text)
+            if "failed" in cached:
+                raise ResarrayError(f"a test fails without any mutant: {cached['failed']}")
+            profile.write_text(text)
+        calls = json.loads(profile.read_text())
+        results = self.into / f"results-{key}.jsonl"
+        if results.exists():
+            lines = results.read_text().splitlines(keepends=True)
+            entries = [json.loads(line) for line in lines if line.endswith("\n")]
+            self.found = {name: Verdict(killer, tests) for name, killer, tests in entries}
+        left = [m for m in self.mutants if m.name not in self.found]
+        running: dict[int, tuple[Mutant, int, int]] = {}  # by the end of the pipe
+        try:
+            while left or running:
+                while left and len(running) < self.jobs:
+                    mutant = left.pop(0)
+                    tests_of, seconds = _tests_of(mutant, calls)
+                    limit = round(SLOWER * seconds + MORE)
+                    child, end = _fork(lambda m=mutant, t=tests_of: self._try(m, t), limit)
+                    running[end] = mutant, child, len(tests_of)
+                ready, _, _ = select.select(list(running), [], [])
+                for end in ready:
+                    mutant, child, count = running.pop(end)
+                    text = _read(end, child)
+                    killer = json.loads(text) if text else TIME
+                    verdict = Verdict(killer, count)
+                    self.found[mutant.name] = verdict
+                    with open(results, "a") as file:
+                        file.write(json.dumps([mutant.name, killer, count]) + "\n")
+                    self.told(mutant.name, verdict)
+        finally:
+            for _, child, _ in running.values():
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+
+    def _try(self, mutant: Mutant, tests: list[str]) -> str:
+        """The first test that ``mutant`` fails, as JSON."""
+        source.apply(mutant)
+        return json.dumps(_first_failure([self.items[name] for name in tests]))
+
+
+def _tests_of(mutant: Mutant, calls: dict) -> tuple[list[str], float]:
+    """The tests that call the changed function, the quickest first, and how long they take."""
+    function = f"{mutant.file}:{mutant.function}"
+    stem = f"{mutant.file}:"
+    chosen, total = [], 0.0
+    for name, (seconds, called) in sorted(calls.items(), key=lambda entry: entry[1][0]):
+        there = function in called if mutant.function else any(c.startswith(stem) for c in called)
+        if there and seconds <= LONGEST and total + seconds <= BUDGET:
+            chosen.append(name)
+            total += seconds
+    return chosen, total
+
+
+def _profile(items: dict) -> dict:
+    """Seconds, and the functions called, as "file:qualified name", of each test that passes."""
+    prefix = len(str(ROOT)) + 1
+    calls: set[tuple[str, str]] = set()
+    names: dict[str, str | None] = {}
+
+    def watch(frame, event, argument):
+        code = frame.f_code
+        calls.add((code.co_filename, code.co_qualname))
+
+    def short(path: str) -> str | None:
+        if path not in names:
+            inside = path.startswith(str(ROOT)) and "resarray/" in path
+            names[path] = path[prefix:].removeprefix("resarray/") if inside else None
+        return names[path]
+
+    found = {}
+    for name, item in items.items():
+        calls.clear()
+        begin = time.process_time()
+        sys.setprofile(None)
+        sys.settrace(watch)
+        try:
+            failed = _first_failure([item])
+        finally:
+            sys.settrace(None)
+        if failed is not None:
+            return {"failed": failed}
+        seconds = time.process_time() - begin
+        functions = sorted(
+            {
+                f"{short(path)}:{function.split('.<locals>')[0]}"
+                for path, function in calls
+                if short(path)
+            }
+        )
+        found[name] = (round(seconds, 3), functions)
+    return found
+
+
+def _first_failure(items: list) -> str | None:
+    """Run tests up to the first that fails."""
+    failed: list[str] = []
+
+    class Reports:
+        def pytest_runtest_logreport(self, report) -> None:
+            if report.failed:
+                failed.append(report.nodeid)
+
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        reports = Reports()
+        item.config.pluginmanager.register(reports)
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        item.config.pluginmanager.unregister(reports)
+        if failed:
+            return failed[0]
+    return None
+
+
+def _fork(work: Callable[[], str], limit: int | None) -> tuple[int, int]:
+    """A child that does ``work`` within ``limit`` seconds of processor time, and the end of the pipe
+    that what it returns comes through; nothing comes where it fails."""
+    end, other = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(other)
+        return child, end
+    try:
+        os.close(end)
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for number in (0, 1, 2):
+            os.dup2(nowhere, number)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        if limit is not None:
+            resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
+        with open(other, "w") as pipe:
+            pipe.write(work())
+    finally:
+        os._exit(0)
+
+
+def _read(end: int, child: int) -> str:
+    with open(end) as pipe:
+        text = pipe.read()
+    os.waitpid(child, 0)
+    return text
+
+
+def _in_child(work: Callable[[], str], limit: int | None) -> str:
+    child, end = _fork(work, limit)
+    return _read(end, child)
+
+
+def names(mutants: Iterable[Mutant]) -> dict[str, Mutant]:
+    """By their names."""
+    return {mutant.name: mutant for mutant in mutants}
