@@ -254,7 +254,7 @@ def _digest(state: Mapping[str, Tensor]) -> str:
     hasher = hashlib.sha256()
     for name, value in sorted(state.items()):
         hasher.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
-        hasher.update(value.contiguous().reshape(-1).view(torch.uint8).numpy())
+        hasher.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return hasher.hexdigest()
 
 
