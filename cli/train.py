@@ -171,9 +171,9 @@ def _fraction(text: str | None) -> float | str | None:
 def _encoded(state: dict[str, Tensor], path: Path) -> bytes:
     """A state dictionary as a file of the kind that ``path`` names."""
     if path.suffix == SAFETENSORS:
-        from safetensors.torch import save
+        from resarray.golden.weights import to_safetensors
 
-        return save({name: value.contiguous().clone() for name, value in state.items()})
+        return to_safetensors(state)
     buffer = io.BytesIO()
     torch.save(state, buffer)
     return buffer.getvalue()

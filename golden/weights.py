@@ -5,6 +5,7 @@ have prefixes that wrappers leave behind (`PREFIXES`, stacked as they come).
 """
 
 import argparse
+import hashlib
 import itertools
 import pathlib
 import re
@@ -29,6 +30,8 @@ KEYS = ("state_dict", "model_state_dict", "model", "net")
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
 # Prefixes stacked at most.
 DEPTH = 3
+# Of a .safetensors file's metadata.
+DIGEST = "resarray.sha256"
 _SAVE = "save them with torch.save(model.state_dict(), path)"
 # Harmless things that training scripts keep beside the weights.
 _SAFE: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
@@ -238,12 +241,34 @@ def _unreadable(text: str, path: Path) -> str:
     )
 
 
+def to_safetensors(state: Mapping[str, Tensor]) -> bytes:
+    """A .safetensors file of ``state``, with the checksum that the format itself lacks."""
+    from safetensors.torch import save
+
+    found = {name: value.contiguous().clone() for name, value in state.items()}
+    return save(found, {DIGEST: _digest(found)})
+
+
+def _digest(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 of names, types, shapes and values."""
+    hasher = hashlib.sha256()
+    for name, value in sorted(state.items()):
+        hasher.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
+        hasher.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return hasher.hexdigest()
+
+
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
+    from safetensors import SafetensorError, safe_open
     from safetensors.torch import load_file
 
     try:
-        return load_file(path)
+        with safe_open(path, "pt") as file:
+            digest = (file.metadata() or {}).get(DIGEST)
+        state = load_file(path)
+        if digest is not None and digest != _digest(state):
+            raise SafetensorError("its checksum does not fit")
+        return state
     except (OSError, SafetensorError) as error:
         raise ResarrayError(
             f"weights '{path}' cannot be read as safetensors ({reason(error)}): write the file "

@@ -1,5 +1,6 @@
 // Protocol checkers, bound in every simulation: what breaks a rule sets its bit for good. The bits are
-// named in checks.py. Checks in the memory itself: see axi_memory.v.
+// named in checks.py. Checks in the memory itself: see axi_memory.v. What only one block reads is
+// assigned at once: a later assignment costs Verilator a copy.
 
 // A stream: once valid, it stays so with the same payload until it is taken.
 module stream_check #(parameter WIDTH = 1) (
@@ -15,11 +16,11 @@ module stream_check #(parameter WIDTH = 1) (
     reg [WIDTH-1:0] shown;
 
     always @(posedge clk) begin
-        if (held && (!valid || payload !== shown)) broken <= 1;
-        if (clear) broken <= 0;
-        held <= valid && !ready && !rst;
-        if (valid && !held) shown <= payload;
-        if (rst) held <= 0;
+        if (held) begin
+            if (!valid || payload !== shown) broken = 1;
+        end else if (valid && !ready) shown = payload;
+        held = valid && !ready && !rst;
+        if (clear) broken = 0;
     end
 endmodule
 

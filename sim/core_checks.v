@@ -17,10 +17,11 @@ module queue_check (
     reg [255:0] shown;
 
     always @(posedge clk) begin
-        if (held && full && (!valid || bits !== shown)) broken <= 1;
-        if (clear) broken <= 0;
-        if (valid && !held) shown <= bits;
-        held <= valid && !rst;
+        if (held) begin
+            if (full && (!valid || bits !== shown)) broken = 1;
+        end else if (valid) shown = bits;
+        held = valid && !rst;
+        if (clear) broken = 0;
     end
 endmodule
 
@@ -86,16 +87,16 @@ module core_checks #(parameter ROWS = 8) (
             || `CORE.completion.done__2 > `CORE.completion.dispatched__2
             || `CORE.completion.done__3 > `CORE.completion.dispatched__3
             || `CORE.completion.done__4 > `CORE.completion.dispatched__4
-            || `CORE.completion.done__5 > `CORE.completion.dispatched__5) rules[0] <= 1;
+            || `CORE.completion.done__5 > `CORE.completion.dispatched__5) rules[0] = 1;
         if (failed && (`CORE.arbiter.bus__arvalid && !arvalid
-            || `CORE.store.bus__awvalid && !awvalid)) rules[1] <= 1;
-        if (r_waited > PATIENCE) rules[2] <= 1;
-        if (b_waited > PATIENCE) rules[3] <= 1;
-        if (clear) rules <= 0;
-        failed <= `CORE.errors.failed && !reset;
-        arvalid <= `CORE.arbiter.bus__arvalid;
-        awvalid <= `CORE.store.bus__awvalid;
-        r_waited <= harness.rvalid && !harness.rready && !harness.reset ? r_waited + 1 : 0;
-        b_waited <= harness.bvalid && !harness.bready && !harness.reset ? b_waited + 1 : 0;
+            || `CORE.store.bus__awvalid && !awvalid)) rules[1] = 1;
+        if (r_waited > PATIENCE) rules[2] = 1;
+        if (b_waited > PATIENCE) rules[3] = 1;
+        if (clear) rules = 0;
+        failed = `CORE.errors.failed && !reset;
+        arvalid = `CORE.arbiter.bus__arvalid;
+        awvalid = `CORE.store.bus__awvalid;
+        r_waited = harness.rvalid && !harness.rready && !harness.reset ? r_waited + 1 : 0;
+        b_waited = harness.bvalid && !harness.bready && !harness.reset ? b_waited + 1 : 0;
     end
 endmodule

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from resarray.golden.models import find_model, load_model
-from resarray.golden.weights import build_with_weights, load_weights, read_weights
+from resarray.golden.weights import build_with_weights, load_weights, read_weights, to_safetensors
 from resarray.spec.errors import ResarrayError
 
 pytestmark = pytest.mark.verifies("quantiser", by="unit")
@@ -244,3 +244,19 @@ def test_missing_and_unknown_files(tmp_path):
         read_weights(tmp_path / "none.pth")
     with pytest.raises(ResarrayError, match=r"must end in .pth"):
         read_weights(tmp_path / "weights.h5")
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_damaged_values_are_not_taken_for_weights(tmp_path, state, suffix):
+    """A bit of a value: both files can still be read."""
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".safetensors":
+        path.write_bytes(to_safetensors(state))
+    else:
+        torch.save(state, path)
+    reads_back(path, state)
+    data, value = path.read_bytes(), max(state.values(), key=torch.numel).numpy().tobytes()
+    at = data.index(value) + len(value) // 2
+    path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+    with pytest.raises(ResarrayError, match="cannot be read as"):
+        read_weights(path)

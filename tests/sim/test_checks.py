@@ -16,8 +16,7 @@ from resarray.spec.presets import preset
 
 from . import stub
 
-pytestmark = pytest.mark.verifies("memory-port", "simulation", by="unit")
-
+pytestmark = pytest.mark.verifies("simulation", by="unit")
 SIM = Path(resarray.sim.__path__[0])
 TINY = preset("tiny")
 FIRST_CORE = len(checks.MEMORY) + len(checks.PORTS)

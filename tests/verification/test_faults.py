@@ -13,8 +13,9 @@ from resarray.verification.faults.campaign import judge
 from resarray.verification.faults.cases import MEM_BASE, Case
 from resarray.verification.faults.host import OTHER, Kind, damage_files
 
-pytestmark = pytest.mark.verifies("errors", "start", "memory-port", "host", by="fault")
-
+pytestmark = pytest.mark.verifies(
+    "errors", "start", "registers", "memory-port", "instructions", "host", by="fault"
+)
 SEED = int(os.environ.get("RESARRAY_SEED", "17"))
 
 

@@ -108,7 +108,7 @@ class Simulation:
         with cache.scratch() as folder:
             self._prepare(prog, [case.bench for case in found], folder)
             inputs = [path.read_bytes() for path in sorted(folder.iterdir())]
-            key = cache.digest(str(self.binary.binary), BENCH.read_bytes(), *inputs)
+            key = cache.digest(self.binary.binary.parent.name, BENCH.read_bytes(), *inputs)
             kept = build_folder() / "faults" / f"{key}.jsonl"
             if not kept.exists():
                 self._simulate(prog, folder)
