@@ -51,7 +51,11 @@ def main(
         str, typer.Option(help="of --replay and --case: verilator or icarus")
     ] = "verilator",
     replay: Annotated[
-        str | None, typer.Option(help="run one case again: KIND:SEED:MACHINE, as program:17:tiny")
+        str | None,
+        typer.Option(
+            help="run a case again: KIND:SEED:MACHINE, as program:17:tiny; several of one machine "
+            "separated by spaces run one after the other in one simulator process"
+        ),
     ] = None,
     case: Annotated[
         Path | None, typer.Option(help="run one case again that a failure wrote to build/fuzz")

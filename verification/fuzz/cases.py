@@ -24,7 +24,7 @@ from .memories import memory
 KINDS = ("program", "network")
 # Maps of a network are less than so many pixels square; of one in ten the larger.
 MAP_SIDE, LARGE_MAP_SIDE = 14, 40
-_CASE = re.compile(r"(\w+):(\d{1,9}(?:\+\d{1,9})*):(.+)")
+_CASE = re.compile(r"(\w+):(\d{1,9}):(\S+)")
 
 
 @dataclass(frozen=True)
@@ -52,16 +52,21 @@ class Job:
 
 
 def parse(text: str) -> list[Case]:
-    """The cases of ``KIND:SEED:MACHINE``, or ``KIND:SEED+SEED:MACHINE``, that are run one after the
-    other; `ResarrayError` where it is not that."""
-    match = _CASE.fullmatch(text)
-    if match is None or match[1] not in KINDS:
-        raise ResarrayError(
-            f"'{text}' is no case: give KIND:SEED:MACHINE, as program:17:tiny or "
-            "network:3:small,element=mac; KIND is program or network"
-        )
-    require_machine(match[3])
-    return [Case(match[1], int(seed), match[3]) for seed in match[2].split("+")]
+    """The cases of ``KIND:SEED:MACHINE``, several of one machine separated by spaces;
+    `ResarrayError` where it is not that."""
+    found = []
+    for part in text.split() or [text]:
+        match = _CASE.fullmatch(part)
+        if match is None or match[1] not in KINDS:
+            raise ResarrayError(
+                f"'{part}' is no case: give KIND:SEED:MACHINE, as program:17:tiny or "
+                "network:3:small,element=mac; KIND is program or network"
+            )
+        require_machine(match[3])
+        found.append(Case(match[1], int(match[2]), match[3]))
+    if len({case.machine for case in found}) > 1:
+        raise ResarrayError(f"'{text}' is of several machines: give cases of one")
+    return found
 
 
 def recipe(case: Case) -> tuple[programs.Recipe, int]:

@@ -51,7 +51,7 @@ class Assembler:
     seed: int
     instructions: list[Instruction] = field(default_factory=list)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.places: Places = places(self.config)
         self.memory = initial_memory(self.config, self.seed)
         self.machine = Machine(
