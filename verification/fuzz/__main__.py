@@ -84,6 +84,8 @@ def main(
             _shrink(outcome.case, outcome.what, simulator, shrink_seconds)
     counts = ", ".join(f"{n} {k}s {r}" for (k, r), n in sorted(tally.counts.items()))
     print(counts or "nothing left to run")
+    if tally.drawn:
+        print("of the programs " + ", ".join(f"{n} {what}" for what, n in tally.drawn.items()))
     if record:
         text = f"make fuzz SEEDS={seeds}" + (f" PRESET='{preset}'" if preset else "")
         print(campaign.summarise(results, text))
