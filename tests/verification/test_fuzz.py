@@ -375,7 +375,7 @@ def test_the_result_is_recorded(tmp_path, monkeypatch):
 
 
 def test_a_run_that_stops_is_halved(monkeypatch):
-    """The one that hangs is found; a fault of all together is said to be one."""
+    """The one that hangs is found; what hangs only behind others names them."""
     jobs = [cases.job(Case("program", seed, "tiny"))[0] for seed in range(5)]
 
     def hangs(programs, **options):
@@ -386,11 +386,21 @@ def test_a_run_that_stops_is_halved(monkeypatch):
     class Result:
         cycles = 9
 
-    monkeypatch.setattr(execute, "run_many", hangs)
     monkeypatch.setattr(execute, "difference", lambda made, result: None)
     monkeypatch.setattr(execute, "run_many", lambda p, **o: [Result() for _ in hangs(p)])
     found = execute.simulate(jobs)
     assert [what for what, _ in found] == [None, None, None, "it hangs", None]
+
+    def hangs_together(programs, **options):
+        if len(programs) > 2:
+            raise ResarrayError("it hangs")
+        return [Result() for _ in programs]
+
+    monkeypatch.setattr(execute, "run_many", hangs_together)
+    some = [Case("program", seed, "tiny") for seed in range(3)]
+    *before, last = execute.run(some, design="module")
+    assert [outcome.result for outcome in before] == [EXACT, EXACT]
+    assert last.result == FAILED and last.what.endswith(" ".join(map(str, some)))
 
 
 # -- the command ---------------------------------------------------------------------------------
@@ -401,6 +411,7 @@ def test_a_run_that_stops_is_halved(monkeypatch):
     [
         (["--replay", "foo"], "'foo' is no case: give KIND:SEED:MACHINE"),
         (["--replay", "program:1:bar"], "unknown preset 'bar'"),
+        (["--replay", "program:1:tiny program:1:small"], "is of several machines"),
         (["--preset", "bar"], "random0 to random19"),
         (["--kind", "both"], "--kind 'both' is none"),
         (["--seeds", "0"], "greater than or equal to 1"),

@@ -51,7 +51,11 @@ def main(
         str, typer.Option(help="of --replay and --case: verilator or icarus")
     ] = "verilator",
     replay: Annotated[
-        str | None, typer.Option(help="run one case again: KIND:SEED:MACHINE, as program:17:tiny")
+        str | None,
+        typer.Option(
+            help="run a case again: KIND:SEED:MACHINE, as program:17:tiny; several of one machine "
+            "separated by spaces run one after the other in one simulator process"
+        ),
     ] = None,
     case: Annotated[
         Path | None, typer.Option(help="run one case again that a failure wrote to build/fuzz")
@@ -80,6 +84,8 @@ def main(
             _shrink(outcome.case, outcome.what, simulator, shrink_seconds)
     counts = ", ".join(f"{n} {k}s {r}" for (k, r), n in sorted(tally.counts.items()))
     print(counts or "nothing left to run")
+    if tally.drawn:
+        print("of the programs " + ", ".join(f"{n} {what}" for what, n in tally.drawn.items()))
     if record:
         text = f"make fuzz SEEDS={seeds}" + (f" PRESET='{preset}'" if preset else "")
         print(campaign.summarise(results, text))

@@ -24,9 +24,10 @@ WHATS = {"program": "random programs, bit-exact", "network": "random networks, b
 
 @dataclass
 class Tally:
-    """What a call has run: outcomes by result, and those that failed."""
+    """What a call has run: outcomes by kind and result, what was drawn, those that failed."""
 
     counts: Counter = field(default_factory=Counter)
+    drawn: Counter = field(default_factory=Counter)
     failures: list[Outcome] = field(default_factory=list)
 
 
@@ -80,6 +81,7 @@ def campaign(
                 files.append(path, outcomes, commit)
                 for outcome in outcomes:
                     tally.counts[outcome.case.kind, outcome.result] += 1
+                    tally.drawn.update(outcome.counted)
                 tally.failures += [o for o in outcomes if o.result == FAILED]
                 done = sum(tally.counts.values())
                 tell(f"{done} of {total} cases, {len(tally.failures)} failed")

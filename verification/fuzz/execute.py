@@ -13,6 +13,7 @@ from .memories import WATCHDOG_CYCLES
 EXACT, REFUSED, FAILED = "exact", "refused", "failed"
 # How compilation begins to refuse a network that the buffers of a small accelerator do not hold.
 TOO_LARGE = "in the input buffer"
+TOGETHER = "only after the runs before it"
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ def run(
     found = simulate([made for made, _ in jobs.values()], simulator, design)
     for (case, (_, counted)), (what, cycles) in zip(jobs.items(), found, strict=True):
         result = EXACT if what is None else FAILED
+        if what is not None and what.startswith(TOGETHER):
+            what += f"; these are {' '.join(map(str, jobs))}"
         outcomes[case] = Outcome(case, result, what or "", cycles, counted)
     return [outcomes[case] for case in cases]
 
@@ -84,7 +87,7 @@ def simulate(
         half = len(jobs) // 2
         found = simulate(jobs[:half], simulator, design) + simulate(jobs[half:], simulator, design)
         if all(what is None for what, _ in found):
-            found[-1] = (f"only after the runs before it: {error}", found[-1][1])
+            found[-1] = (f"{TOGETHER}: {error}", found[-1][1])
         return found
     return [
         (difference(made, result), result.cycles)

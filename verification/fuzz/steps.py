@@ -51,7 +51,7 @@ class Assembler:
     seed: int
     instructions: list[Instruction] = field(default_factory=list)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.places: Places = places(self.config)
         self.memory = initial_memory(self.config, self.seed)
         self.machine = Machine(
@@ -178,8 +178,8 @@ class Assembler:
         if engine == Engine.DRAIN:
             return checker.computed_by[fields["bank"]], 0
         if engine == Engine.WEIGHTS:
-            words = slice(fields["addr"], fields["addr"] + fields["length"])
-            stored = int(checker.stored_by[words].max())
+            end = fields["addr"] + fields["length"]
+            stored = int(checker.stored_by[fields["addr"] : end].max())
             clocks = checker.clocks[Engine.LOAD]
             sure = [i for i, clock in enumerate(clocks, 1) if clock[Engine.STORE] >= stored]
             return (sure[0] if stored and sure else 0), 0
