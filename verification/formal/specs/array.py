@@ -80,8 +80,8 @@ class Dot(Pipeline):
             m.d.sync += active.eq(weights)
             with m.If(u.weight_valid & (u.weight_column == c)):
                 m.d.sync += shadow.eq(u.weight)
-            self.equal(m, self.inner(f"column{c}", "shadow"), shadow, c, f"shadow{c}")
-            self.equal(m, self.inner(f"column{c}", "active"), active, c, f"active{c}")
+            self.equal(m, self.inner[f"column{c}.shadow"], shadow, c, f"shadow{c}")
+            self.equal(m, self.inner[f"column{c}.active"], active, c, f"active{c}")
             sums = products(bytes_of(weights), c, f"column{c}")
             total = sum(sums) - sum(shared)
             expected = total[: len(u.dot[c])].as_signed()
