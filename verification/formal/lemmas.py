@@ -6,11 +6,13 @@ from itertools import product
 
 import numpy as np
 
+from resarray.hw.multiplier import MAX_BITS
 from resarray.spec import numerics as n
 from resarray.spec.config import LIMITS, MAX_DOT_LENGTH
 
 INT8 = np.arange(n.INT8_MIN, n.INT8_MAX + 1, dtype=np.int64)
 WEIGHTS = np.arange(-n.WEIGHT_MAX, n.WEIGHT_MAX + 1, dtype=np.int64)
+CUT = MAX_BITS - 1
 ENDS = (n.INT8_MIN, n.INT8_MAX)
 
 
@@ -30,10 +32,10 @@ def pair_identity(shared: int = 1) -> bool:
     )
 
 
-def wide_product(cut: int = 17) -> bool:
+def wide_product(weight: int = CUT) -> bool:
     """A product is that of the high part with its weight, and that of the low part."""
     return vanishes(
-        lambda high, low, b: ((high << 17) + low) * b - ((high * b << cut) + low * b), 3
+        lambda high, low, b: ((high << CUT) + low) * b - ((high * b << weight) + low * b), 3
     )
 
 
@@ -63,8 +65,8 @@ def dot_width(less: int = 0) -> bool:
 
 
 def accumulator_width(length: int = MAX_DOT_LENGTH) -> bool:
-    """Any sum of as many products, with 30 % of room for a bias."""
-    return 1.3 * (length // 2) * 48_641 < 1 << (n.ACC_BITS - 1)
+    """Any sum of as many products."""
+    return length // 2 * 48_641 < 1 << (n.ACC_BITS - 1)
 
 
 def requantise_width(bits: int = n.FIXED_BITS) -> bool:

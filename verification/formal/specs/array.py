@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from amaranth.hdl import Assume, Module, Mux, Signal
+from amaranth.hdl import Assume, Module, Mux, Signal, Value
 
 from resarray.hw import element
 from resarray.hw.array import SystolicArray, bytes_of, column_latency
@@ -54,7 +54,7 @@ class Dot(Pipeline):
 
         def products(w, c: int, name: str) -> list:
             """The products of this cycle's vector with weights ``w``, of column ``c``."""
-            found = []
+            found: list[Value] = []
             for i in range(0, config.rows, 2):
                 operands = [(a[i], w[i]), (a[i + 1], w[i + 1])]
                 if self._pair:

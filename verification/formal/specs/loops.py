@@ -55,7 +55,6 @@ class Nest(Inside):
         # The k loops of the unit, so many cycles late; ``age``: since they took a step.
         late = {n: Signal.like(counts[n], name=f"late_{n}") for n in K_LOOPS}
         age = Signal(range(LAST_K_CYCLES), init=LAST_K_CYCLES - 1)
-        k_step = u.issue & last_m & ~last_k
         m.d.comb += Assume(~(u.issue & last_m) | (age == LAST_K_CYCLES - 1))
         with m.If(age != LAST_K_CYCLES - 1):
             m.d.sync += age.eq(age + 1)
@@ -105,9 +104,7 @@ class Nest(Inside):
         ]
 
         # Inside.
-        late_last = {n: late[n] == current[f"n_{n}"] - 1 for n in K_LOOPS}
         old = {n: delay(m, late[n], 1, f"old_{n}") for n in K_LOOPS}
-        valid = active | loaded
         m.d.comb += [
             Assert(~waiting | (pending.as_value() == accepted.as_value())),
             *(Assert(~waiting | (accepted[f"n_{n}"] != 0)) for n in LOOPS),
