@@ -8,9 +8,9 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from amaranth.hdl import Assert, Assume, Fragment, Module, Mux, Signal, Value
+from amaranth.hdl import Assert, Assume, Module, Mux, Signal, Value
 from amaranth.lib import memory
-from amaranth.lib.wiring import Component, connect, flipped
+from amaranth.lib.wiring import Component
 
 from resarray.hw.common import delay
 from resarray.spec import numerics
@@ -27,23 +27,37 @@ class Inside(Harness):
     drive its outputs.
     """
 
-    def __init__(self, unit: Component, free: dict | None = None, parts: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        unit: Component,
+        free: dict | None = None,
+        parts: tuple[str, ...] = (),
+        checks: bool = True,
+    ):
         self.parts: list[Any] = []
         # A further read port, without delay, of each memory.
         self.memories: list[Any] = []
         self._left_out = parts
-        super().__init__(unit, free)
+        super().__init__(unit, free, checks)
 
     def elaborate(self, platform):
-        m = Module()
         with ExitStack() as patches:
             for name in self._left_out:
                 patches.enter_context(mock.patch(name, self._part(pkgutil.resolve_name(name))))
             patches.enter_context(mock.patch.object(memory, "Memory", self._watched()))
-            m.submodules.unit = self._fragment = Fragment.get(self.unit, platform)
-        connect(m, flipped(self.port), self.unit)
-        self.specify(m, platform)
-        return m
+            return super().elaborate(platform)
+
+    def register(self, m: Module, name: str) -> Signal:
+        """The register of the unit itself called ``name``, which no variable of its ``elaborate``
+        holds."""
+        fragment, *_ = m._named_submodules["unit"]
+        (found,) = (
+            signal
+            for statements in fragment.statements.values()
+            for signal in statements._lhs_signals()
+            if signal.name == name
+        )
+        return found
 
     def _part(self, original: Any) -> Callable:
         parts = self.parts
@@ -75,19 +89,6 @@ class Inside(Harness):
                 memories.append(self.read_port(domain="comb"))
 
         return Watched
-
-    def inner(self, *path: str) -> Signal:
-        """A register inside the unit: the names of submodules, and its own."""
-        fragment = self._fragment
-        for name in path[:-1]:
-            fragment = fragment.find_subfragment(name)
-        (found,) = (
-            signal
-            for statements in fragment.statements.values()
-            for signal in statements._lhs_signals()
-            if signal.name == path[-1]
-        )
-        return found
 
 
 class Pipeline(Inside):

@@ -56,7 +56,18 @@ class Bounded:
         return f"{self.depth} cycles"
 
 
-Method = Reachable | Induction | Bounded
+@dataclass(frozen=True)
+class Calculation:
+    """For all numbers, by calculating every case: `Property.build` says whether it holds. For what
+    is no matter of hardware (`lemmas`)."""
+
+    unbounded = True
+
+    def __str__(self) -> str:
+        return "exhaustive"
+
+
+Method = Reachable | Induction | Bounded | Calculation
 
 
 @dataclass(frozen=True)
@@ -79,7 +90,7 @@ class Variant:
     """A broken twin: another component. ``says`` what is broken in it."""
 
     says: str
-    build: Callable[[], Component]
+    build: Callable[[], Component | bool]
 
 
 @dataclass(frozen=True)
@@ -99,7 +110,7 @@ class Property:
     name: str
     unit: str
     says: str
-    build: Callable[[], Component]
+    build: Callable[[], Component | bool]
     method: Method
     twins: tuple[Edit | Variant, ...]
     quick: bool = False

@@ -1,7 +1,6 @@
 """Accumulators: each pixel's sum, and none overflows."""
 
 from amaranth.hdl import Array, Assert, Assume, Cat, Module, Mux, Signal, signed
-
 from amaranth.lib.wiring import Component, In
 
 from resarray.hw import accumulator
@@ -58,7 +57,7 @@ class Sum(Inside):
         m.d.comb += [port.addr.eq(pixel) for port in self.memories]
         m.d.comb += [
             Assert(~adding | clear | (read == total)),
-            Assert(~added | (self.inner("total") == total)),
+            Assert(~added | (self.inner["total"] == total)),
             Assert(words[bank] == delay(m, total, 1, "written", reset_less=True)),
         ]
         under_way = Cat(c.valid & (c.bank == bank) for c in earlier).any()
@@ -71,8 +70,8 @@ class Sum(Inside):
 class Width(Component):
     """A sum of as many and as large dot products as `numerics` allows."""
 
-    dot: In(signed(dot_bits(CONFIG.rows)))
-    clear: In(1)
+    def __init__(self):
+        super().__init__({"dot": In(signed(dot_bits(CONFIG.rows))), "clear": In(1)})
 
     def elaborate(self, platform):
         m = Module()

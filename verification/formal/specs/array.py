@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from amaranth.hdl import Assume, Module, Mux, Signal
+from amaranth.hdl import Assume, Module, Mux, Signal, Value
 
 from resarray.hw import element
 from resarray.hw.array import SystolicArray, bytes_of, column_latency
@@ -54,7 +54,7 @@ class Dot(Pipeline):
 
         def products(w, c: int, name: str) -> list:
             """The products of this cycle's vector with weights ``w``, of column ``c``."""
-            found = []
+            found: list[Value] = []
             for i in range(0, config.rows, 2):
                 operands = [(a[i], w[i]), (a[i + 1], w[i + 1])]
                 if self._pair:
@@ -80,8 +80,8 @@ class Dot(Pipeline):
             m.d.sync += active.eq(weights)
             with m.If(u.weight_valid & (u.weight_column == c)):
                 m.d.sync += shadow.eq(u.weight)
-            self.equal(m, self.inner(f"column{c}", "shadow"), shadow, c, f"shadow{c}")
-            self.equal(m, self.inner(f"column{c}", "active"), active, c, f"active{c}")
+            self.equal(m, self.inner[f"column{c}.shadow"], shadow, c, f"shadow{c}")
+            self.equal(m, self.inner[f"column{c}.active"], active, c, f"active{c}")
             sums = products(bytes_of(weights), c, f"column{c}")
             total = sum(sums) - sum(shared)
             expected = total[: len(u.dot[c])].as_signed()
