@@ -132,7 +132,9 @@ def run_many(
     if design is None:
         design = build.verilog(config, note)
     words = max(layout.ceil_div(image.manifest["mem_size"], config.rows) for image, _ in programs)
-    binary = build.build(found, design, config.rows, words, note, waves is not None, compiled, coverage is not None)
+    binary = build.build(
+        found, design, config.rows, words, note, waves is not None, compiled, coverage is not None
+    )
 
     contents = [memory_contents(image, inputs) for image, inputs in programs]
     with cache.scratch() as folder:
