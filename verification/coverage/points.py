@@ -26,10 +26,12 @@ ITEM = re.compile(r" *(\d+'h.*|\d+'b.*|default):$")
 
 @dataclass(frozen=True)
 class Branch:
-    """A branch: the module, and the lines ``file.py:line`` of the statements in it; with ``taken``
-    false it is that an ``If`` is passed by."""
+    """A branch: the module, the conditions around it with the case of each that it is in, and the
+    lines ``file.py:line`` of the statements in it; with ``taken`` false it is that an ``If`` is
+    passed by."""
 
     module: str
+    path: tuple[tuple[str, int], ...]
     lines: tuple[str, ...]
     taken: bool = True
 
@@ -122,6 +124,14 @@ def _annotate_module(module: list[str], text: list[str], points: Points) -> None
     seen: set[tuple] = set()
     open_: list[_Switch] = []
     cases: list[tuple[str, ...]] = []
+
+    def path(further: int = 0) -> tuple[tuple[str, int], ...]:
+        """Where we are; ``further``: in so many cases after this one."""
+        whole = [(s.condition, s.case) for s in open_]
+        if whole:
+            whole[-1] = whole[-1][0], whole[-1][1] + further
+        return tuple(whole)
+
     for line in module:
         indent = len(line) - len(line.lstrip())
         while open_ and (indent, line.strip()) in ((open_[-1].indent, "end"), (0, "endmodule")):
@@ -138,9 +148,8 @@ def _annotate_module(module: list[str], text: list[str], points: Points) -> None
             if "else if" in line:
                 open_[-1].case += 1
             elif cases:
-                path = tuple((s.condition, s.case) for s in open_)
                 reset = branch[1].endswith("_rst") or branch[1] == "rst"
-                key = (path, branch[1], tuple(cases))
+                key = (path(), branch[1], tuple(cases))
                 counted = any(cases) and not reset and key not in seen
                 seen.add(key)
                 open_.append(_Switch(indent, branch[1], cases, counted))
@@ -159,12 +168,13 @@ def _annotate_module(module: list[str], text: list[str], points: Points) -> None
             text += [ON, line, OFF]
             at = len(text) - 1
             if top.case < len(top.cases):
-                points.branches[at, False] = Branch(name, top.cases[top.case])
+                points.branches[at, False] = Branch(name, path(), top.cases[top.case])
             rest = top.cases[top.case + 1 :]
-            points.branches[at, True] = Branch(name, rest[0] if rest else (), bool(rest))
+            lines_after = rest[0] if rest else ()
+            points.branches[at, True] = Branch(name, path(1), lines_after, bool(rest))
         elif ITEM.match(line) and top.indent + 2 == indent:
             text += [ON, line, OFF]
-            points.branches[len(text) - 1, False] = Branch(name, top.cases[top.case])
+            points.branches[len(text) - 1, False] = Branch(name, path(), top.cases[top.case])
             top.case += 1
         else:
             text.append(line)

@@ -104,12 +104,14 @@ def _chain(rng: random.Random, config: Config, changed: float) -> Iterator[bytes
     ones |= {f"n_{loop}": 1 for loop in ("k0", "k1", "k2", "m0", "m1", "m2")}
     ones |= dict.fromkeys(("px_count", "width", "height", "clear", "params", "res_en"), 1)
     ones |= {"length": config.columns * (1 + config.param_words), "lo": -128, "hi": 127}
+    # One of them reaches for any address.
+    far = rng.choice([Engine.LOAD, Engine.RESIDUAL, Engine.STORE]) if changed else None
     for engine in Engine:
         values = {field.name: ones.get(field.name, 0) for field in LAYOUTS[engine]}
         for field in LAYOUTS[engine]:
             if rng.random() < changed and not field.name.startswith("wait"):
                 values[field.name] = _value(rng, field.width) + field.range[0]
-        if changed and engine in (Engine.LOAD, Engine.STORE) and rng.random() < 0.5:
+        if engine == far:
             values["addr"] = rng.getrandbits(ADDR_BITS)
         yield encode(engine, **(values | {"opcode": engine.opcode}))
 
