@@ -43,7 +43,7 @@ class Outcome:
         if self.verdict.holds is None:
             return "unknown"
         if not self.verdict.holds:
-            return f"FAILS in cycle {self.verdict.cycle}"
+            return "FAILS"
         return "proven" if self.prop.method.unbounded else "holds"
 
 
@@ -106,7 +106,7 @@ def complaints(outcomes: Sequence[Outcome]) -> list[str]:
 def record(outcomes: Sequence[Outcome], command: str) -> None:
     """Figures and the list of properties, for the plan."""
     proven = [o for o in outcomes if o.verdict.holds]
-    # As they took when they were made: what was kept took no time now.
+    # Of processor time, as they took when they were made.
     seconds = sum(v.seconds for o in outcomes for v in (o.verdict, *o.twins)) / CORES
     twins = sum(len(o.twins) for o in outcomes)
     figures = [
