@@ -10,9 +10,7 @@ from amaranth.utils import exact_log2
 
 from resarray.hw.arbiter import ReadArbiter
 from resarray.hw.layouts import ADDR_BITS, BURST
-from resarray.hw.memory import Fifo
 from resarray.hw.store import MAX_WRITES, StoreEngine
-from resarray.spec.config import Config
 
 from ..contracts import fifo, splitter, whole_pattern
 from ..harness import Harness, constant, offered, past
@@ -70,8 +68,7 @@ def stages(m: Module, harness: Harness, checks) -> None:
         s = inner[stage]
         bus_addr = (unit.mem_base + (s.burst.addr << SHIFT))[:32]
         m.d.comb += Assert(
-            ~inner[valid]
-            | ((s.end == s.burst.addr + s.burst.beats) & (s.bus_addr == bus_addr)),
+            ~inner[valid] | ((s.end == s.burst.addr + s.burst.beats) & (s.bus_addr == bus_addr)),
             "a burst is somewhere else on the bus",
         )
     m.d.comb += [Assert(~inner["valid3"] | check) for check in checks]
@@ -109,9 +106,7 @@ class Reads(Harness):
         # Inside: a tag for each burst in flight; a grant is of a request that is there.
         s3, grant, turn = (self.inner[name] for name in ("s3", "grant", "turn"))
         m.d.comb += Assert((grant == 0) | ((grant == 1 << turn) & ~self.inner["valid1"]))
-        m.d.comb += [
-            Assert(~grant[i] | request.valid) for i, request in enumerate(unit.request)
-        ]
+        m.d.comb += [Assert(~grant[i] | request.valid) for i, request in enumerate(unit.request)]
         stages(m, self, [s3.outside == (s3.end > unit.mem_words)])
         tags = self.inner["tags"].level
         m.d.comb += Assert(tags == waiting + bus.arvalid)
@@ -194,7 +189,9 @@ class Writes(Harness):
         length = Mux(started, bus.awlen + 1, to_write)
         m.d.sync += to_write.eq(length - written)
         late = Signal(3)  # cycles that a word is not there, a response not taken
-        m.d.sync += late.eq(Mux((length != 0) & ~bus.wvalid | bus.bvalid & ~bus.bready, late + 1, 0))
+        m.d.sync += late.eq(
+            Mux((length != 0) & ~bus.wvalid | bus.bvalid & ~bus.bready, late + 1, 0)
+        )
 
         s3 = inner["s3"]
         fault = inner["valid3"] & (s3.above | s3.below)
@@ -242,11 +239,28 @@ PROPERTIES = [
         build=lambda: Reads(ReadArbiter(SMALL, ENGINES), checks=False),
         method=Induction(4),
         twins=(
-            Edit("the window has one word more", "hw.arbiter", "s2.end > self.mem_words", "s2.end > self.mem_words + 1"),
+            Edit(
+                "the window has one word more",
+                "hw.arbiter",
+                "s2.end > self.mem_words",
+                "s2.end > self.mem_words + 1",
+            ),
             Edit("its end wraps", "hw.arbiter", '"end": ADDR_BITS + 1', '"end": ADDR_BITS'),
-            Edit("it issues after a halt", "hw.arbiter", "                & ~self.halt\n                & ~bus.arvalid", "                & ~bus.arvalid"),
-            Edit("one more in flight", "hw.arbiter", "tags.level != self._config.max_reads", "tags.level <= self._config.max_reads"),
-            Edit("a waiting read is replaced", "hw.arbiter", "                & ~bus.arvalid\n", ""),
+            Edit(
+                "it issues after a halt",
+                "hw.arbiter",
+                "                & ~self.halt\n                & ~bus.arvalid",
+                "                & ~bus.arvalid",
+            ),
+            Edit(
+                "one more in flight",
+                "hw.arbiter",
+                "tags.level != self._config.max_reads",
+                "tags.level <= self._config.max_reads",
+            ),
+            Edit(
+                "a waiting read is replaced", "hw.arbiter", "                & ~bus.arvalid\n", ""
+            ),
         ),
         quick=True,
     ),
@@ -258,25 +272,60 @@ PROPERTIES = [
         build=lambda: Owner(ReadArbiter(SMALL, ENGINES), {"choose": 1}, checks=False),
         method=Reachable(),
         twins=(
-            Edit("the client before gets it", "hw.arbiter", "step & (head.client == i)", "step & (head.client == (i + 1) % count)"),
-            Edit("every burst's last word is marked", "hw.arbiter", "last.eq(bus.rlast & head.last)", "last.eq(bus.rlast)"),
+            Edit(
+                "the client before gets it",
+                "hw.arbiter",
+                "step & (head.client == i)",
+                "step & (head.client == (i + 1) % count)",
+            ),
+            Edit(
+                "every burst's last word is marked",
+                "hw.arbiter",
+                "last.eq(bus.rlast & head.last)",
+                "last.eq(bus.rlast)",
+            ),
         ),
     ),
     Property(
         name="store-bus",
         unit="store.StoreEngine",
         says="Whatever is stored: no write leaves [write_words, mem_words) or crosses 4 KiB, none "
-        "changes while it waits; its words are as many as it says, the last one marked; once begun it "
-        "never waits for the accelerator for more than 3 cycles; none begins after a halt or a fault; "
-        "`idle` means that all are answered.",
+        "changes while it waits; its words are as many as it says, the last one marked; once "
+        "begun it never waits for the accelerator for more than 3 cycles; none begins after a halt "
+        "or a fault; `idle` means that all are answered.",
         build=lambda: Writes(StoreEngine(SMALL), checks=False),
         method=Induction(4, twin_depth=30),
         twins=(
-            Edit("below the window", "hw.store", "s2.burst.addr < self.write_words", "s2.burst.addr + 1 < self.write_words"),
-            Edit("above the window", "hw.store", "s2.end > self.mem_words", "s2.burst.addr > self.mem_words"),
-            Edit("the last word is not marked", "hw.store", "last_word.eq(s3.burst.beats == 1)", "last_word.eq(0)"),
-            Edit("it begins without its words", "hw.store", "(words >= s3.burst.beats)", "(words != 0)"),
-            Edit("it begins after a halt", "hw.store", "                & ~self.halt\n                & (free", "                & (free"),
+            Edit(
+                "below the window",
+                "hw.store",
+                "s2.burst.addr < self.write_words",
+                "s2.burst.addr + 1 < self.write_words",
+            ),
+            Edit(
+                "above the window",
+                "hw.store",
+                "s2.end > self.mem_words",
+                "s2.burst.addr > self.mem_words",
+            ),
+            Edit(
+                "the last word is not marked",
+                "hw.store",
+                "last_word.eq(s3.burst.beats == 1)",
+                "last_word.eq(0)",
+            ),
+            Edit(
+                "it begins without its words",
+                "hw.store",
+                "(words >= s3.burst.beats)",
+                "(words != 0)",
+            ),
+            Edit(
+                "it begins after a halt",
+                "hw.store",
+                "                & ~self.halt\n                & (free",
+                "                & (free",
+            ),
         ),
     ),
 ]
