@@ -36,9 +36,7 @@ class _Editor(importlib.abc.MetaPathFinder):
 
 def source_of(edit: Edit) -> Path:
     """The file that ``edit`` is of."""
-    spec = importlib.machinery.PathFinder.find_spec("resarray")
-    assert spec is not None and spec.origin is not None
-    return Path(spec.origin).parent.joinpath(*edit.module.split(".")).with_suffix(".py")
+    return Path(__file__).parents[2].joinpath(*edit.module.split(".")).with_suffix(".py")
 
 
 def edited(edit: Edit, text: str) -> str:

@@ -233,8 +233,8 @@ PROPERTIES = [
     Property(
         name="arbiter-bus",
         unit="arbiter.ReadArbiter",
-        says="Whatever is asked for: no read leaves the window or crosses 4 KiB, none changes while "
-        "it waits, none begins after a halt or a fault; all data is taken at once; at most "
+        says="Whatever is asked for: no read leaves the window or crosses 4 KiB, none changes "
+        "while it waits, none begins after a halt or a fault; all data is taken at once; at most "
         "`max_reads` are in flight, and `idle` means none.",
         build=lambda: Reads(ReadArbiter(SMALL, ENGINES), checks=False),
         method=Induction(4),
