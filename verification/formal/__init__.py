@@ -25,5 +25,18 @@ time, with whatever is then left in registers that have none. Monitors are in th
 are reset with the unit. A unit's own `check`s (`resarray.hw.checks`) are part of every proof. An
 `Assume` that cannot be met would prove anything: that the twins fail is the evidence that it can.
 
+An induction often needs more than the property: what else is always true inside of the unit. Such
+lemmas are assertions too, so they are proven with it (`contracts`; ``self.inner`` of a harness has
+the unit's variables). Property directed reachability finds them by itself, where little arithmetic
+is in the way. Units are proven at `units.SMALL` sizes: pointers and counters wrap sooner there, so
+what goes wrong at a large size goes wrong at a small one; what widths matter to (addresses,
+strides, counts of instructions) has the real ones.
+
+What a property takes for granted of a unit's neighbours is a property of theirs: the splitter's
+bursts (`splitter-words`) of the arbiter's requests, the arbiter's words (`arbiter-order`) of the
+reader's data, and AXI4 of the memory. No address outside the windows reaches the bus, whatever the
+program and with all settings that a start accepts and that stay until its end: that is
+`arbiter-bus`, `store-bus` and `settings-possible` together, since the port has no other masters.
+
 ``python -m resarray.verification.formal --help`` has the options, ``NAME`` proves one property.
 """

@@ -44,7 +44,7 @@ class Outcome:
         if self.verdict.holds is None:
             return "unknown"
         if not self.verdict.holds:
-            return f"FAILS in cycle {self.verdict.cycle}"
+            return "FAILS"
         return "proven" if self.prop.method.unbounded else "holds"
 
 
@@ -73,11 +73,11 @@ def check(properties: Sequence[Property], jobs: int, progress: Progress) -> list
 
 def _judge(prop: Property, twin: int | None) -> Verdict:
     if isinstance(prop.method, Calculation):
-        started = time.monotonic()
+        started = time.thread_time()
         variant = prop if twin is None else prop.twins[twin]
         assert isinstance(variant, Property | Variant)
         holds = bool(variant.build())
-        return Verdict(holds, round(time.monotonic() - started, 1))
+        return Verdict(holds, round(time.thread_time() - started, 1))
     return engines.judge(rtlil_of(prop, twin), prop.method, twin is not None)
 
 
@@ -113,7 +113,7 @@ def complaints(outcomes: Sequence[Outcome]) -> list[str]:
 def record(outcomes: Sequence[Outcome], command: str) -> None:
     """Figures and the list of properties, for the plan."""
     proven = [o for o in outcomes if o.verdict.holds]
-    # As they took when they were made: what was kept took no time now.
+    # Of processor time, as they took when they were made.
     seconds = sum(v.seconds for o in outcomes for v in (o.verdict, *o.twins)) / CORES
     twins = sum(len(o.twins) for o in outcomes)
     figures = [

@@ -1,5 +1,5 @@
-"""What units may expect of their neighbours, as assumptions on their inputs; and what is always true
-inside of them, as assertions, where an induction needs that."""
+"""What units may expect of their neighbours, as assumptions on their inputs; and what is always
+true inside of them, as assertions, where an induction needs that."""
 
 from amaranth.hdl import Assert, Assume, Cat, Module, Mux, Signal
 from amaranth.utils import exact_log2

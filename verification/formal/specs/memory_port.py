@@ -10,9 +10,7 @@ from amaranth.utils import exact_log2
 
 from resarray.hw.arbiter import ReadArbiter
 from resarray.hw.layouts import ADDR_BITS, BURST
-from resarray.hw.memory import Fifo
 from resarray.hw.store import MAX_WRITES, StoreEngine
-from resarray.spec.config import Config
 
 from ..contracts import fifo, splitter, whole_pattern
 from ..harness import Harness, constant, offered, past
@@ -235,8 +233,8 @@ PROPERTIES = [
     Property(
         name="arbiter-bus",
         unit="arbiter.ReadArbiter",
-        says="Whatever is asked for: no read leaves the window or crosses 4 KiB, none changes while "
-        "it waits, none begins after a halt or a fault; all data is taken at once; at most "
+        says="Whatever is asked for: no read leaves the window or crosses 4 KiB, none changes "
+        "while it waits, none begins after a halt or a fault; all data is taken at once; at most "
         "`max_reads` are in flight, and `idle` means none.",
         build=lambda: Reads(ReadArbiter(SMALL, ENGINES), checks=False),
         method=Induction(4),
@@ -292,9 +290,9 @@ PROPERTIES = [
         name="store-bus",
         unit="store.StoreEngine",
         says="Whatever is stored: no write leaves [write_words, mem_words) or crosses 4 KiB, none "
-        "changes while it waits; its words are as many as it says, the last one marked; once begun it "
-        "never waits for the accelerator for more than 3 cycles; none begins after a halt or a fault; "
-        "`idle` means that all are answered.",
+        "changes while it waits; its words are as many as it says, the last one marked; once "
+        "begun it never waits for the accelerator for more than 3 cycles; none begins after a halt "
+        "or a fault; `idle` means that all are answered.",
         build=lambda: Writes(StoreEngine(SMALL), checks=False),
         method=Induction(4, twin_depth=30),
         twins=(

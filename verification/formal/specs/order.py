@@ -1,0 +1,135 @@
+"""Instruction queue and scratchpad: words in order, where they belong."""
+
+from dataclasses import replace
+
+from amaranth.hdl import Assert, Assume, Module, Mux, Signal, Value
+
+from resarray.hw.queue import InstructionQueue
+from resarray.hw.scratchpad import Scratchpad
+from resarray.spec.isa import Engine
+
+from ..harness import Harness, offered
+from ..properties import Edit, Property, Reachable
+from ..units import SMALL
+
+# Two words make an instruction then.
+WIDE = replace(SMALL, name="wide", rows=16, columns=16)
+CLIENTS = 2
+
+
+class Instructions(Harness):
+    """A word taken at any moment is found at its place in its instruction, which comes in its turn:
+    neither before its waits are met nor instead of another. Words are moved as a whole, so their
+    lowest bits stand for them."""
+
+    def specify(self, m: Module, platform) -> None:
+        unit = self.unit
+        words, bits = WIDE.instruction_words, 8 * WIDE.rows
+        offered(m, unit.i, "i")
+        taken, given = unit.i.valid & unit.i.ready, unit.o.valid & unit.o.ready
+        capacity = (WIDE.queue_depth + 1) * words
+        inside = Signal(range(capacity + 2))
+        place = Signal(range(words))  # of the next word in its instruction
+        ahead, chosen, at, word = (
+            Signal.like(inside),
+            Signal(),
+            Signal.like(place),
+            Signal(4),
+        )
+        m.d.sync += inside.eq(inside + taken - Mux(given, words, 0))
+        with m.If(taken):
+            m.d.sync += place.eq(Mux(place == words - 1, 0, place + 1))
+        instruction = Value.cast(unit.o.payload)
+        found = instruction.word_select(at, bits)[: len(word)]
+        m.d.comb += [
+            Assert(~unit.o.valid | (inside >= words), "an instruction of fewer words"),
+            Assert(inside <= capacity),
+            Assert(~(unit.o.valid & chosen & (ahead < words)) | (found == word), "another word"),
+        ]
+        with m.If(chosen & given):
+            m.d.sync += ahead.eq(ahead - words)
+            with m.If(ahead < words):
+                m.d.sync += chosen.eq(0)
+        with m.Elif(~chosen & self.choose & taken):
+            m.d.sync += [
+                chosen.eq(1),
+                word.eq(unit.i.payload[: len(word)]),
+                at.eq(place),
+                ahead.eq(inside - Mux(given, words, 0)),
+            ]
+
+
+class Order(Harness):
+    """Of one client: all words of one place come before any of the other."""
+
+    def specify(self, m: Module, platform) -> None:
+        unit = self.unit
+        for i in range(CLIENTS):
+            request, data, memory = unit.request[i], unit.data[i], unit.memory_data[i]
+            offered(m, request, f"request{i}")
+            burst = request.payload
+            m.d.comb += Assume((burst.beats != 0) & (burst.beats <= SMALL.burst_words))
+            taken = request.valid & request.ready
+            asked, kept = (Signal(5, name=f"{n}{i}") for n in ("asked", "kept"))
+            passed = unit.memory_request[i].valid & unit.memory_request[i].ready
+            own = data.valid & ~memory.valid
+            m.d.sync += [
+                asked.eq(asked + Mux(passed, burst.beats, 0) - memory.valid),
+                kept.eq(kept + Mux(taken & burst.kept, burst.beats, 0) - own),
+            ]
+            # Memory gives what was asked of it, and a reader has no more room than its FIFO.
+            m.d.comb += [
+                Assume(~memory.valid | (asked != 0)),
+                Assume(~taken | (asked + kept <= 4)),
+                Assert(~(taken & ~burst.kept) | passed, "a burst goes to neither place"),
+                Assert(~own | (kept != 0), "a word that was not asked for"),
+                Assert((asked == 0) | (kept == 0), "both places at once"),
+                Assert(~memory.valid | (data.payload == memory.payload), "another word"),
+            ]
+
+
+PROPERTIES = [
+    Property(
+        name="queue-order",
+        unit="queue.InstructionQueue",
+        says="Instructions come out in order, each word at its place.",
+        build=lambda: Instructions(InstructionQueue(WIDE, Engine.LOAD), {"choose": 1}),
+        method=Reachable(),
+        twins=(
+            Edit(
+                "an instruction stays",
+                "hw.queue",
+                "for x in (count, full, checked, met_a, met_b)",
+                "for x in (checked, met_a, met_b)",
+            ),
+            Edit(
+                "words are taken in any case",
+                "hw.queue",
+                "fifo.o.ready.eq(~full)",
+                "fifo.o.ready.eq(1)",
+            ),
+        ),
+    ),
+    Property(
+        name="scratchpad-order",
+        unit="scratchpad.Scratchpad",
+        says="A reader gets the words that it has asked for, as many and in order: none of one "
+        "place while the other's are on their way.",
+        build=lambda: Order(Scratchpad(SMALL, CLIENTS)),
+        method=Reachable(),
+        twins=(
+            Edit(
+                "memory's words are not awaited",
+                "hw.scratchpad",
+                "request.valid & kept & (outstanding == 0)",
+                "request.valid & kept",
+            ),
+            Edit(
+                "kept words are not awaited",
+                "hw.scratchpad",
+                "request.valid & ~kept & ~on_chip",
+                "request.valid & ~kept",
+            ),
+        ),
+    ),
+]
