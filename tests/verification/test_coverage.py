@@ -12,7 +12,18 @@ from resarray.spec.errors import ResarrayError
 from resarray.spec.isa import Engine
 from resarray.spec.presets import preset
 from resarray.spec.registers import ErrorCause
-from resarray.verification.coverage import functional, page, points, record, score, verilog, waivers
+from resarray.verification.coverage import (
+    functional,
+    measure,
+    page,
+    points,
+    record,
+    score,
+    stimuli,
+    verilog,
+    waivers,
+    wild,
+)
 from resarray.verification.coverage.counts import Counts
 from resarray.verification.coverage.measure import Measured
 from resarray.verification.coverage.stimuli import QUIET, convolutions, directed
@@ -216,3 +227,21 @@ def test_a_bad_option_is_one_sentence(options, message):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2 and message in done.stderr
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+
+
+# What a quick part of `make coverage` reached when this was written, less a little.
+FLOORS = {"lines": 0.95, "toggles": 0.85}
+
+
+def test_floors_of_tiny():
+    """On the same simulation as `make coverage`, which is built once."""
+    measured = measure.begin(TINY)
+    wild.run(measured, 0, 60)
+    measure.run(measured, stimuli.random(TINY, 0, 8))
+    assert not measured.failures, measured.failures
+    found = score.score(measured, waivers.read())
+    shares = {"lines": found.branches, "toggles": found.toggles}
+    reached = {kind: share.reached / share.of for kind, share in shares.items()}
+    print(reached, found.missing)
+    for kind, floor in FLOORS.items():
+        assert reached[kind] >= floor, (kind, reached[kind], found.missing)

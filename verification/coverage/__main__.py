@@ -32,7 +32,7 @@ def main(
         typer.Option(help="presets, separated by semicolons; default takes an hour more"),
     ] = ";".join(SHOWN),
     seeds: Annotated[
-        int, typer.Option(min=0, help="random programs, and random networks, of each preset")
+        int, typer.Option(min=0, help="random networks of each preset, a third of the programs")
     ] = 40,
     steps: Annotated[int, typer.Option(min=3, help="wild programs of each preset")] = 600,
     first: Annotated[int, typer.Option(min=0, max=10**9, help="the first seed")] = 0,

@@ -121,12 +121,13 @@ def _job(builder: Builder, config: Config, memory: MemoryModel, batch: int) -> J
 
 
 def random(config: Config, first: int, count: int) -> Iterator[Stimulus]:
-    """``count`` programs and as many networks of the fuzz campaign from seed ``first`` on, those
-    left out that the preset's buffers do not hold."""
-    for seed in range(first, first + count):
-        for kind in cases.KINDS:
-            try:
-                job, _ = cases.job(Case(kind, seed, config.name))
-            except ResarrayError:
-                continue
-            yield Stimulus(job, cases.graph(seed).graph if kind == "network" else None)
+    """``count`` networks of the fuzz campaign from seed ``first`` on, those left out that the
+    preset's buffers do not hold, and three times as many programs, which are short."""
+    programs = [Case("program", seed, config.name) for seed in range(first, first + 3 * count)]
+    networks = [Case("network", seed, config.name) for seed in range(first, first + count)]
+    for case in programs + networks:
+        try:
+            job, _ = cases.job(case)
+        except ResarrayError:
+            continue
+        yield Stimulus(job, cases.graph(case.seed).graph if case.kind == "network" else None)
