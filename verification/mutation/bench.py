@@ -61,7 +61,8 @@ class Run:
         await ClockCycles(dut.clk, RESET_CYCLES)
         dut.rst.value = 0
         await ClockCycles(dut.clk, 2)
-        for self.step, (kind, *arguments) in enumerate(self.scenario["steps"]):
+        for step, (kind, *arguments) in enumerate(self.scenario["steps"]):
+            self.step = step
             await getattr(self, kind)(*arguments)
 
     async def _strobe(self, signal) -> None:
