@@ -1,10 +1,10 @@
 """Mutants of the accelerator's netlist: one design holds them all, and an input chooses one.
 
 Yosys draws the changes (``mutate -list``), spread evenly over the source lines that the netlist
-comes from, its units, cells and wires, and builds them in (``mutate -ctrl``): one bit at a port of a
-cell becomes 0, 1, its inverse, or its exclusive or with another bit of that port. Left out are clocks,
-which no simulation without time can change, and the contents that memories start with, which the
-hardware never relies on.
+comes from, its units, cells and wires, and builds them in (``mutate -ctrl``): one bit at a port of
+a cell becomes 0, 1, its inverse, or its exclusive or with another bit of that port. Left out are
+clocks, which no simulation without time can change, and the contents that memories start with,
+which the hardware never relies on.
 """
 
 import random

@@ -2,8 +2,8 @@
 
 One pytest session collects the tests and sees once, in a child, what functions each calls and how
 long it takes. Then each mutant gets a child of its own (``fork``): nothing is imported or collected
-again, the changed function is put in place, and the tests that call it run, the quickest first, up
-to the first that fails. cosmic-ray and mutmut start pytest anew for each mutant, which would take a
+again, the changed function is put in place, and the tests that call it run, up to the first that
+fails. cosmic-ray and mutmut start pytest anew for each mutant, which would take a
 second core for an hour; and neither leaves out tests that cannot notice.
 """
 
@@ -60,7 +60,7 @@ TESTS = (
     "tests/spec",
 )
 LONGEST = 2.5  # seconds of processor time
-BUDGET = 8.0  # of the tests of one mutant, which is ended after `SLOWER` times as many and `MORE`
+BUDGET = 6.0  # of the tests of one mutant, which is ended after `SLOWER` times as many and `MORE`
 SLOWER, MORE = 4, 10
 CALLS, RESULTS = "calls.json", "results.jsonl"
 TIME = "it takes too long"
@@ -140,7 +140,8 @@ class _Session:
             while left or running:
                 while left and len(running) < self.jobs:
                     mutant = left.pop(0)
-                    tests_of, seconds = _tests_of(mutant, calls)
+                    killers = {verdict.killer for verdict in self.found.values()}
+                    tests_of, seconds = _tests_of(mutant, calls, killers)
                     limit = round(SLOWER * seconds + MORE)
                     child, end = _fork(lambda m=mutant, t=tests_of: self._try(m, t), limit)
                     running[end] = mutant, child, len(tests_of)
@@ -194,12 +195,15 @@ def _keys(items: dict) -> dict[str | None, str]:
     return found
 
 
-def _tests_of(mutant: Mutant, calls: dict) -> tuple[list[str], float]:
-    """The tests that call the changed function, the quickest first, and how long they take."""
+def _tests_of(mutant: Mutant, calls: dict, killers: set) -> tuple[list[str], float]:
+    """The tests that call the changed function, those first that have killed others, then the
+    quickest; and how long they take."""
     function = f"{mutant.file}:{mutant.function}"
     stem = f"{mutant.file}:"
     chosen, total = [], 0.0
-    for name, (seconds, called) in sorted(calls.items(), key=lambda entry: entry[1][0]):
+    for name, (seconds, called) in sorted(
+        calls.items(), key=lambda entry: (entry[0] not in killers, entry[1][0])
+    ):
         there = function in called if mutant.function else any(c.startswith(stem) for c in called)
         if there and seconds <= LONGEST and total + seconds <= BUDGET:
             chosen.append(name)

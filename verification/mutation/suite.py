@@ -73,7 +73,12 @@ def scenarios(config: Config) -> list[Scenario]:
         program(config, "moved", moving(), MemoryModel(5, None, 0.2, 6), offset=0x6AAA_A000),
         program(config, "moved back", moving(), MemoryModel(5, None, 0.2, 7), offset=0x9555_5000),
     ]
-    rest = [settings_bit_by_bit(config), large_average(config), many_instructions(config)]
+    rest = [
+        program(config, "halves", halves(), MemoryModel(3)),
+        settings_bit_by_bit(config),
+        large_average(config),
+        many_instructions(config),
+    ]
     return [
         *programs,
         *errors(config),
@@ -171,6 +176,27 @@ def extremes() -> Builder:
         shift=np.array([s for _, s in factors]),
     )
     b.conv(x, 4, (1, 1))
+    return b
+
+
+def halves() -> Builder:
+    """Results half way between two integers: every rounding is seen. A factor of 2**16 and a shift
+    of 1 halve a sum."""
+    b = Builder(11, (5, 3, 3))
+    x = b.conv("x", 6, (1, 1), relu=False)
+    op = b.graph.ops[0]
+    b.graph.ops[0] = dataclasses.replace(
+        op,
+        weight=np.sign(op.weight).astype(np.int8),
+        bias=np.arange(-3, 3),
+        mult=np.full(6, 1 << 16),
+        shift=np.ones(6, int),
+    )
+    b.add(x, x)
+    b.multiply(x, x)
+    b.average(x)
+    for index in range(1, 4):
+        b.graph.ops[index] = dataclasses.replace(b.graph.ops[index], mult=1 << 16, shift=1)
     return b
 
 
