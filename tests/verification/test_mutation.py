@@ -11,34 +11,27 @@ from resarray.spec.presets import preset
 from resarray.verification.mutation import equivalents, hardware, netlist, source
 from resarray.verification.mutation.netlist import Change, Mutant
 
-SCENARIOS = {"opcode 9", "halves"}
-
 
 def change(mode: str, module: str, cell: str, port: str, bit: int) -> Mutant:
-    return Mutant(f"{cell} {port}", (Change(mode, module, cell, port, bit, None, "", ()),))
+    return Mutant(f"{port}[{bit}]", (Change(mode, module, cell, port, bit, None, "", ()),))
 
 
 def test_mutants_of_the_netlist(tmp_path):
-    """Each shows in what it should; the wrong rounding constant in tensors, where sums are half way
-    between integers; one that changes nothing survives."""
+    """The wrong rounding constant shows in tensors where sums are half way between integers; too
+    many instructions in a start that is refused; what nobody reads does not show."""
     try:
         simulators.find("icarus")
     except ResarrayError as error:
         pytest.skip(str(error))
     config = preset("tiny")
     design, (rounding, _) = netlist.draw(config, 1, 1)
-    expected = {
-        rounding: ("halves", "memory"),
-        change("const0", "resarray.core", "queue_load", "o__valid", 0): ("opcode 9", "status"),
-        change("inv", "resarray", "settings", "settings__prog_count", 30): ("opcode 9", "status"),
-        change("inv", "resarray", "settings", "settings__prog_count", 16): (None, None),
-    }
-    campaign = hardware.prepare_few(config, design, list(expected), SCENARIOS, tmp_path)
-    names = [mutant.name for mutant in expected]
+    outside = change("inv", "resarray", "settings", "settings__prog_count", 30)
+    unread = change("inv", "resarray", "settings", "settings__prog_count", 16)
+    mutants = [rounding, outside, unread]
+    campaign = hardware.prepare_few(config, design, mutants, tmp_path)
+    names = [mutant.name for mutant in mutants]
     seen = campaign.run(names, 1)
-    assert {n: (v.scenario, v.kind) for n, v in seen.items()} == {
-        mutant.name: verdict for mutant, verdict in expected.items()
-    }
+    assert [seen[name].kind for name in names] == ["memory", "register", None]
     # What has been run is not run again.
     results = tmp_path / hardware.RESULTS
     assert len(results.read_text().splitlines()) == len(names)

@@ -167,24 +167,19 @@ def prepare(
     return Campaign(config, folder, design, mutants, scenarios, binary, expected)
 
 
-def prepare_few(
-    config: Config, design: Path, mutants: list[Mutant], names: set[str], into: Path
-) -> Campaign:
-    """Only ``mutants`` and the scenarios ``names``, on Icarus Verilog, which compiles in seconds."""
+def prepare_few(config: Config, design: Path, mutants: list[Mutant], into: Path) -> Campaign:
+    """Only ``mutants``, and `suite.quick`, on Icarus Verilog, which compiles in seconds."""
     into.mkdir(parents=True, exist_ok=True)
     source = netlist.mutated(design, mutants, into)
     harness, binary = into / "harness.v", into / "sim.vvp"
     text = (HERE / "harness.v").read_text()
-    harness.write_text(
-        text.replace("ROWS = 4", f"ROWS = {config.rows}").replace(
-            "DEPTH_BITS = 19", "DEPTH_BITS = 12"
-        )
-    )
+    text = text.replace("DEPTH_BITS = 19", "DEPTH_BITS = 12")
+    harness.write_text(text.replace("ROWS = 4", f"ROWS = {config.rows}"))
     simulator = simulators.find("icarus")
     command = [simulator.executable, *build.ICARUS_FLAGS, "-o", str(binary), "-s", TOP]
     files = [str(MEMORY), str(harness), str(source)]
     build.run_commands([[*command, *files]], simulator, into)
-    scenarios = [s for s in suite.scenarios(config) if s.name in names]
+    scenarios = suite.quick(config)
     compiled = Build(simulator, binary, 0)
     expected = _unchanged(config, scenarios, compiled, lambda text: None)
     return Campaign(config, into, design, mutants, scenarios, compiled, expected)
