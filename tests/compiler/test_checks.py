@@ -12,6 +12,7 @@ from resarray.compiler.functional import Machine, ScheduleError
 from resarray.compiler.pooling import requantise_array
 from resarray.compiler.program import Program
 from resarray.spec import isa, numerics
+from resarray.spec.errors import ResarrayError
 from resarray.spec.isa import Engine
 from resarray.spec.presets import preset
 
@@ -185,3 +186,16 @@ def test_requantise_equals_the_contract():
         expected = numerics.requantise(acc, 0, mult, shift, zp, -100, 101, residual)
         total = np.array([acc], np.int64)
         assert requantise_array(total, mult, shift, zp, -100, 101, residual)[0] == expected
+
+
+def test_a_residual_of_a_value_for_each_channel():
+    """Of the output's channels, and of one pixel."""
+    for shape, fits in (((8, 1, 1), True), ((8, 2, 1), False), ((8, 1, 2), False)):
+        b = Builder(5, (4, 6, 6))
+        vector = b.constant(shape)
+        b.conv("x", 8, (3, 3), padding=(1, 1, 1, 1), residual=vector)
+        if fits:
+            compile_graph(b.graph, CONFIG)
+        else:
+            with pytest.raises(ResarrayError, match="it adds a tensor of"):
+                compile_graph(b.graph, CONFIG)

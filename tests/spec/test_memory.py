@@ -3,7 +3,7 @@
 import pytest
 
 from resarray.spec.errors import ResarrayError
-from resarray.spec.memory import layer_counters
+from resarray.spec.memory import MIN_BYTES_PER_CYCLE, layer_counters
 from resarray.spec.registers import PROFILE_FIELDS
 
 pytestmark = pytest.mark.verifies("contract", by="unit")
@@ -25,3 +25,8 @@ def test_missing_records_are_refused():
     final = dict.fromkeys(PROFILE_FIELDS, 10)
     with pytest.raises(ResarrayError, match="recorded 1 layers, the program has 2"):
         layer_counters([record(5)], final, 2)
+
+
+def test_the_slowest_memory_moves_a_byte_in_16_cycles():
+    """Models, simulation and documentation say so."""
+    assert MIN_BYTES_PER_CYCLE * 16 == 1

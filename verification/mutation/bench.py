@@ -57,11 +57,13 @@ class Run:
         dut.address_wait.value = dut.data_wait.value = dut.answer_wait.value = 0
         dut.access_go.value = 0
         dut.rst.value = 1
-        await self._strobe(dut.load)
+        # What the scenario before has left is gone before anything is counted.
         await ClockCycles(dut.clk, RESET_CYCLES)
+        await self._strobe(dut.load)
         dut.rst.value = 0
         await ClockCycles(dut.clk, 2)
-        for self.step, (kind, *arguments) in enumerate(self.scenario["steps"]):
+        for step, (kind, *arguments) in enumerate(self.scenario["steps"]):
+            self.step = step
             await getattr(self, kind)(*arguments)
 
     async def _strobe(self, signal) -> None:

@@ -5,11 +5,12 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from resarray.sim import build, cache, memory_file
+from resarray.sim import build, cache, memory_file, simulators
 from resarray.sim.build import Build
 from resarray.sim.process import simulate
 from resarray.spec.config import Config
@@ -27,6 +28,7 @@ CHUNK = 25  # mutants of one simulator process
 # A scenario is over by then, or hangs: so many times as long as the unchanged design, and cycles.
 SLOWER, MORE = 2, 3000
 CRASH = "the simulator stopped"
+RESULTS = "results.jsonl"
 
 Note = Callable[[str], None]
 
@@ -114,22 +116,33 @@ class Campaign:
                 raise ResarrayError("the simulation of mutants ended early: run it again")
             mutants = [(n, i) for n, i in mutants if n not in names]
 
-    @property
-    def _results(self) -> Path:
-        text = json.dumps(_jobs(self.scenarios, self.expected, []))
-        memories = [s.memory.tobytes() for s in self.scenarios]
-        return self.folder / f"results-{cache.digest(text, *memories)}.jsonl"
+    @cached_property
+    def _digests(self) -> dict[str | None, str]:
+        """Of each scenario as it is run, by name; None: of all."""
+        entries = _jobs(self.scenarios, self.expected, [])["scenarios"]
+        found: dict[str | None, str] = {}
+        for entry, scenario in zip(entries, self.scenarios, strict=True):
+            text = json.dumps({k: v for k, v in entry.items() if k != "index"})
+            found[scenario.name] = cache.digest(text, scenario.memory.tobytes())
+        found[None] = cache.digest(*found.values())
+        return found
 
     def _remembered(self) -> dict[str, Verdict]:
-        if not self._results.exists():
-            return {}
-        lines = self._results.read_text().splitlines(keepends=True)
-        entries = [json.loads(line) for line in lines if line.endswith("\n")]
-        return {name: Verdict(scenario, kind) for name, scenario, kind in entries}
+        """What killed a mutant still does where it is as it was; one that survived must have met
+        all that there is."""
+        path, found = self.folder / RESULTS, {}
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        for line in lines:
+            if line.endswith("\n"):
+                name, scenario, kind, digest = json.loads(line)
+                if self._digests.get(scenario) == digest:
+                    found[name] = Verdict(scenario, kind)
+        return found
 
     def _remember(self, name: str, verdict: Verdict) -> None:
-        line = json.dumps([name, verdict.scenario, verdict.kind]) + "\n"
-        with open(self._results, "ab") as file:  # one write, so that it is there whole or not
+        digest = self._digests[verdict.scenario]
+        line = json.dumps([name, verdict.scenario, verdict.kind, digest]) + "\n"
+        with open(self.folder / RESULTS, "ab") as file:  # one write: it is there whole or not
             os.write(file.fileno(), line.encode())
 
 
@@ -152,6 +165,24 @@ def prepare(
     scenarios = suite.scenarios(config)
     expected = _unchanged(config, scenarios, binary, note)
     return Campaign(config, folder, design, mutants, scenarios, binary, expected)
+
+
+def prepare_few(config: Config, design: Path, mutants: list[Mutant], into: Path) -> Campaign:
+    """Only ``mutants``, and `suite.quick`, on Icarus Verilog, which compiles in seconds."""
+    into.mkdir(parents=True, exist_ok=True)
+    source = netlist.mutated(design, mutants, into)
+    harness, binary = into / "harness.v", into / "sim.vvp"
+    text = (HERE / "harness.v").read_text()
+    text = text.replace("DEPTH_BITS = 19", "DEPTH_BITS = 12")
+    harness.write_text(text.replace("ROWS = 4", f"ROWS = {config.rows}"))
+    simulator = simulators.find("icarus")
+    command = [simulator.executable, *build.ICARUS_FLAGS, "-o", str(binary), "-s", TOP]
+    files = [str(MEMORY), str(harness), str(source)]
+    build.run_commands([[*command, *files]], simulator, into)
+    scenarios = suite.quick(config)
+    compiled = Build(simulator, binary, 0)
+    expected = _unchanged(config, scenarios, compiled, lambda text: None)
+    return Campaign(config, into, design, mutants, scenarios, compiled, expected)
 
 
 def _unchanged(

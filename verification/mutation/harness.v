@@ -5,7 +5,7 @@
 
 module mutation #(
     parameter ROWS = 4,
-    parameter DEPTH_BITS = 16
+    parameter DEPTH_BITS = 19
 ) (
     input clk,
     input rst,

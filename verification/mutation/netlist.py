@@ -1,10 +1,10 @@
 """Mutants of the accelerator's netlist: one design holds them all, and an input chooses one.
 
-Yosys draws the changes (``mutate -list``), spread evenly over the source lines that the netlist comes
-from, its units, cells and wires, and builds them in (``mutate -ctrl``): one bit at a port of a cell
-becomes 0, 1, its inverse, or its exclusive or with another bit of that port. Left out are clocks,
-which no simulation without time can change, and the contents that memories start with, which the
-hardware never relies on.
+Yosys draws the changes (``mutate -list``), spread evenly over the source lines that the netlist
+comes from, its units, cells and wires, and builds them in (``mutate -ctrl``): one bit at a port of
+a cell becomes 0, 1, its inverse, or its exclusive or with another bit of that port. Left out are
+clocks, which no simulation without time can change, and the contents that memories start with,
+which the hardware never relies on.
 """
 
 import random
@@ -24,7 +24,7 @@ from resarray.spec.errors import ResarrayError
 
 HW = Path(resarray.hw.__path__[0])
 CONTROL, CONTROL_BITS = "mutant", 16
-READ = f"read_rtlil design.il; hierarchy -top {TOP}; proc -nomux -norom; opt_clean"
+READ = f"read_rtlil design.il; hierarchy -top {TOP}; proc -norom; opt_clean"
 SPARE = 1.5  # drawn for each that is wanted: some are left out
 
 
@@ -81,7 +81,7 @@ def rtlil(config: Config) -> str:
 def draw(
     config: Config, count: int, seed: int, note: Callable[[str], None] = lambda text: None
 ) -> tuple[Path, list[Mutant]]:
-    """The file of the design as RTLIL and ``count`` different mutants of it, drawn with ``seed``."""
+    """The design's file, RTLIL, and ``count`` different mutants of it, drawn with ``seed``."""
     yosys = tools.find_yosys()
     note(f"drawing {count} mutants of preset '{config.name}'")
     text = convert.convert(f"{__name__}:rtlil", config)
@@ -117,8 +117,8 @@ def draw(
 
 
 def mutated(design: Path, mutants: list[Mutant], folder: Path) -> Path:
-    """Verilog of ``design`` with all ``mutants``, number 1 the first, in ``folder``; its top has the
-    input `CONTROL`."""
+    """Verilog of ``design`` with all ``mutants``, number 1 the first, in ``folder``; its top has
+    the input `CONTROL`."""
     commands = [READ]
     for number, mutant in enumerate(mutants, 1):
         commands += [

@@ -2,8 +2,8 @@
 
 One pytest session collects the tests and sees once, in a child, what functions each calls and how
 long it takes. Then each mutant gets a child of its own (``fork``): nothing is imported or collected
-again, the changed function is put in place, and the tests that call it run, the quickest first, up to
-the first that fails. cosmic-ray and mutmut start pytest anew for each mutant, which would take a
+again, the changed function is put in place, and the tests that call it run, up to the first that
+fails. cosmic-ray and mutmut start pytest anew for each mutant, which would take a
 second core for an hour; and neither leaves out tests that cannot notice.
 """
 
@@ -59,10 +59,10 @@ TESTS = (
     "tests/golden/test_shared_scales.py",
     "tests/spec",
 )
-LONGEST = 3.0  # seconds of processor time
-BUDGET = 20.0  # of the tests of one mutant, which is ended after `SLOWER` times as many and `MORE`
+LONGEST = 2.5  # seconds of processor time
+BUDGET = 6.0  # of the tests of one mutant, which is ended after `SLOWER` times as many and `MORE`
 SLOWER, MORE = 4, 10
-CALLS_BEGIN = str(ROOT)
+CALLS, RESULTS = "calls.json", "results.jsonl"
 TIME = "it takes too long"
 
 
@@ -92,9 +92,10 @@ def run(
     note: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Verdict]:
     """Verdicts by name. Those that are in ``into`` already, of the same sources and tests, are not
-    run again. `ResarrayError` where a test fails without any change."""
+    run again, but for survivors where a test is new. `ResarrayError` where a test fails without
+    any change."""
     session = _Session(mutants, jobs, into, told, note)
-    options = ["-q", "-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:terminal"]
+    options = ["-p", "no:cacheprovider", "-p", "no:terminal"]
     os.environ["OMP_NUM_THREADS"] = "1"
     pytest.main([*options, "--rootdir", str(ROOT), *TESTS], plugins=[session])
     if session.error is not None:
@@ -125,37 +126,22 @@ class _Session:
         return True
 
     def _run(self) -> None:
-        import resarray
-
-        package = Path(resarray.__file__).parent
-        watched = [
-            p for name in ("compiler", "golden", "spec", "hw") for p in (ROOT / name).rglob("*.py")
-        ]
-        tests = [p for name in TESTS for p in sorted((ROOT / name).parent.rglob("*.py"))]
-        assert package.parent == ROOT
-        key = cache.digest(*(p.read_bytes() for p in sorted(watched) + tests), repr(TESTS))
         self.into.mkdir(parents=True, exist_ok=True)
-        profile = self.into / f"calls-{key}.json"
-        if not profile.exists():
-            self.note(f"seeing what {len(self.items)} tests call (a few minutes)")
-            text = _in_child(lambda: json.dumps(_profile(self.items)), None)
-            cached = json.loads(text)
-            if "failed" in cached:
-                raise ResarrayError(f"a test fails without any mutant: {cached['failed']}")
-            profile.write_text(text)
-        calls = json.loads(profile.read_text())
-        results = self.into / f"results-{key}.jsonl"
-        if results.exists():
-            lines = results.read_text().splitlines(keepends=True)
-            entries = [json.loads(line) for line in lines if line.endswith("\n")]
-            self.found = {name: Verdict(killer, tests) for name, killer, tests in entries}
+        keys = _keys(self.items)
+        calls = self._calls(keys)
+        results = self.into / RESULTS
+        lines = results.read_text().splitlines(keepends=True) if results.exists() else []
+        for name, killer, tests, key in (json.loads(x) for x in lines if x.endswith("\n")):
+            if key == keys.get(killer, keys[None]):
+                self.found[name] = Verdict(killer, tests)
         left = [m for m in self.mutants if m.name not in self.found]
         running: dict[int, tuple[Mutant, int, int]] = {}  # by the end of the pipe
         try:
             while left or running:
                 while left and len(running) < self.jobs:
                     mutant = left.pop(0)
-                    tests_of, seconds = _tests_of(mutant, calls)
+                    killers = {verdict.killer for verdict in self.found.values()}
+                    tests_of, seconds = _tests_of(mutant, calls, killers)
                     limit = round(SLOWER * seconds + MORE)
                     child, end = _fork(lambda m=mutant, t=tests_of: self._try(m, t), limit)
                     running[end] = mutant, child, len(tests_of)
@@ -166,13 +152,29 @@ class _Session:
                     killer = json.loads(text) if text else TIME
                     verdict = Verdict(killer, count)
                     self.found[mutant.name] = verdict
+                    entry = [mutant.name, killer, count, keys.get(killer, keys[None])]
                     with open(results, "a") as file:
-                        file.write(json.dumps([mutant.name, killer, count]) + "\n")
+                        file.write(json.dumps(entry) + "\n")
                     self.told(mutant.name, verdict)
         finally:
             for _, child, _ in running.values():
                 os.kill(child, signal.SIGKILL)
                 os.waitpid(child, 0)
+
+    def _calls(self, keys: dict[str | None, str]) -> dict[str, tuple[float, list[str]]]:
+        """Seconds and functions of each test, seen anew where its file has changed."""
+        path = self.into / CALLS
+        known = json.loads(path.read_text()) if path.exists() else {}
+        known = {n: entry for n, entry in known.items() if keys.get(n) == entry[2]}
+        new = {name: item for name, item in self.items.items() if name not in known}
+        if new:
+            self.note(f"seeing what {len(new)} tests call")
+            seen = json.loads(_in_child(lambda: json.dumps(_profile(new)), None))
+            if "failed" in seen:
+                raise ResarrayError(f"a test fails without any mutant: {seen['failed']}")
+            known |= {name: [*entry, keys[name]] for name, entry in seen.items()}
+            path.write_text(json.dumps(known))
+        return {name: (entry[0], entry[1]) for name, entry in known.items()}
 
     def _try(self, mutant: Mutant, tests: list[str]) -> str:
         """The first test that ``mutant`` fails, as JSON."""
@@ -180,12 +182,28 @@ class _Session:
         return json.dumps(_first_failure([self.items[name] for name in tests]))
 
 
-def _tests_of(mutant: Mutant, calls: dict) -> tuple[list[str], float]:
-    """The tests that call the changed function, the quickest first, and how long they take."""
+def _keys(items: dict) -> dict[str | None, str]:
+    """Of each test: what its file, all that tests share and all that is tested are made of; None:
+    of all."""
+    shared = [p for name in ("compiler", "golden", "spec") for p in (ROOT / name).rglob("*.py")]
+    shared += [p for p in (ROOT / "tests").rglob("*.py") if not p.name.startswith("test_")]
+    base = cache.digest(*(path.read_bytes() for path in sorted(shared)))
+    names = {name: name.partition("::")[0] for name in items}
+    files = {file: cache.digest(base, (ROOT / file).read_bytes()) for file in names.values()}
+    found: dict[str | None, str] = {name: files[file] for name, file in names.items()}
+    found[None] = cache.digest(*(files[file] for file in sorted(files)))
+    return found
+
+
+def _tests_of(mutant: Mutant, calls: dict, killers: set) -> tuple[list[str], float]:
+    """The tests that call the changed function, those first that have killed others, then the
+    quickest; and how long they take."""
     function = f"{mutant.file}:{mutant.function}"
     stem = f"{mutant.file}:"
     chosen, total = [], 0.0
-    for name, (seconds, called) in sorted(calls.items(), key=lambda entry: entry[1][0]):
+    for name, (seconds, called) in sorted(
+        calls.items(), key=lambda entry: (entry[0] not in killers, entry[1][0])
+    ):
         there = function in called if mutant.function else any(c.startswith(stem) for c in called)
         if there and seconds <= LONGEST and total + seconds <= BUDGET:
             chosen.append(name)
@@ -253,8 +271,8 @@ def _first_failure(items: list) -> str | None:
 
 
 def _fork(work: Callable[[], str], limit: int | None) -> tuple[int, int]:
-    """A child that does ``work`` within ``limit`` seconds of processor time, and the end of the pipe
-    that what it returns comes through; nothing comes where it fails."""
+    """A child that does ``work`` within ``limit`` seconds of processor time, and the end of the
+    pipe that what it returns comes through; nothing comes where it fails."""
     end, other = os.pipe()
     child = os.fork()
     if child:

@@ -2,8 +2,8 @@
 
 A change is made in the body of a function of a module that is imported already: the function gets
 the code of its changed twin (``__code__``), so nothing is imported again. Left alone are texts,
-annotations, what is said in errors, and what runs while a module is imported, but for the numbers in
-its constants.
+annotations, what is said in errors, and what runs while a module is imported, but for the numbers
+in its constants.
 """
 
 import ast
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 
 COMPARISONS = {
     ast.Lt: ast.LtE,

@@ -1,8 +1,8 @@
 """The quick suite: short programs of all operators under stalls, errors, resets and registers.
 
-Each is a `Scenario`: what memory holds, the settings, and steps of `bench`. What the steps must show
-is taken from the unchanged design, after `check` has compared its tensors with the golden model, its
-ends with what is written here, and its counters with each other.
+Each is a `Scenario`: what memory holds, the settings, and steps of `bench`. What the steps must
+show is taken from the unchanged design, after `check` has compared its tensors with the golden
+model, its ends with what is written here, and its counters with each other.
 """
 
 import dataclasses
@@ -33,7 +33,8 @@ from resarray.spec.registers import (
 from tests.compiler.reference import Builder, random_graph
 
 MEM_BASE = 0x4000_0000
-LIMIT = 100_000  # cycles of a program that nothing is known of yet
+DEPTH = 1 << 19  # words of the harness's memory
+LIMIT = 1_000_000  # cycles of a program that nothing is known of yet
 SETTINGS = ("MEM_BASE", "MEM_SIZE", "WRITE_BASE", "PROG_ADDR", "PROG_COUNT", "IRQ_ENABLE")
 
 
@@ -69,10 +70,23 @@ def scenarios(config: Config) -> list[Scenario]:
         program(config, "extremes", extremes(), MemoryModel(16)),
         program(config, "linear", linear(), MemoryModel(60, None, 0.5, 4)),
         program(config, "pools", pools(), MemoryModel(12, None, 0.4, 5), fuse_pool=False),
-        program(config, "moved", moving(), MemoryModel(5, None, 0.2, 6), offset=0x2AAA_A000),
-        program(config, "moved back", moving(), MemoryModel(5, None, 0.2, 7), offset=0x1555_5000),
+        program(config, "moved", moving(), MemoryModel(5, None, 0.2, 6), offset=0x6AAA_A000),
+        program(config, "moved back", moving(), MemoryModel(5, None, 0.2, 7), offset=0x9555_5000),
     ]
-    return [*programs, *errors(config), *resets(config), *drawn(config)]
+    rest = [
+        *quick(config),
+        settings_bit_by_bit(config),
+        large_average(config),
+        many_instructions(config),
+    ]
+    return [
+        *programs,
+        *errors(config),
+        *far_patterns(config),
+        *resets(config),
+        *drawn(config),
+        *rest,
+    ]
 
 
 # Programs.
@@ -165,6 +179,32 @@ def extremes() -> Builder:
     return b
 
 
+def halves() -> Builder:
+    """Results half way between two integers: every rounding is seen. A factor of 2**16 and a shift
+    of 1 halve a sum."""
+    b = Builder(11, (5, 3, 3))
+    x = b.conv("x", 6, (1, 1), relu=False)
+    op = b.graph.ops[0]
+    b.graph.ops[0] = dataclasses.replace(
+        op,
+        weight=np.sign(op.weight).astype(np.int8),
+        bias=np.arange(-3, 3),
+        mult=np.full(6, 1 << 16),
+        shift=np.ones(6, int),
+    )
+    b.add(x, x)
+    b.multiply(x, x)
+    b.average(x)
+    for index in range(1, 4):
+        b.graph.ops[index] = dataclasses.replace(b.graph.ops[index], mult=1 << 16, shift=1)
+    return b
+
+
+def quick(config: Config) -> list[Scenario]:
+    """The least that tells anything."""
+    return [program(config, "halves", halves(), MemoryModel(3))]
+
+
 def drawn(config: Config) -> Iterator[Scenario]:
     """Random graphs of a few thousand cycles."""
     memories = itertools.cycle(
@@ -190,25 +230,17 @@ def program(
     batch: int = 1,
     fuse_pool: bool = True,
     offset: int = 0,
+    x: np.ndarray | None = None,
 ) -> Scenario:
     """``b`` from its start to its end; with all of its addresses ``offset`` bytes further."""
-    x = np.stack([b.input() for _ in range(batch)])
+    if x is None:
+        x = np.stack([b.input() for _ in range(batch)])
     golden = complete(b.graph, config, fast.run(b.graph, x))
     image = compile_graph(b.graph, config, batch=batch, fuse_pool=fuse_pool)
     contents = loaded(image, x)
     settings = settings_of(image, MEM_BASE)
     if offset:
-        code = b"".join(
-            encode(
-                fields
-                | ({"addr": fields["addr"] + offset // config.rows} if "addr" in fields else {})
-            )
-            for fields in decoded(image)
-        )
-        start = image.manifest["program"]["addr"]
-        contents[start : start + len(code)] = np.frombuffer(code, np.uint8)
-        for register in ("MEM_SIZE", "WRITE_BASE", "PROG_ADDR"):
-            settings[register] += offset
+        move(image, contents, settings, offset)
     return Scenario(
         name,
         contents,
@@ -218,6 +250,18 @@ def program(
         golden,
         ({"STATUS": 2, "ERROR_CAUSE": 0},),
     )
+
+
+def move(image: Image, contents: np.ndarray, settings: dict[str, int], offset: int) -> None:
+    """Make ``contents`` and ``settings`` those of the program ``offset`` bytes further."""
+    words = offset // image.config.rows
+    code = b"".join(
+        encode(f | ({"addr": f["addr"] + words} if "addr" in f else {})) for f in decoded(image)
+    )
+    start = image.manifest["program"]["addr"]
+    contents[start : start + len(code)] = np.frombuffer(code, np.uint8)
+    for register in ("MEM_SIZE", "WRITE_BASE", "PROG_ADDR"):
+        settings[register] += offset
 
 
 def loaded(image: Image, x: np.ndarray) -> np.ndarray:
@@ -480,6 +524,109 @@ def resets(config: Config) -> Iterator[Scenario]:
     yield Scenario("again and again", contents, memory, steps, image, status=expected)
 
 
+def far_patterns(config: Config) -> Iterator[Scenario]:
+    """Blocks and runs far apart: the bus answers the first that lies behind the memory with an
+    error, which has its address. And answers with errors to addresses of many bits."""
+    image, contents = small(config)
+    settings = settings_of(image, MEM_BASE) | {"MEM_SIZE": 0xBFFF_FFFC}
+    rows, memory = config.rows, ports(MemoryModel(4, None, 0.1, 12), config)
+    instructions = decoded(image)
+    start = image.manifest["program"]["addr"]
+    for engine in (Engine.LOAD, Engine.RESIDUAL, Engine.STORE):
+        index = next(i for i, f in enumerate(instructions) if f["opcode"] == engine.opcode)
+        f = instructions[index]
+        total = f["n_blocks"] * f["n_runs"] * f["run_len"]
+        high = DEPTH - total
+        half = {"n_blocks": 2, "n_runs": 1, "run_len": total // 2}
+        runs = {"n_blocks": 1, "n_runs": 2, "run_len": total // 2}
+        both = {"n_blocks": 2, "n_runs": 2, "run_len": total // 4}
+        cases = [
+            (f["addr"], half | {"block_stride": 0xAA_AAAA}, 0xAA_AAAA),
+            (f["addr"], half | {"block_stride": 0x55_5555}, 0x55_5555),
+            (f["addr"], half | {"block_stride": 0xFF_FFFF}, 0xFF_FFFF),
+            (high, runs | {"run_stride": 0xAAAA}, 0xAAAA),
+            (high, runs | {"run_stride": 0x5555}, 0x5555),
+            (f["addr"], both | {"run_stride": 0x15, "block_stride": 0x99_9999}, 0x99_9999),
+            (f["addr"], both | {"run_stride": 0x2A, "block_stride": 0x66_6666}, 0x66_6666),
+        ]
+        found = ErrorCause.WRITE_RESPONSE if engine is Engine.STORE else ErrorCause.READ_RESPONSE
+        for number, (addr, fields, stride) in enumerate(cases):
+            changed = contents.copy()
+            code = encode(f | fields | {"addr": addr, "kept": 0})
+            at = start + 32 * index
+            changed[at : at + 32] = np.frombuffer(code, np.uint8)
+            place = (addr + stride) * rows & 0xFFFF_FFFF
+            expected = {"STATUS": 4, "ERROR_CAUSE": found, "ERROR_ENGINE": engine}
+            steps = [*begin(settings), ["irq"], *finished(image)]
+            yield Scenario(
+                f"far {engine.name} {number}",
+                changed,
+                memory,
+                steps,
+                image,
+                status=(expected | {"ERROR_ADDR": place},),
+            )
+    for offset, (read, write) in itertools.product(
+        (0x6AAA_A000, 0x9555_5000), ((200, 0), (20, 0), (0, 1), (0, 3))
+    ):
+        changed, moved = contents.copy(), settings_of(image, MEM_BASE)
+        move(image, changed, moved, offset)
+        yield Scenario(
+            f"bad {'read' if read else 'write'} {read or write} at {offset:#x}",
+            changed,
+            ports(MemoryModel(9, None, 0.2, 13), config, MEM_BASE + offset, read, write),
+            [*begin(moved), ["irq"], *finished(image)],
+            image,
+            status=({"STATUS": 4},),
+        )
+
+
+def settings_bit_by_bit(config: Config) -> Scenario:
+    """Starts that are refused for one bit, and those that just are not, of an empty program."""
+    image, contents = small(config)
+    good = settings_of(image, MEM_BASE) | {"PROG_COUNT": 0}
+    end = {"MEM_BASE": 0xFFFF_F000, "MEM_SIZE": 0x1000}
+    changes = [end, {"PROG_COUNT": 0}]
+    changes += [end | {"MEM_SIZE": 0x1000 + (1 << bit)} for bit in range(32)]
+    changes += [{"MEM_BASE": MEM_BASE ^ 1 << bit} for bit in range(13)]
+    for name, bits in (("PROG_ADDR", range(5)), ("WRITE_BASE", range(5))):
+        changes += [{name: good[name] ^ 1 << bit} for bit in bits]
+    changes += [{"PROG_COUNT": 1 << bit} for bit in range(20, 32)]
+    steps = []
+    for change in changes:
+        steps += [*begin(good | change), ["cycles", 10], ["read", at("STATUS")], ["level"]]
+        steps += [["read", at("ERROR_CAUSE")]]
+    return Scenario("settings bit by bit", contents, ports(MemoryModel(), config), steps, image)
+
+
+def large_average(config: Config) -> Scenario:
+    """Its sum has many bits: all pixels are the furthest from their zero point."""
+    b = Builder(10, (3, 50, 50))
+    b.graph.tensors["x"] = dataclasses.replace(b.graph.tensors["x"], zero_point=-128)
+    b.average("x")
+    mult, shift = quantise_factor(0.45 / 2500)
+    b.graph.ops[0] = dataclasses.replace(b.graph.ops[0], mult=mult, shift=shift)
+    x = np.full((1, 3, 50, 50), 127, np.int8)
+    return program(config, "large average", b, MemoryModel(2), x=x)
+
+
+def many_instructions(config: Config) -> Scenario:
+    """Counters of many bits: one LOAD again and again."""
+    image, _ = small(config)
+    load = next(f for f in decoded(image) if f["opcode"] == Engine.LOAD.opcode)
+    fields = {"n_blocks": 1, "n_runs": 1, "run_len": 1, "rows": 1, "cols": 1, "kept": 0}
+    fields |= {name: 0 for name in ("top", "bottom", "left", "right", "wait_a", "wait_b")}
+    count = 0x6AAA
+    code = np.frombuffer(encode(load | fields) * count, np.uint8)
+    settings = settings_of(image, MEM_BASE)
+    settings |= {"MEM_SIZE": len(code), "WRITE_BASE": len(code), "PROG_ADDR": 0}
+    settings |= {"PROG_COUNT": count}
+    steps = [*begin(settings), ["irq"], ["registers"]]
+    expected = ({"STATUS": 2, "DONE_LOAD": count, "FETCHED": count},)
+    memory = ports(MemoryModel(4), config)
+    return Scenario("many instructions", code.copy(), memory, steps, image, status=expected)
+
+
 def check(scenario: Scenario, shown: list, dump: np.ndarray) -> list[str]:
     """What is wrong with what the unchanged design shows.
 
@@ -489,6 +636,8 @@ def check(scenario: Scenario, shown: list, dump: np.ndarray) -> list[str]:
     if stopped:
         return [f"{scenario.name}: {stopped[0]}"]
     wrong = []
+    if any(isinstance(v, list) and len(v) == 2 and v != [0, 0] for v in shown):
+        wrong.append("it breaks a protocol")
     places = [index for index, value in enumerate(shown) if isinstance(value, dict)]
     for place, expected in zip(places, scenario.status, strict=True):
         for name, value in expected.items():

@@ -2,6 +2,9 @@
 
 import pytest
 
+from resarray.golden.ops import QAdd, QTensor
+from resarray.golden.ops.add import FloatAdd
+
 from ..graphs import Builder, check_references
 
 pytestmark = pytest.mark.verifies("operators", by="unit")
@@ -21,3 +24,13 @@ def test_of_a_value_for_each_channel():
         builder.conv(3, (3, 3), padding=(1, 1, 1, 1), residual=vector)
         builder.add(vector)
         check_references(builder)
+
+
+def test_of_equal_scales_the_first_stays_first():
+    """Nothing is gained by changing them; the larger scale comes last."""
+    a, b = (QTensor(name, (3, 4, 4), 0.5, 0) for name in "ab")
+    y = QTensor("y", (3, 4, 4), 1.0, 0)
+    for scale, expected in ((0.5, "b"), (0.25, "a"), (0.75, "b")):
+        other = QTensor("b", b.shape, scale, 0)
+        op = FloatAdd("add", ("a", "b"), "y").quantise(y, a, other)
+        assert isinstance(op, QAdd) and op.residual == expected

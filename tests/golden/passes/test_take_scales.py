@@ -127,3 +127,21 @@ def test_two_that_disagree_are_refused():
     )
     with pytest.raises(ResarrayError, match="'a' is quantised twice, with"):
         simplify(graph)
+
+
+def test_a_wider_scale_goes_through_what_keeps_it():
+    """A pool behind a scale of its own takes the concatenation's: the copy stands before it."""
+    graph = network(
+        X,
+        rounded(conv("a", "x")),
+        q("p", "a", 0.01),
+        FloatMaxPool("m", ("p",), "m", (1, 1), (1, 1)),
+        rounded(conv("b", "x")),
+        q("n", "b", 0.04),
+        concat("c", "m", "n"),
+        rounded(conv("d", "c", cin=6)),
+        q("y", "d", 0.1),
+    )
+    simple = simplify(graph)
+    (copy,) = (op for op in simple.ops if ".scaled" in op.output)
+    assert copy.inputs == ("a",)  # which has taken the scale of "p"

@@ -1,0 +1,112 @@
+"""Programs and predicted cycles of some small networks, as they are: a slower choice shows.
+
+What changes one of them on purpose renews the table: ``RESARRAY_PIN=1 pytest`` prints it.
+"""
+
+import hashlib
+import os
+
+import pytest
+
+from resarray.compiler.compile import compile_graph
+from resarray.spec.presets import preset
+
+from .reference import Builder, random_graph
+
+PRESETS = ("tiny", "25f", "default")
+
+
+def resnet() -> Builder:
+    b = Builder(1, (3, 17, 14))
+    x = b.max_pool(b.conv("x", 12, (5, 5), (2, 2), (2, 2, 2, 2)), 3, 1)
+    y = b.conv(x, 12, (3, 3), padding=(1, 1, 1, 1))
+    x = b.conv(y, 12, (3, 3), padding=(1, 1, 1, 1), residual=x)
+    b.conv(b.average(x), 50, (1, 1), relu=False)
+    return b
+
+
+def excite() -> Builder:
+    b = Builder(2, (24, 10, 9))
+    x = b.function(b.conv("x", 40, (1, 1), relu=False))
+    factor = b.function(b.conv(b.average(x), 40, (1, 1), relu=False))
+    x = b.add(b.multiply(x, factor), x)
+    b.conv(x, 80, (3, 3), (2, 2), (1, 1, 1, 1), groups=40)
+    return b
+
+
+def parts() -> Builder:
+    b = Builder(3, (8, 12, 12))
+    x = b.concat(b.conv("x", 8, (1, 1)), b.conv("x", 13, (3, 3), padding=(1, 1, 1, 1)))
+    x = b.max_pool(x, 3, 1, 1)
+    x = b.upsample(b.slice(x, 2, 16), (2, 1))
+    b.add(x, b.constant((16, 24, 12)))
+    return b
+
+
+def wide() -> Builder:
+    """Whole maps do not fit: tiles of rows and columns, streams of weights."""
+    b = Builder(4, (40, 22, 23))
+    b.conv(b.conv("x", 48, (3, 3), padding=(1, 1, 1, 1)), 33, (5, 1), dilation=(3, 1))
+    return b
+
+
+CASES = {
+    "resnet": (resnet, {}),
+    "resnet, 3 images": (resnet, {"batch": 3}),
+    "resnet, unfused": (resnet, {"fuse_pool": False}),
+    "resnet, narrow": (resnet, {"bytes_per_cycle": 1.5, "latency": 90}),
+    "excite": (excite, {}),
+    "parts": (parts, {}),
+    "wide": (wide, {}),
+    "random 4": (lambda: random_graph(4), {}),
+    "random 18": (lambda: random_graph(18), {"batch": 2}),
+}
+# Instructions, bytes of memory, cycles, and the digest of the program's bytes.
+PINNED: dict[tuple[str, str], tuple[int, int, int, str]] = {
+    ("resnet", "tiny"): (121, 11072, 8385, "f7145cada35d"),
+    ("resnet", "25f"): (81, 11136, 5938, "cb5048af57f9"),
+    ("resnet", "default"): (34, 18496, 4178, "bbb8193ed4af"),
+    ("resnet, 3 images", "tiny"): (250, 19392, 24075, "b400393c59d3"),
+    ("resnet, 3 images", "25f"): (167, 18112, 16561, "33a9b70c70d3"),
+    ("resnet, 3 images", "default"): (80, 24576, 7507, "82cba17a21f2"),
+    ("resnet, unfused", "tiny"): (136, 12352, 8834, "04d22e3ea110"),
+    ("resnet, unfused", "25f"): (91, 12480, 6557, "aa7f05034594"),
+    ("resnet, unfused", "default"): (39, 20480, 4916, "6a47fc44f8c4"),
+    ("resnet, narrow", "tiny"): (121, 11072, 9762, "f7145cada35d"),
+    ("resnet, narrow", "25f"): (73, 10880, 8018, "737175bbef8e"),
+    ("resnet, narrow", "default"): (34, 18496, 13418, "bbb8193ed4af"),
+    ("excite", "tiny"): (598, 41856, 19770, "2432266e8dc5"),
+    ("excite", "25f"): (228, 30208, 13538, "91ee1725efe5"),
+    ("excite", "default"): (102, 40576, 9069, "dfcb8fd502cc"),
+    ("parts", "tiny"): (465, 41280, 23458, "f26c972d6fa8"),
+    ("parts", "25f"): (136, 30976, 15930, "8641b360d78a"),
+    ("parts", "default"): (77, 33344, 7571, "2ffee2b27431"),
+    ("wide", "tiny"): (1625, 131584, 710640, "bab27597a358"),
+    ("wide", "25f"): (254, 88640, 342987, "183991efa01c"),
+    ("wide", "default"): (100, 96448, 60313, "5c28b66ca07d"),
+    ("random 4", "tiny"): (1776, 134848, 36691, "bd03b097ce35"),
+    ("random 4", "25f"): (194, 84480, 26366, "fb04696e0982"),
+    ("random 4", "default"): (99, 108416, 18245, "a4c9bc7ade68"),
+    ("random 18", "tiny"): (790, 135744, 517536, "216b989a8daf"),
+    ("random 18", "25f"): (108, 113920, 259965, "72681efcbd6a"),
+    ("random 18", "default"): (48, 142208, 46212, "7b68af7c2347"),
+}
+
+
+def found(case: str, name: str) -> tuple[int, int, int, str]:
+    build, options = CASES[case]
+    image = compile_graph(build().graph, preset(name), **options)
+    m = image.manifest
+    cycles = sum(layer["predicted_cycles"] for layer in m["layers"])
+    digest = hashlib.sha256(image.payload).hexdigest()[:12]
+    return m["program"]["count"], m["mem_size"], cycles, digest
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("case", CASES)
+def test_programs_are_as_they_were(case, name):
+    seen = found(case, name)
+    if os.environ.get("RESARRAY_PIN"):
+        print(f"    ({case!r}, {name!r}): {seen},".replace("'", '"'))
+    else:
+        assert seen == PINNED[case, name]

@@ -1,0 +1,19 @@
+"""Quantisation that changes nothing is dropped."""
+
+from resarray.golden.ops import FloatMaxPool, FloatQuantise
+from resarray.golden.passes.drop_quantise import drop_quantise
+
+from ..float_graphs import conv, network
+
+
+def test_behind_what_keeps_the_numbers():
+    """A maximum of numbers of a grid is one: rounding it again goes, to another grid it stays."""
+    for scale, left in ((0.1, 2), (0.2, 3)):
+        graph = network(
+            FloatQuantise("q", ("input",), "q", 0.1, 0),
+            FloatMaxPool("m", ("q",), "m", (2, 2), (2, 2)),
+            FloatQuantise("again", ("m",), "again", scale, 0),
+            conv("c", "again"),
+        )
+        kept = [op for op in drop_quantise(graph).ops if not isinstance(op, FloatMaxPool)]
+        assert len(kept) == left

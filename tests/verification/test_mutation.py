@@ -1,0 +1,103 @@
+"""A handful of fixed mutants of both kinds, what becomes of them, and the tools around them."""
+
+import ast
+import json
+
+import pytest
+
+from resarray.sim import simulators
+from resarray.spec.errors import ResarrayError
+from resarray.spec.presets import preset
+from resarray.verification.mutation import equivalents, hardware, netlist, source
+from resarray.verification.mutation.netlist import Change, Mutant
+
+
+def change(mode: str, module: str, cell: str, port: str, bit: int) -> Mutant:
+    return Mutant(f"{port}[{bit}]", (Change(mode, module, cell, port, bit, None, "", ()),))
+
+
+def test_mutants_of_the_netlist(tmp_path):
+    """The wrong rounding constant shows in tensors where sums are half way between integers; too
+    many instructions in a start that is refused; what nobody reads does not show."""
+    try:
+        simulators.find("icarus")
+    except ResarrayError as error:
+        pytest.skip(str(error))
+    config = preset("tiny")
+    design, (rounding, _) = netlist.draw(config, 1, 1)
+    outside = change("inv", "resarray", "settings", "settings__prog_count", 30)
+    unread = change("inv", "resarray", "settings", "settings__prog_count", 16)
+    mutants = [rounding, outside, unread]
+    campaign = hardware.prepare_few(config, design, mutants, tmp_path)
+    names = [mutant.name for mutant in mutants]
+    seen = campaign.run(names, 1)
+    assert [seen[name].kind for name in names] == ["memory", "register", None]
+    # What has been run is not run again.
+    results = tmp_path / hardware.RESULTS
+    assert len(results.read_text().splitlines()) == len(names)
+    assert campaign.run(names, 1) == seen
+    assert len(results.read_text().splitlines()) == len(names)
+
+
+def mutants_of(code: str, tmp_path, monkeypatch) -> list[source.Mutant]:
+    monkeypatch.setattr(source, "ROOT", tmp_path)
+    (tmp_path / "file.py").write_text(code)
+    return list(source.mutants_of("file.py"))
+
+
+CHANGES = {
+    "def f(a):\n    return a < 3": ["a < 3 -> a <= 3", "3 -> 4"],
+    "def f(a):\n    '''Text.'''\n    raise ValueError(1)": [],
+    "def f(a):\n    a += 2": ["a += 2 -> a -= 2", "a += 2 -> pass", "2 -> 3"],
+    "def f(a, b):\n    return max(a, b)": ["max(a, b) -> min(a, b)"],
+    "def f(a):\n    if a:\n        a.append(a)": ["if a -> if not a", "a.append(a) -> pass"],
+    "LIMIT = 1 << 4": ["1 << 4 -> 1 >> 4", "1 -> 2", "4 -> 5"],
+    "LIMIT = len('a')": [],
+    "class A:\n    def f(self):\n        return not self.b": ["not self.b -> self.b"],
+}
+
+
+@pytest.mark.parametrize("code", CHANGES)
+def test_changes_of_python(code, tmp_path, monkeypatch):
+    before = ast.dump(ast.parse(code))
+    assert [m.change for m in mutants_of(code, tmp_path, monkeypatch)] == CHANGES[code]
+    assert ast.dump(ast.parse(code)) == before
+
+
+def test_python_mutants_are_put_in_place():
+    """In the function that others have imported already, and in constants wherever they are."""
+    from resarray.spec import layout
+    from resarray.spec.layout import ceil_div
+
+    everything = list(source.mutants_of("spec/layout.py"))
+    mutant = next(m for m in everything if m.function == "ceil_div" and "//" in m.change)
+    code = ceil_div.__code__
+    assert ceil_div(7, 2) == 4
+    try:
+        source.apply(mutant)
+        assert ceil_div(7, 2) != 4 and layout.ceil_div is ceil_div
+    finally:
+        ceil_div.__code__ = code
+    assert ceil_div(7, 2) == 4
+
+
+def test_drawn_from_all_files_and_functions():
+    files = ["spec/layout.py", "spec/numerics.py", "spec/isa.py"]
+    drawn = source.draw(files, 30, 1)
+    assert len({m.name for m in drawn}) == 30 and {m.file for m in drawn} == set(files)
+    assert len({(m.file, m.function) for m in drawn}) > 10
+    assert drawn == source.draw(files, 30, 1) != source.draw(files, 30, 2)
+
+
+def test_equivalents_are_of_lines_that_there_are(tmp_path, monkeypatch):
+    equivalents.of_python([])
+    entry = {"file": "spec/layout.py", "text": "nothing", "change": "1 -> 2", "reason": "none"}
+    lines = ["[[python]]", *(f"{name} = {json.dumps(value)}" for name, value in entry.items())]
+    path = tmp_path / "equivalent.toml"
+    path.write_text("\n".join(lines))
+    monkeypatch.setattr(equivalents, "PATH", path)
+    with pytest.raises(ResarrayError, match="no mutant makes '1 -> 2' of the line 'nothing'"):
+        equivalents.of_python([])
+    path.write_text("\n".join(lines[:-1]))
+    with pytest.raises(ResarrayError, match="has the fields file, text, change"):
+        equivalents.read()
