@@ -13,6 +13,8 @@ from resarray.spec.presets import preset
 
 from .reference import Builder, random_graph
 
+pytestmark = pytest.mark.verifies("compiler", by="unit")
+
 PRESETS = ("tiny", "25f", "default")
 
 

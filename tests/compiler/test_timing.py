@@ -6,6 +6,8 @@ from resarray.compiler.timing import MemoryTiming
 from resarray.spec.errors import ResarrayError
 from resarray.spec.memory import MIN_BYTES_PER_CYCLE
 
+pytestmark = pytest.mark.verifies("compiler", by="unit")
+
 
 def test_the_slowest_memory_is_allowed():
     assert MemoryTiming(1, MIN_BYTES_PER_CYCLE).cycles(1, 0, 8) == 128

@@ -6,6 +6,8 @@ from resarray.spec.progress import silent
 from resarray.verification.formal import campaign, convert, engines, lemmas, properties
 from resarray.verification.formal.properties import Calculation
 
+pytestmark = pytest.mark.verifies("requantiser", "array", "pools", "load", "contract", by="unit")
+
 
 def test_lemmas_hold_and_their_twins_fail():
     chosen = [

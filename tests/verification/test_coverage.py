@@ -28,6 +28,8 @@ from resarray.verification.coverage.counts import Counts
 from resarray.verification.coverage.measure import Measured
 from resarray.verification.coverage.stimuli import QUIET, convolutions, directed
 
+pytestmark = pytest.mark.verifies("plan", by="program")
+
 TINY = preset("tiny")
 DESIGN = r"""
 module resarray(clk, a, o);

@@ -10,6 +10,10 @@ from resarray.verification.formal import campaign, convert, engines, properties
 from resarray.verification.formal.__main__ import run
 from resarray.verification.formal.properties import Edit
 
+pytestmark = pytest.mark.verifies(
+    "accelerator", "memory-port", "memories", "instructions", "registers", "start", by="unit"
+)
+
 # Enough of the quick ones for a minute on one core; `make formal` proves all.
 NAMES = ["relay-order", "stream-BurstSplitter-o", "splitter-words", "errors-first", "start-quiet"]
 

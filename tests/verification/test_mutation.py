@@ -11,6 +11,8 @@ from resarray.spec.presets import preset
 from resarray.verification.mutation import equivalents, hardware, netlist, source
 from resarray.verification.mutation.netlist import Change, Mutant
 
+pytestmark = pytest.mark.verifies("plan", by="unit")
+
 
 def change(mode: str, module: str, cell: str, port: str, bit: int) -> Mutant:
     return Mutant(f"{port}[{bit}]", (Change(mode, module, cell, port, bit, None, "", ()),))

@@ -6,6 +6,8 @@ import pytest
 
 from resarray.golden.ops import FloatQuantise
 
+pytestmark = pytest.mark.verifies("operators", "quantiser", by="unit")
+
 
 def quantise(scale: float, zero_point: int) -> FloatQuantise:
     return FloatQuantise("q", ("x",), "y", scale, zero_point)

@@ -1,9 +1,13 @@
 """Quantisation that changes nothing is dropped."""
 
+import pytest
+
 from resarray.golden.ops import FloatMaxPool, FloatQuantise
 from resarray.golden.passes.drop_quantise import drop_quantise
 
 from ..float_graphs import conv, network
+
+pytestmark = pytest.mark.verifies("quantiser", by="unit")
 
 
 def test_behind_what_keeps_the_numbers():
