@@ -63,7 +63,7 @@ def main(
     if set(names) >= set(SHOWN):
         waivers.require_used(known, names)
     if save and set(names) <= set(PRESETS):
-        text = "make coverage" + (f" PRESET='{preset}'" if preset != ";".join(SHOWN) else "")
+        text = f"make coverage PRESET='{preset}' SEEDS={seeds}"
         record.save(scores, text)
     return int(bool(failures) or not all(map(record.reached, scores)))
 

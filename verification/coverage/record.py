@@ -36,12 +36,16 @@ def sentence(score: Score) -> str:
 
 
 def save(scores: list[Score], command: str) -> Path:
-    return results.record(
-        "coverage",
-        command,
-        [figure for score in scores for figure in figures(score)],
-        {score.config.name: _details(score) for score in scores},
-    )
+    """Record ``scores``, beside what is there of other presets."""
+    new = {score.config.name: _details(score) | {"command": command} for score in scores}
+    kept: list[Figure] = []
+    details: dict = {}
+    if (results.FOLDER / "coverage.json").exists():
+        _, old, found = results.read("coverage")
+        details = found if isinstance(found, dict) else {}
+        kept = [figure for figure in old if figure.what.partition(":")[0] not in new]
+    mine = [figure for score in scores for figure in figures(score)]
+    return results.record("coverage", command, kept + mine, details | new)
 
 
 def _details(score: Score) -> dict:
