@@ -50,9 +50,12 @@ def mutants_of(code: str, tmp_path, monkeypatch) -> list[source.Mutant]:
 CHANGES = {
     "def f(a):\n    return a < 3": ["a < 3 -> a <= 3", "3 -> 4"],
     "def f(a):\n    '''Text.'''\n    raise ValueError(1)": [],
-    "def f(a):\n    a += 2": ["a += 2 -> a -= 2", "a += 2 -> pass", "2 -> 3"],
+    "def f(a):\n    if a:\n        a += 2": ["a += 2 -> a -= 2", "a += 2 -> pass", "2 -> 3"],
     "def f(a, b):\n    return max(a, b)": ["max(a, b) -> min(a, b)"],
-    "def f(a):\n    if a:\n        a.append(a)": ["if a -> if not a", "a.append(a) -> pass"],
+    "def f(a):\n    for b in a:\n        if b:\n            a.append(b)": [
+        "if b -> if not b",
+        "a.append(b) -> pass",
+    ],
     "LIMIT = 1 << 4": ["1 << 4 -> 1 >> 4", "1 -> 2", "4 -> 5"],
     "LIMIT = len('a')": [],
     "class A:\n    def f(self):\n        return not self.b": ["not self.b -> self.b"],

@@ -3,7 +3,7 @@
 A change is made in the body of a function of a module that is imported already: the function gets
 the code of its changed twin (``__code__``), so nothing is imported again. Left alone are texts,
 annotations, what is said in errors, and what runs while a module is imported, but for the numbers
-in its constants.
+in its constants. Whole statements are left out or turned around only within blocks of a function.
 """
 
 import ast

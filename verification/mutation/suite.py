@@ -182,15 +182,15 @@ def extremes() -> Builder:
 def halves() -> Builder:
     """Results half way between two integers: every rounding is seen. A factor of 2**16 and a shift
     of 1 halve a sum."""
-    b = Builder(11, (5, 3, 3))
-    x = b.conv("x", 6, (1, 1), relu=False)
+    b = Builder(11, (4, 3, 2))
+    x = b.conv("x", 4, (1, 1), relu=False)
     op = b.graph.ops[0]
     b.graph.ops[0] = dataclasses.replace(
         op,
         weight=np.sign(op.weight).astype(np.int8),
-        bias=np.arange(-3, 3),
-        mult=np.full(6, 1 << 16),
-        shift=np.ones(6, int),
+        bias=np.arange(-2, 2),
+        mult=np.full(4, 1 << 16),
+        shift=np.ones(4, int),
     )
     b.add(x, x)
     b.multiply(x, x)
