@@ -119,7 +119,10 @@ def _first(program, engine):
         (lambda p: _first(p, Engine.COMPUTE).update(base=2000), "nothing has loaded"),
         (lambda p: _first(p, Engine.COMPUTE).update(clear=0), "not cleared"),
         (lambda p: _first(p, Engine.COMPUTE).update(k_tiles=5), "5 k-tiles are not the"),
-        (lambda p: _first(p, Engine.DRAIN).update(px_count=100), "drain of pixels"),
+        (
+            lambda p: _first(p, Engine.DRAIN).update(px_count=100, height=1, width=100),
+            "drain of pixels",
+        ),
         (lambda p: _first(p, Engine.LOAD).update(rows=1), "runs of"),
         (lambda p: _first(p, Engine.LOAD).update(buf=2047), "ends at word"),
     ],
