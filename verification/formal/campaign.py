@@ -85,7 +85,8 @@ def table(outcomes: Sequence[Outcome]) -> Table:
     """What a user sees."""
     made = Table(box=box.SIMPLE)
     for title in ("property", "unit", "method", "seconds", "verdict", "twins caught"):
-        made.add_column(title, justify="right" if title == "seconds" else "left")
+        right = title == "seconds"
+        made.add_column(title, justify="right" if right else "left", no_wrap=title != "unit")
     for o in outcomes:
         made.add_row(
             o.prop.name,
@@ -125,7 +126,12 @@ def record(outcomes: Sequence[Outcome], command: str) -> None:
             asked=UNBOUNDED_SHARE,
         ),
         results.Figure("broken twins caught", sum(o.caught for o in outcomes), twins, asked=1.0),
-        results.Figure(f"time of all on {CORES} cores", round(seconds), unit="s", limit=SECONDS),
+        results.Figure(
+            f"processor time of the solvers, over {CORES} cores",
+            round(seconds),
+            unit="s",
+            limit=SECONDS,
+        ),
     ]
     details = [
         {

@@ -77,10 +77,10 @@ PROPERTIES = [
         method=Reachable(),
         twins=(
             Edit(
-                "every run's last burst",
-                "hw.bursts",
-                "burst.last.eq(fits & last_run & last_block)",
-                "burst.last.eq(fits)",
+                "it asks for every burst again and again",
+                "hw.reader",
+                "m.d.sync += waiting.eq(0)",
+                "m.d.sync += waiting.eq(1)",
             ),
         ),
     ),
