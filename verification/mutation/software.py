@@ -7,6 +7,7 @@ fails. cosmic-ray and mutmut start pytest anew for each mutant, which would take
 second core for an hour; and neither leaves out tests that cannot notice.
 """
 
+import functools
 import json
 import os
 import resource
@@ -143,7 +144,7 @@ class _Session:
                     killers = {verdict.killer for verdict in self.found.values()}
                     tests_of, seconds = _tests_of(mutant, calls, killers)
                     limit = round(SLOWER * seconds + MORE)
-                    child, end = _fork(lambda m=mutant, t=tests_of: self._try(m, t), limit)
+                    child, end = _fork(functools.partial(self._try, mutant, tests_of), limit)
                     running[end] = mutant, child, len(tests_of)
                 ready, _, _ = select.select(list(running), [], [])
                 for end in ready:

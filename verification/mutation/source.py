@@ -205,8 +205,8 @@ def _replacements(node: ast.AST) -> Iterator[ast.AST]:
             yield new.operand
         case ast.Constant(value=bool()):
             yield ast.Constant(not node.value)
-        case ast.Constant(value=int() | float()):
-            yield ast.Constant(node.value + 1)
+        case ast.Constant(value=int() | float() as number):
+            yield ast.Constant(number + 1)
         case ast.If() | ast.While() | ast.IfExp():
             new.test = ast.UnaryOp(ast.Not(), new.test)
             yield new

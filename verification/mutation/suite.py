@@ -9,6 +9,7 @@ import dataclasses
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -161,7 +162,7 @@ def extremes() -> Builder:
     b = Builder(8, (60, 3, 3))
     b.graph.tensors["x"] = dataclasses.replace(b.graph.tensors["x"], zero_point=-128)
     x = b.conv("x", 16, (3, 3), padding=(1, 1, 1, 1), relu=False)
-    op = b.graph.ops[0]
+    op: Any = b.graph.ops[0]
     total = 255 * 127 * 9 * 60
     weight = np.full_like(op.weight, 127)
     weight[1::2] = -127
@@ -184,7 +185,7 @@ def halves() -> Builder:
     of 1 halve a sum."""
     b = Builder(11, (4, 3, 2))
     x = b.conv("x", 4, (1, 1), relu=False)
-    op = b.graph.ops[0]
+    op: Any = b.graph.ops[0]
     b.graph.ops[0] = dataclasses.replace(
         op,
         weight=np.sign(op.weight).astype(np.int8),
@@ -196,7 +197,8 @@ def halves() -> Builder:
     b.multiply(x, x)
     b.average(x)
     for index in range(1, 4):
-        b.graph.ops[index] = dataclasses.replace(b.graph.ops[index], mult=1 << 16, shift=1)
+        op = b.graph.ops[index]
+        b.graph.ops[index] = dataclasses.replace(op, mult=1 << 16, shift=1)
     return b
 
 
@@ -520,8 +522,9 @@ def resets(config: Config) -> Iterator[Scenario]:
     ]
     steps += [*finished(image), *begin(settings), ["irq"], *finished(image)]
     expected = ({"STATUS": 2}, {"STATUS": 2})
-    memory = ports(MemoryModel(20), config)
-    yield Scenario("again and again", contents, memory, steps, image, status=expected)
+    yield Scenario(
+        "again and again", contents, ports(MemoryModel(20), config), steps, image, status=expected
+    )
 
 
 def far_patterns(config: Config) -> Iterator[Scenario]:
@@ -605,7 +608,8 @@ def large_average(config: Config) -> Scenario:
     b.graph.tensors["x"] = dataclasses.replace(b.graph.tensors["x"], zero_point=-128)
     b.average("x")
     mult, shift = quantise_factor(0.45 / 2500)
-    b.graph.ops[0] = dataclasses.replace(b.graph.ops[0], mult=mult, shift=shift)
+    op: Any = b.graph.ops[0]
+    b.graph.ops[0] = dataclasses.replace(op, mult=mult, shift=shift)
     x = np.full((1, 3, 50, 50), 127, np.int8)
     return program(config, "large average", b, MemoryModel(2), x=x)
 
