@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 TOP = "mutation"
 MODULE = "resarray.verification.mutation.bench"
 MEMORY = Path(build.__file__).with_name("axi_memory.v")
-CHUNK = 25  # mutants of one simulator process
+CHUNK = 10  # mutants of one simulator process
 # A scenario is over by then, or hangs: so many times as long as the unchanged design, and cycles.
 SLOWER, MORE = 2, 3000
 CRASH = "the simulator stopped"

@@ -4,6 +4,7 @@ import pytest
 
 from resarray.golden.ops import QAdd, QTensor
 from resarray.golden.ops.add import FloatAdd
+from resarray.golden.ops.scales import MAX_FACTOR, MAX_RESIDUAL_FACTOR
 
 from ..graphs import Builder, check_references
 
@@ -34,3 +35,11 @@ def test_of_equal_scales_the_first_stays_first():
         other = QTensor("b", b.shape, scale, 0)
         op = FloatAdd("add", ("a", "b"), "y").quantise(y, a, other)
         assert isinstance(op, QAdd) and op.residual == expected
+
+
+def test_scales_that_its_factors_allow():
+    """Below 2 for the input, 32 for the residual: the result's scale is not smaller by more."""
+    a, b = QTensor("a", (3, 4, 4), 0.5, 0), QTensor("b", (3, 4, 4), 40.0, 0)
+    op = FloatAdd("add", ("a", "b"), "y")
+    assert op.min_scale(a, b) == max(0.5 / MAX_FACTOR, 40.0 / MAX_RESIDUAL_FACTOR)
+    assert op.min_scale(a, a) == 0.5 / MAX_FACTOR < 0.5
