@@ -1,9 +1,13 @@
 """What a host writes before a start and reads after it."""
 
+import pytest
+
 from resarray.compiler.compile import compile_graph
 from resarray.spec.memory import settings_of, stored_span
 from resarray.spec.presets import preset
 from tests.compiler.reference import Builder
+
+pytestmark = pytest.mark.verifies("contract", by="unit")
 
 
 def test_of_a_program():
