@@ -75,7 +75,7 @@ def splitter(m: Module, harness: Harness, path: str, config: Config) -> None:
             measured,
             [
                 inner["part"] == room,
-                inner["low_fits"] == (words[: low + 1] <= room),
+                inner["low_fits"] == (words[: low + 1].any() & (words[: low + 1] <= room)),
                 inner["long"] == words[low + 1 :].any(),
             ],
         ),

@@ -89,7 +89,12 @@ PROPERTIES = [
         method=Induction(2, twin_depth=30),
         twins=(
             Edit("a block has one run", "hw.bursts", "runs.eq(new.n_runs)", "runs.eq(1)"),
-            Edit("a run's end is one late", "hw.bursts", "] <= to_boundary)", "] < to_boundary)"),
+            Edit(
+                "a run's end is one late",
+                "hw.bursts",
+                "low_words <= to_boundary",
+                "low_words < to_boundary",
+            ),
             Edit("long runs are cut", "hw.bursts", "fits = low_fits & ~long", "fits = low_fits"),
         ),
         quick=True,

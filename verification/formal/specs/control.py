@@ -237,8 +237,8 @@ PROPERTIES = [
                 Edit(
                     "strobes are not looked at",
                     "hw.register_file",
-                    "strobe & (written &",
-                    "15 & (written &",
+                    "strobe & chosen",
+                    "15 & chosen",
                 ),
             ),
         )
