@@ -2,10 +2,11 @@
 
 Reads ``jobs.json`` in the working folder::
 
-    {mutants: [[name, number], ...], keep: false, scenarios: [{name, index, load_words, ports:
-     {name: value}, limit, steps: [[kind, ...], ...], expected: [...] or null}, ...]}
+    {mutants: [[name, number, [scenario, ...]], ...], keep: false, scenarios: [{name, index,
+     load_words, ports: {name: value}, limit, steps: [[kind, ...], ...], expected: [...] or null},
+     ...]}
 
-A mutant meets the scenarios in their order; what its steps show (see `Run`) is compared with what
+A mutant meets those scenarios in their order; what its steps show (see `Run`) is compared with what
 is expected, and the first difference ends it. Each mutant appends a line to ``results.jsonl``:
 ``[name, scenario, kind]`` of the first difference, or ``[name, null, null]``. ``running`` holds the
 name of the mutant that runs: should the simulator itself fail, it was that one. With ``keep``, what
@@ -189,8 +190,9 @@ async def run_mutants(dut):
         Path("shown.json").write_text(json.dumps(shown))
         return
     with open("results.jsonl", "a") as file:
-        for name, number in jobs["mutants"]:
+        for name, number, wanted in jobs["mutants"]:
             Path("running").write_text(name)
             dut.mutant.value = number
-            print(json.dumps([name, *await judge(dut, jobs["scenarios"])]), file=file, flush=True)
+            scenarios = [s for s in jobs["scenarios"] if s["name"] in wanted]
+            print(json.dumps([name, *await judge(dut, scenarios)]), file=file, flush=True)
     Path("running").unlink(missing_ok=True)

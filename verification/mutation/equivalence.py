@@ -3,7 +3,8 @@
 The unit with the change is compared with the unit without: each register and output has the same
 next value where all have the same value now (by induction, so for ever), whatever its inputs are.
 First the module that holds the change alone, all within it opaque; then with all within it but its
-memories; then, likewise, the unit around it. Without a proof nothing is known.
+memories; then the unit of the core that it is in, and the core around that. Without a proof nothing
+is known.
 """
 
 import contextlib
@@ -17,7 +18,8 @@ from resarray.sim import cache, children
 
 from .netlist import Mutant
 
-SECONDS = 40  # of one attempt
+BETWEEN = ("resarray.core.scratchpad", "resarray.core.arbiter")  # of most units and memory
+SECONDS = 30  # of one attempt
 LARGE = ("resarray", "resarray.core")  # too much to be opened
 
 
@@ -45,10 +47,15 @@ def _scopes(mutant: Mutant, text: str) -> Iterator[tuple[str, list[str]]]:
     cell = re.search(rf"^  cell \\(\S+) \\{re.escape(change.cell)}$", body, re.M)
     if cell:
         yield change.module, [cell[1]]
-    if change.module not in LARGE:
-        yield change.module, [change.module]
-        around = change.module.rpartition(".")[0]
-        yield around, [change.module if around in LARGE else around]
+    if change.module in LARGE:
+        return
+    yield change.module, [change.module]
+    core = LARGE[-1]
+    if change.module.startswith(f"{core}."):
+        # What the core gives a unit is constant in part, and in part not read.
+        unit = ".".join(change.module.split(".")[:3])
+        yield unit, [unit]
+        yield core, [unit, *(u for u in BETWEEN if f"\nmodule \\{u}\n" in text)]
 
 
 def _modules(text: str) -> list[str]:
@@ -63,7 +70,8 @@ def _memories(text: str) -> list[str]:
 
 def _equal(design: Path, mutant: Mutant, scope: str, closed: list[str]) -> bool:
     one = [f"blackbox {name}" for name in closed]
-    one += [f"hierarchy -top {scope}", "flatten", "opt_clean"]
+    # What is opaque becomes ports: what it is given must be equal, what it gives may be anything.
+    one += [f"hierarchy -top {scope}", "flatten", "expose -evert", "opt_clean"]
     script = [
         "read_rtlil design.il",
         "design -save start",

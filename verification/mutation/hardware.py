@@ -69,12 +69,14 @@ class Campaign:
         """Verdicts of the mutants ``names``; those that are in the folder already are not run
         again."""
         numbers = {mutant.name: number for number, mutant in enumerate(self.mutants, 1)}
-        found = self._remembered()
+        found, met = self._remembered()
+        every = [scenario.name for scenario in self.scenarios]
         left = [name for name in names if name not in found]
         chunks = [left[i : i + CHUNK] for i in range(0, len(left), CHUNK)]
 
         def work(chunk: list[str]) -> None:
-            for name, verdict in self._simulate([(n, numbers[n]) for n in chunk]):
+            left = {n: [s for s in every if self._digests[s] not in met.get(n, ())] for n in chunk}
+            for name, verdict in self._simulate([(n, numbers[n], left[n]) for n in chunk]):
                 found[name] = verdict
                 self._remember(name, verdict)
                 told(name, verdict)
@@ -88,7 +90,8 @@ class Campaign:
                 raise
         return {name: found[name] for name in names}
 
-    def _simulate(self, mutants: list[tuple[str, int]]) -> Iterable[tuple[str, Verdict]]:
+    def _simulate(self, mutants: list[tuple[str, int, list[str]]]) -> Iterable[tuple[str, Verdict]]:
+        """Verdicts of mutants, given by name, number and the scenarios that they are to meet."""
         while mutants:
             with cache.scratch() as folder:
                 _prepare(folder, self.scenarios, self.expected, self.config)
@@ -103,7 +106,7 @@ class Campaign:
                     if not (folder / "running").exists():
                         raise
                     broken = (folder / "running").read_text()
-                    if broken not in dict(mutants):
+                    if broken not in [name for name, _, _ in mutants]:
                         raise error
                 lines = (folder / "results.jsonl").read_text().splitlines()
             done = [json.loads(line) for line in lines]
@@ -114,33 +117,36 @@ class Campaign:
                 yield broken, Verdict(None, CRASH)
             elif len(done) < len(mutants):
                 raise ResarrayError("the simulation of mutants ended early: run it again")
-            mutants = [(n, i) for n, i in mutants if n not in names]
+            mutants = [mutant for mutant in mutants if mutant[0] not in names]
 
     @cached_property
-    def _digests(self) -> dict[str | None, str]:
-        """Of each scenario as it is run, by name; None: of all."""
+    def _digests(self) -> dict[str, str]:
+        """Of each scenario as it is run, by name."""
         entries = _jobs(self.scenarios, self.expected, [])["scenarios"]
-        found: dict[str | None, str] = {}
+        found = {}
         for entry, scenario in zip(entries, self.scenarios, strict=True):
             text = json.dumps({k: v for k, v in entry.items() if k != "index"})
             found[scenario.name] = cache.digest(text, scenario.memory.tobytes())
-        found[None] = cache.digest(*found.values())
         return found
 
-    def _remembered(self) -> dict[str, Verdict]:
-        """What killed a mutant still does where it is as it was; one that survived must have met
-        all that there is."""
+    def _remembered(self) -> tuple[dict[str, Verdict], dict[str, set[str]]]:
+        """What killed a mutant still does where it is as it was; and the digests of the scenarios
+        that the others have met: those that have met all survive."""
         path, found = self.folder / RESULTS, {}
+        met: dict[str, set[str]] = {}
         lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-        for line in lines:
-            if line.endswith("\n"):
-                name, scenario, kind, digest = json.loads(line)
-                if self._digests.get(scenario) == digest:
-                    found[name] = Verdict(scenario, kind)
-        return found
+        for name, scenario, kind, digest in (json.loads(x) for x in lines if x.endswith("\n")):
+            if kind is None:
+                met.setdefault(name, set()).update(digest)
+                if met[name].issuperset(self._digests.values()):
+                    found[name] = Verdict(None, None)
+            elif scenario is None or self._digests.get(scenario) == digest:
+                found[name] = Verdict(scenario, kind)
+        return found, met
 
     def _remember(self, name: str, verdict: Verdict) -> None:
-        digest = self._digests[verdict.scenario]
+        all_met = sorted(self._digests.values())
+        digest = self._digests[verdict.scenario] if verdict.scenario else all_met
         line = json.dumps([name, verdict.scenario, verdict.kind, digest]) + "\n"
         with open(self.folder / RESULTS, "ab") as file:  # one write: it is there whole or not
             os.write(file.fileno(), line.encode())
@@ -215,7 +221,9 @@ def _prepare(
 
 
 def _jobs(
-    scenarios: list[Scenario], expected: dict[str, list] | None, mutants: list[tuple[str, int]]
+    scenarios: list[Scenario],
+    expected: dict[str, list] | None,
+    mutants: list[tuple[str, int, list[str]]],
 ) -> dict:
     """What `bench` reads."""
     entries = []

@@ -76,6 +76,8 @@ def scenarios(config: Config) -> list[Scenario]:
     ]
     rest = [
         *quick(config),
+        program(config, "wide pools", wide_pools(), MemoryModel(14, None, 0.2, 14)),
+        long_loads(config),
         settings_bit_by_bit(config),
         large_average(config),
         many_instructions(config),
@@ -146,6 +148,14 @@ def pools() -> Builder:
     x = b.max_pool("x", (3, 2), (1, 0, 0, 1), (1, 1))
     x = b.max_pool(x, 2, 0, 2)
     b.max_pool(x, (1, 3), (0, 0, 2, 1), (3, 2))
+    return b
+
+
+def wide_pools() -> Builder:
+    """As many windows side by side as the line buffer holds."""
+    b = Builder(12, (9, 6, 40))
+    x = b.max_pool(b.conv("x", 9, (1, 1)), 3, 1)
+    b.max_pool(b.conv(x, 12, (1, 1)), (2, 3), 0, (1, 1))
     return b
 
 
@@ -612,6 +622,31 @@ def large_average(config: Config) -> Scenario:
     b.graph.ops[0] = dataclasses.replace(op, mult=mult, shift=shift)
     x = np.full((1, 3, 50, 50), 127, np.int8)
     return program(config, "large average", b, MemoryModel(2), x=x)
+
+
+def long_loads(config: Config) -> Scenario:
+    """LOADs of as many lines and as many words a line as there may be, and the widest borders."""
+    image, _ = small(config)
+    load = next(f for f in decoded(image) if f["opcode"] == Engine.LOAD.opcode)
+    none = {name: 0 for name in ("top", "bottom", "left", "right", "kept", "wait_a", "wait_b")}
+    code = b""
+    for fields in (
+        {"n_runs": 1, "run_len": 1023, "rows": 1, "cols": 1023},
+        {"n_runs": 1, "run_len": 1023, "rows": 1023, "cols": 1},
+        {"n_runs": 682, "run_len": 1, "run_stride": 1, "rows": 341, "cols": 2},
+        {"n_runs": 1, "run_len": 4, "rows": 2, "cols": 2, "left": 15, "right": 10, "top": 5},
+        {"n_runs": 1, "run_len": 4, "rows": 2, "cols": 2, "left": 5, "bottom": 15, "top": 10},
+        {"n_blocks": 341, "block_stride": 2, "n_runs": 1, "run_len": 1, "rows": 1, "cols": 1},
+    ):
+        code += encode(load | none | {"n_blocks": 1, "addr": 0, "buf": 0} | fields)
+    memory = np.random.default_rng(1).integers(0, 256, 8192).astype(np.uint8)
+    memory[: len(code)] = np.frombuffer(code, np.uint8)
+    settings = settings_of(image, MEM_BASE) | {"MEM_SIZE": len(memory), "WRITE_BASE": 0}
+    settings |= {"PROG_ADDR": 0, "PROG_COUNT": len(code) // isa.INSTRUCTION_BYTES}
+    steps = [*begin(settings), ["irq"], ["registers"]]
+    expected = ({"STATUS": 2, "DONE_LOAD": len(code) // isa.INSTRUCTION_BYTES},)
+    steps_memory = ports(MemoryModel(7, None, 0.1, 15), config)
+    return Scenario("long loads", memory, steps_memory, steps, image, status=expected)
 
 
 def many_instructions(config: Config) -> Scenario:
