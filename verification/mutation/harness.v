@@ -16,7 +16,10 @@ module mutation #(
     // Memory: see sim/axi_memory.v
     input [15:0] latency,
     input [15:0] rate,
-    input [7:0] stall,
+    input [39:0] stall,
+    input [3:0] hold,
+    input early,
+    input jitter,
     input [31:0] seed,
     input load,
     input dump,
@@ -138,7 +141,10 @@ module mutation #(
 
     axi_memory #(.ROWS(ROWS), .DEPTH_BITS(DEPTH_BITS)) memory (
         .clk(clk), .rst(reset),
-        .latency(latency), .rate(rate), .stall(stall), .seed(seed),
+        .latency(latency), .rate(rate), .stall(stall), .hold(hold), .early(early),
+        .jitter(jitter), .seed(seed),
+        .arm(1'b0), .fault(3'd0), .fault_at(0), .fault_cycles(16'd0), .fault_response(2'd0),
+        .flip(1'b0), .flip_bit(0),
         .load(load), .dump(dump), .job(job), .load_words(load_words),
         .dump_first(dump_first), .dump_last(dump_last), .violations(violations),
         .awvalid(awvalid), .awready(awready), .awaddr(awplace), .awlen(awlen), .awsize(awsize),
