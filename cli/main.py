@@ -5,23 +5,20 @@ or a missing tool, one line on standard error; 3: a bug in resarray, with its tr
 143: ended by SIGHUP, SIGINT (Ctrl-C), SIGTERM.
 """
 
-import contextlib
 import shlex
 import sys
-import traceback
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer.exceptions import TyperException
 
 from resarray import __version__
 from resarray.golden.networks.names import NAMES
 from resarray.spec.config import PRESETS
-from resarray.spec.errors import ResarrayError
 
-from . import complete, signals, streams
+from . import complete, streams
 from .output import HTML, IMAGE, JSON, Command, written, written_folder
+from .status import status_of
 
 HELP = """Residual networks on FPGAs, bit for bit.
 
@@ -781,40 +778,11 @@ def run_(
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run the command line; the exit status. Errors are one line on standard error.
-
-    Nobody need read the output: a closed standard output or a reader that goes changes nothing.
-    """
+    """Run the command line; the exit status, as of `status_of`."""
     if arguments is None:
         streams.prepare()
     given = sys.argv[1:] if arguments is None else arguments
     command = shlex.join(["resarray", *given])
-    try:
-        with signals.raised():
-            status = app(
-                given or ["--help"], standalone_mode=False, prog_name="resarray", obj=command
-            )
-        sys.stdout.flush()
-        return status if isinstance(status, int) else 0
-    except (ResarrayError, TyperException, OSError) as error:
-        sentence = error.format_message() if isinstance(error, TyperException) else str(error)
-        if isinstance(error, OSError):
-            streams.drop_output()
-            what = (
-                f"cannot read '{error.filename}'" if error.filename else "cannot write the output"
-            )
-            sentence = f"{what}: {error.strerror}"
-        if sentence:
-            print("error: " + " ".join(sentence.split()), file=sys.stderr)
-        return 2
-    except (KeyboardInterrupt, typer.Abort):
-        print("error: interrupted", file=sys.stderr)
-        return 130
-    except signals.Ended as ended:
-        with contextlib.suppress(OSError):  # the terminal may be gone
-            print(f"error: {ended}", file=sys.stderr)
-        return ended.status
-    except Exception:
-        traceback.print_exc()
-        print("error: this is a bug in resarray, not in what was given: report it", file=sys.stderr)
-        return 3
+    return status_of(
+        lambda: app(given or ["--help"], standalone_mode=False, prog_name="resarray", obj=command)
+    )

@@ -1,16 +1,13 @@
 """``python -m resarray.verification.coverage``: presets measured, a page, figures recorded."""
 
-import contextlib
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer.exceptions import TyperException
 
-from ...cli import signals
+from ...cli.status import status_of
 from ...spec.config import PRESETS
-from ...spec.errors import ResarrayError
 from ...spec.presets import preset as preset_of
 from . import measure, page, record, score, stimuli, waivers, wild
 
@@ -69,21 +66,8 @@ def main(
 
 
 def run() -> int:
-    """The exit status; errors are one line on standard error."""
-    try:
-        with signals.raised():
-            return app(standalone_mode=False, prog_name=f"python -m {__package__}") or 0
-    except (ResarrayError, TyperException) as error:
-        sentence = error.format_message() if isinstance(error, TyperException) else str(error)
-        print("error: " + " ".join(sentence.split()), file=sys.stderr)
-        return 2
-    except (KeyboardInterrupt, typer.Abort):
-        print("error: interrupted", file=sys.stderr)
-        return 130
-    except signals.Ended as ended:
-        with contextlib.suppress(OSError):
-            print(f"error: {ended}", file=sys.stderr)
-        return ended.status
+    """Run the command line; its exit status."""
+    return status_of(lambda: app(standalone_mode=False, prog_name=f"python -m {__package__}"))
 
 
 if __name__ == "__main__":

@@ -4,9 +4,8 @@ import sys
 from typing import Annotated
 
 import typer
-from typer.exceptions import TyperException
 
-from resarray.cli import signals
+from resarray.cli.status import status_of
 from resarray.spec.errors import ResarrayError
 from resarray.spec.presets import preset as find_preset
 
@@ -67,17 +66,8 @@ def _note(text: str) -> None:
 
 
 def main() -> int:
-    """Run the command line; the exit status."""
-    try:
-        with signals.raised():
-            return app(standalone_mode=False, prog_name="make faults") or 0
-    except (ResarrayError, TyperException) as error:
-        sentence = error.format_message() if isinstance(error, TyperException) else str(error)
-        print("error: " + " ".join(sentence.split()), file=sys.stderr)
-        return 2
-    except signals.Ended as ended:
-        print(f"error: {ended}", file=sys.stderr)
-        return ended.status
+    """Run the command line; its exit status."""
+    return status_of(lambda: app(standalone_mode=False, prog_name="make faults"))
 
 
 if __name__ == "__main__":

@@ -2,16 +2,13 @@
 
 import os
 import sys
-import traceback
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from typer.exceptions import TyperException
 
-from resarray.cli import signals
 from resarray.cli.progress import reporter
-from resarray.spec.errors import ResarrayError
+from resarray.cli.status import status_of
 
 app = typer.Typer(add_completion=False)
 
@@ -59,20 +56,7 @@ def formal(
 
 def run(arguments: list[str]) -> int:
     """Run the command line; its exit status."""
-    try:
-        with signals.raised():
-            status = app(arguments, standalone_mode=False, prog_name="formal")
-        return status if isinstance(status, int) else 0
-    except (ResarrayError, TyperException) as error:
-        sentence = error.format_message() if isinstance(error, TyperException) else str(error)
-        print("error: " + " ".join(sentence.split()), file=sys.stderr)
-        return 2
-    except signals.Ended as ended:
-        print(f"error: {ended}", file=sys.stderr)
-        return ended.status
-    except Exception:
-        traceback.print_exc()
-        return 3
+    return status_of(lambda: app(arguments, standalone_mode=False, prog_name="formal"))
 
 
 if __name__ == "__main__":

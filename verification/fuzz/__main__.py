@@ -1,15 +1,13 @@
 """``python -m resarray.verification.fuzz``: the campaign, or one of its cases again."""
 
-import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer.exceptions import TyperException
 
-from ...cli import signals
+from ...cli.status import status_of
 from ...golden import distribute
 from ...spec.errors import ResarrayError
 from . import campaign, cases, execute, files
@@ -124,21 +122,8 @@ def _run_case(smallest: Smallest, simulator: str) -> int:
 
 
 def run() -> int:
-    """The exit status; errors are one line on standard error."""
-    try:
-        with signals.raised():
-            return app(standalone_mode=False, prog_name=files.COMMAND) or 0
-    except (ResarrayError, TyperException) as error:
-        sentence = error.format_message() if isinstance(error, TyperException) else str(error)
-        print("error: " + " ".join(sentence.split()), file=sys.stderr)
-        return 2
-    except (KeyboardInterrupt, typer.Abort):
-        print("error: interrupted", file=sys.stderr)
-        return 130
-    except signals.Ended as ended:
-        with contextlib.suppress(OSError):
-            print(f"error: {ended}", file=sys.stderr)
-        return ended.status
+    """Run the command line; its exit status."""
+    return status_of(lambda: app(standalone_mode=False, prog_name=files.COMMAND))
 
 
 if __name__ == "__main__":

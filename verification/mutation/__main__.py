@@ -1,15 +1,13 @@
 """``make mutation``: small changes to the hardware and the Python code, which tests must notice."""
 
-import contextlib
 import importlib.util
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer.exceptions import TyperException
 
-from resarray.cli import signals
+from resarray.cli.status import status_of
 from resarray.spec.errors import ResarrayError
 from resarray.spec.presets import preset as find_preset
 
@@ -119,21 +117,8 @@ def _note(text: str) -> None:
 
 
 def run() -> int:
-    """The exit status; errors are one line on standard error."""
-    try:
-        with signals.raised():
-            return app(standalone_mode=False, prog_name="make mutation") or 0
-    except (ResarrayError, TyperException) as error:
-        sentence = error.format_message() if isinstance(error, TyperException) else str(error)
-        print("error: " + " ".join(sentence.split()), file=sys.stderr)
-        return 2
-    except (KeyboardInterrupt, typer.Abort):
-        print("error: interrupted", file=sys.stderr)
-        return 130
-    except signals.Ended as ended:
-        with contextlib.suppress(OSError):
-            print(f"error: {ended}", file=sys.stderr)
-        return ended.status
+    """Run the command line; its exit status."""
+    return status_of(lambda: app(standalone_mode=False, prog_name="make mutation"))
 
 
 if __name__ == "__main__":
