@@ -205,7 +205,9 @@ def keep_log(log: Path) -> Path:
     """Move ``log`` of something that failed, whose folder goes, to where it can be read; the last
     `KEPT_LOGS` are kept."""
     logs = build_folder() / LOGS
-    kept = logs / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}-{next(_counter)}-{log.name}"
+    # The names' order is that of their ages: a count of one width for the logs of one second.
+    age = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}-{next(_counter):06}"
+    kept = logs / f"{age}-{log.name}"
     with writing(logs):
         logs.mkdir(parents=True, exist_ok=True)
         shutil.move(log, kept)
