@@ -8,7 +8,7 @@ from resarray.hw.common import signals
 from resarray.hw.register_file import RegisterFile
 from resarray.hw.status import status_registers
 from resarray.spec.config import PRESETS
-from resarray.spec.registers import ID, PROFILE_OFFSET, REGISTERS, STATUS_BUSY
+from resarray.spec.registers import ID, PROFILE_OFFSET, REGISTERS, STATUS_BUSY, VERSION
 
 from .bench import STALLS, simulate
 
@@ -100,3 +100,26 @@ def test_register_file(stall):
                 started.append(1)
 
     simulate(dut, testbench, background=[watch_start])
+
+
+def test_an_address_waits_while_an_answer_is_under_way():
+    """One access at a time, however long its answer is not taken."""
+    dut = RegisterFile(PRESETS["tiny"])
+    bus = dut.bus
+
+    async def testbench(ctx):
+        ctx.set(bus.arvalid, 1)
+        ctx.set(bus.araddr, REGISTERS["ID"].offset)
+        await ctx.tick().until(bus.arready)
+        ctx.set(bus.araddr, REGISTERS["VERSION"].offset)
+        for _ in range(20):
+            assert not ctx.get(bus.arready)
+            await ctx.tick()
+        assert ctx.get(bus.rvalid) and ctx.get(bus.rdata) == ID
+        ctx.set(bus.rready, 1)
+        await ctx.tick()
+        assert not ctx.get(bus.rvalid) and ctx.get(bus.arready)
+        (value,) = await ctx.tick().sample(bus.rdata).until(bus.rvalid)
+        assert value == VERSION
+
+    simulate(dut, testbench)

@@ -35,6 +35,7 @@ from tests.compiler.reference import Builder, random_graph
 
 MEM_BASE = 0x4000_0000
 DEPTH = 1 << 19  # words of the harness's memory
+IMAGES = 300
 LIMIT = 1_000_000  # cycles of a program that nothing is known of yet
 SETTINGS = ("MEM_BASE", "MEM_SIZE", "WRITE_BASE", "PROG_ADDR", "PROG_COUNT", "IRQ_ENABLE")
 
@@ -78,6 +79,8 @@ def scenarios(config: Config) -> list[Scenario]:
         *quick(config),
         program(config, "wide pools", wide_pools(), MemoryModel(14, None, 0.2, 14)),
         long_loads(config),
+        program(config, "batch", many_images(), MemoryModel(3), batch=IMAGES),
+        full_queues(config),
         settings_bit_by_bit(config),
         large_average(config),
         many_instructions(config),
@@ -156,6 +159,13 @@ def wide_pools() -> Builder:
     b = Builder(12, (9, 6, 40))
     x = b.max_pool(b.conv("x", 9, (1, 1)), 3, 1)
     b.max_pool(b.conv(x, 12, (1, 1)), (2, 3), 0, (1, 1))
+    return b
+
+
+def many_images() -> Builder:
+    """For a batch: every engine does hundreds of instructions."""
+    b = Builder(13, (4, 8, 8))
+    b.add("x", "x")
     return b
 
 
@@ -647,6 +657,22 @@ def long_loads(config: Config) -> Scenario:
     expected = ({"STATUS": 2, "DONE_LOAD": len(code) // isa.INSTRUCTION_BYTES},)
     steps_memory = ports(MemoryModel(7, None, 0.1, 15), config)
     return Scenario("long loads", memory, steps_memory, steps, image, status=expected)
+
+
+def full_queues(config: Config) -> Scenario:
+    """An instruction that waits for ever, while the queues fill behind it."""
+    b = many_images()
+    image = compile_graph(b.graph, config, batch=IMAGES)
+    contents = loaded(image, np.stack([b.input() for _ in range(IMAGES)]))
+    settings = settings_of(image, MEM_BASE)
+    instructions = decoded(image)
+    index = next(i for i, f in enumerate(instructions) if f["opcode"] == Engine.RESIDUAL.opcode)
+    at_byte = image.manifest["program"]["addr"] + 32 * index
+    code = encode(instructions[index] | {"wait_b": 0xF_FFFF})
+    contents[at_byte : at_byte + 32] = np.frombuffer(code, np.uint8)
+    steps = [*begin(settings), ["cycles", 4000], ["registers"]]
+    memory = ports(MemoryModel(3), config)
+    return Scenario("full queues", contents, memory, steps, image, status=({"STATUS": 1},))
 
 
 def many_instructions(config: Config) -> Scenario:

@@ -1,0 +1,30 @@
+"""Places in the scratchpad, and what of a tensor a transfer reads."""
+
+import numpy as np
+import pytest
+
+from resarray.compiler.allocate import Place
+from resarray.compiler.transfers import transfer
+
+pytestmark = pytest.mark.verifies("compiler", by="unit")
+
+
+def test_places_side_by_side_have_nothing_in_common():
+    place = Place(8, 16, 0, 1)
+    for start, stop, common in ((0, 8, False), (16, 20, False), (0, 9, True), (15, 20, True)):
+        other = Place(start, stop, 2, 3)
+        assert place.overlaps(other) == other.overlaps(place) == common
+
+
+def test_a_region_is_what_the_pattern_reads():
+    """Waits are for the region's lines: no more, no less."""
+    height, width = 11, 5
+    for rows, cols, step in (((2, 4), (0, 5), 1), ((1, 3), (1, 3), 1), ((0, 4), (0, 5), 3)):
+        made = transfer("x", 0, (height, width), (1, 3), rows, cols, step)
+        f = made.fields
+        block, run, word = np.ogrid[: f["n_blocks"], : f["n_runs"], : f["run_len"]]
+        words = f["addr"] + block * f["block_stride"] + run * f["run_stride"] + word
+        lines = words // width % height
+        assert made.region.rows == (lines.min(), lines.max() + 1)
+        assert made.region.blocks == (1, 3)
+        assert set(np.unique(lines)) == {rows[0] + i * step for i in range(rows[1])}
