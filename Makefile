@@ -113,8 +113,10 @@ verification: $(STAMP)
 	@$(VENV)/bin/python -m resarray.verification.plan
 
 # In the files' order: by number of tests, the longest, which have few, would come last.
+# With ALL=1 also those marked "long", which is what CI runs.
 test: $(TEST_STAMP) icarus headers chromium
-	@$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+	@$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder \
+		$(if $(ALL),,-m 'not long')
 
 # With all extras: what is imported is what types are checked against.
 lint: $(TEST_STAMP)

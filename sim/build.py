@@ -284,8 +284,11 @@ def _verilate(
         *make,
         *simulator.make,
     ]
-    # Verilator's own runtime is a third of the work and the same for every design.
-    key = digest(simulator.version, simulator.executable, repr((flags, compile_all[6:])))
+    # Verilator's own runtime is a third of the work, the same for every design, and not affected by
+    # how the design itself is optimised.
+    others = [flag for flag in make if not flag.startswith(("OPT_FAST", "OPT_SLOW"))]
+    of_runtime = (flags, others, simulator.make)
+    key = digest(simulator.version, simulator.executable, repr(of_runtime))
     runtime = folder.parent / f"runtime-{key}"
     run_commands([verilate], simulator, folder)
     with cache.locked(runtime):

@@ -73,6 +73,7 @@ def run(
     earlier: Sequence[dict[str, int]] = (),
     note: Callable[[str], None] = lambda text: None,
     progress: CycleProgress = lambda job, cycles: None,
+    quick: bool = False,
 ) -> RunResult:
     """`run_many` of one program."""
     return run_many(
@@ -87,6 +88,7 @@ def run(
         earlier=earlier,
         note=note,
         progress=progress,
+        quick=quick,
     )[0]
 
 

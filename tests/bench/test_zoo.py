@@ -22,6 +22,7 @@ def cache(tmp_path_factory):
         yield
 
 
+@pytest.mark.long
 def test_networks_are_measured(tmp_path, capsys):
     """Both in processes of their own; 9x9 pixels are too few for LeNet-5."""
     out = tmp_path / "out"

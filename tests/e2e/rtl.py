@@ -23,8 +23,12 @@ def run_and_compare(
     fuse_pool: bool = True,
     batch: int = 1,
     target: str = "generic",
+    quick: bool = False,
 ) -> list[RunResult]:
-    """Run each builder's graph on ``batch`` random images, all in one simulator process."""
+    """Run each builder's graph on ``batch`` random images, all in one simulator process.
+
+    quick: for an accelerator that no other test runs; see `run_many`
+    """
     programs, expected = [], []
     for builder in builders:
         x = np.stack([builder.input() for _ in range(batch)])
@@ -39,6 +43,7 @@ def run_and_compare(
         memory=memory,
         watchdog_cycles=WATCHDOG_CYCLES,
         design=build.verilog(config, target=target),
+        quick=quick,
     )
     for index, (result, golden) in enumerate(zip(results, expected, strict=True)):
         assert result.tensors, "nothing was compared"

@@ -87,6 +87,7 @@ def test_refused_or_right(seed):
         simulator="icarus" if small else "verilator",
         memory=stalls,
         watchdog_cycles=WATCHDOG_CYCLES,
+        quick=True,
     )
     for name, tensor in result.tensors.items():
         np.testing.assert_array_equal(tensor, expected[name], f"seed {seed}, tensor {name}")

@@ -9,7 +9,7 @@ from tests.compiler.reference import random_graph
 
 from .rtl import run_and_compare
 
-pytestmark = pytest.mark.verifies("ecp5", "accelerator", by="netlist")
+pytestmark = [pytest.mark.verifies("ecp5", "accelerator", by="netlist"), pytest.mark.long]
 
 # Words of 4 bytes, and of 8.
 CONFIGS = {
@@ -24,6 +24,8 @@ def test_random_graphs_on_both_flavours(name, seed):
     found = {}
     for target in ("generic", "ecp5"):
         builders = [random_graph(s) for s in range(seed, seed + 6)]
-        found[target] = run_and_compare(builders, CONFIGS[name], "verilator", 0.2, target=target)
+        found[target] = run_and_compare(
+            builders, CONFIGS[name], "verilator", 0.2, target=target, quick=True
+        )
     for generic, ecp5 in zip(found["generic"], found["ecp5"], strict=True):
         assert generic.counters == ecp5.counters

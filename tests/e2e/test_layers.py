@@ -45,6 +45,7 @@ def small_graphs(seed: int, count: int, config: Config) -> list[Builder]:
     return list(itertools.islice(cheap, count))
 
 
+@pytest.mark.long
 def test_50_random_layers_on_the_default_preset():
     seeds = range(1000, 1000 + LAYERS)
     results = run_and_compare([random_layer(s) for s in seeds], preset("default"), "verilator")
@@ -83,7 +84,7 @@ ICARUS_CONFIGS = {
 }
 
 
-@pytest.mark.parametrize("name", ICARUS_CONFIGS)
+@pytest.mark.parametrize("name", ["tiny", "mac", pytest.param("wide", marks=pytest.mark.long)])
 def test_small_graphs_on_icarus(name, icarus):
     """The plain multiply-accumulate element and 16-byte words pass the same graphs."""
     config = ICARUS_CONFIGS[name]

@@ -30,6 +30,7 @@ def run_network(prepared, config, simulator, stall=0.0):
     return image, results
 
 
+@pytest.mark.long
 def test_resnet8_on_icarus(icarus):
     run_network(prepare("resnet8", count=1), preset("tiny"), icarus)
 
@@ -41,6 +42,7 @@ def test_resnet8_on_verilator():
     assert classes == prepared.expected[prepared.graph.output][:, :, 0, 0].argmax(1).tolist()
 
 
+@pytest.mark.long
 def test_an_inception_network_under_stalls():
     """28x28 digits: branches with pools of stride 1, concatenations, trained."""
     run_network(prepare("digits_inception", count=1), preset("tiny"), "verilator", stall=0.3)

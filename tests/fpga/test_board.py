@@ -97,7 +97,7 @@ SLOW = pytest.mark.skipif(
 @pytest.mark.parametrize(
     ("name", "core_clk"),
     [
-        pytest.param("tiny", 60e6, id="one clock"),
+        pytest.param("tiny", 60e6, id="one clock", marks=pytest.mark.long),
         pytest.param("tiny", 80e6, id="two clocks", marks=SLOW),
         # A port of 64 bits, as the default preset's, on the memory's 16.
         pytest.param("small", 60e6, id="wide port", marks=SLOW),

@@ -14,7 +14,7 @@ from resarray.spec.errors import ResarrayError
 from resarray.spec.presets import preset
 from tests.compiler.reference import Builder
 
-pytestmark = pytest.mark.verifies("board", "ecp5", by="netlist")
+pytestmark = [pytest.mark.verifies("board", "ecp5", by="netlist"), pytest.mark.long]
 
 
 def test_a_residual_block_on_the_netlist():

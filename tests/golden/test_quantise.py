@@ -47,7 +47,10 @@ def test_every_tensor_is_near_the_float_one(name, pixels):
         assert noise < 0.15, f"{tensor}: relative error {noise:.3f}"
 
 
-@pytest.mark.parametrize("name", QUANTISED)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.long) if n == "googlenet" else n for n in QUANTISED],
+)
 def test_zoo_networks_are_near_the_float_ones(name):
     channels, *size = odd_shape(name)
     pixels = np.random.default_rng(3).integers(0, 256, (8, *size, channels)).astype(np.uint8)

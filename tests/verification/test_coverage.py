@@ -235,6 +235,7 @@ def test_a_bad_option_is_one_sentence(options, message):
 FLOORS = {"lines": 0.99, "toggles": 0.92}
 
 
+@pytest.mark.long
 def test_floors_of_tiny():
     """On the same simulation as `make coverage`, which is built once."""
     measured = measure.begin(TINY)
