@@ -138,7 +138,7 @@ def results(config: Config) -> Kind:
     torch.manual_seed(0)
     example = torch.rand(2, 3, 4, 4)
     network = resarray.load(Block().eval(), example=example, mean=0.5, std=0.25)
-    found = network.quantise(example).compile(config).simulate(example[:1])
+    found = network.quantise(example).compile(config).simulate(example[:1], record=True)
     with tempfile.TemporaryDirectory() as folder:
         found.save(path := Path(folder) / "x.json")
         data = path.read_bytes()
@@ -197,14 +197,10 @@ def replies(count: int, seed: int) -> Tally:
     return tally
 
 
-def run(
-    program: Program, count: int, seed: int, note: Callable[[str], None], simulate: bool = True
-) -> dict[str, Tally]:
-    """``count`` pieces of damage or more, by what was damaged; result files, which only a
-    simulation makes, with ``simulate``."""
+def run(program: Program, count: int, seed: int, note: Callable[[str], None]) -> dict[str, Tally]:
+    """``count`` pieces of damage or more, by what was damaged."""
     kinds = [images(program), weights(".pth"), weights(".safetensors")]
-    if simulate:
-        kinds.append(results(program.image.config))
+    kinds.append(results(program.image.config))
     shares = {"image": 3}
     total = sum(shares.get(kind.name, 1) for kind in kinds) + 3
     tallies = {}

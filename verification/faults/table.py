@@ -56,7 +56,7 @@ def quick(config: Config, seed: int, note: Callable[[str], None]) -> tuple[list[
     simulation = campaign.Simulation(next(program.elements(config)), note, small=False)
     problems = _add(rows, simulation.config.element, campaign.quick(simulation, seed))
     simulation.forget()
-    problems += _add(rows, HOST, host.run(program.block(config), QUICK_DAMAGE, seed, note, False))
+    problems += _add(rows, HOST, host.run(program.block(config), QUICK_DAMAGE, seed, note))
     return list(rows.values()), problems
 
 
