@@ -31,6 +31,7 @@ PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
 # Prefixes stacked at most.
 DEPTH = 3
 # Of a .safetensors file's metadata.
+# Its value begins with it too, so that an entry with a damaged key is still known as ours.
 DIGEST = "resarray.sha256"
 _SAVE = "save them with torch.save(model.state_dict(), path)"
 # Harmless things that training scripts keep beside the weights.
@@ -246,7 +247,7 @@ def to_safetensors(state: Mapping[str, Tensor]) -> bytes:
     from safetensors.torch import save
 
     found = {name: value.contiguous().clone() for name, value in state.items()}
-    return save(found, {DIGEST: _digest(found)})
+    return save(found, {DIGEST: f"{DIGEST} {_digest(found)}"})
 
 
 def _digest(state: Mapping[str, Tensor]) -> str:
@@ -264,9 +265,10 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
     try:
         with safe_open(path, "pt") as file:
-            digest = (file.metadata() or {}).get(DIGEST)
+            entries = (file.metadata() or {}).items()
         state = load_file(path)
-        if digest is not None and digest != _digest(state):
+        digests = [v for k, v in entries if k == DIGEST or v.startswith(DIGEST)]
+        if any(digest.split()[-1:] != [_digest(state)] for digest in digests):
             raise SafetensorError("its checksum does not fit")
         return state
     except (OSError, SafetensorError) as error:

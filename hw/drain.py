@@ -259,12 +259,18 @@ class DrainEngine(wiring.Component):
         starting = Signal()
         m.d.sync += starting.eq(self.i.valid & self.i.ready)
         m.d.comb += pool.start.eq(starting)
-        with m.If(pool.end):
+        # Always true where width * height = px_count. An instruction that reads more never ends:
+        # it would be done once more while the next one runs.
+        completed = Signal()
+        with m.If(self.done):
+            m.d.sync += completed.eq(1)
+        with m.If(pool.end & completed):
             m.d.sync += self.busy.eq(0)
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [c.eq(self.i.payload), self.busy.eq(1)]
         with m.If(starting):
             m.d.sync += [
+                completed.eq(0),
                 reading.eq(1),
                 part.eq(0),
                 first_part.eq(1),

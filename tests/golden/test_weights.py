@@ -260,3 +260,15 @@ def test_damaged_values_are_not_taken_for_weights(tmp_path, state, suffix):
     path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
     with pytest.raises(ResarrayError, match="cannot be read as"):
         read_weights(path)
+
+
+@pytest.mark.parametrize("place", [b'resarray.sha256":', b"resarray.sha256 "])
+def test_a_damaged_value_and_a_damaged_name_of_the_checksum(place, tmp_path, state):
+    path = tmp_path / "a.safetensors"
+    data = bytearray(to_safetensors(state))
+    value = max(state.values(), key=torch.numel).numpy().tobytes()
+    for at in (data.index(place), data.index(value) + len(value) // 2):
+        data[at] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ResarrayError, match="its checksum does not fit"):
+        read_weights(path)

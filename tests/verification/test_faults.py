@@ -5,11 +5,12 @@ import os
 
 import pytest
 
+from resarray.spec.isa import LAYOUTS
 from resarray.spec.presets import preset
 from resarray.spec.registers import ErrorCause
 from resarray.verification.faults import __main__ as command
 from resarray.verification.faults import cases, program, table
-from resarray.verification.faults.campaign import judge
+from resarray.verification.faults.campaign import Simulation, judge, run_cases
 from resarray.verification.faults.cases import MEM_BASE, Case
 from resarray.verification.faults.host import OTHER, Kind, damage_files
 
@@ -25,6 +26,29 @@ def test_a_few_of_every_kind():
     assert all(row.survived == row.timings > 0 for row in rows)
     assert len(rows) >= len(cases.KINDS) + 4
     assert "bit of an instruction turned around" in table.text(rows)
+
+
+def test_a_drain_of_more_pixels_than_its_map_is_done_once():
+    """It reads on when its pool stage has ended: no next one may begin, nor the program end."""
+    simulation = Simulation(preset("tiny"), print, small=False)
+    prog = program.block(simulation.config)
+    draw = simulation.measure(prog, SEED, 1)
+    fields = LAYOUTS[cases.Engine.DRAIN]
+    first = sum(f.width for f in fields[: [f.name for f in fields].index("px_count")])
+    drains = [n for n, i in enumerate(prog.instructions) if i.engine == cases.Engine.DRAIN]
+    flipped = [
+        Case(
+            "flip",
+            f"bit {bit} of instruction {n}",
+            {"flips": [draw.bit(n, bit)], "patience": 1000},
+            cases.ANY,
+        )
+        for n in drains
+        for bit in range(first, first + 10)
+    ]
+    tallies = run_cases(simulation, draw, flipped)
+    simulation.forget()
+    assert tallies["flip"].timings == 10 * len(drains) and not tallies["flip"].problems
 
 
 GOOD = {
