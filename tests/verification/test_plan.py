@@ -1,10 +1,18 @@
 """The plan: every module has a feature, every test a mark, and the page is what results say."""
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from resarray.verification import results
+from resarray.verification.faults import table as faults
+from resarray.verification.fuzz import campaign as fuzz
+from resarray.verification.fuzz import files
+from resarray.verification.fuzz.cases import Case
+from resarray.verification.fuzz.execute import EXACT, Outcome
+from resarray.verification.mutation import campaign as mutation
 from resarray.verification.plan import features, marks, page
 from resarray.verification.plan.features import ROOT
 
@@ -60,6 +68,32 @@ def test_recorder_counts_by_feature_kind_and_file(pytestconfig, monkeypatch, tmp
 
 def test_the_page_is_what_the_results_say():
     assert page.PAGE.read_text() == page.render(), "run 'make verification'"
+
+
+def test_the_page_shows_what_campaigns_record(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    faults.record_rows(
+        "make faults",
+        [
+            faults.Row("SLVERR on R", "pair", 1234, 1233),
+            faults.Row("image", faults.HOST, 10, 10, {"refused in a sentence": 10}),
+        ],
+    )
+    killers, kinds = Counter({"operators": 4321}), Counter()
+    score = mutation.Score("tiny", 7, 5, {"a": "proven"}, {"b": "a | b"}, killers, kinds)
+    mutation.keep([score], "make mutation")
+    counted = {"steps": 7}
+    outcomes = [Outcome(Case("network", 3, "random7"), EXACT, "", 987654, counted)]
+    files.append(tmp_path / "results.jsonl", outcomes, "abc1234")
+    fuzz.summarise(tmp_path / "results.jsonl", "make fuzz")
+    text = page.render()
+    for part in ("| SLVERR on R | pair | 1,234 | 1,233 |", "refused in a sentence 10"):
+        assert part in text
+    for part in ("**tiny**: 7 mutants, 1 change nothing", "| `b` | a \\| b |", "operators 4321"):
+        assert part in text
+    for part in ("| `random7` | 0 | 1 |", "on commits abc1234", "987,654 cycles"):
+        assert part in text
+    assert page.level("tiny") == "mutants killed 83.3 %"
 
 
 def test_readme_has_the_table_of_presets():

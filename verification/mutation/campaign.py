@@ -39,7 +39,7 @@ class Score:
     def figure(self) -> Figure:
         of = self.total - len(self.equivalent)
         kind = "python" if self.what in RECORDED["python"] else "hardware"
-        what = f"mutants killed, {self.what}"
+        what = f"{self.what}: mutants killed"
         return Figure(what, self.killed, of, asked=ASKED[kind])
 
     def lines(self) -> list[str]:
