@@ -85,7 +85,8 @@ class Finding:
 
 
 def doctor(json_path: Path | None, console: Console, clear_cache: bool = False) -> bool:
-    """Print what was found and write it to ``json_path``; whether ``sim`` and ``test`` can run.
+    """Print what was found and write it to ``json_path``; whether ``sim`` can run: what the tests
+    need beside that, ``make test`` installs.
 
     clear_cache: first remove everything built that is not in use
     """
@@ -94,7 +95,8 @@ def doctor(json_path: Path | None, console: Console, clear_cache: bool = False) 
         cache.clear()
     size = cache.size()
     found = list(findings())
-    missing = [entry for entry in found if entry.essential and entry.version is None]
+    lacking = [entry for entry in found if entry.essential and entry.version is None]
+    missing = [entry for entry in lacking if entry.needed_by != GROUPS["dev"]]
     tools = [asdict(entry) for entry in found]
     kept = {"folder": folder, "limit_bytes": limit, "bytes": size}
     write_json(json_path, {"ready": not missing, "cache": kept, "tools": tools})
@@ -107,11 +109,13 @@ def doctor(json_path: Path | None, console: Console, clear_cache: bool = False) 
         require_writable_cache()
     except ResarrayError as error:
         console.print(Text(_broken(str(error), console)), style="bold red", soft_wrap=True)
-    verdict = (
-        f"'resarray sim' and 'make test' cannot run: {', '.join(e.name for e in missing)} missing"
-        if missing
-        else "'resarray sim' and 'make test' can run"
-    )
+    names = ", ".join(entry.name for entry in missing or lacking)
+    if missing:
+        verdict = f"'resarray sim' and 'make test' cannot run: {names} missing"
+    elif lacking:
+        verdict = f"'resarray sim' can run; 'make test' installs first: {names}"
+    else:
+        verdict = "'resarray sim' and 'make test' can run"
     style = "bold red" if missing else "bold green"
     console.print(verdict, style=style, highlight=False, soft_wrap=True)
     return not missing

@@ -54,8 +54,13 @@ class NetworkOptions:
 def _has_scales(model: str) -> bool:
     """Whether a model is a file that is quantised already."""
     from resarray.golden.importers.files import is_model_file, open_file
+    from resarray.golden.models import find_model
 
-    return is_model_file(model) and open_file(Path(model)).quantised
+    if is_model_file(model):
+        return open_file(Path(model)).quantised
+    if ":" not in model:
+        find_model(model)  # says that there is none
+    return False
 
 
 def _numbers(text: str, option: str) -> tuple[float, ...]:

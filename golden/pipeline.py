@@ -211,7 +211,8 @@ def golden_results(network: Network, progress: Progress = silent) -> Prepared:
     them."""
     chosen = network.images(network.indices)
     inputs = network.quantise(chosen)
-    progress(None, f"computing {len(inputs)} golden images")
+    images = "1 golden image" if len(inputs) == 1 else f"{len(inputs)} golden images"
+    progress(None, f"computing {images}")
     outputs = network.float_outputs(chosen)
     expected = fast.run(network.graph, inputs)
     labels = chosen.labels

@@ -114,7 +114,7 @@ def lost(result: dict) -> Figure:
     if total:
         worst, words, _ = max(WAITS, key=lambda wait: waits[wait[0]])
         where = max(layers, key=lambda layer: layer["waits"][worst])
-        share = percent(waits[worst] / total, 0)
+        share = percent(waits[worst] / total)
         title = f"Of {count(total)} idle cycles, {share}: {words}, most of them in {where['name']}"
     else:
         title = "The array is never idle"

@@ -123,7 +123,7 @@ class Config:
         require(
             self.columns % self.rows == 0 and self.column_blocks <= MAX_COLUMN_BLOCKS,
             f"columns must be a multiple of rows ({self.rows}), at most "
-            f"{MAX_COLUMN_BLOCKS * self.rows}, not {self.columns}",
+            f"{min(MAX_COLUMN_BLOCKS * self.rows, LIMITS['columns'].highest)}, not {self.columns}",
         )
         require(
             self.rows % self.lanes == 0,

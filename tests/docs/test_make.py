@@ -26,7 +26,8 @@ def would_run(*arguments: str, **environment: str) -> list[list[str]]:
         text=True,
         check=True,
     )
-    lines = [line for line in result.stdout.splitlines() if line.startswith((".venv", "none/bin"))]
+    printed = result.stdout.replace("\\\n", "").splitlines()  # commands of several lines too
+    lines = [line for line in printed if line.startswith((".venv", "none/bin"))]
     return [shlex.split(line) for line in lines if "||" not in line]
 
 

@@ -73,6 +73,15 @@ def test_links_between_files_resolve():
                 assert (page.parent / target).exists(), f"{page.relative_to(ROOT)}: {target}"
 
 
+def test_rows_of_a_table_have_its_columns():
+    """Else it is no table: a page shows its lines as text, or leaves cells out."""
+    for page in (*PAGES, *GENERATED.glob("*.md")):
+        text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+        for table in re.findall(r"^.*\n\|(?: ?:?-+:? ?\|)+$(?:\n\|.*)*", text, re.M):
+            columns = [len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()]
+            assert len(set(columns)) == 1, f"{page.relative_to(ROOT)}: {table.splitlines()[0]}"
+
+
 class Html(HTMLParser):
     """A page's identifiers, its links, and what it loads."""
 

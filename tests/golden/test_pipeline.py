@@ -52,6 +52,13 @@ def test_prepare_holds_everything_about_its_images():
         np.testing.assert_array_equal(value, again.expected[name])
 
 
+@pytest.mark.parametrize(("count", "words"), [(1, "1 golden image"), (2, "2 golden images")])
+def test_what_is_being_done_is_said(count, words):
+    said = []
+    prepare("resnet8", images="digits", count=count, progress=lambda done, what: said.append(what))
+    assert f"computing {words}" in said
+
+
 def test_expected_tensors_are_the_readable_reference():
     p = prepare("resnet8", count=1, input_size=8)
     for name, value in reference.run(p.graph, p.inputs_int8).items():

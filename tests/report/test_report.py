@@ -199,6 +199,14 @@ def test_busy_and_lost_cycles_fill_the_bars(result):
     assert sum(sum(trace["x"]) for trace in lost) == result["cycles"] - result["counters"]["BUSY"]
 
 
+def test_idle_cycles_of_one_kind_are_not_called_all(result):
+    for layer in result["layers"]:
+        layer["waits"] = {wait: 0 for wait in layer["waits"]}
+    waits = result["layers"][0]["waits"]
+    waits["WAIT_WEIGHTS"], waits["WAIT_DRAIN"] = 995, 5
+    assert performance.lost(result).title.startswith("Of 1,000 idle cycles, 99.5\u00a0%: ")
+
+
 def test_roofline_points(result):
     figure = performance.roofline(result)
     *_, points = figure.data

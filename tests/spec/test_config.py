@@ -30,6 +30,7 @@ REFUSED = [
     ({"columns": "8"}, "columns must be a number from 4 to 256, not '8'"),
     ({"columns": 6}, r"columns must be a multiple of rows \(4\), at most 252, not 6"),
     ({"columns": 256}, r"columns must be a multiple of rows \(4\), at most 252, not 256"),
+    ({"rows": 8, "columns": 36}, r"columns must be a multiple of rows \(8\), at most 256, not 36"),
     ({"max_reads": 2**40}, "max_reads must be a power of two from 2 to 64"),
     ({"max_reads": 3}, "max_reads must be a power of two from 2 to 64, not 3"),
     ({"queue_depth": 1}, "queue_depth must be a power of two from 2 to 64, not 1"),
