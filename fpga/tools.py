@@ -1,5 +1,6 @@
 """Finding FPGA tools: PATH first, then the YoWASP packages; what is missing is named."""
 
+import importlib.metadata
 import importlib.util
 import re
 import shutil
@@ -26,7 +27,7 @@ class Tool:
     """A tool that can be run.
 
     command: what to put in front of its arguments
-    version: as it prints it
+    version: as it prints it, or as its package has it
     """
 
     command: tuple[str, ...]
@@ -51,7 +52,7 @@ def _find(name: str, option: str, version: str, title: str, least: tuple[int, in
         match = re.match(version, tool.version)
         if match and (int(match[1]), int(match[2])) >= least:
             return tool
-    return _yowasp(name, option, f"{title} of at least {least[0]}.{least[1]}")
+    return _yowasp(name, f"{title} of at least {least[0]}.{least[1]}")
 
 
 def find_ecppack(nextpnr: Tool) -> Tool:
@@ -110,14 +111,14 @@ def _on_path(name: str, option: str) -> Tool | None:
     return None if version is None else Tool((executable,), version)
 
 
-def _yowasp(name: str, option: str, wanted: str) -> Tool:
+def _yowasp(name: str, wanted: str) -> Tool:
+    """The tool of a package, which tells its version: asked itself, it would compile itself first,
+    for minutes."""
     package = f"yowasp-{name}"
     if importlib.util.find_spec(package.replace("-", "_")) is not None:
         script = Path(sys.executable).parent / package
         command = (str(script),) if script.exists() else (package,)
-        version = _version(command, option)
-        if version is not None:
-            return Tool(command, version)
+        return Tool(command, f"{name} {importlib.metadata.version(package)} (YoWASP)")
     raise ResarrayError(
         f"no {wanted}: neither on PATH nor as the Python package '{package}'; install that "
         f"('pip install {package}')"
