@@ -10,6 +10,7 @@ from resarray.fpga.boards import BOARDS, Board
 from resarray.golden.graph import QGraph
 from resarray.golden.inspection import Operator, operators, random_graph
 from resarray.golden.models import ModelSpec
+from resarray.golden.passes.check import told_once
 from resarray.golden.pipeline import read_network
 from resarray.report.schema import INSPECTION_FORMAT
 from resarray.spec.config import PRESETS, Config
@@ -82,10 +83,11 @@ class Inspection:
     @property
     def reasons(self) -> list[str]:
         """Why the network cannot run: a sentence for each operator that cannot."""
+        refused = [op for op in self.operators if op.refusal]
+        told = told_once(str(op.refusal) for op in refused)
         return [
-            f"{op.name} ({op.operator}{f', {op.source}' if op.source else ''}): {op.refusal}"
-            for op in self.operators
-            if op.refusal
+            f"{op.name} ({op.operator}{f', {op.source}' if op.source else ''}): {why}"
+            for op, why in zip(refused, told, strict=True)
         ]
 
     @property

@@ -50,7 +50,7 @@ class Operator:
     name:            of its layer, as in the network
     operator:        as the front end calls it, such as ``aten.conv2d.default``
     source:          its line in the user's source, ``file.py:12``; "" where that is not known
-    shape:           of its output for one image, [C, H, W]
+    shape:           of its output for one image, [C, H, W]; None: it is no map or vector
     macs:            multiply-accumulates for one image, of convolutions and linear layers
     parameters:      learned numbers
     weight_bytes:    of its weights as int8, with 8 for each output channel's bias and factor; 0
@@ -63,7 +63,7 @@ class Operator:
     name: str
     operator: str
     source: str
-    shape: Shape
+    shape: Shape | None
     macs: int
     parameters: int
     weight_bytes: int
@@ -84,7 +84,7 @@ def operators(graph: FloatGraph) -> list[Operator]:
                 name=op.name,
                 operator=type(op).__name__ if op.origin is None else op.origin.operator,
                 source="" if op.origin is None else op.origin.source,
-                shape=shape,
+                shape=None if isinstance(op, FloatUnsupported) and not op.result else shape,
                 macs=0 if weights is None else weights.numel() * shape[1] * shape[2],
                 parameters=_parameters(op),
                 weight_bytes=0

@@ -52,7 +52,7 @@ def operator_table(operators: list[dict]) -> Table:
         [
             op["name"],
             short(op["operator"]),
-            shape(op["shape"]),
+            NOTHING if op["shape"] is None else shape(op["shape"]),
             count(op["macs"]),
             count(op["parameters"]),
             quantity(op["weight_bytes"], "B"),

@@ -142,7 +142,7 @@ INSPECTION: Schema = {
         {
             "name": TEXT,
             "operator": TEXT,
-            "shape": [SIZE],
+            "shape": Maybe([SIZE]),
             "macs": COUNT,
             "parameters": COUNT,
             "weight_bytes": COUNT,

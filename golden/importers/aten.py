@@ -54,13 +54,11 @@ def read_node(reader: Reader, node: Node) -> Value:
     target: Any = node.target
     if not any(isinstance(reader.values.get(n), str | list) for n in node.all_input_nodes):
         return reader.evaluated(node)
-    if target in _AT_THE_END and all(user.op == "output" for user in node.users):
-        raise Refused("return the logits: what follows them here does not change the class")
-    if "autocast" in str(target):
-        raise Refused("remove torch.autocast from forward(): it is made integers")
-    read = _READERS.get(target, _BY_NAME.get(str(target)))
-    if read is None:
-        raise Refused(f"not supported; supported are: {SUPPORTED}")
+    why = unreadable(node)
+    if why is not None:
+        raise Refused(why)
+    read = _reader(node)
+    assert read is not None
     try:
         value = read(reader, node)
         if isinstance(value, str) and target not in _EXPANDING:
@@ -76,6 +74,21 @@ def read_node(reader: Reader, node: Node) -> Value:
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         # With operands of another kind than a network of feature maps has.
         raise Refused("its arguments are not supported in this form") from error
+
+
+def unreadable(node: Node) -> str | None:
+    """Why a node's operator cannot be read, whatever it is given; None: it may be."""
+    target: Any = node.target
+    if target in _AT_THE_END and all(user.op == "output" for user in node.users):
+        return "return the logits: what follows them here does not change the class"
+    if "autocast" in str(target):
+        return "remove torch.autocast from forward(): it is made integers"
+    return None if _reader(node) else f"not supported; supported are: {SUPPORTED}"
+
+
+def _reader(node: Node) -> Callable[[Reader, Node], Value] | None:
+    target: Any = node.target
+    return _READERS.get(target, _BY_NAME.get(str(target)))
 
 
 # -- layers with weights -------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from resarray.spec.errors import ResarrayError, reason
 from resarray.spec.pixels import Size
 
 from .files import MAX_BYTES, ModelFile
-from .onnx_graph.operators import read_node
+from .onnx_graph.operators import read_node, unreadable
 from .onnx_graph.reader import Reader
 from .onnx_graph.values import MAX_CHANNELS
 
@@ -52,7 +52,7 @@ def open_file(path: Path) -> ModelFile:
                     f"model '{path}': input {list(shape)} does not fit that of the file, "
                     f"{dims[1:]} (0: any): give a fitting --input-size"
                 )
-        return Reader(model, opset, shape, batch, outputs).read(read_node, path.stem)
+        return Reader(model, opset, shape, batch, outputs).read(read_node, unreadable, path.stem)
 
     size: Size | None = (height, width) if min(height, width) > 0 else None
     quantised = any(node.op_type == "QuantizeLinear" for node in model.graph.node)

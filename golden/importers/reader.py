@@ -52,9 +52,14 @@ class Reader:
         self.groups: dict[Node, Node] = {}  # the node whose values in memory a node shares
         self.ops: dict[str, FloatOp] = {}
 
-    def read(self, read_node: Callable[["Reader", Node], Value]) -> FloatGraph:
+    def read(
+        self,
+        read_node: Callable[["Reader", Node], Value],
+        unreadable: Callable[[Node], str | None],
+    ) -> FloatGraph:
         """The graph; ``read_node`` makes of a node its value, or raises `Refused`. Reading goes on
-        behind a node that is refused if its result is a map or a vector."""
+        behind a node that is refused if its result is a map or a vector; else only those behind it
+        are named that are ``unreadable`` whatever they are given, with why."""
         constants = self._constants()
         inputs = 0
         outputs: tuple[str, ...] = (INPUT,)
@@ -71,7 +76,8 @@ class Reader:
                 except Refused as error:
                     result, given = _shape_of(node), self._read_by([node])
                     if result is None or not given:
-                        outputs = (self._end(nodes[number:], str(error)),)
+                        end = self._end(nodes[number:], str(error))
+                        outputs = (self._behind(nodes[number:], end, unreadable),)
                         break
                     why = str(error)
                     self.values[node] = self.emit(
@@ -205,6 +211,19 @@ class Reader:
         """One operator for all that is left, so that what reads a tensor is known to its end."""
         read = self._read_by(nodes) or (INPUT,)
         return self.emit(nodes[0], FloatUnsupported, *read, why=why)
+
+    def _behind(self, nodes: list[Node], end: str, unreadable: Callable[[Node], str | None]) -> str:
+        """An operator behind ``end`` for each ``unreadable`` node behind the first; the last."""
+        reached = {nodes[0]}
+        for node in nodes[1:]:
+            if node.op == "call_function" and (
+                reached.intersection(node.all_input_nodes) or self._read_by([node])
+            ):
+                reached.add(node)
+                why = unreadable(node)
+                if why is not None:
+                    end = self.emit(node, FloatUnsupported, end, why=why)
+        return end
 
     def _outputs(self, node: Node, inputs: int) -> tuple[str, ...]:
         """The tensors that the network returns, or an operator that says why it cannot be."""

@@ -8,7 +8,7 @@ from resarray.spec.errors import ResarrayError
 
 from .files import ModelFile
 from .tflite_model import read_model
-from .tflite_ops import read_operator
+from .tflite_ops import read_operator, unreadable
 from .tflite_reader import Reader, input_shape, left_out
 
 
@@ -21,7 +21,7 @@ def open_file(path: Path) -> ModelFile:
         raise ResarrayError(f"model '{path}': {error}") from error
 
     def read(shape: Shape) -> FloatGraph:
-        return Reader(model, shape).read(read_operator)
+        return Reader(model, shape).read(read_operator, unreadable)
 
     warnings = tuple(
         f"model '{model.name}': {op.kind} at its end is left out, since it does not change the "

@@ -51,12 +51,20 @@ DIMENSIONS = (0, 2, 3, 1)
 
 def read_operator(reader: Reader, op: Operator) -> list[str]:
     """The results of ``op``; `Refused` says what it is that cannot be read."""
-    if op.kind not in _READERS:
-        if op.kind in ("SOFTMAX", "LOG_SOFTMAX"):
-            raise Refused("only at the end of the network, where it is left out")
-        raise Refused(f"not supported; supported are: {SUPPORTED}")
+    why = unreadable(op)
+    if why is not None:
+        raise Refused(why)
     result = _READERS[op.kind](reader, op)
     return result if isinstance(result, list) else [result]
+
+
+def unreadable(op: Operator) -> str | None:
+    """Why an operator cannot be read, whatever it is given; None: it may be."""
+    if op.kind in _READERS:
+        return None
+    if op.kind in ("SOFTMAX", "LOG_SOFTMAX"):
+        return "only at the end of the network, where it is left out"
+    return f"not supported; supported are: {SUPPORTED}"
 
 
 # -- layers with weights -------------------------------------------------------------------------

@@ -110,16 +110,22 @@ class Reader:
         self.left_out = set(left_out(model))
         self.folded: dict[int, np.ndarray] = {}  # constants that an operator makes of others
 
-    def read(self, read_operator: Callable[["Reader", Operator], list[str]]) -> FloatGraph:
-        """The graph; ``read_operator`` makes of an operator its results, or raises `Refused`."""
+    def read(
+        self,
+        read_operator: Callable[["Reader", Operator], list[str]],
+        unreadable: Callable[[Operator], str | None],
+    ) -> FloatGraph:
+        """The graph; ``read_operator`` makes of an operator its results, or raises `Refused`.
+        Behind a result that is no map or vector only those are named that are ``unreadable``
+        whatever they are given, with why."""
         try:
             (number,) = self.model.inputs
             self.values[number] = self._quantised(INPUT, self.model.tensors[number])
-            for op in self.model.operators:
+            for place, op in enumerate(self.model.operators):
                 if not self._read(op, read_operator):
-                    break
-            else:
-                return self._graph(self._outputs())
+                    end = self._behind(self.model.operators[place:], unreadable)
+                    return self._graph((end,))
+            return self._graph(self._outputs())
         except Refused as error:
             self._end((INPUT,), str(error))
         return self._graph(("end",))
@@ -335,6 +341,18 @@ class Reader:
     def _end(self, read: Sequence[str], why: str, op: Operator | None = None) -> None:
         origin = None if op is None else Origin(self._label(op), "", op.kind)
         self.ops["end"] = FloatUnsupported("end", tuple(read), "end", why, origin=origin)
+        self.shapes["end"] = (1, 1, 1)
+
+    def _behind(self, ops: Sequence[Operator], unreadable: Callable[[Operator], str | None]) -> str:
+        """An operator behind the end for each ``unreadable`` one behind the first; the last."""
+        reached, end = {*ops[0].outputs, *self.values}, "end"
+        for op in ops[1:]:
+            if reached.intersection(op.inputs):
+                reached.update(op.outputs)
+                why = unreadable(op)
+                if why is not None and op not in self.left_out:
+                    end = self.emit(op, FloatUnsupported, end, why=why)
+        return end
 
     def _outputs(self) -> tuple[str, ...]:
         """The tensors that the network returns."""

@@ -15,7 +15,7 @@ from resarray.golden.ops import Shape
 from resarray.golden.user_model import Outputs, users_code
 from resarray.spec.errors import ResarrayError
 
-from .aten import read_node
+from .aten import read_node, unreadable
 from .reader import Reader
 from .shuffles import name_shuffles
 
@@ -32,7 +32,7 @@ def read_model(model: nn.Module, shape: Shape, name: str = "model") -> FloatGrap
     name_shuffles(program.graph)
     # The names of layers are those in the user's network.
     reader = Reader(program, shape, name, "inner" if isinstance(model, Outputs) else "")
-    return reader.read(read_node)
+    return reader.read(read_node, unreadable)
 
 
 def _exported(model: nn.Module, shape: Shape, name: str) -> ExportedProgram:

@@ -11,12 +11,12 @@ from .base import FloatOp, Operand, Shape
 
 @dataclass(frozen=True, eq=False)
 class FloatUnsupported(FloatOp):
-    """An operator that nothing can be made of, and ``why``. Where its ``result`` is no map or
-    vector, the graph ends with it, and its inputs are all that it and what follows it in the
-    network read. Without an origin: the answer of the network as a whole."""
+    """An operator that nothing can be made of, and ``why``. Where its ``result`` is None, no map or
+    vector, the graph ends with it, but for others of this kind, and its inputs are all that it and
+    what follows it in the network read. Without an origin: the answer of the network as a whole."""
 
     why: str
-    result: Shape = (1, 1, 1)
+    result: Shape | None = None
 
     @property
     def place(self) -> str:
@@ -26,7 +26,7 @@ class FloatUnsupported(FloatOp):
         raise NotImplementedError(self.why)
 
     def shape(self, *shapes: Shape) -> Shape:
-        return self.result
+        return self.result or (1, 1, 1)
 
     def refusal(self, *operands: Operand) -> str | None:
         return self.why

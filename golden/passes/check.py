@@ -1,5 +1,7 @@
 """What no pass could make fit is refused."""
 
+from collections.abc import Iterable, Iterator
+
 from resarray.golden.float_graph import FloatGraph
 from resarray.golden.ops import FloatOp
 
@@ -13,12 +15,22 @@ def check(graph: FloatGraph) -> FloatGraph:
     refused = refusals(graph)
     if not refused:
         return graph
-    (first, why), others = refused[0], refused[1:]
-    for op, reason in others[: MOST - 1]:
+    told = told_once(why for _, why in refused)
+    first, why = refused[0][0], next(told)
+    others = [op for op, _ in refused[1:]]
+    for op, reason in zip(others[: MOST - 1], told, strict=False):
         why += f"; also {op.place}: {reason}" if op.place else f"; also it {reason}"
     if len(others) >= MOST:
         why += f"; and {len(others) - MOST + 1} more"
     raise graph.error(first, why)
+
+
+def told_once(reasons: Iterable[str]) -> Iterator[str]:
+    """``reasons``, what is supported told with the first of those that are the same."""
+    seen = set()
+    for why in reasons:
+        yield why.partition("; supported are:")[0] if why in seen else why
+        seen.add(why)
 
 
 def refusals(graph: FloatGraph) -> list[tuple[FloatOp, str]]:

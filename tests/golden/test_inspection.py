@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from resarray.golden.inspection import operators, random_graph
 from resarray.golden.models import load_model, of_module
+from resarray.golden.passes.check import told_once
 from resarray.golden.pipeline import read_network
 from resarray.spec.errors import ResarrayError
 
@@ -112,6 +113,41 @@ def test_all_reasons_at_once():
     assert {op.name for op in found} > refused.keys()
     with pytest.raises(ResarrayError, match="stride 17x17"):
         random_graph(graph)
+
+
+class Attention(nn.Module):
+    """What cannot run, on tensors that are neither maps nor vectors."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.last = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 2, 1)
+        self.norm, self.mix = nn.LayerNorm(4), nn.Linear(4, 4)
+
+    def forward(self, x):
+        tokens = self.norm(self.stem(x).flatten(2).permute(0, 2, 1))
+        tokens = self.mix(torch.softmax(tokens @ tokens.mT, -1) @ tokens)
+        return self.last(tokens.mT.reshape(-1, 4, 6, 6))
+
+
+def test_all_reasons_behind_what_is_no_map():
+    """Each operator that no front end reads, once, with its line."""
+    found = operators(read_network(of_module(Attention()), input_size=6))
+    refused = [op.operator.removeprefix("aten.") for op in found if op.refusal]
+    assert refused == [
+        "permute.default",
+        "layer_norm.default",
+        "mT.default",
+        "matmul.default",
+        "softmax.int",
+        "matmul.default",
+        "mT.default",
+    ]
+    assert all(op.source for op in found if op.refusal)
+    told = list(told_once(op.refusal for op in found if op.refusal))
+    assert told[0].startswith("not supported; supported are: 2-D convolution")
+    assert set(told[1:]) == {"not supported"}
+    assert found[0].refusal is None  # the convolution before them
+    assert all((op.shape is None) == bool(op.refusal) for op in found)
 
 
 def test_a_zoo_network_is_the_same_every_time():

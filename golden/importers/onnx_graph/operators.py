@@ -64,17 +64,23 @@ SUPPORTED = ", ".join(sorted(READERS))
 
 def read_node(reader: Reader, node: Node) -> Value | list[Value]:
     """The results of ``node``; `Refused` says what it is that cannot be read."""
+    why = unreadable(node)
+    if why is not None:
+        raise Refused(why)
+    return READERS[node.op](reader, node)
+
+
+def unreadable(node: Node) -> str | None:
+    """Why a node's operator cannot be read, whatever it is given; None: it may be."""
     if node.op in _INTEGERS:
-        raise Refused(
+        return (
             "operators of integers: quantise to the QDQ format, in which QuantizeLinear and "
             "DequantizeLinear stand around operators of floats"
         )
     if node.proto.domain not in ("", "ai.onnx"):
-        raise Refused("an operator of another domain than ONNX's own is not supported")
+        return "an operator of another domain than ONNX's own is not supported"
     if node.op in _CONTROL:
-        raise Refused("control flow is not supported: export the network for fixed shapes")
+        return "control flow is not supported: export the network for fixed shapes"
     if node.op in _CLASSES:
-        raise Refused("supported at the end alone, where it does not change the class")
-    if node.op not in READERS:
-        raise Refused(f"not supported; supported are: {SUPPORTED}")
-    return READERS[node.op](reader, node)
+        return "supported at the end alone, where it does not change the class"
+    return None if node.op in READERS else f"not supported; supported are: {SUPPORTED}"

@@ -50,9 +50,12 @@ class Reader:
         self._dims: dict[str, tuple[int, ...]] | None = None
         self._made = 0  # values of constants that nodes make
 
-    def read(self, read_node: ReadNode, name: str) -> FloatGraph:
+    def read(
+        self, read_node: ReadNode, unreadable: Callable[[Node], str | None], name: str
+    ) -> FloatGraph:
         """The graph; ``read_node`` makes of a node its results, or raises `Refused`. Reading goes
-        on behind a node that is refused if its result is a map or a vector."""
+        on behind a node that is refused if its result is a map or a vector; else only those behind
+        it are named that are ``unreadable`` whatever they are given, with why."""
         nodes = self._live()
         for number, proto in enumerate(nodes):
             node = Node(proto, _label(proto, number), [])
@@ -63,6 +66,7 @@ class Reader:
                 made = self._refused(node, str(error))
                 if made is None:
                     end = self._end(node, nodes[number:], str(error))
+                    end = self._behind(nodes, number, end, unreadable)
                     return self._graph(name, (end,))
                 results = [made]
             self._values.update(zip(proto.output, results, strict=False))
@@ -190,6 +194,24 @@ class Reader:
         """One operator for all that is left, so that what reads a tensor is known to its end."""
         read = self._read_by(nodes) or (INPUT,)
         return self.emit(node, FloatUnsupported, *read, why=why)
+
+    def _behind(
+        self,
+        nodes: list[onnx.NodeProto],
+        first: int,
+        end: str,
+        unreadable: Callable[[Node], str | None],
+    ) -> str:
+        """An operator behind ``end`` for each ``unreadable`` node behind the first; the last."""
+        reached = set(nodes[first].output)
+        for number, proto in enumerate(nodes[first + 1 :], first + 1):
+            if reached.intersection(proto.input) or self._read_by([proto]):
+                reached.update(proto.output)
+                node = Node(proto, _label(proto, number), [])
+                why = unreadable(node)
+                if why is not None:
+                    end = self.emit(node, FloatUnsupported, end, why=why)
+        return end
 
     def _read_by(self, nodes: list[onnx.NodeProto]) -> tuple[str, ...]:
         """The tensors that nodes read."""

@@ -9,6 +9,7 @@ import torch
 from resarray.golden import fast
 from resarray.golden.float_graph import run_float
 from resarray.golden.importers.files import open_file
+from resarray.golden.inspection import operators
 from resarray.golden.models import load_model
 from resarray.golden.passes import simplify
 from resarray.golden.pipeline import build_network
@@ -245,6 +246,18 @@ def test_a_channel_shuffle_that_is_written_out(tmp_path):
     np.testing.assert_allclose(
         ours(model, images(1), tmp_path / "a.onnx"), theirs(model, images(1)), rtol=1e-4, atol=1e-5
     )
+
+
+def test_all_refusals_behind_what_is_no_map(tmp_path):
+    w = Writer(np.random.default_rng(1))
+    x = w.node("Conv", "image", w.weight("w", 4, 3, 3, 3))
+    x = w.node("Reshape", x, w.constant("s", np.array([1, 4, 36])))
+    x = w.node("LayerNormalization", x, w.constant("g", np.ones(36, np.float32)))
+    x = w.node("Reshape", x, w.constant("t", np.array([1, 4, 6, 6])))
+    x = w.node("Conv", w.node("Det", x), w.weight("v", 4, 4, 1, 1))
+    onnx.save(w.model(x), tmp_path / "a.onnx")
+    found = operators(open_file(tmp_path / "a.onnx").read((3, SIZE, SIZE)))
+    assert [op.operator for op in found if op.refusal] == ["LayerNormalization", "Det"]
 
 
 def _ones(w: Writer, *shape: int) -> str:

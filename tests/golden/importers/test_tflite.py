@@ -13,6 +13,7 @@ from resarray.cli.main import run as run_command
 from resarray.golden.float_graph import run_float
 from resarray.golden.importer import import_model
 from resarray.golden.importers.files import open_file
+from resarray.golden.inspection import operators
 from resarray.golden.models import load_model
 from resarray.golden.passes import simplify
 from resarray.golden.pipeline import build_network
@@ -396,6 +397,25 @@ def test_all_refusals_at_once(tmp_path):
         y = writer.operator(kind, (y,), (made,))
     with pytest.raises(ResarrayError, match=r"'cos', .*; also node 'abs', operator ABS"):
         load(tmp_path / "a.tflite", writer.finish((y,)))
+
+
+def test_all_refusals_behind_what_is_no_map(tmp_path):
+    writer, y = network()
+    options = schema.ReshapeOptionsT()
+    for kind, shape in (
+        ("RESHAPE", (1, 36, 4)),
+        ("COS", None),
+        ("RESHAPE", (1, 6, 6, 4)),
+        ("ABS", None),
+    ):
+        to, size = (), (1, 6, 6, 4) if kind == "ABS" else (1, 36, 4)
+        if shape is not None:
+            to, size = (writer.integers(list(shape)),), shape
+        made = writer.tensor(size, 0.04, 0, name=kind.lower())
+        y = writer.operator(kind, (y, *to), (made,), options if to else None)
+    (tmp_path / "a.tflite").write_bytes(writer.finish((y,)))
+    found = operators(open_file(tmp_path / "a.tflite").read((3, 6, 6)))
+    assert [op.operator for op in found if op.refusal] == ["RESHAPE", "COS", "ABS"]
 
 
 @pytest.mark.parametrize("raw", [b"", b"TFL3", b"\x00" * 64, b"\x1c\x00\x00\x00TFL3"])
