@@ -62,7 +62,9 @@ def _restored() -> Iterator[None]:
     folder = os.open(".", getattr(os, "O_PATH", os.O_RDONLY))
     mask = os.umask(0)
     os.umask(mask)
-    path, streams = list(sys.path), (sys.stdout, sys.stderr)
+    # Python's path is another list meanwhile: threads that look for a package go through the old.
+    path, streams = sys.path, (sys.stdout, sys.stderr)
+    sys.path = list(path)
     dtype, device = torch.get_default_dtype(), torch.get_default_device()
     gradients = torch.is_grad_enabled()  # which entering an inference mode, even "off", changes
     try:
@@ -77,7 +79,7 @@ def _restored() -> Iterator[None]:
         os.fchdir(folder)
         os.close(folder)
         os.umask(mask)
-        sys.path[:] = path
+        sys.path = path
         sys.stdout, sys.stderr = map(_open, streams, (1, 2))
         torch.set_default_dtype(dtype)
         torch.set_default_device(None if device.type == "cpu" else device)

@@ -65,6 +65,23 @@ def written(tmp_path):
 # -- the file --------------------------------------------------------------------------------
 
 
+def test_a_thread_that_looks_for_a_package_meanwhile_misses_none(tmp_path, monkeypatch):
+    """It goes through Python's path while the model's folder comes and goes there."""
+    looking = iter(sys.path)
+    passed = [next(looking)]
+    monkeypatch.setattr(sys, "look_on", lambda: passed.append(next(looking)), raising=False)
+    file = tmp_path / "net.py"
+    file.write_text(
+        "import sys\n"
+        "from torch import nn\n"
+        "sys.look_on()\n"
+        "def build():\n"
+        "    return nn.Conv2d(3, 6, 3)\n"
+    )
+    load_module(file, "build")
+    assert [*passed, *looking] == sys.path
+
+
 def test_the_folder_is_importable_and_the_module_registered(tmp_path):
     (tmp_path / "widths.py").write_text("WIDTH = 6\n")
     file = tmp_path / "net.py"
