@@ -30,8 +30,8 @@ KEYS = ("state_dict", "model_state_dict", "model", "net")
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
 # Prefixes stacked at most.
 DEPTH = 3
-# Of a .safetensors file's metadata.
-# Its value begins with it too, so that an entry with a damaged key is still known as ours.
+# Of a .safetensors file's metadata. Its value begins with it too, so that an entry with a damaged
+# key is still known as ours.
 DIGEST = "resarray.sha256"
 _SAVE = "save them with torch.save(model.state_dict(), path)"
 # Harmless things that training scripts keep beside the weights.

@@ -84,7 +84,9 @@ ICARUS_CONFIGS = {
 }
 
 
-@pytest.mark.parametrize("name", ["tiny", "mac", pytest.param("wide", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.long) if n == "wide" else n for n in ICARUS_CONFIGS]
+)
 def test_small_graphs_on_icarus(name, icarus):
     """The plain multiply-accumulate element and 16-byte words pass the same graphs."""
     config = ICARUS_CONFIGS[name]

@@ -199,8 +199,12 @@ def replies(count: int, seed: int) -> Tally:
 
 def run(program: Program, count: int, seed: int, note: Callable[[str], None]) -> dict[str, Tally]:
     """``count`` pieces of damage or more, by what was damaged."""
-    kinds = [images(program), weights(".pth"), weights(".safetensors")]
-    kinds.append(results(program.image.config))
+    kinds = [
+        images(program),
+        weights(".pth"),
+        weights(".safetensors"),
+        results(program.image.config),
+    ]
     shares = {"image": 3}
     total = sum(shares.get(kind.name, 1) for kind in kinds) + 3
     tallies = {}
