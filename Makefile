@@ -26,7 +26,8 @@ STAMP := $(VENV)/.stamp-$(SUM)
 FPGA_STAMP := $(VENV)/.stamp-fpga-$(SUM)
 DOCS_STAMP := $(VENV)/.stamp-docs-$(SUM)
 TEST_STAMP := $(VENV)/.stamp-test-$(SUM)
-INSTALL = install -qq --disable-pip-version-check $(PIP_OPTIONS)
+# pip would compile every file, one after the other, for most of a minute: what is imported is compiled then.
+INSTALL = install -qq --no-compile --disable-pip-version-check $(PIP_OPTIONS)
 
 # NAME counts only where make is given it: some systems have an environment variable NAME.
 OPTIONS := $(if $(MODEL),--model '$(MODEL)') $(if $(WEIGHTS),--weights '$(WEIGHTS)') \

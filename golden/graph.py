@@ -61,18 +61,18 @@ def digest(graph: QGraph) -> dict[str, str]:
     """
     parts: list[Any] = [*(graph.tensors[name] for name in sorted(graph.tensors)), *graph.ops]
     known = {field.name for part in parts for field in fields(part)}
+    plain = [
+        {name: _plain(getattr(part, name)) for name in known if hasattr(part, name)}
+        for part in parts
+    ]
 
     def of(names: set[str]) -> str:
         content = [graph.input, *graph.outputs] + [
             [
                 type(part).__name__,
-                {
-                    name: _plain(getattr(part, name))
-                    for name in sorted(names)
-                    if hasattr(part, name)
-                },
+                {name: value for name, value in values.items() if name in names},
             ]
-            for part in parts
+            for part, values in zip(parts, plain, strict=True)
         ]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

