@@ -370,6 +370,7 @@ def test_random_networks(tmp_path, capsys):
     assert became["bit-exact"] or COUNT < 5, f"seeds from {FIRST}: {became}"
 
 
+@pytest.mark.long
 def test_a_random_network_by_the_installed_command(tmp_path):
     seed = FIRST + 7
     arguments = command(tmp_path, seed)

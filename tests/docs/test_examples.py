@@ -14,6 +14,7 @@ pytestmark = pytest.mark.verifies("documentation", by="text")
 EXAMPLES = sorted((ROOT / "examples").glob("[0-9]*.py"))
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not shutil.which("iverilog"), reason="no Icarus Verilog: apt install iverilog")
 def test_the_broken_bit_is_found():
     result = subprocess.run(

@@ -82,6 +82,7 @@ def test_packages_are_installed_as_locked_with_the_options_for_pip(target, extra
             "none/bin/pip",
             "install",
             "-qq",
+            "--no-compile",
             "--disable-pip-version-check",
             "--extra-index-url",
             "ADDRESS",

@@ -28,6 +28,11 @@ pytestmark = pytest.mark.verifies("accelerator", "contract", by="random")
 
 COUNT = int(os.environ.get("RESARRAY_CONFIGURATIONS", "10"))
 FIRST_SEED = int(os.environ.get("RESARRAY_SEED", "0"))
+# All but the first three are long.
+SEEDS = [
+    pytest.param(seed, marks=pytest.mark.long) if seed >= FIRST_SEED + 3 else seed
+    for seed in range(FIRST_SEED, FIRST_SEED + COUNT)
+]
 # MACs a cycle. Icarus needs no build but is slow: the smallest arrays. Verilator takes a minute or
 # more to build each of the others: up to so many, the rest run on the functional model alone.
 ON_ICARUS = 64
@@ -58,7 +63,7 @@ def draw(seed: int) -> Config | str:
     return random_config(random.Random(seed))
 
 
-@pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + COUNT))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_refused_or_right(seed):
     config = draw(seed)
     print(f"seed {seed}: {config}")

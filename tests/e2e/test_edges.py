@@ -124,7 +124,7 @@ EARLIER = {
 }
 
 
-@pytest.mark.parametrize("stall", [0.0, 0.6])
+@pytest.mark.parametrize("stall", [pytest.param(0.0, marks=pytest.mark.long), 0.6])
 def test_a_start_leaves_nothing_of_the_run_before(stall):
     """Runs that end well, in an error with bursts on their way, or at once; no reset between."""
     b = random_graph(2003)
@@ -154,7 +154,7 @@ def test_a_load_of_the_whole_input_buffer(monkeypatch):
     b.conv("x", 4, (16, 16), (16, 16))
     loads = [i.words for i in decoded(compile_graph(b.graph, ROOMY)) if i.engine == isa.Engine.LOAD]
     assert loads == [1 << 16]
-    run_and_compare([b], ROOMY, "verilator")
+    run_and_compare([b], ROOMY, "verilator", quick=True)
 
 
 def test_long_weight_streams_are_split(monkeypatch):

@@ -59,6 +59,7 @@ def test_batches_share_weights(batch):
     run_and_compare(builders, preset("tiny"), "verilator", 0.2, batch=batch)
 
 
+@pytest.mark.long
 def test_random_graphs_without_fused_pools():
     builders = [random_graph(seed) for seed in range(3000, 3015)]
     run_and_compare(builders, preset("default"), "verilator", 0.1, fuse_pool=False)
@@ -85,7 +86,8 @@ ICARUS_CONFIGS = {
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.long) if n == "wide" else n for n in ICARUS_CONFIGS]
+    "name",
+    ["tiny", *(pytest.param(n, marks=pytest.mark.long) for n in ICARUS_CONFIGS if n != "tiny")],
 )
 def test_small_graphs_on_icarus(name, icarus):
     """The plain multiply-accumulate element and 16-byte words pass the same graphs."""

@@ -210,7 +210,9 @@ def spread(model: nn.Module) -> nn.Module:
 
 # Icarus is slow: a network with every unit of the drain, and one with groups.
 ON_ICARUS = ("excite", "inception", "separable")
-CASES = [(name, "verilator") for name in NETWORKS] + [(name, "icarus") for name in ON_ICARUS]
+CASES = [(name, "verilator") for name in NETWORKS] + [
+    pytest.param(name, "icarus", marks=pytest.mark.long) for name in ON_ICARUS
+]
 
 
 @pytest.mark.parametrize("name, simulator", CASES)

@@ -49,6 +49,7 @@ class Blocks(wiring.Component):
         return m
 
 
+@pytest.mark.long
 def test_every_block_is_packed(tmp_path):
     """ecppack refuses a block with a mode that it does not know, after minutes of routing."""
     try:

@@ -27,6 +27,7 @@ def cache(tmp_path_factory):
         yield
 
 
+@pytest.mark.long
 def test_int8_is_as_good_as_float_on_digits(monkeypatch):
     # All of its steps, however busy the machine.
     recipe = dataclasses.replace(train.RECIPES["resnet8"], budget=1e6)
@@ -38,6 +39,7 @@ def test_int8_is_as_good_as_float_on_digits(monkeypatch):
     assert result.agreement >= 0.98
 
 
+@pytest.mark.long
 def test_prepare_holds_everything_about_its_images():
     p = prepare("resnet8", count=3, input_size=9)
     assert p.inputs_int8.shape == (3, 3, 9, 9) and p.inputs_int8.dtype == np.int8

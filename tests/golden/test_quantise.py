@@ -47,9 +47,12 @@ def test_every_tensor_is_near_the_float_one(name, pixels):
         assert noise < 0.15, f"{tensor}: relative error {noise:.3f}"
 
 
+LONG = ("googlenet", "resnet18_gray", "resnet18_unpadded", "preact_resnet20")
+
+
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(n, marks=pytest.mark.long) if n == "googlenet" else n for n in QUANTISED],
+    [pytest.param(n, marks=pytest.mark.long) if n in LONG else n for n in QUANTISED],
 )
 def test_zoo_networks_are_near_the_float_ones(name):
     channels, *size = odd_shape(name)

@@ -21,6 +21,7 @@ def quick(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
+@pytest.mark.long
 def test_cached_weights_are_trained_once(quick):
     calls = []
     path = train.cached_weights("resnet8", lambda done, what: calls.append(done))
@@ -39,6 +40,7 @@ def test_another_recipe_has_another_file(quick, monkeypatch):
     assert train.cached_weights("resnet8") != path
 
 
+@pytest.mark.long
 def test_same_seed_same_weights():
     torch.manual_seed(123)
     before = torch.get_rng_state()
@@ -49,7 +51,7 @@ def test_same_seed_same_weights():
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-@pytest.mark.parametrize("name", ["squeezenet", "lenet5"])
+@pytest.mark.parametrize("name", [pytest.param("squeezenet", marks=pytest.mark.long), "lenet5"])
 def test_networks_that_end_in_a_convolution_or_have_no_batch_norms(name):
     """With random features the last layer alone is fitted."""
     recipe = train.Recipe(size=32 if name == "squeezenet" else 28, steps=0)

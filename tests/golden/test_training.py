@@ -43,6 +43,7 @@ def equal(a, b) -> bool:
     return all(torch.equal(a[name], b[name]) for name in a)
 
 
+@pytest.mark.long
 def test_it_learns_and_is_repeatable(images, tmp_path):
     settings = Settings(epochs=4, batch=16, rate=0.1, augment=CHANGES, smoothing=0.1)
     torch.manual_seed(5)

@@ -111,6 +111,7 @@ endmodule
 """ + "\n".join(sources)
 
 
+@pytest.mark.long
 def test_units_equal_the_portable_ones(tmp_path):
     simulator = simulators.find("verilator")
     (tmp_path / "bench.v").write_text(bench())

@@ -45,7 +45,7 @@ def words_of(image) -> dict[Engine, int]:
     return words
 
 
-@pytest.mark.parametrize("simulator", ["verilator", "icarus"])
+@pytest.mark.parametrize("simulator", ["verilator", pytest.param("icarus", marks=pytest.mark.long)])
 def test_recording_adds_up(simulator):
     if simulator == "icarus" and shutil.which("iverilog") is None:
         pytest.skip("Icarus Verilog is not installed: apt-get install iverilog")

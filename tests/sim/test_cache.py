@@ -146,6 +146,7 @@ def test_damaged_verilog_is_converted_again(own, monkeypatch):
     assert len(notes) == 2
 
 
+@pytest.mark.long
 def test_a_damaged_build_is_built_again(own, monkeypatch):
     """Also where what all builds share is damaged."""
     what = simulators.find("verilator"), stub.design(TINY), TINY.rows, 1
