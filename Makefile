@@ -17,6 +17,12 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 VENV := .venv
+# A slip of the pen in a name would run the default. Of an outer make the names are its own.
+NAMES := ALL BOARD CALIBRATION CLASSES COUNT CYCLES IMAGES INPUT_SIZE JOBS JSON LAYER MEAN MODEL NAME \
+	PIP_OPTIONS PRESET PYTHON RESULTS SCHEDULER SEEDS SIM STD SYNTH VENV WAVES WEIGHTS
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+UNKNOWN := $(filter-out $(NAMES) $(filter -% MAKE%,$(GIVEN)),$(GIVEN))
+$(if $(filter 0,$(MAKELEVEL)),$(if $(UNKNOWN),$(error nothing here is called $(UNKNOWN): choose from $(NAMES))))
 # Exact versions, within the bounds of pyproject.toml.
 LOCK := requirements.lock
 # Set up again when the dependencies change: for 'make sim'; LiteX and the FPGA tools; the documentation's

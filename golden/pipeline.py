@@ -391,6 +391,11 @@ def build_network(
         warnings += _unscaled(float_graph)
     else:
         _check_same(spec, float_model, float_graph, inputs[:CHECKED_IMAGES])
+        if len(inputs) == 1:
+            warnings.append(
+                "calibrated on one image: what exceeds its ranges in another is clipped; give a "
+                "dozen or more"
+            )
     float_graph = equalise(float_graph, inputs)
     graph = quantise(float_graph, inputs, progress)
     return Network(

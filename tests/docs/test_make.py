@@ -61,6 +61,18 @@ def test_a_name_in_the_environment_names_no_network():
     assert command[1:] == ["sim"]
 
 
+def test_a_name_that_is_none_is_refused():
+    result = subprocess.run(
+        [MAKE, "-n", "sim", "MODLE=resnet8"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2 and "nothing here is called MODLE: choose from" in result.stderr
+
+
 @pytest.mark.parametrize(
     "target, extras",
     [

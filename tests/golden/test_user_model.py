@@ -207,6 +207,12 @@ def test_size_is_that_of_the_pictures(written, images):
     assert given.input_size == (7, 20)
 
 
+def test_ranges_of_one_image_are_said(written, images):
+    model = written("m.mean, m.std = 0, 1")
+    (warning,) = build_network(model, images=images, calibration_count=1).warnings
+    assert "calibrated on one image" in warning and "give a dozen or more" in warning
+
+
 def test_normalisation_that_is_assumed_is_said(written, images):
     (warning,) = build_network(written(), images=images).warnings
     assert "mean and std are not known" in warning
