@@ -37,7 +37,8 @@ from resarray.golden.ops.base import by, padding_after
 from resarray.golden.ops.conv import reach
 
 from . import quantised
-from .reader import INPUT, Reader, Refused, Value, in_place, is_vector
+from .reader import INPUT, Reader, Value, in_place, is_vector
+from .refused import Refused
 
 SUPPORTED = (
     "2-D convolution, batch norm, ReLU, ReLU6 and other clamps, functions of one value (SiLU, "
