@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ..reader import Refused
+from ..refused import Refused
 from . import arithmetic, functions, layers, pools, quantised, views
 from .reader import Reader
 from .values import Node, Value

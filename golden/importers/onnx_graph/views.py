@@ -11,7 +11,7 @@ import torch
 
 from resarray.golden.ops import FloatConv, FloatMultiply, FloatPad, FloatSlice, FloatUpsample
 
-from ..reader import Refused
+from ..refused import Refused
 from .reader import Reader
 from .values import MAX_SIDE, Constant, Map, Node, Value
 
