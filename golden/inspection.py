@@ -48,7 +48,8 @@ class Operator:
     Attributes
     ----------
     name:            of its layer, as in the network
-    operator:        as the front end calls it, such as ``aten.conv2d.default``
+    operator:        as the front end calls it, such as ``aten.conv2d.default``; "" for what the
+                     network as a whole returns
     source:          its line in the user's source, ``file.py:12``; "" where that is not known
     shape:           of its output for one image, [C, H, W]; None: it is no map or vector
     macs:            multiply-accumulates for one image, of convolutions and linear layers
@@ -82,7 +83,7 @@ def operators(graph: FloatGraph) -> list[Operator]:
         found.append(
             Operator(
                 name=op.name,
-                operator=type(op).__name__ if op.origin is None else op.origin.operator,
+                operator=_operator(op),
                 source="" if op.origin is None else op.origin.source,
                 shape=None if isinstance(op, FloatUnsupported) and not op.result else shape,
                 macs=0 if weights is None else weights.numel() * shape[1] * shape[2],
@@ -111,6 +112,12 @@ def random_graph(graph: FloatGraph) -> QGraph:
 def _key(op: FloatOp) -> object:
     """What an operator and those that passes make of it have in common."""
     return op.output if op.origin is None else op.origin
+
+
+def _operator(op: FloatOp) -> str:
+    if op.origin is not None:
+        return op.origin.operator
+    return "" if isinstance(op, FloatUnsupported) else type(op).__name__
 
 
 def _refused(graph: FloatGraph) -> dict[object, str]:

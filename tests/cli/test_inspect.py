@@ -62,6 +62,18 @@ def test_a_network_that_does_not(tmp_path, capsys):
     assert "Does not run" in page.read_text()
 
 
+class Nothing(nn.Module):
+    channels, input_size = 3, 4
+
+    def forward(self, x):
+        return x
+
+
+def test_a_network_that_computes_nothing(capsys):
+    assert run(["inspect", f"{__file__}:Nothing"]) == 2
+    assert "\noutput: returns its input: it must" in capsys.readouterr().out
+
+
 def test_a_preset_that_cannot_leaves_the_others(tmp_path, capsys):
     found = tmp_path / "net.json"
     presets = ["--preset", "tiny,profile_marks=16", "--preset", "default"]
