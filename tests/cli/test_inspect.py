@@ -74,6 +74,19 @@ def test_a_network_that_computes_nothing(capsys):
     assert "\noutput: returns its input: it must" in capsys.readouterr().out
 
 
+class Tokens(nn.Module):
+    channels, input_size = 3, 4
+
+    def forward(self, x):
+        return x.flatten(2).mT.relu().cumsum(1)
+
+
+def test_where_reading_ends(capsys):
+    """It is not told how many operators the network has, since those behind it are not read."""
+    assert run(["inspect", f"{__file__}:Tokens"]) == 2
+    assert "\n2 operators cannot run; reading ended at 'm_t', so" in capsys.readouterr().out
+
+
 def test_a_preset_that_cannot_leaves_the_others(tmp_path, capsys):
     found = tmp_path / "net.json"
     presets = ["--preset", "tiny,profile_marks=16", "--preset", "default"]

@@ -302,6 +302,16 @@ def test_constants_behind_what_is_no_map(tmp_path):
     ]
 
 
+def test_operators_of_integers_of_other_domains(tmp_path):
+    w = Writer(np.random.default_rng(1))
+    names = [w.constant(f"q{i}", np.float32(1)) for i in range(4)]
+    node = make_node("QLinearSoftmax", ["image", *names], ["y"], name="q", domain="com.microsoft")
+    w.nodes.append(node)
+    refused(w, "y", tmp_path)
+    (op,) = operators(open_file(tmp_path / "a.onnx").read((3, SIZE, SIZE)))
+    assert op.refusal.startswith("operators of integers: quantise to the QDQ format")
+
+
 def test_nodes_of_one_name(tmp_path):
     """Each has its own verdict."""
     w = Writer(np.random.default_rng(1))

@@ -265,6 +265,10 @@ BROKEN = {
         ),
         "quantise to the QDQ format",
     ),
+    "more parts than values": (
+        with_node(make_node("Split", ["image"], ["x", "y", "z"], axis=0)),
+        r"1 values into parts of \[1, 0, 0\]: each must have some",
+    ),
     "chance": (
         with_node(make_node("RandomNormalLike", ["image"], ["x"]), make_node("Relu", ["x"], ["y"])),
         "operator RandomNormalLike: not supported",
