@@ -1,6 +1,7 @@
 """``resarray inspect``: table, JSON, page, exit status."""
 
 import json
+from collections import OrderedDict
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,20 @@ class Nothing(nn.Module):
 def test_a_network_that_computes_nothing(capsys):
     assert run(["inspect", f"{__file__}:Nothing"]) == 2
     assert "\noutput: returns its input: it must" in capsys.readouterr().out
+
+
+def burning() -> nn.Module:
+    layers = {"stem:fire:": nn.Conv2d(3, 4, 3), "[red]": nn.PixelShuffle(2)}
+    model = nn.Sequential(OrderedDict(layers))
+    model.input_size = 4
+    return model
+
+
+def test_names_are_shown_as_they_are(capsys):
+    assert run(["inspect", f"{__file__}:burning"]) == 2
+    out = capsys.readouterr().out
+    assert "stem:fire:" in out
+    assert "[red]" in out
 
 
 class Tokens(nn.Module):
