@@ -337,11 +337,12 @@ class Reader:
     def _refuse(self, op: Operator, why: str) -> bool:
         """Put an operator that says why in place of ``op``; whether its results are maps."""
         read = tuple(self.values[number] for number in op.inputs if number in self.values)
-        shapes = [_shape_of(self.model.tensors[n].shape) for n in op.outputs if n != NONE]
+        outputs = [number for number in op.outputs if number != NONE]
+        shapes = [_shape_of(self.model.tensors[number].shape) for number in outputs]
         if not read or not shapes or None in shapes:
             self._end(read or (INPUT,), why, op)
             return False
-        for number, shape in zip(op.outputs, shapes, strict=True):
+        for number, shape in zip(outputs, shapes, strict=True):
             self.values[number] = self.emit(op, FloatUnsupported, *read, why=why, result=shape)
             why = "another result of it"
         return True

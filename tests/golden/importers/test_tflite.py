@@ -459,6 +459,17 @@ def test_what_reaches_no_output_is_left_out(tmp_path):
     assert difference(load(tmp_path / "a.tflite", raw), raw, images()) <= 1
 
 
+def test_a_result_that_is_left_out(tmp_path):
+    writer, y = network()
+    made = writer.tensor((1, 6, 6, 4), 0.04)
+    writer.operator("RELU", (y,), (-1, made))
+    y = writer.operator("COS", (made,), (writer.tensor((1, 6, 6, 4), 0.04),))
+    assert [why for *_, why in _told(writer, (y,), tmp_path)] == [
+        "it makes nothing",
+        "not supported",
+    ]
+
+
 def test_operators_of_one_name(tmp_path):
     """Each has its own verdict."""
     writer, y = network()
