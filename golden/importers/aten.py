@@ -789,8 +789,9 @@ def _nothing(reader: Reader, node: Node) -> None:
 
 def _to(reader: Reader, node: Node) -> Value:
     source: Any = node.args[0]
-    if not _dtype(node) == _dtype(source) == torch.float32:
-        raise Refused(f"not supported; supported are: {SUPPORTED}")
+    kinds = [str(_dtype(each)).removeprefix("torch.") for each in (source, node)]
+    if kinds != ["float32", "float32"]:
+        raise Refused(f"{' to '.join(kinds)}: only float32 stays what it is")
     return _same(reader, node)
 
 

@@ -344,7 +344,6 @@ class Reader:
             return False
         for number, shape in zip(outputs, shapes, strict=True):
             self.values[number] = self.emit(op, FloatUnsupported, *read, why=why, result=shape)
-            why = "another result of it"
         return True
 
     def _end(self, read: Sequence[str], why: str, op: Operator | None = None) -> None:

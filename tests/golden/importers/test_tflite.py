@@ -470,6 +470,20 @@ def test_a_result_that_is_left_out(tmp_path):
     ]
 
 
+def test_several_results_of_what_cannot_run(tmp_path):
+    """It is named once."""
+    writer, y = network()
+    made = [writer.tensor((1, 6, 6, 2), 0.04, name=name) for name in ("values", "places")]
+    writer.operator("TOPK_V2", (y, writer.integers([2])), made)
+    y = writer.operator("COS", made[1:], (writer.tensor((1, 6, 6, 2), 0.04),))
+    assert [kind for kind, *_ in _told(writer, (y,), tmp_path)] == ["TOPK_V2", "COS"]
+    found = operators(open_file(tmp_path / "a.tflite").read((3, 6, 6)))
+    assert [op.operator for op in found].count("TOPK_V2") == 1
+    with pytest.raises(ResarrayError) as caught:
+        load(tmp_path / "a.tflite", writer.finish((y,)))
+    assert str(caught.value).count("TOPK_V2") == 1
+
+
 def test_operators_of_one_name(tmp_path):
     """Each has its own verdict."""
     writer, y = network()
