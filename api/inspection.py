@@ -85,10 +85,7 @@ class Inspection:
         """Why the network cannot run: a sentence for each operator that cannot."""
         refused = [op for op in self.operators if op.refusal]
         told = told_once(str(op.refusal) for op in refused)
-        return [
-            f"{op.name} ({op.operator}{f', {op.source}' if op.source else ''}): {why}"
-            for op, why in zip(refused, told, strict=True)
-        ]
+        return [f"{_place(op)}: {why}" for op, why in zip(refused, told, strict=True)]
 
     @property
     def macs(self) -> int:
@@ -130,6 +127,11 @@ class Inspection:
         from resarray.report.notebook import of_inspection
 
         return of_inspection(self.as_dict())
+
+
+def _place(op: Operator) -> str:
+    place = ", ".join(filter(None, (op.operator, op.source)))
+    return f"{op.name} ({place})" if place else op.name
 
 
 def _plain(record: Operator | Prediction) -> dict[str, Any]:

@@ -199,7 +199,7 @@ def doctor(
 
     with reporter() as progress:
         progress.note("looking for tools")
-        ready = doctor_command.doctor(json, Console(), clear_cache)
+        ready = doctor_command.doctor(json, Console(emoji=False), clear_cache)
     if not ready:
         raise typer.Exit(2)
 

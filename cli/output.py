@@ -171,5 +171,7 @@ def wide_console() -> "Console":
     """Standard output, wide enough for tables where it is not a terminal."""
     from rich.console import Console
 
-    console = Console()
-    return console if console.is_terminal else Console(width=max(120, console.width))
+    console = Console(emoji=False)  # a layer may be called :fire:
+    if console.is_terminal:
+        return console
+    return Console(width=max(120, console.width), emoji=False)

@@ -25,7 +25,7 @@ class Reporter:
     """
 
     def __init__(self, console: Console | None = None):
-        self.console = console or Console(stderr=True)
+        self.console = console or Console(stderr=True, emoji=False)
         self._progress: Progress | None = None
         self._started = 0.0
         self._detailed = 0.0  # seconds into the step when it last told how far it is

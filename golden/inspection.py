@@ -31,7 +31,7 @@ from .ops import (
 from .ops.average_pool import adaptive_windows
 from .ops.conv import reach
 from .passes import PASSES, check, simplify
-from .passes.check import refusals
+from .passes.check import key, refusals
 from .quantise import quantise
 
 # Bytes beside the weights of each output channel: bias and factor.
@@ -48,7 +48,8 @@ class Operator:
     Attributes
     ----------
     name:            of its layer, as in the network
-    operator:        as the front end calls it, such as ``aten.conv2d.default``
+    operator:        as the front end calls it, such as ``aten.conv2d.default``; "" for what the
+                     network as a whole returns
     source:          its line in the user's source, ``file.py:12``; "" where that is not known
     shape:           of its output for one image, [C, H, W]; None: it is no map or vector
     macs:            multiply-accumulates for one image, of convolutions and linear layers
@@ -76,13 +77,18 @@ def operators(graph: FloatGraph) -> list[Operator]:
     refused = _refused(graph)
     fields_seen = _receptive_fields(graph)
     found = []
+    unread = set()
     for op in graph.ops:
+        if isinstance(op, FloatUnsupported):
+            if key(op) in unread:
+                continue  # another result of it
+            unread.add(key(op))
         shape = graph.shapes[op.output]
         weights = _weights(op)
         found.append(
             Operator(
                 name=op.name,
-                operator=type(op).__name__ if op.origin is None else op.origin.operator,
+                operator=_operator(op),
                 source="" if op.origin is None else op.origin.source,
                 shape=None if isinstance(op, FloatUnsupported) and not op.result else shape,
                 macs=0 if weights is None else weights.numel() * shape[1] * shape[2],
@@ -91,7 +97,7 @@ def operators(graph: FloatGraph) -> list[Operator]:
                 if weights is None
                 else weights.numel() + CHANNEL_BYTES * len(weights),
                 receptive_field=fields_seen[op.output],
-                refusal=refused.pop(_key(op), None),
+                refusal=refused.pop(key(op), None),
             )
         )
     assert not refused  # passes keep the origins of what they were given
@@ -108,19 +114,17 @@ def random_graph(graph: FloatGraph) -> QGraph:
     return quantise(simple, images)
 
 
-def _key(op: FloatOp) -> object:
-    """What an operator and those that passes make of it have in common."""
-    return op.output if op.origin is None else op.origin
+def _operator(op: FloatOp) -> str:
+    if op.origin is not None:
+        return op.origin.operator
+    return "" if isinstance(op, FloatUnsupported) else type(op).__name__
 
 
 def _refused(graph: FloatGraph) -> dict[object, str]:
-    """`_key` -> why, of every operator that passes leave and that cannot run."""
+    """`key` -> why, of every operator that passes leave and that cannot run."""
     for each in PASSES[: PASSES.index(check)]:
         graph = each(graph)
-    found: dict[object, str] = {}
-    for op, why in refusals(graph):
-        found.setdefault(_key(op), why)
-    return found
+    return {key(op): why for op, why in refusals(graph)}
 
 
 def _weights(op: FloatOp) -> Tensor | None:

@@ -102,6 +102,14 @@ def verdict(found: dict) -> str:
     total, wrong = len(found["operators"]), len(found["reasons"])
     if not wrong:
         return f"All {total} operators can run." if total > 1 else "Its operator can run."
+    # Whose result is no map or vector; the answer of the network as a whole has no operator.
+    ends = [op["name"] for op in found["operators"] if op["shape"] is None and op["operator"]]
+    if ends:
+        operators = "operator" if wrong == 1 else "operators"
+        return (
+            f"{wrong} {operators} cannot run; reading ended at '{ends[0]}', so behind it only such "
+            "are shown."
+        )
     return f"{wrong} of {total} operators cannot run."
 
 

@@ -37,7 +37,8 @@ from resarray.golden.ops.base import by, padding_after
 from resarray.golden.ops.conv import reach
 
 from . import quantised
-from .reader import INPUT, Reader, Refused, Value, in_place, is_vector
+from .reader import INPUT, Reader, Value, in_place, is_vector
+from .refused import Refused
 
 SUPPORTED = (
     "2-D convolution, batch norm, ReLU, ReLU6 and other clamps, functions of one value (SiLU, "
@@ -788,8 +789,9 @@ def _nothing(reader: Reader, node: Node) -> None:
 
 def _to(reader: Reader, node: Node) -> Value:
     source: Any = node.args[0]
-    if not _dtype(node) == _dtype(source) == torch.float32:
-        raise Refused(f"not supported; supported are: {SUPPORTED}")
+    kinds = [str(_dtype(each)).removeprefix("torch.") for each in (source, node)]
+    if kinds != ["float32", "float32"]:
+        raise Refused(f"{' to '.join(kinds)}: only float32 stays what it is")
     return _same(reader, node)
 
 

@@ -16,6 +16,7 @@ from .files import MAX_BYTES, ModelFile
 from .onnx_graph.operators import read_node, unreadable
 from .onnx_graph.reader import Reader
 from .onnx_graph.values import MAX_CHANNELS
+from .refused import shown
 
 # From here on sums and products spread their operands as they do today.
 MIN_OPSET = 7
@@ -72,8 +73,8 @@ def _loaded(path: Path) -> onnx.ModelProto:
         raise ResarrayError(f"model '{path}' has more than {MAX_NODES:,} nodes")
     if model.functions:
         raise ResarrayError(
-            f"model '{path}' has functions of its own ('{model.functions[0].name}'): write them "
-            "out with onnx.inliner.inline_local_functions"
+            f"model '{path}' has functions of its own ('{shown(model.functions[0].name, 80)}'): "
+            "write them out with onnx.inliner.inline_local_functions"
         )
     if model.graph.sparse_initializer:
         raise ResarrayError(f"model '{path}' has sparse weights: make them dense")

@@ -17,6 +17,7 @@ from unittest import mock
 
 import torch
 from torch.export import ExportedProgram
+from torch.fx import GraphModule
 
 from resarray.golden.float_graph import FloatGraph
 from resarray.golden.ops import Shape
@@ -26,6 +27,7 @@ from resarray.spec.pixels import MAX_SIDE, Size
 
 from .files import MAX_BYTES, ModelFile
 from .quantised import QUANTISE
+from .refused import shown
 from .torch_export import read_model
 
 MAX_JSON = 1 << 26  # bytes of the program's text
@@ -41,6 +43,7 @@ _SIZE = re.compile(
     r"|-?\b\d{1,6}\b|[ ,)])*"
 )
 MAX_SIZE_TEXT = 400
+MAX_SHOWN = 80  # characters of what is in a file, in a message
 # Of a constant that is no plain tensor, in its file's name.
 _OBJECTS = re.compile(r"/(custom_obj|opaque_obj)")
 
@@ -56,7 +59,7 @@ def open_file(path: Path) -> ModelFile:
             try:
                 logging.disable(logging.CRITICAL)
                 _register_quantised()
-                program = torch.export.load(path)
+                program = _loaded(path)
             finally:
                 logging.disable(logged)
     channels, size = _input(path, program)
@@ -66,14 +69,37 @@ def open_file(path: Path) -> ModelFile:
     def read(shape: Shape) -> FloatGraph:
         with users_code(f"model '{path}' cannot be read"):
             module = program.module(check_guards=False)
+            _detach(module)
         return read_model(module, shape, name)
 
     return ModelFile(name, channels, size, read, quantised)
 
 
+def _loaded(path: Path) -> ExportedProgram:
+    try:
+        return torch.export.load(path)
+    except RuntimeError as error:
+        if "check the warnings" not in str(error):
+            raise
+        # What went wrong PyTorch only logs.
+        raise ResarrayError(
+            f"model '{path}' cannot be loaded by PyTorch {torch.__version__}: it is damaged, or "
+            "has operators that this version does not know; export it again with this one"
+        ) from error
+
+
 def _register_quantised() -> None:
     """PyTorch's operators of quantised networks are there once this has been imported."""
     import torch.ao.quantization.fx._decomposed  # noqa: F401
+
+
+def _detach(module: GraphModule) -> None:
+    """Let it take constants out of the file's memory without `detach_`, which PyTorch refuses for
+    what is a part of another tensor."""
+    for node in module.graph.nodes:
+        if node.target is torch.ops.aten.detach_.default:
+            node.target = torch.ops.aten.detach.default
+    module.recompile()
 
 
 def _input(path: Path, program: ExportedProgram) -> tuple[int, Size | None]:
@@ -139,19 +165,21 @@ def _require_plain_files(path: Path, files: Mapping[str, zipfile.ZipInfo]) -> No
     for name, info in files.items():
         if _OBJECTS.search(name):
             raise ResarrayError(
-                f"model '{path}' holds an object that is no tensor ('{name}'), which is not loaded:"
-                " export a network of tensors alone"
+                f"model '{path}' holds an object that is no tensor ('{shown(name, MAX_SHOWN)}'), "
+                "which is not loaded: export a network of tensors alone"
             )
         if name.endswith(".json") and info.file_size > MAX_JSON:
-            raise ResarrayError(f"model '{path}': '{name}' has {info.file_size:,} bytes: too many")
+            raise ResarrayError(
+                f"model '{path}': '{shown(name, MAX_SHOWN)}' has {info.file_size:,} bytes: too many"
+            )
 
 
 def _require_plain_content(path: Path, content: Any) -> None:
     for key, value in _entries(content):
         if key == "target" and isinstance(value, str) and not _OPERATORS.fullmatch(value):
             raise ResarrayError(
-                f"model '{path}' calls '{value}', which is not loaded: only operators of networks "
-                "(torch.ops.aten) are"
+                f"model '{path}' calls '{shown(value, MAX_SHOWN)}', which is not loaded: only "
+                "operators of networks (torch.ops.aten) are"
             )
         if key == "use_pickle" and value:
             raise ResarrayError(
@@ -161,18 +189,21 @@ def _require_plain_content(path: Path, content: Any) -> None:
             len(str(value)) <= MAX_SIZE_TEXT and _SIZE.fullmatch(str(value))
         ):
             raise ResarrayError(
-                f"model '{path}' has a dynamic size '{value}', which is not evaluated: export it "
-                "for one size"
+                f"model '{path}' has a dynamic size '{shown(str(value), MAX_SHOWN)}', which is not "
+                "evaluated: export it for one size"
             )
         if key == "guards_code" and value:
             raise ResarrayError(
-                f"model '{path}' holds code that checks its inputs ('{value[0]}'), which is not "
-                "run: export it with fewer dynamic dimensions"
+                f"model '{path}' holds code that checks its inputs "
+                f"('{shown(str(value[0]), MAX_SHOWN)}'), which is not run: export it with fewer "
+                "dynamic dimensions"
             )
         if key in ("in_spec", "out_spec") and value:
             _require_plain_structure(path, value)
         elif key.endswith("_spec") and isinstance(value, str):
-            raise ResarrayError(f"model '{path}' holds a structure '{key}' that is not known")
+            raise ResarrayError(
+                f"model '{path}' holds a structure '{shown(key, MAX_SHOWN)}' that is not known"
+            )
         if key == "treespec_namedtuple_fields" and value:
             raise ResarrayError(f"model '{path}' takes or returns named tuples: return tensors")
 
@@ -194,8 +225,9 @@ def _require_plain_structure(path: Path, text: Any) -> None:
             plain = False
         if not plain:
             raise ResarrayError(
-                f"model '{path}' takes or returns a structure with {key} {str(value)[:80]!r}: only "
-                "tensors, in lists, tuples and dicts, are supported"
+                f"model '{path}' takes or returns a structure with {shown(key, MAX_SHOWN)} "
+                f"'{shown(str(value), MAX_SHOWN)}': only tensors, in lists, tuples and dicts, are "
+                "supported"
             )
 
 

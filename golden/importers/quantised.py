@@ -14,7 +14,8 @@ from torch.fx import Node
 from resarray.golden.ops import FloatActivation, FloatQuantise
 from resarray.spec.numerics import INT8_MAX, INT8_MIN
 
-from .reader import Reader, Refused
+from .reader import Reader
+from .refused import Refused
 
 _NAMESPACE = "quantized_decomposed."
 QUANTISE = (f"{_NAMESPACE}quantize_per_tensor.default", f"{_NAMESPACE}quantize_per_tensor.tensor")

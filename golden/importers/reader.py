@@ -17,11 +17,16 @@ from resarray.golden.float_graph import FloatGraph
 from resarray.golden.ops import FloatOp, FloatPad, FloatSlice, FloatUnsupported, Origin, Shape
 from resarray.spec.errors import reason
 
+from .refused import Refused, shown
+
 # What a node stands for: the name of a tensor of the graph, a parameter, several names, or nothing.
 Value = str | Tensor | list[str] | None
 INPUT = "input"
 # Numbers that a node may make of the model's parameters: those of the largest layers.
 MAX_CONSTANT = 1 << 28
+# Characters of a module's path, and of a source file's name.
+MAX_SCOPE = 200
+MAX_FILE = 80
 
 
 aten = torch.ops.aten
@@ -30,10 +35,6 @@ _PASSED_ON = (operator.getitem, aten.dropout.default, aten.feature_dropout.defau
 _TO = aten.to.dtype
 _FRAME = re.compile(r'File "(.+?)", line (\d+)')
 _TORCH = Path(torch.__file__).parent
-
-
-class Refused(Exception):
-    """A node that cannot be read; the message says why."""
 
 
 class Reader:
@@ -50,6 +51,7 @@ class Reader:
         self.shapes: dict[str, Shape] = {INPUT: (shape[0], shape[1], shape[2])}
         self.values: dict[Node, Value] = {}
         self.groups: dict[Node, Node] = {}  # the node whose values in memory a node shares
+        self.sharing: dict[Node, list[Node]] = {}  # that node -> those that share, if read later
         self.ops: dict[str, FloatOp] = {}
 
     def read(
@@ -67,6 +69,7 @@ class Reader:
         for number, node in enumerate(nodes):
             shared = _shared(node)
             self.groups[node] = node if shared is None else self.groups[shared]
+            self.sharing.setdefault(self.groups[node], []).append(node)
             if node.op == "placeholder":
                 self.values[node] = constants.get(node.name, INPUT)
                 inputs += node.name not in constants
@@ -134,28 +137,26 @@ class Reader:
         if value == before:
             return
         group = self.groups[changed]
-        sharing = [other for other in self.values if self.groups[other] is group]
+        sharing = [
+            other
+            for other in self.sharing[group]
+            if any(user not in self.values and user is not node for user in other.users)
+            and other is not node
+        ]
         for other in sharing:
-            later = any(user not in self.values and user is not node for user in other.users)
-            if later and self.values[other] != before:
+            if self.values[other] != before:
                 raise Refused(
                     f"it changes in place what '{other.name}' shares, which is read after it: let "
                     "it return a new tensor"
                 )
-        self.values.update((o, value) for o in sharing if self.values[o] == before)
+        self.values.update((other, value) for other in sharing)
+        self.sharing[group] = [*sharing, node]
 
     def evaluated(self, node: Node) -> Tensor | None:
         """What a node that no tensor of the network reaches computes of parameters and numbers."""
-        tags = getattr(node.target, "tags", ())
-        if torch.Tag.nondeterministic_seeded in tags:
-            raise Refused("it depends on chance: the network must answer the same every time")
-        if in_place(node):
-            raise Refused("it changes a parameter in place: let it return a new one")
-        result = node.meta.get("val")
-        if isinstance(result, Tensor) and result.numel() > MAX_CONSTANT:
-            raise Refused(
-                f"makes {result.numel():,} numbers: at most {MAX_CONSTANT:,} are computed"
-            )
+        why = _uncomputable(node)
+        if why is not None:
+            raise Refused(why)
         try:
             function: Any = node.target
             args: Any = map_arg(node.args, self.values.get)
@@ -205,7 +206,7 @@ class Reader:
         """Path of the module that the node belongs to."""
         stack = list(node.meta.get("nn_module_stack", {}).values())
         path = stack[-1][0].removeprefix("L['self'].") if stack else ""
-        return path.removeprefix(self.prefix).removeprefix(".")
+        return shown(path.removeprefix(self.prefix).removeprefix("."), MAX_SCOPE)
 
     def _end(self, nodes: list[Node], why: str) -> str:
         """One operator for all that is left, so that what reads a tensor is known to its end."""
@@ -213,16 +214,19 @@ class Reader:
         return self.emit(nodes[0], FloatUnsupported, *read, why=why)
 
     def _behind(self, nodes: list[Node], end: str, unreadable: Callable[[Node], str | None]) -> str:
-        """An operator behind ``end`` for each ``unreadable`` node behind the first; the last."""
+        """An operator behind ``end`` for each ``unreadable`` node behind the first, and for each
+        that cannot be computed of parameters; the last."""
         reached = {nodes[0]}
         for node in nodes[1:]:
-            if node.op == "call_function" and (
-                reached.intersection(node.all_input_nodes) or self._read_by([node])
-            ):
+            if node.op != "call_function":
+                continue
+            if reached.intersection(node.all_input_nodes) or self._read_by([node]):
                 reached.add(node)
                 why = unreadable(node)
-                if why is not None:
-                    end = self.emit(node, FloatUnsupported, end, why=why)
+            else:
+                why = _uncomputable(node)
+            if why is not None:
+                end = self.emit(node, FloatUnsupported, end, why=why)
         return end
 
     def _outputs(self, node: Node, inputs: int) -> tuple[str, ...]:
@@ -257,8 +261,11 @@ class Reader:
 
     def _read_by(self, nodes: list[Node]) -> tuple[str, ...]:
         """The tensors that nodes read."""
-        values = [self.values.get(read) for node in nodes for read in node.all_input_nodes]
-        return tuple(value for value in values if isinstance(value, str))
+        found: list[str] = []
+        for value in [self.values.get(read) for node in nodes for read in node.all_input_nodes]:
+            if isinstance(value, str | list):
+                found += [value] if isinstance(value, str) else value
+        return tuple(found)
 
 
 def _shape_of(node: Node) -> Shape | None:
@@ -273,8 +280,25 @@ def _shape_of(node: Node) -> Shape | None:
 def _source(node: Node) -> str:
     """The innermost line that is not PyTorch's own, where the program knows it."""
     frames = _FRAME.findall(node.meta.get("stack_trace") or "")
-    own = [(file, line) for file, line in frames if not Path(file).is_relative_to(_TORCH)]
-    return f"{Path(own[-1][0]).name}:{own[-1][1]}" if own else ""
+    own = [(file, line) for file, line in frames if _is_users(file)]
+    return f"{shown(Path(own[-1][0]).name, MAX_FILE)}:{own[-1][1]}" if own else ""
+
+
+def _is_users(file: str) -> bool:
+    """Whether it is a file, and not PyTorch's own."""
+    return not file.startswith("<") and not Path(file).is_relative_to(_TORCH)
+
+
+def _uncomputable(node: Node) -> str | None:
+    """Why a node that no tensor of the network reaches cannot be computed; None: it may be."""
+    if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
+        return "it depends on chance: the network must answer the same every time"
+    if in_place(node):
+        return "it changes a parameter in place: let it return a new one"
+    result = node.meta.get("val")
+    if isinstance(result, Tensor) and result.numel() > MAX_CONSTANT:
+        return f"makes {result.numel():,} numbers: at most {MAX_CONSTANT:,} are computed"
+    return None
 
 
 def in_place(node: Node) -> bool:

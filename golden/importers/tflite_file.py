@@ -9,12 +9,12 @@ from resarray.spec.errors import ResarrayError
 from .files import ModelFile
 from .tflite_model import read_model
 from .tflite_ops import read_operator, unreadable
-from .tflite_reader import Reader, input_shape, left_out
+from .tflite_reader import Reader, input_shape, left_out, live
 
 
 def open_file(path: Path) -> ModelFile:
     """The network in a file; `ResarrayError` where it is none that can be read."""
-    model = read_model(path)
+    model = live(read_model(path))
     try:
         channels, height, width = input_shape(model)
     except ResarrayError as error:

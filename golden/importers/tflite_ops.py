@@ -32,8 +32,9 @@ from resarray.golden.ops import (
 )
 from resarray.golden.ops.conv import reach
 
+from .refused import Refused
 from .tflite_model import Operator
-from .tflite_reader import INPUT, Reader, Refused, as_tensor, check_scale, finite
+from .tflite_reader import INPUT, Reader, as_tensor, check_scale, finite
 
 SUPPORTED = (
     "CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED, ADD, SUB, MUL, AVERAGE_POOL_2D, MAX_POOL_2D, "
@@ -61,7 +62,7 @@ def read_operator(reader: Reader, op: Operator) -> list[str]:
 def unreadable(op: Operator) -> str | None:
     """Why an operator cannot be read, whatever it is given; None: it may be."""
     if op.kind in _READERS:
-        return None
+        return op.fault or None
     if op.kind in ("SOFTMAX", "LOG_SOFTMAX"):
         return "only at the end of the network, where it is left out"
     return f"not supported; supported are: {SUPPORTED}"

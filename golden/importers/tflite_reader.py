@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from resarray.golden.ops import (
 from resarray.spec.errors import ResarrayError
 from resarray.spec.pixels import MAX_SIDE
 
+from .refused import Refused
 from .tflite_model import NONE, TYPES, Model, Operator, type_name
 from .tflite_model import Tensor as FileTensor
 
@@ -35,10 +37,6 @@ MAX_VALUES = 1 << 26
 # Of real values; beyond them their products are no numbers.
 SCALES = 1e-20, 1e20
 FLOATS = (np.float32, np.float16)
-
-
-class Refused(Exception):
-    """An operator that cannot be read; the message says why."""
 
 
 def input_shape(model: Model) -> Shape:
@@ -78,6 +76,16 @@ def _mapped(model: Model, tensor: FileTensor) -> tuple[int, ...]:
         if result != NONE and len(seen) == 4 and math.prod(seen) == math.prod(shape):
             return seen
     return shape
+
+
+def live(model: Model) -> Model:
+    """``model`` with the operators alone that reach an output."""
+    wanted, found = set(model.outputs), []
+    for op in reversed(model.operators):
+        if wanted.intersection(op.outputs):
+            found.append(op)
+            wanted.update(op.inputs)
+    return replace(model, operators=tuple(found[::-1]))
 
 
 def left_out(model: Model) -> list[Operator]:
@@ -238,9 +246,11 @@ class Reader:
         label = self._label(op)
         name = f"{label}.{part}" if part else label
         output = f"{op.index}.{len(self.ops)}"
-        made = kind(name, inputs, output, **fields, origin=Origin(label, "", op.kind))
+        made = kind(
+            name, inputs, output, **fields, origin=Origin(label, "", op.kind, number=op.index)
+        )
         shape = made.shape(*(self.shapes[name] for name in inputs))
-        if max(shape[1:]) > MAX_SIDE or shape[0] > MAX_CHANNELS or math.prod(shape) > MAX_VALUES:
+        if _too_large(shape):
             raise Refused(
                 f"its result {list(shape)}: at most {MAX_CHANNELS} channels, {MAX_SIDE} rows and "
                 f"columns, and {MAX_VALUES} values are supported"
@@ -264,12 +274,10 @@ class Reader:
     def _read(self, op: Operator, read_operator: Callable[["Reader", Operator], list[str]]) -> bool:
         """Read one operator; whether what follows can be read."""
         try:
-            if not op.outputs or NONE in op.outputs:
-                raise Refused("it makes nothing")
+            if why := _makes_nothing(op):
+                raise Refused(why)
             if self._passed(op) or self._folds(op):
                 return True
-            if op.fault:
-                raise Refused(op.fault)
             results = read_operator(self, op)
             if len(results) != len(op.outputs):
                 raise Refused(f"it has {len(op.outputs)} results: {len(results)} are supported")
@@ -329,29 +337,28 @@ class Reader:
     def _refuse(self, op: Operator, why: str) -> bool:
         """Put an operator that says why in place of ``op``; whether its results are maps."""
         read = tuple(self.values[number] for number in op.inputs if number in self.values)
-        shapes = [_shape_of(self.model.tensors[n].shape) for n in op.outputs if n != NONE]
+        outputs = [number for number in op.outputs if number != NONE]
+        shapes = [_shape_of(self.model.tensors[number].shape) for number in outputs]
         if not read or not shapes or None in shapes:
             self._end(read or (INPUT,), why, op)
             return False
-        for number, shape in zip(op.outputs, shapes, strict=True):
+        for number, shape in zip(outputs, shapes, strict=True):
             self.values[number] = self.emit(op, FloatUnsupported, *read, why=why, result=shape)
-            why = "another result of it"
         return True
 
     def _end(self, read: Sequence[str], why: str, op: Operator | None = None) -> None:
-        origin = None if op is None else Origin(self._label(op), "", op.kind)
-        self.ops["end"] = FloatUnsupported("end", tuple(read), "end", why, origin=origin)
+        name = "output" if op is None else self._label(op)
+        origin = None if op is None else Origin(name, "", op.kind, number=op.index)
+        self.ops["end"] = FloatUnsupported(name, tuple(read), "end", why, origin=origin)
         self.shapes["end"] = (1, 1, 1)
 
     def _behind(self, ops: Sequence[Operator], unreadable: Callable[[Operator], str | None]) -> str:
         """An operator behind the end for each ``unreadable`` one behind the first; the last."""
-        reached, end = {*ops[0].outputs, *self.values}, "end"
+        end = "end"
         for op in ops[1:]:
-            if reached.intersection(op.inputs):
-                reached.update(op.outputs)
-                why = unreadable(op)
-                if why is not None and op not in self.left_out:
-                    end = self.emit(op, FloatUnsupported, end, why=why)
+            why = _makes_nothing(op) or unreadable(op)
+            if why and op not in self.left_out:
+                end = self.emit(op, FloatUnsupported, end, why=why)
         return end
 
     def _outputs(self) -> tuple[str, ...]:
@@ -385,6 +392,11 @@ class Reader:
         numbers = [number for number in op.outputs if number != NONE]
         name = self.model.tensors[numbers[0]].name if numbers else ""
         return name.split(";")[0].strip()[-80:] or f"{op.kind.lower()} {op.index}"
+
+
+def _makes_nothing(op: Operator) -> str:
+    """Why an operator has no results that could be read; "": it has."""
+    return "it makes nothing" if not op.outputs or NONE in op.outputs else ""
 
 
 def check_scale(scale: float, name: str) -> None:
@@ -422,6 +434,12 @@ def _shape_of(found: tuple[int, ...]) -> Shape | None:
     """[C, H, W] of a file's shape; None where it is no map or vector."""
     if len(found) == 2:
         found = (found[0], 1, 1, found[1])
-    if len(found) != 4 or found[0] != 1 or not min(found) > 0 or max(found) > MAX_SIDE:
+    if len(found) != 4 or found[0] != 1 or not min(found) > 0:
         return None
-    return found[3], found[1], found[2]
+    shape = found[3], found[1], found[2]
+    return None if _too_large(shape) else shape
+
+
+def _too_large(shape: Shape) -> bool:
+    sides = max(shape[1:]) > MAX_SIDE or shape[0] > MAX_CHANNELS
+    return sides or math.prod(shape) > MAX_VALUES

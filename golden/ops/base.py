@@ -21,13 +21,15 @@ Range = tuple[float, float]
 @dataclass(frozen=True)
 class Origin:
     """Where a front end found an operator, for messages: the node, the path of its module ("" for
-    the network itself), the operator as the front end calls it, and its line in the user's source
-    ("file.py:12"; "" where that is not known)."""
+    the network itself), the operator as the front end calls it, its line in the user's source
+    ("file.py:12"; "" where that is not known), and its number in a file where nodes may share a
+    name."""
 
     node: str
     scope: str
     operator: str
     source: str = ""
+    number: int = 0
 
     def __str__(self) -> str:
         module = f" of module '{self.scope}'" if self.scope else ""

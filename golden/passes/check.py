@@ -33,14 +33,20 @@ def told_once(reasons: Iterable[str]) -> Iterator[str]:
         seen.add(why)
 
 
+def key(op: FloatOp) -> object:
+    """What an operator and those that passes make of it have in common."""
+    return op.output if op.origin is None else op.origin
+
+
 def refusals(graph: FloatGraph) -> list[tuple[FloatOp, str]]:
-    """The operators that cannot be quantised and run, in their order, each with why."""
-    refused = []
+    """The operators that cannot be quantised and run, in their order, each with why; of those that
+    are one operator of the user's network, as its several results, the first."""
+    refused: dict[object, tuple[FloatOp, str]] = {}
     for op in graph.ops:
         why = op.refusal(*graph.operands(op))
         shape = graph.shapes[op.output]
         if why is None and min(shape) < 1:
             why = f"its output {list(shape)} is empty: use a larger input"
         if why is not None:
-            refused.append((op, why))
-    return refused
+            refused.setdefault(key(op), (op, why))
+    return list(refused.values())

@@ -10,13 +10,15 @@ def name_layers(graph: FloatGraph) -> FloatGraph:
     """The second layer called ``conv`` becomes ``conv_2``, and so on in execution order."""
     names = {graph.input: graph.input}
     taken = {graph.input}
+    numbers: dict[str, int] = {}  # of the last layer of a name
     ops: list[FloatOp] = []
     for op in graph.ops:
-        unique, number = op.name, 1
+        unique, number = op.name, numbers.get(op.name, 1)
         while unique in taken:
             number += 1
             unique = f"{op.name}_{number}"
         taken.add(unique)
+        numbers[op.name] = number
         inputs = tuple(names[name] for name in op.inputs)
         names[op.output] = unique
         ops.append(replace(op, name=unique, inputs=inputs, output=unique))

@@ -1,6 +1,7 @@
 """``resarray inspect``: table, JSON, page, exit status."""
 
 import json
+from collections import OrderedDict
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,45 @@ def test_a_network_that_does_not(tmp_path, capsys):
     assert [op["refusal"] is None for op in result["operators"]] == [True, False, True]
     assert result["presets"] == []
     assert "Does not run" in page.read_text()
+
+
+class Nothing(nn.Module):
+    channels, input_size = 3, 4
+
+    def forward(self, x):
+        return x
+
+
+def test_a_network_that_computes_nothing(capsys):
+    assert run(["inspect", f"{__file__}:Nothing"]) == 2
+    assert "\noutput: returns its input: it must" in capsys.readouterr().out
+
+
+def burning() -> nn.Module:
+    layers = {"stem:fire:": nn.Conv2d(3, 4, 3), "[red]": nn.PixelShuffle(2)}
+    model = nn.Sequential(OrderedDict(layers))
+    model.input_size = 4
+    return model
+
+
+def test_names_are_shown_as_they_are(capsys):
+    assert run(["inspect", f"{__file__}:burning"]) == 2
+    out = capsys.readouterr().out
+    assert "stem:fire:" in out
+    assert "[red]" in out
+
+
+class Tokens(nn.Module):
+    channels, input_size = 3, 4
+
+    def forward(self, x):
+        return x.flatten(2).mT.relu().cumsum(1)
+
+
+def test_where_reading_ends(capsys):
+    """It is not told how many operators the network has, since those behind it are not read."""
+    assert run(["inspect", f"{__file__}:Tokens"]) == 2
+    assert "\n2 operators cannot run; reading ended at 'm_t', so" in capsys.readouterr().out
 
 
 def test_a_preset_that_cannot_leaves_the_others(tmp_path, capsys):

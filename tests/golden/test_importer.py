@@ -300,6 +300,8 @@ REFUSED = {
     "broadcast": (lambda m, x: x + x[:, :, :1], "differ"),
     "a vector and a map": (lambda m, x: x[:, :, :4, :4] + x.mean((2, 3)), "a map and a vector"),
     "chance": (lambda m, x: x + torch.rand(4, 1, 1), "depends on chance"),
+    "integers": (lambda m, x: x.int(), "float32 to int32: only float32 stays what it is"),
+    "truths": (lambda m, x: (x > 0).float(), "bool to float32: only float32 stays what it is"),
     "a parameter in place": (lambda m, x: x * m.map[:1, :1].mul_(2), "parameter in place"),
     "a constant that cannot be computed": (
         lambda m, x: x * torch.linalg.inv(m.map[:1, :4, None, None] * 0),

@@ -14,7 +14,7 @@ from resarray.golden.ops import (
     FloatScale,
 )
 
-from ..reader import Refused
+from ..refused import Refused
 from .reader import Reader
 from .values import Constant, Map, Node, Value, finite
 

@@ -9,7 +9,7 @@ from onnx.reference import ReferenceEvaluator
 
 from resarray.spec.errors import reason
 
-from ..reader import Refused
+from ..refused import Refused
 from .values import MAX_VALUES, Constant, Grid, Node
 
 _EACH_VALUE = {
@@ -26,8 +26,9 @@ FOLDED = _EACH_VALUE | _MOVING | _REDUCING | _SIZED
 
 def folded(node: Node, opset: int) -> list[Constant]:
     """The results of a node whose inputs are all constants."""
-    if node.op not in FOLDED:
-        raise Refused("it reads constants alone, and is not computed here: fold it in the file")
+    why = unfoldable(node)
+    if why is not None:
+        raise Refused(why)
     arrays = [value.value if isinstance(value, Constant) else None for value in node.inputs]
     if _values(node, [array for array in arrays if array is not None]) > MAX_VALUES:
         raise Refused(f"it makes a constant of more than {MAX_VALUES:,} values")
@@ -54,6 +55,13 @@ def folded(node: Node, opset: int) -> list[Constant]:
     if not all(isinstance(value, np.ndarray | np.generic) for value in found):
         raise Refused("its result is no tensor")
     return [Constant(np.asarray(value), _moved_grid(node)) for value in found]
+
+
+def unfoldable(node: Node) -> str | None:
+    """Why a node's result cannot be computed, whatever constants it reads; None: it may be."""
+    if node.op in FOLDED:
+        return None
+    return "it reads constants alone, and is not computed here: fold it in the file"
 
 
 def _moved_grid(node: Node) -> Grid | None:

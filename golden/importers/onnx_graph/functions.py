@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from resarray.golden.ops import FloatActivation, FloatAdd, FloatFunction
 
-from ..reader import Refused
+from ..refused import Refused
 from .arithmetic import affine
 from .reader import Reader
 from .values import Constant, Map, Node, Value, finite

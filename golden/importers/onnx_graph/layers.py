@@ -8,7 +8,7 @@ import torch
 
 from resarray.golden.ops import FloatBatchNorm, FloatConv, FloatLinear
 
-from ..reader import Refused
+from ..refused import Refused
 from .arithmetic import affine
 from .quantised import weight_scale
 from .reader import Reader

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ..reader import Refused
+from ..refused import Refused
 from . import arithmetic, functions, layers, pools, quantised, views
 from .reader import Reader
 from .values import Node, Value
@@ -52,10 +52,10 @@ READERS: dict[str, Callable[[Reader, Node], Value | list[Value]]] = {
     "Unsqueeze": views.unsqueeze,
     "Upsample": views.resize,
 }
+# Beside those that are called QLinear...
 _INTEGERS = {
-    *("ConvInteger", "DynamicQuantizeLinear", "MatMulInteger", "QLinearConv", "QLinearMatMul"),
-    *("QAttention", "QGemm", "QLinearAdd", "QLinearAveragePool", "QLinearConcat"),
-    *("QLinearGlobalAveragePool", "QLinearLeakyRelu", "QLinearMul", "QLinearSigmoid"),
+    *("ConvInteger", "DynamicQuantizeLinear", "DynamicQuantizeLSTM", "DynamicQuantizeMatMul"),
+    *("MatMulInteger", "MatMulIntegerToFloat", "QAttention", "QGemm"),
 }
 _CONTROL = {"If", "Loop", "Scan", "SequenceMap"}
 _CLASSES = {"ArgMax", "Hardmax", "LogSoftmax", "Softmax", "TopK"}
@@ -72,7 +72,7 @@ def read_node(reader: Reader, node: Node) -> Value | list[Value]:
 
 def unreadable(node: Node) -> str | None:
     """Why a node's operator cannot be read, whatever it is given; None: it may be."""
-    if node.op in _INTEGERS:
+    if node.op in _INTEGERS or node.op.startswith("QLinear"):
         return (
             "operators of integers: quantise to the QDQ format, in which QuantizeLinear and "
             "DequantizeLinear stand around operators of floats"

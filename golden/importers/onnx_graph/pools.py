@@ -12,7 +12,7 @@ from resarray.golden.ops import (
     FloatScale,
 )
 
-from ..reader import Refused
+from ..refused import Refused
 from .reader import Reader
 from .values import Map, Node, Value
 from .windows import Windows, pair, windows

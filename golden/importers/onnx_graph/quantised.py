@@ -6,7 +6,7 @@ import torch
 
 from resarray.golden.ops import FloatQuantise
 
-from ..reader import Refused
+from ..refused import Refused
 from .fold import folded
 from .reader import Reader
 from .values import Constant, Grid, Map, Node, Value

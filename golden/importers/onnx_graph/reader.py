@@ -20,8 +20,9 @@ from resarray.golden.ops import (
 )
 from resarray.spec.errors import reason
 
-from ..reader import INPUT, Refused
-from .fold import folded
+from ..reader import INPUT
+from ..refused import Refused
+from .fold import folded, unfoldable
 from .values import MAX_CHANNELS, MAX_MADE, MAX_SIDE, MAX_VALUES, Constant, Map, Node, Value
 
 MAX_NAME = 80
@@ -47,6 +48,7 @@ class Reader:
         (given,) = (i.name for i in model.graph.input if i.name not in self._constants)
         self._values: dict[str, Value] = {given: Map(INPUT, (1, *shape)), "": None}
         self._ops: dict[str, FloatOp] = {}
+        self._numbers: dict[str, int] = {}  # of the last tensor that wanted a name that is taken
         self._dims: dict[str, tuple[int, ...]] | None = None
         self._made = 0  # values of constants that nodes make
 
@@ -58,7 +60,7 @@ class Reader:
         it are named that are ``unreadable`` whatever they are given, with why."""
         nodes = self._live()
         for number, proto in enumerate(nodes):
-            node = Node(proto, _label(proto, number), [])
+            node = Node(proto, _label(proto, number), [], number)
             try:
                 node.inputs.extend(map(self._value, proto.input))
                 results = self._results(node, read_node)
@@ -141,11 +143,7 @@ class Reader:
         if not known:
             raise Refused("it reads what has no value")
         try:
-            maps = any(isinstance(value, Map) for value in node.inputs)
-            quantised = node.op in ("QuantizeLinear", "DequantizeLinear")
-            inner = any(a.HasField("g") or a.graphs for a in node.proto.attribute)
-            own = node.proto.domain not in ("", "ai.onnx")
-            if maps or quantised or inner or own:
+            if any(isinstance(value, Map) for value in node.inputs) or not _folds(node):
                 found = read_node(self, node)
             else:
                 found = list(folded(node, self.opset))
@@ -202,15 +200,17 @@ class Reader:
         end: str,
         unreadable: Callable[[Node], str | None],
     ) -> str:
-        """An operator behind ``end`` for each ``unreadable`` node behind the first; the last."""
-        reached = set(nodes[first].output)
+        """An operator behind ``end`` for each ``unreadable`` node behind the first; the last. What
+        is computed of constants and shapes is held against what is computed of such."""
+        reached = set(filter(None, nodes[first].output))
         for number, proto in enumerate(nodes[first + 1 :], first + 1):
-            if reached.intersection(proto.input) or self._read_by([proto]):
-                reached.update(proto.output)
-                node = Node(proto, _label(proto, number), [])
-                why = unreadable(node)
-                if why is not None:
-                    end = self.emit(node, FloatUnsupported, end, why=why)
+            node = Node(proto, _label(proto, number), [], number)
+            maps = bool(reached.intersection(proto.input) or self._read_by([proto]))
+            why = unreadable(node) if maps or not _folds(node) else unfoldable(node)
+            if maps and node.op != "Shape":
+                reached.update(filter(None, proto.output))
+            if why is not None:
+                end = self.emit(node, FloatUnsupported, end, why=why)
         return end
 
     def _read_by(self, nodes: list[onnx.NodeProto]) -> tuple[str, ...]:
@@ -239,10 +239,11 @@ class Reader:
         return (name,)
 
     def _unused(self, name: str) -> str:
-        number, unique = 1, name
+        number, unique = self._numbers.get(name, 1), name
         while unique in self.shapes:
             number += 1
             unique = f"{name}_{number}"
+        self._numbers[name] = number
         return unique
 
     def _require_size(self, shape: Shape) -> None:
@@ -274,12 +275,20 @@ def _label(proto: onnx.NodeProto, number: int) -> str:
     return f"{proto.op_type[:MAX_NAME] if proto.op_type.isprintable() else 'node'}_{number}"
 
 
+def _folds(node: Node) -> bool:
+    """Whether a node makes constants of constants, as most do."""
+    quantised = node.op in ("QuantizeLinear", "DequantizeLinear")
+    inner = any(a.HasField("g") or a.graphs for a in node.proto.attribute)
+    own = node.proto.domain not in ("", "ai.onnx")
+    return not (quantised or inner or own)
+
+
 def _origin(node: Node) -> Origin:
     domain = f"{node.proto.domain}." if node.proto.domain else ""
     operator = f"{domain}{node.op}"
     if not operator.isprintable() or len(operator) > MAX_NAME:
         operator = repr(operator[:MAX_NAME])
-    return Origin(node.name, "", operator, "")
+    return Origin(node.name, "", operator, number=node.index)
 
 
 def _inferred_dims(model: onnx.ModelProto, shape: Shape) -> dict[str, tuple[int, ...]]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from ..reader import Refused
+from ..refused import Refused
 
 # Of a constant, and of a map of one image.
 MAX_VALUES = 1 << 26
@@ -61,11 +61,12 @@ Value = Map | Constant | None
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """A node, its name fit for a message, and the values that it reads."""
+    """A node, its name fit for a message, the values that it reads, and its number in the graph."""
 
     proto: onnx.NodeProto
     name: str
     inputs: list[Value]
+    index: int
 
     @property
     def op(self) -> str:

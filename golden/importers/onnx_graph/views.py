@@ -11,7 +11,7 @@ import torch
 
 from resarray.golden.ops import FloatConv, FloatMultiply, FloatPad, FloatSlice, FloatUpsample
 
-from ..reader import Refused
+from ..refused import Refused
 from .reader import Reader
 from .values import MAX_SIDE, Constant, Map, Node, Value
 
@@ -195,9 +195,11 @@ def split(reader: Reader, node: Node) -> list[Value]:
     sizes = node.numbers(1, "split")
     if sizes is None:
         each = -(-size // count)
-        sizes = [min(each, size - each * i) for i in range(count)]
-    if len(sizes) != count or sum(sizes) != size or min(sizes) < 1:
-        raise Refused(f"parts of {sizes} of {size} values: they must be as many as its outputs")
+        sizes = [max(0, min(each, size - each * i)) for i in range(count)]
+    if len(sizes) != count:
+        raise Refused(f"parts of {sizes} values for {count} outputs")
+    if sum(sizes) != size or min(sizes) < 1:
+        raise Refused(f"{size} values into parts of {sizes}: each must have some, all together all")
     ends = list(itertools.accumulate(sizes))
     return [
         _sliced(reader, node, x, axis, end - part, end, 1, f"part{number}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from resarray.golden.ops.conv import reach
 
-from ..reader import Refused
+from ..refused import Refused
 from .values import MAX_SIDE, Node
 
 Pair = tuple[int, int]

@@ -260,6 +260,71 @@ def test_all_refusals_behind_what_is_no_map(tmp_path):
     assert [op.operator for op in found if op.refusal] == ["LayerNormalization", "Det"]
 
 
+def refused(w: Writer, output: str, path) -> list[tuple[str, str]]:
+    """Name and operator of each that cannot run."""
+    model = w.model(output)
+    domains = {node.domain for node in w.nodes if node.domain}
+    model.opset_import.extend(onnx.helper.make_opsetid(domain, 1) for domain in domains)
+    onnx.save(model, path / "a.onnx")
+    found = operators(open_file(path / "a.onnx").read((3, SIZE, SIZE)))
+    return [(op.name, op.operator) for op in found if op.refusal]
+
+
+def test_shapes_behind_what_is_no_map_are_computed(tmp_path):
+    """As exporters write a view, which is computed where the shape is that of a map."""
+    w = Writer(np.random.default_rng(1))
+    x = w.node("Transpose", "image", perm=[2, 1, 3, 0])
+    first = w.node("Gather", w.node("Shape", x), w.constant("zero", np.array([0])))
+    wanted = w.node("Concat", first, w.constant("rest", np.array([-1])), axis=0)
+    known = w.node("Equal", wanted, w.constant("open", np.array([-1])))
+    wanted = w.node("Where", known, wanted, wanted)
+    assert refused(w, w.node("Reshape", x, wanted), tmp_path) == [("transpose0", "Transpose")]
+
+
+def test_constants_behind_what_is_no_map(tmp_path):
+    """What cannot be computed of constants is named; what reads a left out input reads no map."""
+    w = Writer(np.random.default_rng(1))
+    halves = [np.ones((1, 8, 8), np.float32), np.ones((1, 8, 2), np.float32)]
+    halves = [w.constant(f"r{i}", value) for i, value in enumerate(halves)]
+    w.nodes.append(make_node("LSTM", ["image", *halves], ["", "x"], name="lstm", hidden_size=2))
+    three = w.constant("three", np.float32(3))
+    w.nodes.append(make_node("Clip", ["three", "", "three"], ["clipped"], name="clip"))
+    value = w.node("Mod", "clipped", three, fmod=1)
+    scaled = make_node("DequantizeLinear", ["q", "s"], ["d"], name="own", domain="com.microsoft")
+    w.constant("q", np.int8(3)), w.constant("s", np.float32(1))
+    w.nodes.append(scaled)
+    places = w.node("Cast", w.node("NonZero", w.constant("ones", np.ones(1))), to=1)
+    x = w.node("Add", w.node("Add", w.node("Add", "x", value), "d"), places)
+    assert refused(w, x, tmp_path) == [
+        ("lstm", "LSTM"),
+        ("own", "com.microsoft.DequantizeLinear"),
+        ("nonzero4", "NonZero"),
+    ]
+
+
+def test_operators_of_integers_of_other_domains(tmp_path):
+    w = Writer(np.random.default_rng(1))
+    names = [w.constant(f"q{i}", np.float32(1)) for i in range(4)]
+    node = make_node("QLinearSoftmax", ["image", *names], ["y"], name="q", domain="com.microsoft")
+    w.nodes.append(node)
+    refused(w, "y", tmp_path)
+    (op,) = operators(open_file(tmp_path / "a.onnx").read((3, SIZE, SIZE)))
+    assert op.refusal.startswith("operators of integers: quantise to the QDQ format")
+
+
+def test_nodes_of_one_name(tmp_path):
+    """Each has its own verdict."""
+    w = Writer(np.random.default_rng(1))
+    x = w.node("Conv", "image", w.weight("w1", 3, 3, 1, 1))
+    x = w.node("Conv", x, w.weight("w2", 3, 3, 1, 1), strides=[17, 17])
+    x = w.node("LRN", w.node("LRN", x, size=3), size=3)
+    for node in w.nodes:
+        node.name = "same"
+    assert refused(w, x, tmp_path) == [("same", "Conv"), ("same", "LRN"), ("same", "LRN")]
+    found = operators(open_file(tmp_path / "a.onnx").read((3, SIZE, SIZE)))
+    assert [op.refusal is None for op in found] == [True, False, False, False]
+
+
 def _ones(w: Writer, *shape: int) -> str:
     return w.constant(f"ones{len(w.constants)}", w.rng.normal(size=shape).astype(np.float32))
 

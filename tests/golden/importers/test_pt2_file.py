@@ -46,6 +46,38 @@ def test_it_computes_what_the_module_does(archive):
     assert network.graph.tensors[network.graph.output].shape == (10, 1, 1)
 
 
+class Moved(nn.Module):
+    """A constant that forward() makes, as of means and deviations."""
+
+    def forward(self, x):
+        return (x - torch.tensor([0.1, 0.2, 0.3]).view(3, 1, 1)).relu()
+
+
+def test_a_constant_of_its_forward(tmp_path):
+    program = torch.export.export(Moved(), (torch.zeros(1, 3, 6, 6),))
+    torch.export.save(program, tmp_path / "a.pt2")
+    spec = find_model(str(tmp_path / "a.pt2"))
+    x = torch.randn(2, 3, 6, 6)
+    torch.testing.assert_close(run_float(spec.file.read((3, 6, 6)), x), Moved()(x))
+
+
+def test_an_operator_that_pytorch_does_not_know(archive, tmp_path):
+    path = changed(archive, tmp_path / "a.pt2", "model.json", text("aten.relu.", "aten.new."))
+    with pytest.raises(
+        ResarrayError, match=r"cannot be loaded by PyTorch .* does not know; export"
+    ):
+        find_model(path)
+
+
+def test_what_is_in_it_stands_in_a_sentence(archive, tmp_path):
+    hostile = "aten.\\u001b[31m\\n" + "x" * 10000
+    path = changed(archive, tmp_path / "a.pt2", "model.json", text("aten.relu.", hostile))
+    with pytest.raises(ResarrayError, match=r"calls 'torch\.ops\.aten") as caught:
+        find_model(path)
+    message = str(caught.value).removeprefix(f"model '{path}'")
+    assert message.isprintable() and len(message) < 300
+
+
 def test_a_dynamic_batch_and_size(tmp_path):
     model = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.ReLU()).eval()
     dims = {0: torch.export.Dim("n")} | {i: torch.export.Dim(f"d{i}", min=5) for i in (2, 3)}

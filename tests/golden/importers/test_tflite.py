@@ -416,6 +416,81 @@ def test_all_refusals_behind_what_is_no_map(tmp_path):
     (tmp_path / "a.tflite").write_bytes(writer.finish((y,)))
     found = operators(open_file(tmp_path / "a.tflite").read((3, 6, 6)))
     assert [op.operator for op in found if op.refusal] == ["RESHAPE", "COS", "ABS"]
+    assert [op.name for op in found if op.refusal] == ["reshape", "cos", "abs"]
+
+
+def _told(writer: Writer, outputs: tuple[int, ...], path) -> list[tuple[str, tuple | None, str]]:
+    """Operator, shape and first words of the reason of each that cannot run."""
+    (path / "a.tflite").write_bytes(writer.finish(outputs))
+    found = operators(open_file(path / "a.tflite").read((3, 6, 6)))
+    return [(op.operator, op.shape, op.refusal.split(";")[0]) for op in found if op.refusal]
+
+
+def test_reading_goes_on_behind_many_channels(tmp_path):
+    writer, y = network()
+    made = writer.tensor((1, 1280), 0.04, name="made")
+    y = writer.operator("COS", (y,), (made,))
+    y = writer.operator("ABS", (y,), (writer.tensor((1, 1280), 0.04),))
+    assert _told(writer, (y,), tmp_path) == [
+        ("COS", (1280, 1, 1), "not supported"),
+        ("ABS", (1280, 1, 1), "not supported"),
+    ]
+
+
+def test_a_result_that_is_too_large_of_what_cannot_run(tmp_path):
+    writer, y = network()
+    made = writer.tensor((1, 1000, 1000, 1000), 0.04, name="made")
+    y = writer.operator("COS", (y,), (made,))
+    y = writer.operator("ADD", (y, y), (writer.tensor((1, 1000, 1000, 1000), 0.04),))
+    assert _told(writer, (y,), tmp_path) == [
+        ("COS", None, "not supported"),
+        ("ADD", None, "its options are missing, or not AddOptions"),
+    ]
+
+
+def test_what_reaches_no_output_is_left_out(tmp_path):
+    writer, y = network()
+    made = writer.tensor((1, 36, 4), 0.05)
+    sizes = writer.integers([1, 36, 4])
+    writer.operator("RESHAPE", (y, sizes), (made,), schema.ReshapeOptionsT())
+    writer.operator("ABS", (made,), (writer.tensor((1, 36, 4), 0.05),))
+    y = writer.operator("RELU", (y,), (writer.tensor((1, 6, 6, 4), 0.04),))
+    raw = writer.finish((y,))
+    assert difference(load(tmp_path / "a.tflite", raw), raw, images()) <= 1
+
+
+def test_a_result_that_is_left_out(tmp_path):
+    writer, y = network()
+    made = writer.tensor((1, 6, 6, 4), 0.04)
+    writer.operator("RELU", (y,), (-1, made))
+    y = writer.operator("COS", (made,), (writer.tensor((1, 6, 6, 4), 0.04),))
+    assert [why for *_, why in _told(writer, (y,), tmp_path)] == [
+        "it makes nothing",
+        "not supported",
+    ]
+
+
+def test_several_results_of_what_cannot_run(tmp_path):
+    """It is named once."""
+    writer, y = network()
+    made = [writer.tensor((1, 6, 6, 2), 0.04, name=name) for name in ("values", "places")]
+    writer.operator("TOPK_V2", (y, writer.integers([2])), made)
+    y = writer.operator("COS", made[1:], (writer.tensor((1, 6, 6, 2), 0.04),))
+    assert [kind for kind, *_ in _told(writer, (y,), tmp_path)] == ["TOPK_V2", "COS"]
+    found = operators(open_file(tmp_path / "a.tflite").read((3, 6, 6)))
+    assert [op.operator for op in found].count("TOPK_V2") == 1
+    with pytest.raises(ResarrayError) as caught:
+        load(tmp_path / "a.tflite", writer.finish((y,)))
+    assert str(caught.value).count("TOPK_V2") == 1
+
+
+def test_operators_of_one_name(tmp_path):
+    """Each has its own verdict."""
+    writer, y = network()
+    for kind in ("RELU", "COS", "COS"):
+        made = writer.tensor((1, 6, 6, 4), 0.04, name="same;" + kind)
+        y = writer.operator(kind, (y,), (made,))
+    assert [kind for kind, *_ in _told(writer, (y,), tmp_path)] == ["COS", "COS"]
 
 
 @pytest.mark.parametrize("raw", [b"", b"TFL3", b"\x00" * 64, b"\x1c\x00\x00\x00TFL3"])

@@ -7,6 +7,8 @@ import torch
 from torch.nn import functional
 
 from resarray.golden.float_graph import run_float
+from resarray.golden.importers.aten import read_node, unreadable
+from resarray.golden.importers.reader import Reader
 from resarray.golden.importers.torch_export import read_model
 from resarray.golden.models import load_model
 from resarray.golden.ops import FloatBatchNorm, FloatConv, FloatUnsupported, Origin
@@ -60,6 +62,58 @@ def test_reading_goes_on_behind_what_cannot_be_read():
     assert isinstance(op, FloatUnsupported) and op.why.startswith("not supported; supported")
     assert op.inputs == (graph.ops[2].output,) and op.origin.node == "floor"
     assert graph.shapes[op.output] == (4, 8, 8)
+
+
+class Chance(torch.nn.Module):
+    def forward(self, x):
+        return x.flatten(2).topk(3)[0] * torch.rand(3)
+
+
+def test_chance_behind_what_is_no_map():
+    ops = read_model(Chance(), (3, 6, 6)).ops
+    assert [op.name for op in ops] == ["topk", "rand"]
+
+
+class Parts(torch.nn.Module):
+    def forward(self, x):
+        _, last = x.chunk(2, 1)
+        return x.flatten(2).topk(3)[0].sum() + torch.cumsum(last, 1)
+
+
+def test_parts_that_are_taken_behind_what_is_no_map():
+    program = torch.export.export(Parts(), (torch.zeros(1, 4, 6, 6),))
+    nodes = {node.name: node for node in program.graph.nodes}
+    nodes["topk"].append(nodes["getitem_1"])
+    ops = Reader(program, (4, 6, 6), "model", "").read(read_node, unreadable).ops
+    named = [op.name for op in ops if isinstance(op, FloatUnsupported)]
+    assert named == ["topk", "sum_1", "cumsum"]
+
+
+class Branches(torch.nn.Module):
+    def forward(self, x):
+        return torch.cond(x.sum() > 0, lambda y: y.relu(), lambda y: y.tanh(), (x,))
+
+
+def test_lines_are_those_of_files():
+    """Not of what PyTorch makes in memory."""
+    ops = read_model(Branches(), (3, 6, 6)).ops
+    assert [op.name for op in ops] == ["sum_1", "gt", "cond"]
+    assert not any("<" in op.origin.source for op in ops)
+
+
+class InPlace(torch.nn.Module):
+    def forward(self, x):
+        x = x + 1
+        for _ in range(50):
+            x = x.relu_()
+        return x
+
+
+def test_reading_what_changes_in_place_stays_linear():
+    program = torch.export.export(InPlace(), (torch.zeros(1, 3, 6, 6),))
+    reader = Reader(program, (3, 6, 6), "model", "")
+    reader.read(read_node, unreadable)
+    assert max(map(len, reader.sharing.values())) < 4
 
 
 def test_reading_ends_with_what_is_no_map():
