@@ -68,9 +68,12 @@ def _print(console: Console, heading: str, table: TextTable) -> None:
     shown = Table(title=heading, box=box.SIMPLE, pad_edge=False)
     for number, name in enumerate(table.headings):
         left = number in table.left
-        # Why a preset cannot be used may be long; everything else keeps its line.
+        # Names, and why a preset cannot be used, may be long; everything else keeps its line.
         shown.add_column(
-            name, justify="left" if left else "right", no_wrap=name != CANNOT, overflow="fold"
+            name,
+            justify="left" if left else "right",
+            no_wrap=name not in (CANNOT, "layer"),
+            overflow="fold",
         )
     for number, row in enumerate(table.rows):
         total = table.total and number == len(table.rows) - 1

@@ -212,7 +212,8 @@ def _class_name(number: int | None, names: Sequence[str]) -> str:
 def _table(result: dict, title: str, wide: bool) -> Table:
     """The layers; operators and shapes only where there is room."""
     table = Table(title=title, box=box.SIMPLE, pad_edge=False)
-    table.add_column("layer", no_wrap=True)
+    # Where there is little room long names take two lines: numbers are never cut.
+    table.add_column("layer", overflow="fold")
     headings = ("MACs", "cycles", "utilisation", "mismatches")
     for heading in ("op", "shape", *headings) if wide else headings:
         table.add_column(heading, justify="left" if heading == "op" else "right", no_wrap=True)
@@ -238,7 +239,7 @@ def show(result: dict, class_names: Sequence[str], console: Console) -> None:
     """Print the table, the predictions and the verdict."""
     size = size_text(result["input_size"])
     title = f"{result['model']} at {size}, preset '{result['preset']}'"
-    console.print(_table(result, title, console.width >= WIDE))
+    console.print(_table(result, title, console.width >= WIDE), markup=False)
 
     for prediction in result["predictions"][:10]:
         label, float_, int8, rtl = (
