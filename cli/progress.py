@@ -37,13 +37,14 @@ class Reporter:
 
     def measured(self, text: str, total: float | None, unit: str) -> Callable[[float], None]:
         """Begin a step of ``total`` units (None: unknown); returns what to call with the units done
-        so far."""
+        so far. Where there is no terminal, that is told now and then."""
         self._begin(text, total)
 
         def update(done: float) -> None:
             rate = done / max(time.monotonic() - self._started, 1e-9)
             digits = 0 if rate >= 10 else 1
             self._update(completed=done, rate=f"{rate:,.{digits}f} {unit}/s")
+            self._detail(f"{done:,.0f} {unit}", done / total if total else None)
 
         return update
 
@@ -56,15 +57,7 @@ class Reporter:
         if done is None:
             return
         self._update(completed=done, description=text)
-        elapsed = time.monotonic() - self._started
-        if self._progress is None and elapsed - self._detailed >= DETAIL_SECONDS:
-            self._detailed = elapsed
-            self.console.print(
-                f"  {elapsed:.0f} s, {done:.0%}: {doing}",
-                highlight=False,
-                markup=False,
-                soft_wrap=True,
-            )
+        self._detail(doing, done)
 
     def close(self) -> None:
         """End the last step."""
@@ -80,6 +73,15 @@ class Reporter:
     def _update(self, **fields) -> None:
         if self._progress is not None:
             self._progress.update(self._progress.task_ids[0], **fields)
+
+    def _detail(self, doing: str, done: float | None) -> None:
+        elapsed = time.monotonic() - self._started
+        if self._progress is None and elapsed - self._detailed >= DETAIL_SECONDS:
+            self._detailed = elapsed
+            share = "" if done is None else f", {done:.0%}"
+            self.console.print(
+                f"  {elapsed:.0f} s{share}: {doing}", highlight=False, markup=False, soft_wrap=True
+            )
 
     def _begin(self, text: str, total: float | None) -> None:
         self.close()

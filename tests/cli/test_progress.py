@@ -38,6 +38,18 @@ def test_plain_lines_now_and_then(clock):
     assert "\x1b" not in "".join(lines)
 
 
+@pytest.mark.parametrize("total, line", [(4000.0, ", 25%: 1,000 cycles"), (None, ": 1,000 cycles")])
+def test_units_in_plain_lines(clock, total, line):
+    out = io.StringIO()
+    reporter = Reporter(Console(file=out, force_terminal=False, width=100))
+    report = reporter.measured("simulating", total, "cycles")
+    for done in range(0, 5000, 1000):
+        report(done)
+    reporter.close()
+    first = next(each for each in out.getvalue().splitlines() if "cycles" in each)
+    assert first.startswith("  ") and first.endswith(f" s{line}")
+
+
 def test_a_bar_on_a_terminal():
     text = shown(terminal=True)
     assert "routing: 0 connections left" in text and "packing" in text
