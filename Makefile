@@ -32,7 +32,7 @@ STAMP := $(VENV)/.stamp-$(SUM)
 FPGA_STAMP := $(VENV)/.stamp-fpga-$(SUM)
 DOCS_STAMP := $(VENV)/.stamp-docs-$(SUM)
 TEST_STAMP := $(VENV)/.stamp-test-$(SUM)
-# pip would compile every file, one after the other, for most of a minute: what is imported is compiled then.
+# pip would compile the files of all packages one after the other: 'set-up' does, on all cores.
 INSTALL = install -qq --no-compile --disable-pip-version-check $(PIP_OPTIONS)
 
 # NAME counts only where make is given it: some systems have an environment variable NAME.
@@ -155,6 +155,7 @@ define set-up
 	@echo "setting up $(VENV)$(if $(1), for $(1)) (about two minutes; PyTorch may be a large download) ..."
 	@[ -x $(VENV)/bin/pip ] || $(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/pip $(INSTALL) -c $(LOCK) -e '.$(1)'
+	@$(VENV)/bin/python -m compileall -qq -j 0 $(VENV)/lib > /dev/null || true  # some are templates
 	@$(LIBPYTHON) || { $(call apt,libpython$(MINOR)); }
 	@$(LIBPYTHON) || { \
 		echo "error: no shared libpython, which the simulator needs: apt install libpython$(MINOR)" >&2; exit 2; }
