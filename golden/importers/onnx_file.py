@@ -14,7 +14,7 @@ from resarray.spec.pixels import Size
 
 from .files import MAX_BYTES, ModelFile
 from .onnx_graph.operators import read_node, unreadable
-from .onnx_graph.reader import Reader
+from .onnx_graph.reader import MAX_NAME, Reader
 from .onnx_graph.values import MAX_CHANNELS
 from .refused import shown
 
@@ -72,9 +72,10 @@ def _loaded(path: Path) -> onnx.ModelProto:
     if len(model.graph.node) > MAX_NODES:
         raise ResarrayError(f"model '{path}' has more than {MAX_NODES:,} nodes")
     if model.functions:
+        name = shown(model.functions[0].name, MAX_NAME)
         raise ResarrayError(
-            f"model '{path}' has functions of its own ('{shown(model.functions[0].name, 80)}'): "
-            "write them out with onnx.inliner.inline_local_functions"
+            f"model '{path}' has functions of its own ('{name}'): write them out with "
+            "onnx.inliner.inline_local_functions"
         )
     if model.graph.sparse_initializer:
         raise ResarrayError(f"model '{path}' has sparse weights: make them dense")

@@ -13,5 +13,10 @@ class Refused(Exception):
 
 def shown(text: str, most: int) -> str:
     """``text`` on one line, without the codes of a terminal, of at most so many characters."""
-    text = "".join(c if c.isprintable() else "?" for c in text[: most + 1])
+    text = printable(text[: most + 1])
     return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def printable(text: str) -> str:
+    """``text`` without newlines and the codes of a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)

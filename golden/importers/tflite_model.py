@@ -14,6 +14,8 @@ import tflite
 
 from resarray.spec.errors import ResarrayError
 
+from .refused import printable
+
 MAGIC = b"TFL3"
 # Far above what fits the accelerator; a count beyond them is damage.
 MAX_ITEMS = 100_000  # operators, tensors, buffers
@@ -271,7 +273,7 @@ def _integers(count: int, values: Callable[[], np.ndarray], most: int) -> tuple[
 def _text(value: bytes | None) -> str:
     """A name as it can stand in a sentence and in a report."""
     text = (value or b"").decode("utf-8", "replace")
-    return "".join(c if c.isprintable() else "?" for c in text)[:200]
+    return printable(text[:200])
 
 
 def type_name(kind: int) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from resarray.golden.float_graph import FloatGraph
+from resarray.golden.names import unused
 from resarray.golden.ops import FloatOp
 
 
@@ -13,12 +14,8 @@ def name_layers(graph: FloatGraph) -> FloatGraph:
     numbers: dict[str, int] = {}  # of the last layer of a name
     ops: list[FloatOp] = []
     for op in graph.ops:
-        unique, number = op.name, numbers.get(op.name, 1)
-        while unique in taken:
-            number += 1
-            unique = f"{op.name}_{number}"
+        unique = unused(op.name, taken, numbers)
         taken.add(unique)
-        numbers[op.name] = number
         inputs = tuple(names[name] for name in op.inputs)
         names[op.output] = unique
         ops.append(replace(op, name=unique, inputs=inputs, output=unique))

@@ -9,6 +9,7 @@ import onnx
 import torch
 
 from resarray.golden.float_graph import FloatGraph
+from resarray.golden.names import unused
 from resarray.golden.ops import (
     FloatConstant,
     FloatOp,
@@ -48,7 +49,7 @@ class Reader:
         (given,) = (i.name for i in model.graph.input if i.name not in self._constants)
         self._values: dict[str, Value] = {given: Map(INPUT, (1, *shape)), "": None}
         self._ops: dict[str, FloatOp] = {}
-        self._numbers: dict[str, int] = {}  # of the last tensor that wanted a name that is taken
+        self._numbers: dict[str, int] = {}  # name -> the last that a tensor of it was given
         self._dims: dict[str, tuple[int, ...]] | None = None
         self._made = 0  # values of constants that nodes make
 
@@ -105,7 +106,9 @@ class Reader:
         ``part``: what it is of a node that is several.
         """
         label = f"{node.name}.{part}" if part else node.name
-        op = kind(label, inputs, self._unused(label), **fields, origin=_origin(node))
+        op = kind(
+            label, inputs, unused(label, self.shapes, self._numbers), **fields, origin=_origin(node)
+        )
         shape = op.shape(*(self.shapes[name] for name in inputs))
         self._require_size(shape)
         self._ops[op.output] = op
@@ -233,18 +236,10 @@ class Reader:
         if not why:
             return tuple(value.name for value in values if isinstance(value, Map))
         read = tuple(value.name for value in values if isinstance(value, Map))
-        name = self._unused("output")
+        name = unused("output", self.shapes, self._numbers)
         self._ops[name] = FloatUnsupported("output", read or (INPUT,), name, why)
         self.shapes[name] = (1, 1, 1)
         return (name,)
-
-    def _unused(self, name: str) -> str:
-        number, unique = self._numbers.get(name, 1), name
-        while unique in self.shapes:
-            number += 1
-            unique = f"{name}_{number}"
-        self._numbers[name] = number
-        return unique
 
     def _require_size(self, shape: Shape) -> None:
         """What is empty, `passes.check` refuses."""
