@@ -155,7 +155,7 @@ define set-up
 	@echo "setting up $(VENV)$(if $(1), for $(1)) (about two minutes; PyTorch may be a large download) ..."
 	@[ -x $(VENV)/bin/pip ] || $(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/pip $(INSTALL) -c $(LOCK) -e '.$(1)'
-	@$(VENV)/bin/python -m compileall -qq -j 0 $(VENV)/lib > /dev/null || true  # some are templates
+	@PYTHONWARNINGS=ignore $(VENV)/bin/python -m compileall -qq -j 0 $(VENV)/lib > /dev/null || true  # some are templates
 	@$(LIBPYTHON) || { $(call apt,libpython$(MINOR)); }
 	@$(LIBPYTHON) || { \
 		echo "error: no shared libpython, which the simulator needs: apt install libpython$(MINOR)" >&2; exit 2; }

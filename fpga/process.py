@@ -10,7 +10,7 @@ from resarray.sim import children
 from resarray.sim.cache import keep_log
 from resarray.spec.errors import ResarrayError
 
-from .tools import Tool
+from .tools import Tool, prepare
 
 # told(fraction, what the tool is doing)
 Told = Callable[[float, str], None]
@@ -116,6 +116,7 @@ def run_tool(
     meter, name = meter or Meter(), Path(tool.command[0]).name
     if makes is not None:
         (folder / makes).unlink(missing_ok=True)
+    prepare(Path(tool.command[0]))
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(open(folder / log, "w"))
         try:

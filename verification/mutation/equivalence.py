@@ -125,7 +125,9 @@ def _equal(design: Path, mutant: Mutant, scope: str, closed: list[str]) -> bool:
 def _run(folder: Path) -> bool:
     """Run ``proof.ys``; whether it came to its end in time."""
     (folder / "status.txt").unlink(missing_ok=True)
-    command = [*tools.find_yosys().command, "-q", "-s", "proof.ys"]
+    yosys = tools.find_yosys().command
+    tools.prepare(Path(yosys[0]))
+    command = [*yosys, "-q", "-s", "proof.ys"]
     silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with (
         children.start(command, cwd=folder, **silent) as process,
