@@ -14,8 +14,7 @@
 //         its own probability of so many 256ths, anew every 2^`hold` cycles.
 // Early:  write data is taken before its address, as far as it comes.
 // Jitter: each burst has a latency of its own, from 1 to `latency`.
-// Access outside [BASE, BASE + DEPTH words) gives SLVERR. Breaches of the protocol by the master
-// are collected in `violations`.
+// Access outside [BASE, BASE + DEPTH words) gives SLVERR.
 // Faults: once `fault_at` transfers of channel `fault` (1 AR, 2 AW, 3 W, 4 R, 5 B; 0: none) have been
 //         since `arm`, the channel stands still for `fault_cycles` cycles (0: for ever) or, with a
 //         `fault_response`, the next one on R or B has that response and junk for data.
@@ -43,7 +42,6 @@ module axi_memory #(
     input [31:0] load_words,
     input [31:0] dump_first,
     input [31:0] dump_last,
-    output reg [7:0] violations,
 
     input arm,                            // one-cycle strobe
     input [2:0] fault,
@@ -54,11 +52,9 @@ module axi_memory #(
     input [31:0] flip_bit,
 
     input awvalid, output reg awready, input [31:0] awaddr, input [7:0] awlen,
-    input [2:0] awsize, input [1:0] awburst,
     input wvalid, output reg wready, input [8*ROWS-1:0] wdata, input [ROWS-1:0] wstrb, input wlast,
     output reg bvalid, input bready, output reg [1:0] bresp,
     input arvalid, output reg arready, input [31:0] araddr, input [7:0] arlen,
-    input [2:0] arsize, input [1:0] arburst,
     output reg rvalid, input rready, output reg [8*ROWS-1:0] rdata, output reg [1:0] rresp,
     output reg rlast
 );
@@ -111,25 +107,12 @@ module axi_memory #(
     reg [8*32-1:0] file_name;
     integer i;
 
-    // What the master showed in the last cycle without being taken: it must stay.
-    reg ar_held, aw_held, w_held;
-    reg [44:0] ar_shown, aw_shown;
-    reg [WORD+ROWS:0] w_shown;
-
     function outside(input [31:0] byte_offset);
         outside = (byte_offset >> LOG_ROWS) >= DEPTH;
     endfunction
 
-    function crosses_4k(input [31:0] address, input [7:0] length);
-        crosses_4k = {20'b0, address[11:0]} + ((length + 32'd1) << LOG_ROWS) > 32'd4096;
-    endfunction
-
     function [15:0] drawn(input [15:0] longest, input [15:0] chance);
         drawn = longest == 0 ? 0 : chance % longest + 1;
-    endfunction
-
-    function malformed(input [31:0] address, input [2:0] size, input [1:0] burst);
-        malformed = size != LOG_ROWS || burst != 2'b01 || (address & (ROWS - 1)) != 0;
     endfunction
 
     // Junk, not zeros: what was never written must not matter.
@@ -139,7 +122,6 @@ module axi_memory #(
         if (load) begin
             $sformat(file_name, "job%0d.mem", job);
             $readmemh(file_name, mem, 0, load_words - 1);
-            violations <= 0;  // not by a reset, which must not hide them
         end
         if (dump) begin
             $sformat(file_name, "job%0d.dump", job);
@@ -155,7 +137,6 @@ module axi_memory #(
             {aw_head, aw_tail, aw_beat, w_head, w_placed, w_tail, b_head, b_tail, w_bad} = 0;
             {now, credit, writes_turn, pause} = 0;
             {still, fault_count, fault_waited} = 0;
-            {ar_held, aw_held, w_held} = 0;
             random = {~seed, seed};
             read_latency = jitter ? drawn(latency, seed[15:0]) : latency;
             write_latency = jitter ? drawn(latency, seed[31:16]) : latency;
@@ -189,27 +170,12 @@ module axi_memory #(
             end
             if (rate != 0) credit = credit + rate > FULL ? FULL : credit + rate;
 
-            // Protocol
-            if (ar_held && (!arvalid || ar_shown != {araddr, arlen, arsize, arburst}))
-                violations[5] <= 1;
-            if (aw_held && (!awvalid || aw_shown != {awaddr, awlen, awsize, awburst}))
-                violations[6] <= 1;
-            if (w_held && (!wvalid || w_shown != {wdata, wstrb, wlast})) violations[7] <= 1;
-            ar_held = arvalid && !arready;
-            aw_held = awvalid && !awready;
-            w_held = wvalid && !wready;
-            if (ar_held) ar_shown = {araddr, arlen, arsize, arburst};
-            if (aw_held) aw_shown = {awaddr, awlen, awsize, awburst};
-            if (w_held) w_shown = {wdata, wstrb, wlast};
-
             // Read address
             if (arvalid && arready) begin
                 ar_offset[ar_head % ADDRESSES] = araddr - BASE;
                 ar_beats[ar_head % ADDRESSES] = arlen;
                 ar_due[ar_head % ADDRESSES] = now + read_latency - 1;
                 ar_head = ar_head + 1;
-                if (crosses_4k(araddr, arlen)) violations[0] <= 1;
-                if (malformed(araddr, arsize, arburst)) violations[2] <= 1;
             end
             arready <= ar_head - ar_tail < ADDRESSES && !still[0];
 
@@ -218,8 +184,6 @@ module axi_memory #(
                 aw_offset[aw_head % ADDRESSES] = awaddr - BASE;
                 aw_beats[aw_head % ADDRESSES] = awlen;
                 aw_head = aw_head + 1;
-                if (crosses_4k(awaddr, awlen)) violations[1] <= 1;
-                if (malformed(awaddr, awsize, awburst)) violations[3] <= 1;
             end
             awready <= aw_head - aw_tail < ADDRESSES && aw_head - b_tail < ADDRESSES && !still[1];
 
@@ -233,8 +197,6 @@ module axi_memory #(
             end
             if (w_placed != w_head && aw_head != aw_tail) begin
                 w_offset[w_placed % BEATS] = aw_offset[aw_tail % ADDRESSES] + aw_beat * ROWS;
-                if (w_last[w_placed % BEATS] != (aw_beat == aw_beats[aw_tail % ADDRESSES]))
-                    violations[4] <= 1;
                 w_last[w_placed % BEATS] = aw_beat == aw_beats[aw_tail % ADDRESSES];
                 if (w_last[w_placed % BEATS]) begin
                     aw_tail = aw_tail + 1;

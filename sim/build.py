@@ -158,14 +158,17 @@ def build_timed(
     top: str,
     sources: list[Path],
     note: Callable[[str], None] = lambda text: None,
+    parameters: dict[str, int] | None = None,
 ) -> Build:
-    """Compile ``sources``, which may contain delays, with Verilator; ``top``'s ports are public."""
+    """Compile ``sources``, which may contain delays, with Verilator; ``top``'s ports are public and
+    its parameters ``parameters``."""
     simulator = simulators.find("verilator")
 
     def compile_into(folder: Path) -> None:
-        _verilate(simulator, {}, [str(path) for path in sources], folder, top, TIMED_FLAGS)
+        files = [str(path) for path in sources]
+        _verilate(simulator, parameters or {}, files, folder, top, TIMED_FLAGS)
 
-    parts: list[str | bytes] = [top, repr(TIMED_FLAGS)]
+    parts: list[str | bytes] = [top, repr((TIMED_FLAGS, parameters))]
     parts += [path.read_bytes() for path in sources]
     return Build(simulator, _cached(simulator, parts, top, compile_into, note), 0)
 

@@ -1,6 +1,6 @@
-"""The rules that checkers hold every simulation to: axi_memory.v, checks.v and core_checks.v."""
+"""The rules that checkers hold every simulation to: checks.v and core_checks.v."""
 
-MEMORY = (
+MASTER = (
     "a read burst crosses 4 KiB",
     "a write burst crosses 4 KiB",
     "a malformed read burst",
@@ -41,7 +41,7 @@ CORE = (
     *(f"the stream {stream} changed before it was taken" for stream in _STREAMS),
 )
 # By bit of the harness's ``violations``. Those in ``CORE``: only of the accelerator, not of a stub.
-VIOLATIONS = (*MEMORY, *PORTS, *CORE)
+VIOLATIONS = (*MASTER, *PORTS, *CORE)
 
 
 def broken(violations: int) -> list[str]:

@@ -1,6 +1,6 @@
 // Protocol checkers, bound in every simulation: what breaks a rule sets its bit for good. The bits are
-// named in checks.py. Checks in the memory itself: see axi_memory.v. What only one block reads is
-// assigned at once: a later assignment costs Verilator a copy.
+// named in checks.py. What only one block reads is assigned at once: a later assignment costs Verilator
+// a copy. `clear` is a one-cycle strobe; a reset must not hide what was broken.
 
 // A stream: once valid, it stays so with the same payload until it is taken.
 module stream_check #(parameter WIDTH = 1) (
@@ -24,11 +24,84 @@ module stream_check #(parameter WIDTH = 1) (
     end
 endmodule
 
+// What the accelerator asks of its memory: bursts as AXI4 has them, which stay until they are taken.
+module master_checks #(parameter ROWS = 8) (
+    input clk,
+    input rst,
+    input clear,
+
+    input awvalid, input awready, input [31:0] awaddr, input [7:0] awlen,
+    input [2:0] awsize, input [1:0] awburst,
+    input wvalid, input wready, input [8*ROWS-1:0] wdata, input [ROWS-1:0] wstrb, input wlast,
+    input arvalid, input arready, input [31:0] araddr, input [7:0] arlen,
+    input [2:0] arsize, input [1:0] arburst,
+
+    output reg [7:0] violations
+);
+    localparam LOG_ROWS = ROWS == 4 ? 2 : ROWS == 8 ? 3 : 4;
+
+    reg ar_held, aw_held, w_held;
+    reg [44:0] ar_shown, aw_shown;
+    reg [9*ROWS:0] w_shown;
+    // Write bursts by address and by data in order; either may come first, 64 at most. Heads count
+    // without wrapping at 64.
+    reg [7:0] aw_len [0:63], w_len [0:63];
+    reg [6:0] aw_head, w_head;
+    reg [7:0] beat;
+
+    function crosses_4k(input [31:0] address, input [7:0] length);
+        crosses_4k = {20'b0, address[11:0]} + ((length + 32'd1) << LOG_ROWS) > 32'd4096;
+    endfunction
+
+    function malformed(input [31:0] address, input [2:0] size, input [1:0] burst);
+        malformed = size != LOG_ROWS || burst != 2'b01 || (address & (ROWS - 1)) != 0;
+    endfunction
+
+    always @(posedge clk) begin
+        if (clear) violations <= 0;
+        if (rst) {ar_held, aw_held, w_held, aw_head, w_head, beat} = 0;
+        else begin
+            if (ar_held && (!arvalid || ar_shown != {araddr, arlen, arsize, arburst}))
+                violations[5] <= 1;
+            if (aw_held && (!awvalid || aw_shown != {awaddr, awlen, awsize, awburst}))
+                violations[6] <= 1;
+            if (w_held && (!wvalid || w_shown != {wdata, wstrb, wlast})) violations[7] <= 1;
+            ar_held = arvalid && !arready;
+            aw_held = awvalid && !awready;
+            w_held = wvalid && !wready;
+            if (ar_held) ar_shown = {araddr, arlen, arsize, arburst};
+            if (aw_held) aw_shown = {awaddr, awlen, awsize, awburst};
+            if (w_held) w_shown = {wdata, wstrb, wlast};
+
+            if (arvalid && arready) begin
+                if (crosses_4k(araddr, arlen)) violations[0] <= 1;
+                if (malformed(araddr, arsize, arburst)) violations[2] <= 1;
+            end
+            if (awvalid && awready) begin
+                if (crosses_4k(awaddr, awlen)) violations[1] <= 1;
+                if (malformed(awaddr, awsize, awburst)) violations[3] <= 1;
+                // Of data that came before: all of the burst, or more than it has.
+                if (aw_head == w_head ? beat > awlen
+                    : aw_head - w_head >= 7'd64 && w_len[aw_head[5:0]] != awlen) violations[4] <= 1;
+                aw_len[aw_head[5:0]] = awlen;
+                aw_head = aw_head + 1;
+            end
+            if (wvalid && wready) begin
+                if (aw_head - w_head < 7'd64 && aw_head != w_head
+                    && wlast != (beat == aw_len[w_head[5:0]])) violations[4] <= 1;
+                if (wlast) w_len[w_head[5:0]] = beat;
+                w_head = w_head + wlast;
+                beat = wlast ? 0 : beat + 1;
+            end
+        end
+    end
+endmodule
+
 // Both ports of the accelerator, seen from outside.
 module port_checks #(parameter ROWS = 8) (
     input clk,
     input rst,
-    input clear,                          // one-cycle strobe
+    input clear,
     input irq,
 
     input awvalid, input awready, input [31:0] awaddr, input [7:0] awlen,

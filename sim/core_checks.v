@@ -1,7 +1,9 @@
 // Protocol checkers inside the accelerator: its streams, the counts that instructions wait for, and
 // what it does at the memory port. The bits are named in checks.py.
 
+`ifndef CORE
 `define CORE harness.accelerator.core
+`endif
 
 // An instruction that is shown to its engine stays until it is taken; then its queue is not full.
 module queue_check (
@@ -27,7 +29,9 @@ endmodule
 
 module core_checks #(parameter ROWS = 8) (
     input clk,
-    input clear,                          // one-cycle strobe
+    input rst,
+    input clear,
+    input rvalid, input rready, input bvalid, input bready,
     output [30:0] violations
 );
     localparam WORD = 8 * ROWS, BURST = 57;
@@ -96,7 +100,7 @@ module core_checks #(parameter ROWS = 8) (
         failed = `CORE.errors.failed && !reset;
         arvalid = `CORE.arbiter.bus__arvalid;
         awvalid = `CORE.store.bus__awvalid;
-        r_waited = harness.rvalid && !harness.rready && !harness.reset ? r_waited + 1 : 0;
-        b_waited = harness.bvalid && !harness.bready && !harness.reset ? b_waited + 1 : 0;
+        r_waited = rvalid && !rready && !rst ? r_waited + 1 : 0;
+        b_waited = bvalid && !bready && !rst ? b_waited + 1 : 0;
     end
 endmodule

@@ -97,15 +97,13 @@ module harness #(
         .latency(latency), .rate(rate), .stall(stall), .hold(hold), .early(early),
         .jitter(jitter), .seed(seed),
         .load(load), .dump(dump), .job(job), .load_words(load_words),
-        .dump_first(dump_first), .dump_last(dump_last), .violations(violations[7:0]),
+        .dump_first(dump_first), .dump_last(dump_last),
         .arm(arm), .fault(fault), .fault_at(fault_at), .fault_cycles(fault_cycles),
         .fault_response(fault_response), .flip(flip), .flip_bit(flip_bit),
-        .awvalid(awvalid), .awready(awready), .awaddr(awaddr), .awlen(awlen), .awsize(awsize),
-        .awburst(awburst),
+        .awvalid(awvalid), .awready(awready), .awaddr(awaddr), .awlen(awlen),
         .wvalid(wvalid), .wready(wready), .wdata(wdata), .wstrb(wstrb), .wlast(wlast),
         .bvalid(bvalid), .bready(bready), .bresp(bresp),
-        .arvalid(arvalid), .arready(arready), .araddr(araddr), .arlen(arlen), .arsize(arsize),
-        .arburst(arburst),
+        .arvalid(arvalid), .arready(arready), .araddr(araddr), .arlen(arlen),
         .rvalid(rvalid), .rready(rready), .rdata(rdata), .rresp(rresp), .rlast(rlast)
     );
 
@@ -131,6 +129,15 @@ module harness #(
         .s_axil__rresp()
     );
 
+    master_checks #(.ROWS(ROWS)) master_checks (
+        .clk(clk), .rst(reset), .clear(load),
+        .awvalid(awvalid), .awready(awready), .awaddr(awaddr), .awlen(awlen), .awsize(awsize),
+        .awburst(awburst),
+        .wvalid(wvalid), .wready(wready), .wdata(wdata), .wstrb(wstrb), .wlast(wlast),
+        .arvalid(arvalid), .arready(arready), .araddr(araddr), .arlen(arlen), .arsize(arsize),
+        .arburst(arburst),
+        .violations(violations[7:0])
+    );
     port_checks #(.ROWS(ROWS)) port_checks (
         .clk(clk), .rst(reset), .clear(load), .irq(irq),
         .awvalid(awvalid), .awready(awready), .awaddr(awaddr), .awlen(awlen),
@@ -150,7 +157,9 @@ module harness #(
     // Look inside the accelerator: what stands in for it in a test has no activity.
 `ifdef ACTIVITY
     core_checks #(.ROWS(ROWS)) core_checks (
-        .clk(clk), .clear(load), .violations(violations[48:18])
+        .clk(clk), .rst(reset), .clear(load),
+        .rvalid(rvalid), .rready(rready), .bvalid(bvalid), .bready(bready),
+        .violations(violations[48:18])
     );
 `else
     assign violations[48:18] = 0;

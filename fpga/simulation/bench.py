@@ -2,7 +2,8 @@
 
 The environment gives the file descriptors ``RESARRAY_PTY`` (the terminal's other end) and
 ``RESARRAY_STOP`` (a pipe; the simulation ends when it is closed), and ``RESARRAY_BAUD``. Writes
-``violations.json``, the rules of the memory chip that were broken, at the end.
+``violations.json`` at the end: the rules that were broken, of the memory chip and of the
+accelerator.
 """
 
 import json
@@ -78,4 +79,6 @@ async def run_board(dut):
     cocotb.start_soon(receive(dut, terminal, bit_ps))
     while read_now(stop, 1) is None:
         await Timer(IDLE_PS, unit="ps")
-    Path("violations.json").write_text(json.dumps(int(dut.violations.value)))
+    Path("violations.json").write_text(
+        json.dumps([int(dut.violations.value), int(dut.broken.value)])
+    )

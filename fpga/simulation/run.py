@@ -9,7 +9,7 @@ import tty
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from resarray.sim import build, cache, children
+from resarray.sim import build, cache, checks, children
 from resarray.sim.process import environment
 from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
@@ -20,6 +20,7 @@ from ..soc.elaborate import elaborate
 HERE = Path(__file__).parent
 TOP = "board"
 MODELS = ("cells.v", "sdram.v", "harness.v")
+CHECKERS = ("checks.v", "core_checks.v")
 TARGET = "ecp5"  # what goes into the bitstream
 FAMILY = "ulx3s"  # whose pins harness.v has
 CYCLES_PER_BIT = 4
@@ -68,8 +69,9 @@ class SimulatedBoard:
         self.description = json.loads((soc / "soc.json").read_text())
         models = [HERE / name for name in MODELS]
         models += [build.HW / name for name in build.MODELS[TARGET]]
-        sources = [*models, soc / "soc.v", soc / "resarray.v"]
-        self._build = build.build_timed(TOP, sources, note)
+        checkers = [Path(checks.__file__).with_name(name) for name in CHECKERS]
+        sources = [*models, *checkers, soc / "soc.v", soc / "resarray.v"]
+        self._build = build.build_timed(TOP, sources, note, {"ROWS": config.rows})
 
     def __enter__(self) -> "SimulatedBoard":
         self._block = self._running()
@@ -120,7 +122,10 @@ def _check(folder: Path) -> None:
         raise ResarrayError(
             f"the simulated board failed: see '{cache.keep_log(folder / 'sim.log')}'"
         )
-    violations = json.loads(found.read_text())
-    broken = [what for bit, what in enumerate(VIOLATIONS) if violations >> bit & 1]
+    chip, accelerator = json.loads(found.read_text())
+    broken = [what for bit, what in enumerate(VIOLATIONS) if chip >> bit & 1]
     if broken:
         raise ResarrayError(f"the SoC broke rules of its memory chip: {', '.join(broken)}")
+    if accelerator:
+        broken = checks.broken(accelerator)
+        raise ResarrayError(f"in the SoC rules were broken: {', '.join(broken)}")

@@ -19,7 +19,7 @@ from . import stub
 pytestmark = pytest.mark.verifies("simulation", by="unit")
 SIM = Path(resarray.sim.__path__[0])
 TINY = preset("tiny")
-FIRST_CORE = len(checks.MEMORY) + len(checks.PORTS)
+FIRST_CORE = len(checks.MASTER) + len(checks.PORTS)
 needs_icarus = pytest.mark.skipif(
     shutil.which("iverilog") is None, reason="no iverilog on PATH: apt install iverilog"
 )
@@ -93,6 +93,61 @@ BROKEN: dict[str, list[dict[int, Cycle]]] = {
         {6: {"wdata": "32'hzz00ff00"}},
     ],
 }
+# A read waits; two beats are written to the end of 4 KiB, the address first; then a beat whose
+# address comes with its data, and two beats whose data come first.
+GOOD_MASTER: list[Cycle] = [
+    {"arsize": 2, "arburst": 1, "awsize": 2, "awburst": 1, "wstrb": 15},
+    {"arvalid": 1, "araddr": 0x4000_0FF8, "arlen": 1, "arready": 0},
+    {},
+    {"arready": 1},
+    {"arvalid": 0, "awvalid": 1, "awaddr": 0x4000_0FF8, "awlen": 1, "awready": 0},
+    {"awready": 1},
+    {"awvalid": 0, "wvalid": 1, "wdata": 5, "wready": 0},
+    {"wready": 1},
+    {"wlast": 1},
+    {"awvalid": 1, "awaddr": 0x4000_1000, "awlen": 0},
+    {"awvalid": 0, "wlast": 0},
+    {"wlast": 1},
+    {"wvalid": 0, "wlast": 0, "awvalid": 1, "awlen": 1},
+    {"awvalid": 0},
+    {},
+]
+BROKEN_MASTER: dict[str, list[dict[int, Cycle]]] = {
+    "a read burst crosses 4 KiB": [{1: {"arlen": 2}}, {1: {"araddr": 0x4000_0FFC}}],
+    "a write burst crosses 4 KiB": [{4: {"awaddr": 0x4000_0FFC}}],
+    "a malformed read burst": [
+        {0: {"arsize": 1}},
+        {0: {"arburst": 0}},
+        {1: {"araddr": 0x4000_0FF2}},
+    ],
+    "a malformed write burst": [
+        {0: {"awsize": 3}},
+        {0: {"awburst": 2}},
+        {4: {"awaddr": 0x4000_0FF1}},
+    ],
+    "WLAST at the wrong beat": [
+        {7: {"wready": 1, "wlast": 1}, 8: {"wvalid": 0, "wlast": 0}, 9: {"wvalid": 1, "wlast": 1}},
+        {8: {"wlast": 0}},
+        {9: {"awlen": 1}},
+        {12: {"awlen": 0}},
+        {12: {"awlen": 2}},
+        {11: {"wlast": 0}, 12: {"wvalid": 0, "awlen": 0}},  # more beats than it has, without an end
+    ],
+    "ARVALID or its burst changed before ARREADY": [
+        {2: {"arvalid": 0}, 3: {"arvalid": 1, "arready": 1}},
+        {2: {"araddr": 0x4000_0FF0}},
+        {3: {"arlen": 0, "arready": 1}},
+    ],
+    "AWVALID or its burst changed before AWREADY": [
+        {5: {"awaddr": 0x4000_0FF0, "awready": 1}},
+        {5: {"awvalid": 0}, 6: {"awvalid": 1, "awready": 1}, 7: {"awvalid": 0}},
+    ],
+    "WVALID or its data changed before WREADY": [
+        {7: {"wdata": 6, "wready": 1}},
+        {7: {"wstrb": 7, "wready": 1}},
+        {7: {"wlast": 1, "wready": 1}},
+    ],
+}
 
 
 def icarus(text: str, sources: list[str], tmp_path: Path) -> list[int]:
@@ -113,14 +168,15 @@ def cycles(sequence: list[Cycle], scope: str = "") -> str:
     )
 
 
-def port_bench(sequences: list[list[Cycle]]) -> str:
-    """A testbench for port_checks: prints the violations of each sequence."""
-    ports = re.search(r"module port_checks.*?\);", (SIM / "checks.v").read_text(), re.S)[0]
+def port_bench(module: str, sequences: list[list[Cycle]]) -> str:
+    """A testbench for a module of checks.v: prints the violations of each sequence."""
+    ports = re.search(rf"module {module}.*?\);", (SIM / "checks.v").read_text(), re.S)[0]
+    width = re.search(r"output reg (\[[^\]]*\]) violations", ports)[1]
     inputs = re.findall(r"input (\[[^\]]*\] )?(\w+)", ports)
     names = [name for _, name in inputs if name != "clk"]
     idle = {name: 0 for name in names} | {name: 1 for name in names if name.endswith("ready")}
     body = "".join(
-        cycles([idle | {"clear": 1, "rst": 1}, {"clear": 0}, *START, *sequence])
+        cycles([idle | {"clear": 1, "rst": 1}, {"clear": 0}, *sequence])
         + '$display("%b", violations);\n'
         for sequence in sequences
     )
@@ -129,8 +185,8 @@ def port_bench(sequences: list[list[Cycle]]) -> str:
 module bench;
     localparam ROWS = 4;
     {declared}
-    wire [9:0] violations;
-    port_checks #(.ROWS(ROWS)) dut (.violations(violations), .reads(), .writes(), .bad_burst(),
+    wire {width} violations;
+    {module} #(.ROWS(ROWS)) dut (.violations(violations),
         {", ".join(f".{name}({name})" for _, name in inputs)});
     task step; begin #1 clk = 1; #1 clk = 0; end endtask
     initial begin clk = 0; {body} end
@@ -139,17 +195,25 @@ endmodule
 
 
 @needs_icarus
-def test_ports(tmp_path):
-    expected, sequences = [0], [GOOD]
-    for rule, breaches in BROKEN.items():
+@pytest.mark.parametrize(
+    "module, rules, before, good, broken",
+    [
+        ("master_checks", checks.MASTER, [{"rst": 0}], GOOD_MASTER, BROKEN_MASTER),
+        ("port_checks", checks.PORTS, START, GOOD, BROKEN),
+    ],
+)
+def test_ports(module, rules, before, good, broken, tmp_path):
+    expected, sequences = [0], [[*before, *good]]
+    for rule, breaches in broken.items():
         for breach in breaches:
-            expected.append(checks.PORTS.index(rule))
-            sequences.append([cycle | breach.get(i, {}) for i, cycle in enumerate(GOOD)])
-    good, *found = icarus(port_bench(sequences), ["checks.v"], tmp_path)
-    assert good == 0
-    assert BROKEN.keys() == set(checks.PORTS)
+            expected.append(rules.index(rule))
+            changed = [cycle | breach.get(i, {}) for i, cycle in enumerate(good)]
+            sequences.append([*before, *changed])
+    unbroken, *found = icarus(port_bench(module, sequences), ["checks.v"], tmp_path)
+    assert unbroken == 0
+    assert broken.keys() == set(rules)
     for bit, seen, sequence in zip(expected[1:], found, sequences[1:], strict=True):
-        assert seen >> bit & 1, (checks.PORTS[bit], bin(seen), sequence)
+        assert seen >> bit & 1, (rules[bit], bin(seen), sequence)
 
 
 def core_bench(sequences: list[list[Cycle]]) -> str:
@@ -203,7 +267,10 @@ module harness;
     reg clk = 0, clear, reset = 0, rvalid, rready = 0, bvalid, bready = 0;
     wire [30:0] violations;
     accelerator_ accelerator ();
-    core_checks #(.ROWS(4)) checks (.clk(clk), .clear(clear), .violations(violations));
+    core_checks #(.ROWS(4)) checks (
+        .clk(clk), .rst(reset), .clear(clear), .violations(violations),
+        .rvalid(rvalid), .rready(rready), .bvalid(bvalid), .bready(bready)
+    );
 endmodule
 module bench;
     harness harness ();

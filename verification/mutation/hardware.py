@@ -23,7 +23,7 @@ from .suite import Scenario
 HERE = Path(__file__).parent
 TOP = "mutation"
 MODULE = "resarray.verification.mutation.bench"
-MEMORY = Path(build.__file__).with_name("axi_memory.v")
+MODELS = [Path(build.__file__).with_name(name) for name in ("axi_memory.v", "checks.v")]
 CHUNK = 10  # mutants of one simulator process
 # A scenario is over by then, or hangs: so many times as long as the unchanged design, and cycles.
 SLOWER, MORE = 2, 3000
@@ -167,7 +167,7 @@ def prepare(
         netlist.mutated(design, mutants, folder)
     text = (HERE / "harness.v").read_text()
     harness.write_text(text.replace("ROWS = 4", f"ROWS = {config.rows}"))
-    binary = build.build_timed(TOP, [MEMORY, harness, source], note)
+    binary = build.build_timed(TOP, [*MODELS, harness, source], note)
     scenarios = suite.scenarios(config)
     expected = _unchanged(config, scenarios, binary, note)
     return Campaign(config, folder, design, mutants, scenarios, binary, expected)
@@ -183,7 +183,7 @@ def prepare_few(config: Config, design: Path, mutants: list[Mutant], into: Path)
     harness.write_text(text.replace("ROWS = 4", f"ROWS = {config.rows}"))
     simulator = simulators.find("icarus")
     command = [simulator.executable, *build.ICARUS_FLAGS, "-o", str(binary), "-s", TOP]
-    files = [str(MEMORY), str(harness), str(source)]
+    files = [str(path) for path in (*MODELS, harness, source)]
     build.run_commands([[*command, *files]], simulator, into)
     scenarios = suite.quick(config)
     compiled = Build(simulator, binary, 0)

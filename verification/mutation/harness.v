@@ -146,14 +146,22 @@ module mutation #(
         .arm(1'b0), .fault(3'd0), .fault_at(0), .fault_cycles(16'd0), .fault_response(2'd0),
         .flip(1'b0), .flip_bit(0),
         .load(load), .dump(dump), .job(job), .load_words(load_words),
-        .dump_first(dump_first), .dump_last(dump_last), .violations(violations),
+        .dump_first(dump_first), .dump_last(dump_last),
+        .awvalid(awvalid), .awready(awready), .awaddr(awplace), .awlen(awlen),
+        .wvalid(wvalid), .wready(wready), .wdata(wdata), .wstrb(wstrb), .wlast(wlast),
+        .bvalid(bvalid), .bready(bready), .bresp(bresp),
+        .arvalid(arvalid), .arready(arready), .araddr(arplace), .arlen(arlen),
+        .rvalid(rvalid), .rready(rready), .rdata(rdata), .rresp(rresp), .rlast(rlast)
+    );
+
+    master_checks #(.ROWS(ROWS)) master_checks (
+        .clk(clk), .rst(reset), .clear(load),
         .awvalid(awvalid), .awready(awready), .awaddr(awplace), .awlen(awlen), .awsize(awsize),
         .awburst(awburst),
         .wvalid(wvalid), .wready(wready), .wdata(wdata), .wstrb(wstrb), .wlast(wlast),
-        .bvalid(bvalid), .bready(bready), .bresp(bresp),
         .arvalid(arvalid), .arready(arready), .araddr(arplace), .arlen(arlen), .arsize(arsize),
         .arburst(arburst),
-        .rvalid(rvalid), .rready(rready), .rdata(rdata), .rresp(rresp), .rlast(rlast)
+        .violations(violations)
     );
 
     resarray accelerator (
