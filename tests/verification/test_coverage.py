@@ -151,7 +151,7 @@ def test_what_is_missed_is_named(tmp_path, monkeypatch):
     found = scored(tmp_path, monkeypatch, [])
     assert (found.branches.reached, found.branches.missed) == (1, 1)
     assert found.lines["x.py:12"].missed == 1
-    assert found.missing == {"resarray": Counter({"o": 1})}
+    assert found.missing == {"resarray": Counter({"o[1]": 1})}
     assert found.bins["engines at once"]["LOAD and STORE"] == (7, False)
     assert not record.reached(found)
 

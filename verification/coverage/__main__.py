@@ -9,7 +9,7 @@ import typer
 from ...cli.status import status_of
 from ...spec.config import PRESETS
 from ...spec.presets import preset as preset_of
-from . import measure, page, record, score, stimuli, waivers, wild
+from . import campaign, page, record, score, waivers
 
 HELP = """What the tests reach: lines, toggles and functions of the hardware, for each preset.
 
@@ -33,7 +33,11 @@ def main(
     ] = 40,
     steps: Annotated[int, typer.Option(min=3, help="wild programs of each preset")] = 600,
     first: Annotated[int, typer.Option(min=0, max=10**9, help="the first seed")] = 0,
-    jobs: Annotated[int, typer.Option(min=1, help="taken for 'make'; presets run in turn")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="presets at a time")] = 1,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="address of a Dask cluster that runs them, as tcp://host:8786"),
+    ] = None,
     output: Annotated[Path, typer.Option(help="the page")] = PAGE,
     save: Annotated[
         bool, typer.Option(help="write the figures to verification/results/coverage.json")
@@ -42,26 +46,19 @@ def main(
     known = waivers.read()
     names = list(dict.fromkeys(preset.split(";")))
     configs = [preset_of(name) for name in names]
+    save = save and set(names) <= set(PRESETS)
     scores, failures = [], []
-    for config in configs:
-
-        def note(text: str, name: str = config.name) -> None:
-            print(f"{name}: {text}", file=sys.stderr, flush=True)
-
-        measured = measure.begin(config, note)
-        wild.run(measured, first, steps, note)
-        measure.run(measured, stimuli.directed(config), note)
-        measure.run(measured, stimuli.random(config, first, seeds), note)
+    for measured in campaign.each(configs, first, seeds, steps, jobs, scheduler):
         scores.append(score.score(measured, known))
-        failures += [f"{config.name}: {text}" for text in measured.failures]
+        failures += [f"{measured.config.name}: {text}" for text in measured.failures]
         page.write(output, scores, known)
         print(record.sentence(scores[-1]), flush=True)
+        if save:
+            name = measured.config.name
+            record.save(scores[-1:], f"make coverage PRESET='{name}' SEEDS={seeds}")
     print("\n".join(failures) if failures else f"all runs were exact; {output}")
     if set(names) >= set(SHOWN):
         waivers.require_used(known, names)
-    if save and set(names) <= set(PRESETS):
-        text = f"make coverage PRESET='{preset}' SEEDS={seeds}"
-        record.save(scores, text)
     return int(bool(failures) or not all(map(record.reached, scores)))
 
 

@@ -38,7 +38,7 @@ class Score:
     units:    edges of the nets of each unit: `Share`
     bins:     by group and name: how often; waived
     constant: edges that Yosys has proven impossible
-    missing:  of each unit, signals with edges that are neither reached nor waived
+    missing:  of each unit, bits with edges that are neither reached nor waived, and how many
     """
 
     config: Config
@@ -83,7 +83,7 @@ def score(measured: Measured, waivers: list[Waiver]) -> Score:
         found.toggles.add(*point)
         found.units.setdefault(unit, Share()).add(*point)
         if not any(point):
-            found.missing.setdefault(unit, Counter())[signal] += 1
+            found.missing.setdefault(unit, Counter())[name] += 1
 
     reached = measured.functions + functional.of_overlaps(measured.counts.overlaps)
     for group, names in functional.bins(config).items():
