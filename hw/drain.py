@@ -198,8 +198,8 @@ class DrainEngine(wiring.Component):
         latency = accumulator.drain_latency(config)
         before = delay(m, head, latency - 2, "before", reset_less=True)
         arrived = delay(m, before, 1, "arrived", reset_less=True)
-        valid, ending = Signal(), Signal()
-        m.d.comb += Cat(valid, ending).eq(delay(m, Cat(issue, end), latency, "issued"))
+        valid = Signal()
+        m.d.comb += valid.eq(delay(m, issue, latency, "issued"))
         m.d.comb += [tables.bank.eq(before.bank), tables.group.eq(before.group)]
         outputs = []
         write = self.table_write
@@ -227,11 +227,19 @@ class DrainEngine(wiring.Component):
                 table.read_addr.eq(Cat(lane.out[:7], ~lane.out[7], c.bank)),
             ]
             outputs.append(Mux(c.table, table.read_data, lane.out.as_unsigned()))
-        read = valid & ending
-        finished, emptied = Signal(), Signal()
-        m.d.comb += Cat(finished, emptied).eq(_later(m, c, Cat(valid, read)))
+        # Of products and with a table, outputs come later.
+        finished = Signal()
+        requantised = delay(m, valid, requantise.LATENCY, "requantised")
+        multiplied = delay(m, requantised, requantise.MULTIPLY_LATENCY, "multiplied")
+        out = Mux(c.multiply, multiplied, requantised)
+        m.d.comb += finished.eq(Mux(c.table, delay(m, out, READ_LATENCY, "looked_up"), out))
+        # Where the instruction's last accumulators are.
+        looked_up = latency + requantise.LATENCY + READ_LATENCY
+        last = Signal(looked_up + requantise.MULTIPLY_LATENCY)
+        m.d.sync += last.eq(Cat(end, last))
+        emptied = Mux(c.multiply, last[-1], last[looked_up - 1])
         # The bank's next parameters come after the last have been read, its next table might not.
-        m.d.comb += self.done.eq(Mux(c.table, emptied, read))
+        m.d.comb += self.done.eq(Mux(c.table, emptied, last[latency - 1]))
 
         # Parts to words, lowest channels first.
         lanes_out = Cat(*outputs)
@@ -259,18 +267,18 @@ class DrainEngine(wiring.Component):
         starting = Signal()
         m.d.sync += starting.eq(self.i.valid & self.i.ready)
         m.d.comb += pool.start.eq(starting)
-        # Always true where width * height = px_count. An instruction that reads more never ends:
-        # it would be done once more while the next one runs.
+        # Always true where width * height = px_count: the pool stage takes longer. An instruction
+        # that reads more never ends: what is left of it would be done once more while the next one
+        # runs.
         completed = Signal()
-        with m.If(self.done):
+        with m.If(last[-1]):
             m.d.sync += completed.eq(1)
         with m.If(pool.end & completed):
             m.d.sync += self.busy.eq(0)
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [c.eq(self.i.payload), self.busy.eq(1)]
+            m.d.sync += [c.eq(self.i.payload), self.busy.eq(1), completed.eq(0)]
         with m.If(starting):
             m.d.sync += [
-                completed.eq(0),
                 reading.eq(1),
                 part.eq(0),
                 first_part.eq(1),
@@ -286,11 +294,3 @@ class DrainEngine(wiring.Component):
                 last_block.eq(c.n_blocks == 1),
             ]
         return m
-
-
-def _later(m: Module, c, flags):
-    """``flags`` of accumulators when their outputs come: of products and with a table later."""
-    flags = delay(m, flags, requantise.LATENCY, "requantised")
-    multiplied = delay(m, flags, requantise.MULTIPLY_LATENCY, "multiplied")
-    flags = Mux(c.multiply, multiplied, flags)
-    return Mux(c.table, delay(m, flags, READ_LATENCY, "looked_up"), flags)

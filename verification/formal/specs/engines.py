@@ -2,24 +2,28 @@
 
 from collections.abc import Callable
 
-from amaranth.hdl import Assert, Assume, Module, Signal
+from amaranth.hdl import Assert, Assume, Module, Mux, Signal, ValueLike
 from amaranth.lib.wiring import Component
 
-from resarray.hw import load
+from resarray.hw import drain, load, requantise
+from resarray.hw.accumulator import drain_latency
+from resarray.hw.drain import DrainEngine
 from resarray.hw.load import LoadEngine
 from resarray.hw.loops import LoopCounters
+from resarray.hw.memory import READ_LATENCY
 from resarray.hw.reader import Reader
+from resarray.hw.store import StoreEngine
 from resarray.hw.weight_sequencer import WeightSequencer
 
 from ..harness import Harness, offered
-from ..properties import Edit, Property, Reachable
+from ..properties import Edit, Induction, Property, Reachable
 from ..units import SMALL
 
 
 class Done(Harness):
     """``done`` of the unit comes once for each instruction that it has taken, or later."""
 
-    def __init__(self, unit: Component, done: Callable[[Component], object]):
+    def __init__(self, unit: Component, done: Callable[[Harness], ValueLike]):
         self._done = done
         super().__init__(unit, checks=False)
 
@@ -27,10 +31,33 @@ class Done(Harness):
         unit = self.unit
         offered(m, unit.i, "i")
         done = Signal()
-        m.d.comb += done.eq(self._done(unit))
+        m.d.comb += done.eq(self._done(self))
         under_way = Signal(5)
         m.d.sync += under_way.eq(under_way + (unit.i.valid & unit.i.ready) - done)
         m.d.comb += Assert(~done | (under_way != 0), "more is done than was given")
+        self.lemmas(m, under_way)
+
+    def lemmas(self, m: Module, under_way: Signal) -> None:
+        """What is always true inside of the unit."""
+
+
+class DrainDone(Done):
+    """An instruction is in one place: begun, reading, its last accumulators somewhere in the
+    pipeline, or completed."""
+
+    def lemmas(self, m: Module, under_way: Signal) -> None:
+        starting, reading, last, completed, c = (
+            self.inner[name] for name in ("starting", "reading", "last", "completed", "c")
+        )
+        latency = drain_latency(SMALL)
+        looked_up = latency + requantise.LATENCY + READ_LATENCY
+        ahead = starting + reading
+        busy = self.unit.busy
+        m.d.comb += Assert(ahead + sum(last) + (completed & busy) == busy)
+        before = [sum(last[:end]) for end in (latency, looked_up, len(last))]
+        m.d.comb += Assert(
+            under_way == ahead + Mux(c.table, Mux(c.multiply, before[2], before[1]), before[0])
+        )
 
 
 def _load_engine() -> LoadEngine:
@@ -39,8 +66,23 @@ def _load_engine() -> LoadEngine:
     return LoadEngine(SMALL)
 
 
-def _last_burst(unit: Reader):
-    return unit.request.valid & unit.request.ready & unit.request.payload.last
+def _done(harness: Harness) -> ValueLike:
+    return harness.unit.done
+
+
+def _last_burst(harness: Harness) -> ValueLike:
+    request = harness.unit.request
+    return request.valid & request.ready & request.payload.last
+
+
+def _last_tag(harness: Harness) -> ValueLike:
+    return harness.inner["start"] & harness.inner["s3"].burst.last
+
+
+def _drain_engine() -> DrainEngine:
+    """Its FIFO has room for a word, and one on its way."""
+    drain.FIFO_WORDS = 2
+    return DrainEngine(SMALL)
 
 
 class Tiles(Harness):
@@ -57,7 +99,7 @@ PROPERTIES = [
         name="load-done",
         unit="load.LoadEngine",
         says="It is done with no more LOADs than it was given.",
-        build=lambda: Done(_load_engine(), lambda unit: unit.done),
+        build=lambda: Done(_load_engine(), _done),
         method=Reachable(),
         twins=(
             Edit(
@@ -88,7 +130,7 @@ PROPERTIES = [
         name="loops-done",
         unit="loops.LoopCounters",
         says="It ends no more COMPUTEs than it was given.",
-        build=lambda: Done(LoopCounters(SMALL), lambda unit: unit.issue & unit.end),
+        build=lambda: Done(LoopCounters(SMALL), lambda h: h.unit.issue & h.unit.end),
         method=Reachable(),
         twins=(
             Edit(
@@ -96,6 +138,56 @@ PROPERTIES = [
                 "hw.loops",
                 "self.end.eq(k_tile_end & last_k)",
                 "self.end.eq(k_tile_end)",
+            ),
+        ),
+    ),
+    Property(
+        name="drain-done",
+        unit="drain.DrainEngine",
+        says="It is done with no more DRAINs than it was given.",
+        build=lambda: DrainDone(_drain_engine(), _done),
+        method=Induction(2, twin_depth=44),
+        quick=True,
+        twins=(
+            Edit(
+                "it goes on reading",
+                "hw.drain",
+                "m.d.sync += reading.eq(0)",
+                "m.d.sync += reading.eq(1)",
+            ),
+            Edit(
+                "the next one begins when the map is full, whatever is still read",
+                "hw.drain",
+                "with m.If(pool.end & completed):",
+                "with m.If(pool.end):",
+            ),
+            Edit(
+                "the next one begins while the last accumulators are requantised",
+                "hw.drain",
+                "with m.If(last[-1]):",
+                "with m.If(self.done):",
+            ),
+        ),
+    ),
+    Property(
+        name="store-done",
+        unit="store.StoreEngine",
+        says="It begins no more last bursts than it was given STOREs; their responses are what "
+        "counts as done.",
+        build=lambda: Done(StoreEngine(SMALL), _last_tag),
+        method=Reachable(),
+        twins=(
+            Edit(
+                "a burst begins twice",
+                "hw.store",
+                "m.d.sync += valid3.eq(0)",
+                "m.d.sync += valid3.eq(1)",
+            ),
+            Edit(
+                "a burst stays behind the one before",
+                "hw.store",
+                "valid2.eq(valid1),",
+                "valid2.eq(valid1 | valid2),",
             ),
         ),
     ),
