@@ -267,12 +267,12 @@ class DrainEngine(wiring.Component):
         starting = Signal()
         m.d.sync += starting.eq(self.i.valid & self.i.ready)
         m.d.comb += pool.start.eq(starting)
-        # Always true where width * height = px_count: the pool stage takes longer. An instruction
-        # that reads more never ends: what is left of it would be done once more while the next one
-        # runs.
+        # Always true where width * height = px_count. An instruction that reads more never ends:
+        # it would be done once more while the next one runs. Or it ends in time; then nothing of
+        # it is left that could be done once more.
         completed = Signal()
-        with m.If(last[-1]):
-            m.d.sync += completed.eq(1)
+        with m.If(self.done):
+            m.d.sync += [completed.eq(1), last.eq(0)]
         with m.If(pool.end & completed):
             m.d.sync += self.busy.eq(0)
         with m.If(self.i.valid & self.i.ready):

@@ -13,6 +13,7 @@
 // Stalls: each of the five channels (AR, AW, W, R, B from the lowest byte of `stall` on) pauses with
 //         its own probability of so many 256ths, anew every 2^`hold` cycles.
 // Early:  write data is taken before its address, as far as it comes.
+// Late:   READY of AR, AW and W comes only after VALID, which AXI4 lets a slave wait for.
 // Jitter: each burst has a latency of its own, from 1 to `latency`.
 // Access outside [BASE, BASE + DEPTH words) gives SLVERR.
 // Faults: once `fault_at` transfers of channel `fault` (1 AR, 2 AW, 3 W, 4 R, 5 B; 0: none) have been
@@ -33,6 +34,7 @@ module axi_memory #(
     input [39:0] stall,
     input [3:0] hold,
     input early,
+    input late,
     input jitter,
     input [31:0] seed,                    // not 0
 
@@ -177,7 +179,7 @@ module axi_memory #(
                 ar_due[ar_head % ADDRESSES] = now + read_latency - 1;
                 ar_head = ar_head + 1;
             end
-            arready <= ar_head - ar_tail < ADDRESSES && !still[0];
+            arready <= ar_head - ar_tail < ADDRESSES && !still[0] && (!late || arvalid && !arready);
 
             // Write address
             if (awvalid && awready) begin
@@ -185,7 +187,8 @@ module axi_memory #(
                 aw_beats[aw_head % ADDRESSES] = awlen;
                 aw_head = aw_head + 1;
             end
-            awready <= aw_head - aw_tail < ADDRESSES && aw_head - b_tail < ADDRESSES && !still[1];
+            awready <= aw_head - aw_tail < ADDRESSES && aw_head - b_tail < ADDRESSES && !still[1]
+                && (!late || awvalid && !awready);
 
             // Write data; its place once its address is there
             if (wvalid && wready) begin
@@ -239,7 +242,8 @@ module axi_memory #(
             // The shared port: one grant a cycle, in turns. An unused write grant stays.
             read_wants = r_head != r_tail && now >= r_due[r_tail % BEATS] && !still[3]
                 && (!rvalid || rready);
-            write_wants = (early || aw_head != aw_tail) && w_head - w_tail < BEATS - 1 && !still[2];
+            write_wants = (early || aw_head != aw_tail) && w_head - w_tail < BEATS - 1 && !still[2]
+                && (!late || wvalid && !wready);
             if (rate != 0) begin
                 granted = credit >= COST;
                 if (wready && !wvalid) write_wants = 1;

@@ -198,6 +198,8 @@ async def run_job(dut, job: dict) -> dict:
         raise Failure(describe_error(values))
     if not values["STATUS"] & STATUS_DONE:
         raise Failure(f"interrupt with STATUS {values['STATUS']:#x}: neither done nor error")
+    if values["FETCHED"] != values["PROG_COUNT"]:
+        raise Failure(f"done with {values['FETCHED']} of {values['PROG_COUNT']} instructions")
     profile = [
         [
             await registers.read_offset(PROFILE_OFFSET + PROFILE_RECORD_BYTES * mark + 4 * field)
@@ -206,6 +208,12 @@ async def run_job(dut, job: dict) -> dict:
         for mark in range(values["PROFILE_COUNT"])
     ]
     await strobe(dut, dut.dump)
+    # A level: it has stayed until now, and goes with its leave.
+    levels = [dut.irq.value]
+    await registers.write("IRQ_ENABLE", 0)
+    await registers.read("STATUS")
+    if [*levels, dut.irq.value] != [1, 0]:
+        raise Failure("the interrupt is no level, or IRQ_ENABLE does not enable it")
     return {
         "registers": {name: values[name] for name in (*COUNTERS, *PROGRESS)},
         "profile": profile,

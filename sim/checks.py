@@ -21,6 +21,8 @@ PORTS = (
     "an AXI-Lite response changed before it was taken",
     "an undefined handshake",
     "an undefined burst or word",
+    "an interrupt that is not enabled",
+    "an interrupt that went by itself",
 )
 _ENGINES = ("LOAD", "WEIGHTS", "RESIDUAL", "COMPUTE", "DRAIN", "STORE")
 # The arbiter's order is another one.

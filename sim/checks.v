@@ -118,13 +118,15 @@ module port_checks #(parameter ROWS = 8) (
 
     output reg [7:0] reads, output reg [7:0] writes,  // bursts without their whole answer
     output reg [31:0] bad_burst,          // bus address of the first burst with an error response
-    output reg [9:0] violations
+    output reg [11:0] violations
 );
+    localparam SETTLED = 7;               // cycles in which a write to CTRL or IRQ_ENABLE may act
     localparam LOG_ROWS = ROWS == 4 ? 2 : ROWS == 8 ? 3 : 4;
 
     // The windows, as the host has set them; they stay while a program runs.
     reg [31:0] mem_base, mem_size, write_base;
-    reg running;
+    reg running, enabled;
+    reg [2:0] acting;
     reg [1:0] written;                    // an AXI-Lite write's address and data are taken
     reg asked;
 
@@ -149,7 +151,7 @@ module port_checks #(parameter ROWS = 8) (
         if (clear) {violations, bad, bad_burst} <= 0;
         if (rst) begin
             {r_head, r_tail, w_head, w_tail, w_ended, beat, reads, writes} = 0;
-            {mem_base, mem_size, write_base, running, written, asked} = 0;
+            {mem_base, mem_size, write_base, running, enabled, acting, written, asked} = 0;
             {irq_before, r_held, b_held, axil_r_held, axil_b_held} = 0;
             known = 1;
         end else begin
@@ -190,6 +192,12 @@ module port_checks #(parameter ROWS = 8) (
             writes = w_head - w_tail + awvalid - (awvalid && awready);
             if (irq && !irq_before && (reads != 0 || writes != 0 || wvalid)) violations[5] <= 1;
             if (irq && !irq_before) running = 0;
+            // A level: done or error, while it is enabled.
+            if (acting != 0) acting = acting - 1;
+            else begin
+                if (irq && !enabled) violations[10] <= 1;
+                if (irq_before && !irq) violations[11] <= 1;
+            end
             irq_before = irq;
 
             // AXI-Lite: an answer to each access, after it, which stays until it is taken.
@@ -204,11 +212,13 @@ module port_checks #(parameter ROWS = 8) (
             if (axil_awvalid && axil_awready) written[0] = 1;
             if (axil_wvalid && axil_wready) begin
                 written[1] = 1;
-                if (!running) case (axil_addr)
-                    14'h010: running = axil_wdata[0];
-                    14'h030: mem_base = axil_wdata;
-                    14'h034: mem_size = axil_wdata;
-                    14'h038: write_base = axil_wdata;
+                if (axil_addr[13:2] == 12'h004 || axil_addr[13:2] == 12'h006) acting = SETTLED;
+                if (axil_addr[13:2] == 12'h006) enabled = axil_wdata[0];
+                if (!running) case (axil_addr[13:2])
+                    12'h004: running = axil_wdata[0];
+                    12'h00C: mem_base = axil_wdata;
+                    12'h00D: mem_size = axil_wdata;
+                    12'h00E: write_base = axil_wdata;
                     default: ;
                 endcase
             end

@@ -17,6 +17,7 @@ module harness #(
     input [39:0] stall,
     input [3:0] hold,
     input early,
+    input late,
     input jitter,
     input [31:0] seed,
     input load,
@@ -94,7 +95,7 @@ module harness #(
 
     axi_memory #(.ROWS(ROWS), .DEPTH_BITS(DEPTH_BITS)) memory (
         .clk(clk), .rst(reset),
-        .latency(latency), .rate(rate), .stall(stall), .hold(hold), .early(early),
+        .latency(latency), .rate(rate), .stall(stall), .hold(hold), .early(early), .late(late),
         .jitter(jitter), .seed(seed),
         .load(load), .dump(dump), .job(job), .load_words(load_words),
         .dump_first(dump_first), .dump_last(dump_last),
@@ -150,19 +151,19 @@ module harness #(
         .axil_bvalid(axil_bvalid), .axil_bready(axil_ready),
         .axil_arvalid(axil_arvalid), .axil_arready(axil_arready),
         .axil_rvalid(axil_rvalid), .axil_rready(axil_ready), .axil_rdata(axil_rdata),
-        .reads(reads), .writes(writes), .bad_burst(bad_burst), .violations(violations[17:8])
+        .reads(reads), .writes(writes), .bad_burst(bad_burst), .violations(violations[19:8])
     );
-    assign violations[63:49] = 0;
+    assign violations[63:51] = 0;
 
     // Look inside the accelerator: what stands in for it in a test has no activity.
 `ifdef ACTIVITY
     core_checks #(.ROWS(ROWS)) core_checks (
         .clk(clk), .rst(reset), .clear(load),
         .rvalid(rvalid), .rready(rready), .bvalid(bvalid), .bready(bready),
-        .violations(violations[48:18])
+        .violations(violations[50:20])
     );
 `else
-    assign violations[48:18] = 0;
+    assign violations[50:20] = 0;
 `endif
 `ifdef ACTIVITY
     activity activity (

@@ -21,6 +21,7 @@ class MemoryModel:
     stalls:            that of each of `CHANNELS` instead
     hold:              pauses are drawn anew every 2**hold cycles, 0...15
     early:             write data may be taken before its address
+    late:              READY of AR, AW and W comes only after VALID
     jitter:            each burst has a latency of its own, from 1 to ``latency``
     """
 
@@ -31,6 +32,7 @@ class MemoryModel:
     stalls: tuple[float, ...] | None = None
     hold: int = 0
     early: bool = False
+    late: bool = False
     jitter: bool = False
 
     def settings(self, config: Config) -> dict[str, int]:
@@ -73,6 +75,7 @@ class MemoryModel:
             "stall": stall,
             "hold": self.hold,
             "early": int(self.early),
+            "late": int(self.late),
             "jitter": int(self.jitter),
             "seed": seed,
         }

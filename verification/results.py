@@ -4,14 +4,19 @@ A campaign (``make formal``, ``make fuzz``, ...) writes its figures with `record
 ``docs/verification.md`` is made of them.
 """
 
+import hashlib
 import json
+import subprocess
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ..sim import children
 from ..spec.errors import ResarrayError
 from ..spec.files import write_atomic
 
 FOLDER = Path(__file__).parent / "results"
+ROOT = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True)
@@ -42,11 +47,37 @@ class Figure:
         )
 
 
+def commit() -> str:
+    """The sources' commit, "+" behind it where files differ from it; "unknown" without git."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+"]
+    try:
+        found = children.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    except OSError:
+        return "unknown"
+    return found.stdout.strip() or "unknown"
+
+
+def sources(folders: Iterable[str]) -> str:
+    """Digest of the Python and Verilog files in ``folders``: results of others are of others."""
+    hasher = hashlib.sha256()
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in (".py", ".v"):
+                data = path.read_bytes()
+                hasher.update(f"{path.relative_to(ROOT)} {len(data)} ".encode() + data)
+    return hasher.hexdigest()[:16]
+
+
 def record(name: str, command: str, figures: list[Figure], details: object = None) -> Path:
     """Replace the result of campaign ``name``: the command that makes it again, its figures, and
-    what else its page needs (JSON)."""
+    what else its page needs (JSON). The commit goes with them."""
     path = FOLDER / f"{name}.json"
-    result = {"command": command, "figures": [asdict(f) for f in figures], "details": details}
+    result = {
+        "command": command,
+        "commit": commit(),
+        "figures": [asdict(f) for f in figures],
+        "details": details,
+    }
     write_atomic(path, (json.dumps(result, indent=1) + "\n").encode())
     return path
 

@@ -12,7 +12,7 @@ module board #(parameter ROWS = 4) (
     output serial_tx,
     output irq,
     output [11:0] violations,             // see run.py
-    output [48:0] broken                  // see resarray.sim.checks
+    output [50:0] broken                  // see resarray.sim.checks
 );
     wire [12:0] a;
     wire [1:0] ba, dm;
@@ -63,12 +63,12 @@ module board #(parameter ROWS = 4) (
         .axil_arvalid(`PORT.s_axil__arvalid), .axil_arready(`PORT.s_axil__arready),
         .axil_rvalid(`PORT.s_axil__rvalid), .axil_rready(`PORT.s_axil__rready),
         .axil_rdata(`PORT.s_axil__rdata),
-        .reads(), .writes(), .bad_burst(), .violations(broken[17:8])
+        .reads(), .writes(), .bad_burst(), .violations(broken[19:8])
     );
     core_checks #(.ROWS(ROWS)) core_checks (
         .clk(clk), .rst(rst), .clear(reset),
         .rvalid(`PORT.m_axi__rvalid), .rready(`PORT.m_axi__rready),
         .bvalid(`PORT.m_axi__bvalid), .bready(`PORT.m_axi__bready),
-        .violations(broken[48:18])
+        .violations(broken[50:20])
     );
 endmodule

@@ -12,7 +12,7 @@ from resarray.compiler.liveness import require_ending
 from resarray.golden import fast
 from resarray.golden.ops import QGlobalAvgPool
 from resarray.sim import run as sim_run
-from resarray.sim.run import MEM_BASE, run, run_many
+from resarray.sim.run import MEM_BASE, MemoryModel, run, run_many
 from resarray.spec import isa
 from resarray.spec.errors import ResarrayError
 from resarray.spec.memory import settings_of
@@ -250,3 +250,31 @@ def test_reordered_programs_end_as_counted():
         for result, golden in zip(results, expected, strict=True):
             for name, tensor in result.tensors.items():
                 np.testing.assert_array_equal(tensor, golden[name], name)
+
+
+def test_a_memory_that_waits_for_valid():
+    """AXI4 lets READY wait for VALID, never the other way round."""
+    b = Builder(5, (5, 9, 7))
+    b.add("x", b.conv(b.conv("x", 5, (3, 3), padding=(1, 1, 1, 1)), 5, (1, 1)))
+    image = compile_graph(b.graph, TINY)
+    memory = [
+        MemoryModel(4, late=True),
+        MemoryModel(9, late=True, stall_probability=0.3, early=True),
+    ]
+    x = b.input()[None]
+    for result in run_many([(image, x)] * len(memory), memory=memory):
+        for name, tensor in result.tensors.items():
+            np.testing.assert_array_equal(tensor, fast.run(b.graph, x)[name], err_msg=name)
+
+
+def test_the_array_waits_for_what_is_slow():
+    """Each kind of wait is counted as itself."""
+    b = Builder(6, (16, 30, 30))
+    b.conv(b.conv("x", 4, (1, 1)), 4, (1, 1))
+    image = compile_graph(b.graph, TINY)
+    slow = {"WAIT_LOAD": MemoryModel(4, bytes_per_cycle=0.3)}
+    slow["WAIT_DRAIN"] = MemoryModel(4, stalls=(0, 0, 0.95, 0, 0))
+    runs = run_many([(image, b.input()[None])] * len(slow), memory=list(slow.values()))
+    for kind, result in zip(slow, runs, strict=True):
+        other = next(name for name in slow if name != kind)
+        assert result.counters[kind] > 20 * max(100, result.counters[other]), result.counters

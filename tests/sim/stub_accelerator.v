@@ -85,6 +85,7 @@ module resarray #(
             14'h028: s_axil__rdata <= error ? 32'h1230 : 0;
             14'h040: s_axil__rdata <= prog_count;
             14'h044: s_axil__rdata <= 1;
+            14'h090: s_axil__rdata <= done ? prog_count : 0;
             14'h05C: s_axil__rdata <= 7;         // DONE_COMPUTE
             14'h070: s_axil__rdata <= 32'h303;   // STATE_LOAD: waits, 3 queued
             14'h100, 14'h2000: s_axil__rdata <= cycles;

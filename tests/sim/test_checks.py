@@ -31,7 +31,9 @@ START: list[Cycle] = [
     {"rst": 0},
     *(
         cycle
-        for at, value in ((0x30, 0x4000_0000), (0x34, 0x100), (0x38, 0x80), (0x10, 1))
+        for at, value in (
+            *((0x30, 0x4000_0000), (0x34, 0x100), (0x38, 0x80), (0x18, 1), (0x10, 1)),
+        )
         for cycle in (
             {"axil_awvalid": 1, "axil_wvalid": 1, "axil_addr": at, "axil_wdata": value},
             {"axil_awvalid": 0, "axil_wvalid": 0, "axil_bvalid": 1},
@@ -56,6 +58,10 @@ GOOD: list[Cycle] = [
     {"axil_rready": 1},
     {"axil_rvalid": 0, "irq": 1},
     {},
+    {"axil_awvalid": 1, "axil_wvalid": 1, "axil_addr": 0x18, "axil_wdata": 0},
+    {"axil_awvalid": 0, "axil_wvalid": 0, "axil_bvalid": 1},
+    {"axil_bvalid": 0, "irq": 0},
+    *[{}] * 8,
 ]
 BROKEN: dict[str, list[dict[int, Cycle]]] = {
     "read data without a burst, or RLAST at the wrong beat": [
@@ -92,6 +98,8 @@ BROKEN: dict[str, list[dict[int, Cycle]]] = {
         {5: {"awlen": "8'bx"}},
         {6: {"wdata": "32'hzz00ff00"}},
     ],
+    "an interrupt that is not enabled": [{17: {"irq": 1}}],
+    "an interrupt that went by itself": [{14: {"irq": 0}}],
 }
 # A read waits; two beats are written to the end of 4 KiB, the address first; then a beat whose
 # address comes with its data, and two beats whose data come first.

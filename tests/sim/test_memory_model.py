@@ -47,6 +47,8 @@ def test_random_stalls_keep_data(simulator):
         ),
         MemoryModel(50, bytes_per_cycle=3, stalls=(0, 0.5, 0, 0.5, 0.2), hold=5, early=True),
         MemoryModel(50, stall_probability=0.2, hold=3, early=True, jitter=True, seed=6),
+        MemoryModel(5, late=True),
+        MemoryModel(20, bytes_per_cycle=2, stall_probability=0.3, early=True, late=True, seed=7),
     ]
     inputs = [random_input(seed) for seed in range(len(models))]
     programs = [(stub.program(TINY, SHAPE, stub.CHECK), data) for data in inputs]

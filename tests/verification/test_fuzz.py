@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import json
 import os
 import random
 import signal
@@ -33,7 +34,7 @@ from resarray.verification.fuzz import (
     shrink,
 )
 from resarray.verification.fuzz.cases import Case
-from resarray.verification.fuzz.execute import EXACT, FAILED, Outcome
+from resarray.verification.fuzz.execute import EXACT, FAILED, REFUSED, Outcome
 from resarray.verification.fuzz.steps import HEADER, Assembler, Step
 
 pytestmark = pytest.mark.verifies("accelerator", "compiler", by="random")
@@ -319,6 +320,67 @@ def test_a_second_call_goes_on(tmp_path):
     tally = campaign.campaign(SOME, path, compute=exact)  # only what failed
     assert sum(tally.counts.values()) == 2
     assert {row["result"] for row in files.read(path).values()} == {EXACT}
+
+
+def test_other_sources_have_other_outcomes(tmp_path, monkeypatch):
+    """What was exact before something was broken says nothing of it."""
+    path = tmp_path / "results.jsonl"
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    few = SOME[:6]
+    campaign.campaign(few, path, compute=exact)
+    now = results.sources(campaign.SOURCES)
+    (tmp_path / "hw").mkdir()
+    (tmp_path / "hw" / "store.py").write_text("broken")
+    monkeypatch.setattr(results, "ROOT", tmp_path)
+    assert results.sources(["hw"]) != now
+    campaign.summarise(path, "make fuzz")
+    assert results.read("fuzz")[1][0].value == 0
+    tally = campaign.campaign(few, path, compute=exact)
+    assert sum(tally.counts.values()) == 6
+
+    def edits(chunk):
+        (tmp_path / "hw" / "store.py").write_text("edited meanwhile")
+        return exact(chunk)
+
+    with pytest.raises(ResarrayError, match="the sources have changed while"):
+        campaign.campaign(SOME[6:], path, compute=edits)
+
+
+def test_damaged_lines_do_not_count(tmp_path):
+    path = tmp_path / "results.jsonl"
+    campaign.campaign(SOME[:1], path, compute=exact)
+    good = json.loads(path.read_text())
+    others: list[object] = [{key: v for key, v in good.items() if key != name} for name in good]
+    others += [good | {"seed": 7, name: 1.5} for name in good if name != "seed"]
+    others += [good | {"seed": 7, "machine": "nonsense"}, good | {"seed": -1}, [1], "x", None]
+    others += [good | {"seed": 7, "result": "well"}, good | {"seed": 7, "counted": {"steps": "2"}}]
+    with path.open("a") as file:
+        file.writelines(json.dumps(row) + "\n" for row in others)
+        file.write("\x00\x7f\n")
+    assert files.read(path) == {SOME[0]: good}
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "result"),
+    [
+        ("program", ScheduleError("no"), REFUSED),
+        ("program", AssertionError("no"), FAILED),
+        ("program", RuntimeError("no"), FAILED),
+        ("network", ScheduleError("no"), FAILED),
+        ("network", IndexError("no"), FAILED),
+        ("network", ResarrayError("8 words in the input buffer"), REFUSED),
+        ("network", ResarrayError("no"), FAILED),
+    ],
+)
+def test_what_is_refused_and_what_has_failed(kind, error, result, monkeypatch):
+    """A network that the compiler or a model cannot take is a failure, not a refusal."""
+
+    def raises(case):
+        raise error
+
+    monkeypatch.setattr(execute, "job", raises)
+    (outcome,) = execute.run([Case(kind, 1, "tiny")], design="none")
+    assert outcome.result == result and str(error) in outcome.what
 
 
 def test_a_killed_process_loses_nothing(tmp_path, monkeypatch):

@@ -27,7 +27,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 
 @app.command(help=HELP)
 def main(
-    seeds: Annotated[int, typer.Option(min=1, help="how many numbers are drawn")] = 200,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="how many numbers are drawn")
+    ] = 200,
     first: Annotated[int, typer.Option(min=0, max=10**9, help="the first of them")] = 0,
     preset: Annotated[
         str | None,
@@ -85,7 +87,7 @@ def main(
     if tally.drawn:
         print("of the programs " + ", ".join(f"{n} {what}" for what, n in tally.drawn.items()))
     if record:
-        text = f"make fuzz SEEDS={seeds}" + (f" PRESET='{preset}'" if preset else "")
+        text = f"make fuzz SEEDS={first + seeds}" + (f" PRESET='{preset}'" if preset else "")
         print(campaign.summarise(results, text))
     return 1 if tally.failures else 0
 

@@ -1,7 +1,7 @@
 """The campaign: many cases on many machines, in parallel, that goes on where it stopped."""
 
 import itertools
-import subprocess
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...golden import distribute
-from ...sim import children
 from ...spec.errors import ResarrayError
 from .. import results
 from . import files
@@ -19,7 +18,14 @@ from .execute import EXACT, FAILED, REFUSED, Outcome, run
 ASKED = 2000  # exact cases of each kind
 CHUNK = 20  # cases in one simulator process
 RESTARTS = 3  # of processes that were killed before a chunk was done
+REFUSALS = 0.01  # of the programs: what is drawn is legal, but for some that are too long
+# What an outcome is of.
+SOURCES = ("hw", "spec", "compiler", "golden", "sim", "verification/fuzz")
 WHATS = {"program": "random programs, bit-exact", "network": "random networks, bit-exact"}
+REFUSED_WHATS = {
+    "program": "programs that turned out not legal",
+    "network": "networks larger than the accelerator's buffers",
+}
 
 
 @dataclass
@@ -70,15 +76,20 @@ def campaign(
 
     A process that is killed loses nothing: what it had is run again.
     """
-    tally, commit = Tally(), commit_name()
-    known = files.read(path)
+    tally, commit, sources = Tally(), results.commit(), results.sources(SOURCES)
+    known = _of(sources, files.read(path))
     left = chunks([c for c in cases if known.get(c, {}).get("result") not in (EXACT, REFUSED)])
     total, killed = sum(map(len, left)), 0
     while left:
         try:
             for outcomes in _each(compute, left, jobs, scheduler):
                 left, killed = left[1:], 0
-                files.append(path, outcomes, commit)
+                if results.sources(SOURCES) != sources:
+                    raise ResarrayError(
+                        "the sources have changed while the campaign ran: run it again; what was "
+                        "run before that is of the sources before"
+                    )
+                files.append(path, outcomes, commit, sources)
                 for outcome in outcomes:
                     tally.counts[outcome.case.kind, outcome.result] += 1
                     tally.drawn.update(outcome.counted)
@@ -96,6 +107,11 @@ def campaign(
     return tally
 
 
+def _of(sources: str, rows: dict[Case, dict]) -> dict[Case, dict]:
+    """Those of ``rows`` that are of these sources."""
+    return {case: row for case, row in rows.items() if row["sources"] == sources}
+
+
 def _each(
     compute: Callable[[list[Case]], list[Outcome]],
     left: list[list[Case]],
@@ -109,19 +125,9 @@ def _same(chunk: list[Case]) -> list[Case]:
     return chunk
 
 
-def commit_name() -> str:
-    """The sources' commit, "+" behind it where files differ from it; "unknown" without git."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+"]
-    try:
-        found = children.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    except OSError:
-        return "unknown"
-    return found.stdout.strip() or "unknown"
-
-
 def summarise(path: Path, command: str) -> Path:
-    """Record all outcomes of ``path`` as the campaign's result."""
-    rows = files.read(path)
+    """Record all outcomes of ``path`` that are of the present sources as the campaign's result."""
+    rows = _of(results.sources(SOURCES), files.read(path))
     figures, tables = [], {}
     for kind in KINDS:
         own = [(case, row) for case, row in rows.items() if case.kind == kind]
@@ -129,6 +135,9 @@ def summarise(path: Path, command: str) -> Path:
         figures.append(results.Figure(WHATS[kind], len(exact), asked=ASKED))
         failed = sum(row["result"] == FAILED for _, row in own)
         figures.append(results.Figure(f"{kind}s that failed", failed, limit=0))
+        refused = sum(row["result"] == REFUSED for _, row in own)
+        limit = math.ceil(REFUSALS * len(own)) if kind == "program" else None
+        figures.append(results.Figure(REFUSED_WHATS[kind], refused, len(own) or None, limit=limit))
         tables[kind] = _table(own)
     machines = {case.machine for case, row in rows.items() if row["result"] == EXACT}
     figures.append(results.Figure("configurations", len(machines), asked=24))

@@ -81,7 +81,7 @@ def job(case: Case, changed: Any = None) -> tuple[Job, dict[str, int]]:
     """What ``case`` runs, and what the draw counted; ``changed``: a smaller recipe, or the network
     less some layers, in its place.
 
-    `AssertionError` for a program that is not legal, `ResarrayError` for a network that the
+    `ScheduleError` for a program that is not legal, `ResarrayError` for a network that the
     accelerator's buffers do not hold.
     """
     config = machine(case.machine)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ...compiler.functional import ScheduleError
 from ...sim import build, simulators
 from ...sim.run import run_many
 from ...spec.errors import ResarrayError
@@ -10,7 +11,7 @@ from .cases import Case, Job, difference, job
 from .machines import machine
 from .memories import WATCHDOG_CYCLES
 
-EXACT, REFUSED, FAILED = "exact", "refused", "failed"
+EXACT, REFUSED, FAILED = RESULTS = "exact", "refused", "failed"
 # How compilation begins to refuse a network that the buffers of a small accelerator do not hold.
 TOO_LARGE = "in the input buffer"
 TOGETHER = "only after the runs before it"
@@ -51,11 +52,13 @@ def run(
     for case in cases:
         try:
             jobs[case] = job(case)
-        except AssertionError as error:
-            outcomes[case] = Outcome(case, REFUSED, f"not legal: {error}")
         except ResarrayError as error:
             result = REFUSED if TOO_LARGE in str(error) else FAILED
             outcomes[case] = Outcome(case, result, str(error))
+        except Exception as error:  # in a network a rule that is broken is the compiler's fault
+            illegal = isinstance(error, ScheduleError) and case.kind == "program"
+            why = f"not legal: {error}" if illegal else f"{type(error).__name__}: {error}"
+            outcomes[case] = Outcome(case, REFUSED if illegal else FAILED, why)
     found = simulate([made for made, _ in jobs.values()], simulator, design)
     for (case, (_, counted)), (what, cycles) in zip(jobs.items(), found, strict=True):
         result = EXACT if what is None else FAILED

@@ -14,16 +14,17 @@ from ...spec.files import write_atomic
 from ...spec.memory import memory_contents
 from . import cases, graphs, programs
 from .cases import KINDS, Case
-from .execute import Outcome
-from .machines import require_machine
+from .execute import RESULTS, Outcome
+from .machines import is_machine, require_machine
 from .shrink import Smallest
 from .steps import Step
 
 COMMAND = "python -m resarray.verification.fuzz"
 
 
-def append(path: Path, outcomes: Sequence[Outcome], commit: str) -> None:
-    """Add a line for each outcome; what was half-written before is ended first."""
+def append(path: Path, outcomes: Sequence[Outcome], commit: str, sources: str) -> None:
+    """Add a line for each outcome, and what it is of; what was half-written before is ended
+    first."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+") as file:
         if file.tell():
@@ -33,12 +34,12 @@ def append(path: Path, outcomes: Sequence[Outcome], commit: str) -> None:
         for outcome in outcomes:
             row = dataclasses.asdict(outcome) | dataclasses.asdict(outcome.case)
             del row["case"]
-            file.write(json.dumps(row | {"commit": commit}).encode() + b"\n")
+            file.write(json.dumps(row | {"commit": commit, "sources": sources}).encode() + b"\n")
 
 
 def read(path: Path) -> dict[Case, dict]:
-    """The last line of each case; a line that is cut off does not count. `ResarrayError` where the
-    file cannot be read."""
+    """The last line of each case; a line that is cut off or damaged does not count.
+    `ResarrayError` where the file cannot be read."""
     try:
         lines = path.read_bytes().splitlines() if path.exists() else []
     except OSError as error:
@@ -49,10 +50,26 @@ def read(path: Path) -> dict[Case, dict]:
     for line in lines:
         try:
             row = json.loads(line)
-            found[Case(row["kind"], row["seed"], row["machine"])] = row
+            case = Case(row["kind"], row["seed"], row["machine"])
+            if _whole(row):
+                found[case] = row
         except (ValueError, KeyError, TypeError):
             continue
     return found
+
+
+def _whole(row: dict) -> bool:
+    """Whether `append` can have written it."""
+    counted = row["counted"]
+    return (
+        row["kind"] in KINDS
+        and row["result"] in RESULTS
+        and is_machine(row["machine"])
+        and all(isinstance(row[name], str) for name in ("what", "commit", "sources"))
+        and all(isinstance(row[name], int) and row[name] >= 0 for name in ("seed", "cycles"))
+        and isinstance(counted, dict)
+        and all(isinstance(count, int) for count in counted.values())
+    )
 
 
 def save(smallest: Smallest, what: str, folder: Path) -> tuple[Path, str]:

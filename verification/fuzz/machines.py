@@ -1,5 +1,6 @@
 """The accelerators that the campaign runs on: presets with both elements, and small random ones."""
 
+import functools
 import itertools
 import random
 import re
@@ -73,3 +74,13 @@ def require_machine(name: str) -> None:
         machine(name)
     except ResarrayError as error:
         raise ResarrayError(f"{error}; or random0 to random{RANDOM_CONFIGURATIONS - 1}") from error
+
+
+@functools.cache
+def is_machine(name: str) -> bool:
+    """Whether ``name`` is one."""
+    try:
+        machine(name)
+    except ResarrayError:
+        return False
+    return True

@@ -26,6 +26,7 @@ def memory(rng: random.Random, config: Config) -> MemoryModel:
         stalls=stalls,
         hold=hold,
         early=rng.random() < 0.5,
+        late=rng.random() < 0.3,
         jitter=rng.random() < 0.4,
     )
 

@@ -65,7 +65,7 @@ def draw(config: Config, seed: int) -> tuple[Recipe, int]:
 
 
 def assemble(config: Config, recipe: Recipe) -> Program:
-    """The program of ``recipe``; steps that are not legal are left out. `AssertionError` where
+    """The program of ``recipe``; steps that are not legal are left out. `ScheduleError` where
     nothing legal is left."""
     assembler = Assembler(config, recipe.seed)
     for step in recipe.steps:
@@ -84,7 +84,7 @@ def assemble(config: Config, recipe: Recipe) -> Program:
     image, _ = _image(assembler, order)
     expected = run_image(checked, inputs)
     if not np.array_equal(expected[assembler.places.target * config.rows :], _left(assembler)):
-        raise AssertionError("the functional model does not agree with itself")
+        raise RuntimeError("the functional model does not agree with itself")
     return Program(image, inputs, expected, order, refused)
 
 

@@ -141,7 +141,7 @@ module mutation #(
 
     axi_memory #(.ROWS(ROWS), .DEPTH_BITS(DEPTH_BITS)) memory (
         .clk(clk), .rst(reset),
-        .latency(latency), .rate(rate), .stall(stall), .hold(hold), .early(early),
+        .latency(latency), .rate(rate), .stall(stall), .hold(hold), .early(early), .late(1'b0),
         .jitter(jitter), .seed(seed),
         .arm(1'b0), .fault(3'd0), .fault_at(0), .fault_cycles(16'd0), .fault_response(2'd0),
         .flip(1'b0), .flip_bit(0),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from amaranth.hdl import Assert, Assume, Module, Mux, Signal, ValueLike
+from amaranth.hdl import Assert, Assume, Module, Signal, ValueLike
 from amaranth.lib.wiring import Component
 
 from resarray.hw import drain, load, requantise
@@ -54,10 +54,15 @@ class DrainDone(Done):
         ahead = starting + reading
         busy = self.unit.busy
         m.d.comb += Assert(ahead + sum(last) + (completed & busy) == busy)
-        before = [sum(last[:end]) for end in (latency, looked_up, len(last))]
-        m.d.comb += Assert(
-            under_way == ahead + Mux(c.table, Mux(c.multiply, before[2], before[1]), before[0])
-        )
+        for this, end in (
+            (~c.table, latency),
+            (c.table & ~c.multiply, looked_up),
+            (c.table & c.multiply, len(last)),
+        ):
+            m.d.comb += [
+                Assert(~this | (under_way == ahead + sum(last[:end]))),
+                Assert(~this | ~last[end:].any()),
+            ]
 
 
 def _load_engine() -> LoadEngine:
@@ -162,10 +167,10 @@ PROPERTIES = [
                 "with m.If(pool.end):",
             ),
             Edit(
-                "the next one begins while the last accumulators are requantised",
+                "what is done stays in the pipeline",
                 "hw.drain",
-                "with m.If(last[-1]):",
-                "with m.If(self.done):",
+                "m.d.sync += [completed.eq(1), last.eq(0)]",
+                "m.d.sync += completed.eq(1)",
             ),
         ),
     ),
