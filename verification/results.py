@@ -84,9 +84,18 @@ def record(name: str, command: str, figures: list[Figure], details: object = Non
 
 def read(name: str) -> tuple[str, list[Figure], object]:
     """Command, figures and details of campaign ``name``; `ResarrayError` where it has not run."""
+    result = _read(name)
+    return result["command"], [Figure(**f) for f in result["figures"]], result["details"]
+
+
+def commit_of(name: str) -> str:
+    """The commit that campaign ``name`` ran on, as `commit` has it."""
+    return _read(name).get("commit", "unknown")
+
+
+def _read(name: str) -> dict:
     path = FOLDER / f"{name}.json"
     try:
-        result = json.loads(path.read_text())
+        return json.loads(path.read_text())
     except (OSError, ValueError):
         raise ResarrayError(f"no result '{path}': run 'make {name}'") from None
-    return result["command"], [Figure(**f) for f in result["figures"]], result["details"]

@@ -66,6 +66,29 @@ def test_recorder_counts_by_feature_kind_and_file(pytestconfig, monkeypatch, tmp
     assert dict(recorder._counts) == {("drain", "unit", "tests/a.py"): counts}
 
 
+@pytest.mark.parametrize("option", [None, *marks.CHOICES])
+def test_only_a_whole_run_is_recorded(option, pytestconfig, monkeypatch, tmp_path):
+    result = tmp_path / "tests.json"
+    monkeypatch.setattr(marks, "RESULT", result)
+
+    class Config:
+        args_source = pytest.Config.ArgsSource.TESTPATHS
+
+        def getoption(self, name):
+            pytestconfig.getoption(name)  # there is such an option
+            return ["x"] if name == option else []
+
+    recorder = marks.Recorder(Config())
+    recorder.pytest_sessionfinish(pytest.ExitCode.INTERRUPTED)
+    assert not result.exists()
+    recorder.pytest_sessionfinish(pytest.ExitCode.OK)
+    assert result.exists() == (option is None)
+    result.unlink(missing_ok=True)
+    Config.args_source = pytest.Config.ArgsSource.ARGS
+    recorder.pytest_sessionfinish(pytest.ExitCode.OK)
+    assert not result.exists()
+
+
 def test_the_page_is_what_the_results_say():
     assert page.PAGE.read_text() == page.render(), "run 'make verification'"
 
@@ -84,7 +107,7 @@ def test_the_page_shows_what_campaigns_record(tmp_path, monkeypatch):
     mutation.keep([score], "make mutation")
     counted = {"steps": 7}
     outcomes = [Outcome(Case("network", 3, "random7"), EXACT, "", 987654, counted)]
-    files.append(tmp_path / "results.jsonl", outcomes, "abc1234")
+    files.append(tmp_path / "results.jsonl", outcomes, "abc1234", results.sources(fuzz.SOURCES))
     fuzz.summarise(tmp_path / "results.jsonl", "make fuzz")
     text = page.render()
     for part in ("| SLVERR on R | pair | 1,234 | 1,233 |", "refused in a sentence 10"):

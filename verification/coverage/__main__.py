@@ -19,6 +19,7 @@ of hw/ and what was missed, and verification/results/coverage.json. Status: 0 al
 (lines 99 %, toggles 95 %, functions 100 %), 1 one is not, or a run was not exact; 2 bad input."""
 PAGE = Path("build/coverage/coverage.html")
 SHOWN = ("tiny", "25f", "small")
+STEPS = 600
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
@@ -31,7 +32,9 @@ def main(
     seeds: Annotated[
         int, typer.Option(min=0, help="random networks of each preset, a third of the programs")
     ] = 40,
-    steps: Annotated[int, typer.Option(min=3, help="wild programs of each preset")] = 600,
+    steps: Annotated[
+        int, typer.Option(min=3, help="wild programs of each preset; fewer are not recorded")
+    ] = STEPS,
     first: Annotated[int, typer.Option(min=0, max=10**9, help="the first seed")] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="presets at a time")] = 1,
     scheduler: Annotated[
@@ -46,7 +49,7 @@ def main(
     known = waivers.read()
     names = list(dict.fromkeys(preset.split(";")))
     configs = [preset_of(name) for name in names]
-    save = save and set(names) <= set(PRESETS)
+    save = save and set(names) <= set(PRESETS) and steps >= STEPS and not first
     scores, failures = [], []
     for measured in campaign.each(configs, first, seeds, steps, jobs, scheduler):
         scores.append(score.score(measured, known))

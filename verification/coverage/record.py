@@ -7,16 +7,20 @@ from ..results import Figure
 from .score import Score, Share
 
 LINE, TOGGLE, FUNCTION = 0.99, 0.95, 1.0
+KINDS = ("lines", "branches", "toggles", "functions")
 MOST = 40  # signals named in the file, of each preset
 
 
 def figures(score: Score) -> list[Figure]:
-    """Lines and toggles as they were reached, nothing waived but what Yosys proves constant; of the
-    functional bins those that are not waived."""
+    """Lines, their branches and toggles as they were reached, nothing waived but what Yosys proves
+    constant; of the functional bins those that are not waived. A line is reached where all its
+    branches are."""
     name = score.config.name
     functions = score.functions.reached + score.functions.missed
+    lines = sum(share.reached == share.of for share in score.lines.values())
     return [
-        Figure(f"{name}: lines", score.branches.reached, score.branches.of, asked=LINE),
+        Figure(f"{name}: lines", lines, len(score.lines), asked=LINE),
+        Figure(f"{name}: branches", score.branches.reached, score.branches.of, asked=LINE),
         Figure(f"{name}: toggles", score.toggles.reached, score.toggles.of, asked=TOGGLE),
         Figure(f"{name}: functional bins", score.functions.reached, functions, asked=FUNCTION),
         Figure(f"{name}: toggles neither reached nor waived", score.toggles.missed),
@@ -29,7 +33,7 @@ def reached(score: Score) -> bool:
 
 def sentence(score: Score) -> str:
     """One line for the terminal."""
-    kinds = zip(("lines", "toggles", "functions"), figures(score), strict=False)
+    kinds = zip(KINDS, figures(score), strict=False)
     parts = [f"{k} {f.value / (f.of or 1):.2%} of {f.of:,}" for k, f in kinds]
     open_ = f"{score.toggles.missed} toggles neither reached nor waived"
     return f"{score.config.name}: {', '.join(parts)}; {open_}"

@@ -18,6 +18,12 @@ from .features import KINDS, ROOT, features
 
 MARK = "verifies"
 RESULT = ROOT / "build" / "verification" / "tests.json"
+WHOLE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+# pytest's options by which not all tests run.
+CHOICES = (
+    *("keyword", "markexpr", "collectonly", "ignore", "ignore_glob", "deselect"),
+    *("maxfail", "lf", "stepwise"),
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -65,10 +71,10 @@ class Recorder:
                 feature, kind = map(str, tuple(pair))  # type: ignore[arg-type]
                 self._counts[feature, kind, path][report.outcome] += 1
 
-    def pytest_sessionfinish(self) -> None:
-        options = self._config.option
-        chosen = self._config.args_source is not pytest.Config.ArgsSource.TESTPATHS
-        if chosen or options.keyword or options.markexpr or options.collectonly:
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        """Of a part of the tests, or of a run that was ended, nothing is written."""
+        whole = self._config.args_source is pytest.Config.ArgsSource.TESTPATHS
+        if not whole or exitstatus not in WHOLE or any(map(self._config.getoption, CHOICES)):
             return
         rows = [
             {"feature": feature, "by": kind, "file": path} | counts

@@ -54,9 +54,10 @@ def render() -> str:
             key: sum(row[key] for row in unique(tests)) for key in ("passed", "failed", "skipped")
         },
         campaigns=[
-            (name, command, [figure_row(f) for f in figures])
+            (name, command, results.commit_of(name), [figure_row(f) for f in figures])
             for name, (command, figures, _) in ran.items()
         ],
+        not_run=[name for name in CAMPAIGNS if name not in ran],
         details={name: details for name, (_, _, details) in ran.items()},
         bugs=tomllib.loads(BUGS.read_text())["bug"],
         waivers=tomllib.loads(WAIVERS.read_text()) if WAIVERS.exists() else {},
