@@ -2,13 +2,15 @@
 
 import ast
 import json
+import os
+import signal
 
 import pytest
 
 from resarray.sim import simulators
 from resarray.spec.errors import ResarrayError
 from resarray.spec.presets import preset
-from resarray.verification.mutation import equivalents, hardware, netlist, source
+from resarray.verification.mutation import equivalents, hardware, netlist, software, source
 from resarray.verification.mutation.netlist import Change, Mutant
 
 pytestmark = pytest.mark.verifies("plan", by="unit")
@@ -18,7 +20,7 @@ def change(mode: str, module: str, cell: str, port: str, bit: int) -> Mutant:
     return Mutant(f"{port}[{bit}]", (Change(mode, module, cell, port, bit, None, "", ()),))
 
 
-def test_mutants_of_the_netlist(tmp_path):
+def test_mutants_of_the_netlist(tmp_path, monkeypatch):
     """The wrong rounding constant shows in tensors where sums are half way between integers; too
     many instructions in a start that is refused; what nobody reads does not show."""
     try:
@@ -39,6 +41,37 @@ def test_mutants_of_the_netlist(tmp_path):
     assert len(results.read_text().splitlines()) == len(names)
     assert campaign.run(names, 1) == seen
     assert len(results.read_text().splitlines()) == len(names)
+    # A simulator that ended once says nothing of the mutant; one that does so again, does.
+    left = 0
+
+    def killed(binary, module, top, folder):
+        nonlocal left
+        left -= 1
+        if left >= 0:
+            (folder / "running").write_text(names[2])
+            raise ResarrayError("the simulator ended")
+        simulate(binary, module, top, folder)
+
+    simulate = hardware.simulate
+    monkeypatch.setattr(hardware, "simulate", killed)
+    for left, kind in ((1, None), (2, hardware.CRASH)):
+        results.unlink()
+        assert campaign.run(names[2:], 1)[names[2]].kind == kind
+
+
+@pytest.mark.parametrize(
+    ("work", "text", "ended_by"),
+    [
+        (lambda: "null", "null", 0),
+        (lambda: str(1 // 0), "", 0),
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), "", signal.SIGKILL),
+        (lambda: [None for _ in iter(int, 1)], "", signal.SIGXCPU),
+    ],
+)
+def test_what_becomes_of_a_child(work, text, ended_by):
+    """Only the processor time's limit is a verdict; what else ends a process is nobody's."""
+    child, end = software._fork(work, 1)
+    assert software._read(end, child) == (text, ended_by)
 
 
 def mutants_of(code: str, tmp_path, monkeypatch) -> list[source.Mutant]:

@@ -91,8 +91,14 @@ class Campaign:
         return {name: found[name] for name in names}
 
     def _simulate(self, mutants: list[tuple[str, int, list[str]]]) -> Iterable[tuple[str, Verdict]]:
-        """Verdicts of mutants, given by name, number and the scenarios that they are to meet."""
-        while mutants:
+        """Verdicts of mutants, given by name, number and the scenarios that they are to meet. One
+        that ends the simulator has to do so once more, alone: a machine short of memory ends
+        processes too."""
+        alone: list[tuple[str, int, list[str]]] = []
+        suspects: set[str] = set()
+        while mutants or alone:
+            if not mutants:
+                mutants = [alone.pop()]
             with cache.scratch() as folder:
                 _prepare(folder, self.scenarios, self.expected, self.config)
                 jobs = _jobs(self.scenarios, self.expected, mutants)
@@ -113,8 +119,11 @@ class Campaign:
             for name, scenario, kind in done:
                 yield name, Verdict(scenario, kind)
             names = {name for name, _, _ in done} | {broken}
-            if broken is not None:
+            if broken in suspects:
                 yield broken, Verdict(None, CRASH)
+            elif broken is not None:
+                suspects.add(broken)
+                alone += [mutant for mutant in mutants if mutant[0] == broken]
             elif len(done) < len(mutants):
                 raise ResarrayError("the simulation of mutants ended early: run it again")
             mutants = [mutant for mutant in mutants if mutant[0] not in names]

@@ -19,6 +19,7 @@ module mutation #(
     input [39:0] stall,
     input [3:0] hold,
     input early,
+    input late,
     input jitter,
     input [31:0] seed,
     input load,
@@ -141,7 +142,7 @@ module mutation #(
 
     axi_memory #(.ROWS(ROWS), .DEPTH_BITS(DEPTH_BITS)) memory (
         .clk(clk), .rst(reset),
-        .latency(latency), .rate(rate), .stall(stall), .hold(hold), .early(early), .late(1'b0),
+        .latency(latency), .rate(rate), .stall(stall), .hold(hold), .early(early), .late(late),
         .jitter(jitter), .seed(seed),
         .arm(1'b0), .fault(3'd0), .fault_at(0), .fault_cycles(16'd0), .fault_response(2'd0),
         .flip(1'b0), .flip_bit(0),

@@ -149,10 +149,14 @@ class _Session:
                 ready, _, _ = select.select(list(running), [], [])
                 for end in ready:
                     mutant, child, count = running.pop(end)
-                    text = _read(end, child)
-                    killer = json.loads(text) if text else TIME
+                    text, ended_by = _read(end, child)
+                    killer = TIME if ended_by == signal.SIGXCPU else json.loads(text or "null")
                     verdict = Verdict(killer, count)
                     self.found[mutant.name] = verdict
+                    if not text and killer is None:  # nobody's verdict: it is run again next time
+                        self.note(f"'{mutant.name}' ended its process: taken for a survivor")
+                        self.told(mutant.name, verdict)
+                        continue
                     entry = [mutant.name, killer, count, keys.get(killer, keys[None])]
                     with open(results, "a") as file:
                         file.write(json.dumps(entry) + "\n")
@@ -170,7 +174,7 @@ class _Session:
         new = {name: item for name, item in self.items.items() if name not in known}
         if new:
             self.note(f"seeing what {len(new)} tests call")
-            seen = json.loads(_in_child(lambda: json.dumps(_profile(new)), None))
+            seen = json.loads(_in_child(lambda: json.dumps(_profile(new))))
             if "failed" in seen:
                 raise ResarrayError(f"a test fails without any mutant: {seen['failed']}")
             known |= {name: [*entry, keys[name]] for name, entry in seen.items()}
@@ -302,23 +306,31 @@ def _fork(work: Callable[[], str], limit: int | None) -> tuple[int, int]:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         if limit is not None:
-            resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
+            resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + MORE))  # SIGXCPU, SIGKILL
         with open(other, "w") as pipe:
             pipe.write(work())
     finally:
         os._exit(0)
 
 
-def _read(end: int, child: int) -> str:
+def _read(end: int, child: int) -> tuple[str, int]:
+    """What ``child`` wrote, and the signal that ended it; 0: none."""
     with open(end) as pipe:
         text = pipe.read()
-    os.waitpid(child, 0)
+    _, status = os.waitpid(child, 0)
+    return text, os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+
+
+def _in_child(work: Callable[[], str]) -> str:
+    """What ``work`` gives in a child; `ResarrayError` where that gives nothing."""
+    child, end = _fork(work, None)
+    text, ended_by = _read(end, child)
+    if not text:
+        raise ResarrayError(
+            f"the process that runs the tests without any mutant ended by signal {ended_by}: run "
+            "it again, and see that there is memory enough"
+        )
     return text
-
-
-def _in_child(work: Callable[[], str], limit: int | None) -> str:
-    child, end = _fork(work, limit)
-    return _read(end, child)
 
 
 def names(mutants: Iterable[Mutant]) -> dict[str, Mutant]:
