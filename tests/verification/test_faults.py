@@ -51,10 +51,16 @@ def test_a_drain_of_more_pixels_than_its_map_is_done_once():
     assert tallies["flip"].timings == 10 * len(drains) and not tallies["flip"].problems
 
 
-GOOD = {
+GOOD: dict = {
     "status": 4,
     "irq": 1,
-    "registers": {"ERROR_CAUSE": 3, "ERROR_ENGINE": 1, "ERROR_ADDR": 0x40, "FETCHED": 1},
+    "registers": {
+        "ERROR_CAUSE": 3,
+        "ERROR_ENGINE": 1,
+        "ERROR_ADDR": 0x40,
+        "FETCHED": 1,
+        "PROG_COUNT": 2,
+    },
     "reads": 0,
     "writes": 0,
     "violations": 0,
@@ -65,7 +71,12 @@ GOOD = {
     "next": True,
 }
 ERROR = Case("x", "x", {}, cases.ERROR, ErrorCause.READ_RESPONSE, None)
-HUNG = GOOD | {"status": 1, "irq": 0, "states": [0, 0, 0, 3, 0, 0]}
+NONE = GOOD["registers"] | {"ERROR_CAUSE": 0}
+HUNG = GOOD | {"status": 1, "irq": 0, "states": [0, 0, 0, 3, 0, 0], "registers": NONE}
+DONE = GOOD | {"status": 2, "exact": True, "registers": NONE | {"FETCHED": 2}}
+AFTER_RESET = GOOD | {"status": 0, "irq": 0, "registers": NONE}
+RESET = Case("x", "x", {}, cases.RESET)
+FLIP = Case("x", "x", {}, cases.ANY)
 HANG = Case("x", "x", {}, cases.HANG, waits=cases.Engine.COMPUTE)
 EXACT = Case("x", "x", {}, cases.EXACT)
 OUTSIDE = dataclasses.replace(
@@ -78,7 +89,11 @@ OUTSIDE = dataclasses.replace(
     [
         (ERROR, GOOD, ""),
         (HANG, HUNG, ""),
-        (EXACT, GOOD | {"status": 2, "exact": True}, ""),
+        (EXACT, DONE, ""),
+        (RESET, AFTER_RESET, ""),
+        (FLIP, GOOD, ""),
+        (FLIP, HUNG, ""),
+        (FLIP, DONE | {"exact": False}, ""),
         (ERROR, {"error": "it does not answer"}, "it does not answer"),
         (ERROR, GOOD | {"outside": 2}, "2 words outside the write window changed"),
         (ERROR, GOOD | {"violations": 1 << 12}, "a write burst outside the window"),
@@ -93,7 +108,14 @@ OUTSIDE = dataclasses.replace(
         (HANG, HUNG | {"ignored": False}, "a start was not ignored"),
         (HANG, HUNG | {"status_after_reset": 1}, "STATUS is 0x1 after the reset"),
         (HANG, HUNG | {"writes": 1}, "1 writes are still in flight"),
-        (EXACT, GOOD | {"status": 2}, "it ended well with wrong data"),
+        (EXACT, DONE | {"exact": False}, "it ended well with wrong data"),
+        (RESET, AFTER_RESET | {"irq": 1}, "the interrupt is 1 with STATUS 0x0"),
+        (EXACT, DONE | {"registers": GOOD["registers"]}, "ERROR_CAUSE is 3 with STATUS 0x2"),
+        (EXACT, DONE | {"registers": NONE}, "done with 1 of 2 instructions"),
+        (HANG, HUNG | {"registers": GOOD["registers"]}, "ERROR_CAUSE is 3 with STATUS 0x1"),
+        (FLIP, GOOD | {"status": 6}, "STATUS is 0x6, which says nothing"),
+        (FLIP, GOOD | {"status": 0}, "STATUS is 0x0, which says nothing"),
+        (FLIP, GOOD | {"registers": GOOD["registers"] | {"ERROR_ENGINE": 9}}, "ERROR_ENGINE is 9"),
     ],
 )
 def test_the_judge(case, found, problem):

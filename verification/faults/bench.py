@@ -40,7 +40,7 @@ from resarray.spec.isa import Engine
 from resarray.spec.registers import STATUS_BUSY, STATUS_DONE
 
 LIMIT = 1_000_000  # cycles of a run, whatever moves
-REPORTED = ("ERROR_CAUSE", "ERROR_ENGINE", "ERROR_ADDR", "FETCHED")
+REPORTED = ("ERROR_CAUSE", "ERROR_ENGINE", "ERROR_ADDR", "FETCHED", "PROG_COUNT")
 NO_FAULT = {"fault": 0, "fault_at": 0, "fault_cycles": 0, "fault_response": 0}
 
 

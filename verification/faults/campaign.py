@@ -27,7 +27,7 @@ from resarray.spec.registers import (
 )
 
 from . import cases, program
-from .cases import ANY, ERROR, EXACT, GUARD_BYTES, HANG, MEM_BASE, RESET, Case, Draw
+from .cases import ANY, ERROR, EXACT, FETCH, GUARD_BYTES, HANG, MEM_BASE, RESET, Case, Draw
 from .program import Program
 
 BENCH = Path(__file__).parent / "bench.py"
@@ -170,6 +170,7 @@ def judge(case: Case, found: dict) -> str:
         return found["error"]
     status, registers = found["status"], found["registers"]
     busy = bool(status & STATUS_BUSY)
+    cause = registers["ERROR_CAUSE"]
     if found["outside"]:
         return f"{found['outside']} words outside the write window changed"
     if found["violations"]:
@@ -183,12 +184,19 @@ def judge(case: Case, found: dict) -> str:
     ended = {ERROR: STATUS_ERROR, EXACT: STATUS_DONE, RESET: 0}.get(case.ends)
     if ended is not None and status != ended:
         return f"STATUS is {status:#x}, not {ended:#x}"
+    states = (STATUS_BUSY, STATUS_DONE, STATUS_ERROR, STATUS_BUSY | STATUS_ERROR)
+    if status not in ((0,) if case.ends == RESET else states):
+        return f"STATUS is {status:#x}, which says nothing"
+    if (cause != ErrorCause.NONE) != bool(status & STATUS_ERROR):
+        return f"ERROR_CAUSE is {cause} with STATUS {status:#x}"
     if case.ends == HANG and not busy:
         return f"STATUS is {status:#x} where the host's time-out was expected"
-    if case.ends != RESET and found["irq"] == busy:
+    if found["irq"] != (not busy and case.ends != RESET):
         return f"the interrupt is {found['irq']} with STATUS {status:#x}"
     if case.ends == EXACT and not found["exact"]:
         return "it ended well with wrong data"
+    if status == STATUS_DONE and registers["FETCHED"] != registers["PROG_COUNT"]:
+        return f"done with {registers['FETCHED']} of {registers['PROG_COUNT']} instructions"
     # What the memory withholds stays in flight; nothing else may.
     withheld = case.ends == HANG and "ports" in case.bench
     if (found["reads"] or found["writes"]) and not withheld:
@@ -202,8 +210,10 @@ def judge(case: Case, found: dict) -> str:
 
 def _judge_error(case: Case, found: dict, registers: dict[str, int]) -> str:
     cause, place = registers["ERROR_CAUSE"], (registers["ERROR_ENGINE"], registers["ERROR_ADDR"])
-    if cause not in set(ErrorCause) - {ErrorCause.NONE}:
+    if cause not in set(ErrorCause):
         return f"ERROR_CAUSE is {cause}"
+    if place[0] > FETCH:
+        return f"ERROR_ENGINE is {place[0]}"
     if case.ends != ERROR:
         return ""
     if cause != case.cause:
