@@ -33,10 +33,12 @@ what goes wrong at a large size goes wrong at a small one; what widths matter to
 strides, counts of instructions) has the real ones.
 
 What a property takes for granted of a unit's neighbours is a property of theirs: the splitter's
-bursts (`splitter-words`) of the arbiter's requests, the arbiter's words (`arbiter-order`) of the
-reader's data, and AXI4 of the memory. No address outside the windows reaches the bus, whatever the
-program and with all settings that a start accepts and that stay until its end: that is
-`arbiter-bus`, `store-bus` and `settings-possible` together, since the port has no other masters.
+bursts (`splitter-words-2`, -4), which readers and scratchpad hand on as they are (`reader-done`,
+`scratchpad-order`), of the arbiter's requests; the arbiter's words (`arbiter-order`) of the
+reader's data; and AXI4 of the memory. No address outside the windows reaches the bus, whatever the
+program and with all settings that a start accepts and that stay until its end (`registers-kept`):
+that is `arbiter-bus`, `store-bus` and `settings-possible` together, since the port has no other
+masters.
 
 ``python -m resarray.verification.formal --help`` has the options, ``NAME`` proves one property.
 """

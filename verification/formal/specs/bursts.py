@@ -1,10 +1,14 @@
 """Burst splitter: the words of a pattern, in order, in bursts that cross no boundary."""
 
+from dataclasses import replace
+from functools import partial
+
 from amaranth.hdl import Assert, Module, Mux, Signal
 from amaranth.utils import exact_log2
 
 from resarray.hw.bursts import BurstSplitter
 from resarray.hw.layouts import PATTERN
+from resarray.spec.config import Config
 
 from ..contracts import splitter, whole_pattern
 from ..harness import Harness, offered
@@ -15,22 +19,26 @@ from ..units import SMALL
 class Words(Harness):
     """A model counts through the pattern as `resarray.spec.isa` has it, a burst at a time: each
     must begin at the model's word, end with its run or at the boundary, and be the last one with
-    the pattern's last word. Widths are the real ones; a burst's length does not matter.
+    the pattern's last word. Widths are the real ones.
     """
+
+    def __init__(self, config: Config):
+        self._config = config
+        super().__init__(BurstSplitter(config), checks=False)
 
     def specify(self, m: Module, platform) -> None:
         unit = self.unit
         offered(m, unit.i, "i")
         whole_pattern(m, unit.i.payload)
-        splitter(m, self, "", SMALL)
+        splitter(m, self, "", self._config)
         new, burst = unit.i.payload, unit.o.payload
-        low = exact_log2(SMALL.burst_words)
+        low = exact_log2(self._config.burst_words)
         p, busy = Signal(PATTERN, reset_less=True), Signal()
         block, run, left = Signal(10), Signal(10), Signal.like(p.run_len)
         addr, run_addr, block_addr = (
             Signal.like(p.addr, name=n) for n in ("addr", "run_addr", "block_addr")
         )
-        room = SMALL.burst_words - addr[:low]
+        room = self._config.burst_words - addr[:low]
         beats = Mux(left < room, left, room)
         end_of_run, last_run = left <= room, run == p.n_runs - 1
         last = end_of_run & last_run & (block == p.n_blocks - 1)
@@ -59,7 +67,7 @@ class Words(Harness):
         )
         m.d.comb += [
             Assert(~unit.o.valid | (busy & right), "another burst than the pattern's next"),
-            Assert(~unit.o.valid | (burst.addr[:low] + burst.beats <= SMALL.burst_words)),
+            Assert(~unit.o.valid | (burst.addr[:low] + burst.beats <= self._config.burst_words)),
             Assert(unit.busy == busy),
         ]
         # What the unit counts down, the model counts up.
@@ -79,13 +87,22 @@ class Words(Harness):
         m.d.comb += Assert(~busy | ((run < p.n_runs) & (block < p.n_blocks)))
 
 
+# Of bursts of two words some widths are 1 by themselves.
+LONGER = replace(SMALL, name="longer", burst_words=4, output_words=8)
+SHORT = Edit(
+    "all boundaries are of two words",
+    "hw.bursts",
+    "exact_log2(burst_words)",
+    "int(burst_words > 1)",
+)
+
 PROPERTIES = [
     Property(
-        name="splitter-words",
+        name=f"splitter-words-{config.burst_words}",
         unit="bursts.BurstSplitter",
         says="The bursts are the pattern's words in order, each of them once; none crosses a "
-        "multiple of `burst_words`; the last one says so.",
-        build=lambda: Words(BurstSplitter(SMALL), checks=False),
+        f"multiple of {config.burst_words} words, the longest; the last one says so.",
+        build=partial(Words, config),
         method=Induction(2, twin_depth=30),
         twins=(
             Edit("a block has one run", "hw.bursts", "runs.eq(new.n_runs)", "runs.eq(1)"),
@@ -96,7 +113,9 @@ PROPERTIES = [
                 "low_words < to_boundary",
             ),
             Edit("long runs are cut", "hw.bursts", "fits = low_fits & ~long", "fits = low_fits"),
+            *([SHORT] if config is LONGER else []),
         ),
-        quick=True,
+        quick=config is SMALL,
     )
+    for config in (SMALL, LONGER)
 ]

@@ -7,7 +7,6 @@ from amaranth.hdl import Assert, Assume, Cat, Module, Mux, Signal, Value
 from resarray.hw.common import signals
 from resarray.hw.completion import Completion
 from resarray.hw.error_latch import ErrorLatch
-from resarray.hw.events import EventMonitor
 from resarray.hw.register_file import WRITE_CYCLES, RegisterFile
 from resarray.hw.settings import SettingsCheck
 from resarray.hw.start import START_CYCLES, StartSequencer
@@ -180,17 +179,16 @@ class Possible(Harness):
         m.d.comb += Assert(~(steady.all() & same) | (unit.bad == bad))
 
 
-class Share(Harness):
-    """A running cycle counts for exactly one thing."""
+class Kept(Harness):
+    """While a program runs, and until a write from before it has acted."""
 
     def specify(self, m: Module, platform) -> None:
-        unit, e = self.unit, self.unit.events
-        kinds = [e.busy, e.wait_weights, e.wait_load, e.wait_drain, e.wait_instruction]
-        m.d.comb += [
-            Assume(~(unit.busy & unit.wait_weights)),
-            Assert(sum(kinds) == unit.running),
-            Assert(e.cycles == unit.running),
-        ]
+        running = self.unit.state[0]
+        for i in range(WRITE_CYCLES):
+            running = running & past(m, running, f"running{i}")
+        for name, setting in signals(self.unit.settings).items():
+            if name != "irq_enable":
+                m.d.comb += Assert(~running | (setting == past(m, setting, name)), f"{name} moves")
 
 
 def _values(name: str, byte: int) -> Values:
@@ -246,6 +244,22 @@ PROPERTIES = [
             ),
         )
         for name, byte in SETTINGS
+    ),
+    Property(
+        name="registers-kept",
+        unit="register_file.RegisterFile",
+        says="While a program runs, no setting but IRQ_ENABLE moves.",
+        build=lambda: Kept(RegisterFile(SMALL)),
+        method=Reachable(),
+        twins=(
+            Edit(
+                "all are written at any time",
+                "hw.register_file",
+                '1 if name == "IRQ_ENABLE" else ~self.state[0]',
+                "1",
+            ),
+        ),
+        quick=True,
     ),
     Property(
         name="start-quiet",
@@ -313,15 +327,6 @@ PROPERTIES = [
         twins=(
             Edit("the end wraps", "hw.settings", "mem_end = Signal(33,", "mem_end = Signal(32,"),
         ),
-        quick=True,
-    ),
-    Property(
-        name="events-share",
-        unit="events.EventMonitor",
-        says="Every running cycle counts as exactly one of busy and the four ways of waiting.",
-        build=lambda: Share(EventMonitor()),
-        method=Induction(1),
-        twins=(Edit("waiting twice", "hw.events", "idle & ~no_input & no_bank", "idle & no_bank"),),
         quick=True,
     ),
 ]

@@ -41,6 +41,26 @@ class Done(Harness):
         """What is always true inside of the unit."""
 
 
+class ReaderDone(Done):
+    """The words' last one finishes a pattern; what is asked for is what the splitter gives, each
+    burst once."""
+
+    def lemmas(self, m: Module, under_way: Signal) -> None:
+        unit, given = self.unit, self.inner["splitter"].o
+        pending, burst = Signal(), Signal.like(given.payload)
+        asked = unit.request.valid & unit.request.ready
+        with m.If(given.valid & given.ready):
+            m.d.sync += [pending.eq(1), burst.eq(given.payload)]
+        with m.Elif(asked):
+            m.d.sync += pending.eq(0)
+        m.d.comb += [
+            Assert(~unit.request.valid | pending, "a burst twice"),
+            Assert(~unit.request.valid | (unit.request.payload == burst), "another burst"),
+            Assert(~(given.valid & given.ready) | ~pending, "a burst is lost"),
+            Assert(unit.finished == (unit.data.valid & unit.data.payload.last)),
+        ]
+
+
 class DrainDone(Done):
     """An instruction is in one place: begun, reading, its last accumulators somewhere in the
     pipeline, or completed."""
@@ -118,9 +138,9 @@ PROPERTIES = [
     Property(
         name="reader-done",
         unit="reader.Reader",
-        says="It asks for no more last bursts than it was given patterns; their last word is what "
-        "counts as done.",
-        build=lambda: Done(Reader(SMALL, 4), _last_burst),
+        says="It asks for the splitter's bursts, each once, and so for no more last ones than it "
+        "was given patterns; their last word is what counts as done.",
+        build=lambda: ReaderDone(Reader(SMALL, 4), _last_burst),
         method=Reachable(),
         twins=(
             Edit(
@@ -128,6 +148,18 @@ PROPERTIES = [
                 "hw.reader",
                 "m.d.sync += waiting.eq(0)",
                 "m.d.sync += waiting.eq(1)",
+            ),
+            Edit(
+                "every word finishes",
+                "hw.reader",
+                "self.data.valid & self.data.payload.last",
+                "self.data.valid",
+            ),
+            Edit(
+                "a burst begins a word late",
+                "hw.reader",
+                "self.request.payload.eq(burst)",
+                "[self.request.payload.eq(burst), self.request.payload.addr.eq(burst.addr + 1)]",
             ),
         ),
     ),

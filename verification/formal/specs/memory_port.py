@@ -11,6 +11,7 @@ from amaranth.utils import exact_log2
 from resarray.hw.arbiter import ReadArbiter
 from resarray.hw.layouts import ADDR_BITS, BURST
 from resarray.hw.store import MAX_WRITES, StoreEngine
+from resarray.spec.registers import ErrorCause
 
 from ..contracts import fifo, splitter, whole_pattern
 from ..harness import Harness, constant, offered, past
@@ -103,13 +104,37 @@ class Reads(Harness):
             Assert(~past(m, fault, "fault") | (fault & ~issued), "a read begins after a fault"),
         ]
         keeps(m, bus.arvalid, bus.arready, [bus.araddr, bus.arlen], "ar")
+        # What is issued is the burst in the third stage, whose tag goes with it.
+        s3, tags = self.inner["s3"], self.inner["tags"]
+        addr, beats = past(m, s3.burst.addr, "addr"), past(m, s3.burst.beats, "beats")
+        m.d.comb += [
+            Assert(issued == past(m, tags.i.valid, "issue"), "a read that has no tag"),
+            Assert(~issued | (bus.araddr == (unit.mem_base + (addr << SHIFT))[:32])),
+            Assert(~issued | (bus.arlen + 1 == beats)),
+        ]
+        # Faults, each in the cycle behind.
+        tag = View(TAG, tags.o.payload)
+        bad = past(m, step & (bus.rresp != 0), "bad")
+        bad_addr = past(m, tag.addr, "bad_addr")
+        error = unit.fault.payload
+        m.d.comb += [
+            Assert(unit.fault.valid == (bad | past(m, fault & ~unit.halt, "outside"))),
+            Assert(
+                ~unit.fault.valid
+                | Mux(
+                    bad,
+                    (error.cause == ErrorCause.READ_RESPONSE) & (error.addr == bad_addr << SHIFT),
+                    (error.cause == ErrorCause.OUTSIDE_WINDOW)
+                    & (error.addr == s3.burst.addr << SHIFT),
+                )
+            ),
+        ]
         # Inside: a tag for each burst in flight; a grant is of a request that is there.
-        s3, grant, turn = (self.inner[name] for name in ("s3", "grant", "turn"))
+        grant, turn = self.inner["grant"], self.inner["turn"]
         m.d.comb += Assert((grant == 0) | ((grant == 1 << turn) & ~self.inner["valid1"]))
         m.d.comb += [Assert(~grant[i] | request.valid) for i, request in enumerate(unit.request)]
         stages(m, self, [s3.outside == (s3.end > unit.mem_words)])
-        tags = self.inner["tags"].level
-        m.d.comb += Assert(tags == waiting + bus.arvalid)
+        m.d.comb += Assert(tags.level == waiting + bus.arvalid)
         fifo(m, self, "tags.", SMALL.max_reads)
 
 
@@ -206,6 +231,24 @@ class Writes(Harness):
             Assert(~(started & past(m, unit.halt, "halt")), "a write begins after a halt"),
             Assert(~past(m, fault, "fault") | (fault & ~started), "a write begins after a fault"),
         ]
+        # An instruction is done with the response to its last burst; faults in the cycle behind.
+        tag = inner["tags"].o.payload
+        bad = past(m, response & (bus.bresp != 0), "bad")
+        bad_addr = past(m, tag[1:], "bad_addr")
+        error = unit.fault.payload
+        m.d.comb += [
+            Assert(unit.done == (response & tag[0])),
+            Assert(unit.fault.valid == (bad | past(m, fault & ~unit.halt, "outside"))),
+            Assert(
+                ~unit.fault.valid
+                | Mux(
+                    bad,
+                    (error.cause == ErrorCause.WRITE_RESPONSE) & (error.addr == bad_addr << SHIFT),
+                    (error.cause == ErrorCause.OUTSIDE_WINDOW)
+                    & (error.addr == s3.burst.addr << SHIFT),
+                )
+            ),
+        ]
         keeps(m, bus.awvalid, bus.awready, [bus.awaddr, bus.awlen], "aw")
         keeps(m, bus.wvalid, bus.wready, [bus.wdata, bus.wstrb, bus.wlast], "w")
         # Inside.
@@ -234,8 +277,8 @@ PROPERTIES = [
         name="arbiter-bus",
         unit="arbiter.ReadArbiter",
         says="Whatever is asked for: no read leaves the window or crosses 4 KiB, none changes "
-        "while it waits, none begins after a halt or a fault; all data is taken at once; at most "
-        "`max_reads` are in flight, and `idle` means none.",
+        "while it waits, none begins after a halt or a fault, which is told with its address; all "
+        "data is taken at once; at most `max_reads` are in flight, and `idle` means none.",
         build=lambda: Reads(ReadArbiter(SMALL, ENGINES), checks=False),
         method=Induction(4),
         twins=(
@@ -260,6 +303,20 @@ PROPERTIES = [
             ),
             Edit(
                 "a waiting read is replaced", "hw.arbiter", "                & ~bus.arvalid\n", ""
+            ),
+            Edit(
+                "a last burst is somewhere else",
+                "hw.arbiter",
+                "bus.araddr.eq(s3.bus_addr)",
+                "bus.araddr.eq(s3.bus_addr & ~s3.burst.last.replicate(32))",
+            ),
+            Edit("a bad response is no fault", "hw.arbiter", "bad_data | outside", "outside"),
+            Edit("what is outside is no fault", "hw.arbiter", "bad_data | outside", "bad_data"),
+            Edit(
+                "another address is told",
+                "hw.arbiter",
+                "data_addr.eq(head.addr)",
+                "data_addr.eq(0)",
             ),
         ),
         quick=True,
@@ -292,7 +349,8 @@ PROPERTIES = [
         says="Whatever is stored: no write leaves [write_words, mem_words) or crosses 4 KiB, none "
         "changes while it waits; its words are as many as it says, the last one marked; once "
         "begun it never waits for the accelerator for more than 3 cycles; none begins after a halt "
-        "or a fault; `idle` means that all are answered.",
+        "or a fault, which is told with its address; the response to its last burst ends a STORE; "
+        "`idle` means that all are answered.",
         build=lambda: Writes(StoreEngine(SMALL), checks=False),
         method=Induction(4, twin_depth=30),
         twins=(
@@ -325,6 +383,18 @@ PROPERTIES = [
                 "hw.store",
                 "                & ~self.halt\n                & (free",
                 "                & (free",
+            ),
+            Edit(
+                "every burst counts as done",
+                "hw.store",
+                "self.done.eq(response & tags.o.payload[0])",
+                "self.done.eq(response)",
+            ),
+            Edit(
+                "another address is told",
+                "hw.store",
+                "response_addr.eq(tags.o.payload[1:])",
+                "response_addr.eq(tags.o.payload)",
             ),
         ),
     ),

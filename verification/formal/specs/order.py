@@ -2,25 +2,28 @@
 
 from dataclasses import replace
 
-from amaranth.hdl import Assert, Assume, Module, Mux, Signal, Value
+from amaranth.hdl import Assert, Assume, Cat, Module, Mux, Signal, Value
 
+from resarray.hw.memory import READ_LATENCY
 from resarray.hw.queue import InstructionQueue
 from resarray.hw.scratchpad import Scratchpad
 from resarray.spec.isa import Engine
 
-from ..harness import Harness, offered
+from ..harness import Harness, offered, past
 from ..properties import Edit, Property, Reachable
 from ..units import SMALL
 
 # Two words make an instruction then.
 WIDE = replace(SMALL, name="wide", rows=16, columns=16)
 CLIENTS = 2
+# From all over a word; the layout of a LOAD ends in the second one, behind these.
+BITS = (0, 37, 66, 98)
 
 
 class Instructions(Harness):
     """A word taken at any moment is found at its place in its instruction, which comes in its turn:
-    neither before its waits are met nor instead of another. Words are moved as a whole, so their
-    lowest bits stand for them."""
+    neither before its waits are met nor instead of another. Words are moved as a whole, so some
+    bits stand for all."""
 
     def specify(self, m: Module, platform) -> None:
         unit = self.unit
@@ -34,17 +37,18 @@ class Instructions(Harness):
             Signal.like(inside),
             Signal(),
             Signal.like(place),
-            Signal(4),
+            Signal(len(BITS)),
         )
         m.d.sync += inside.eq(inside + taken - Mux(given, words, 0))
         with m.If(taken):
             m.d.sync += place.eq(Mux(place == words - 1, 0, place + 1))
         instruction = Value.cast(unit.o.payload)
-        found = instruction.word_select(at, bits)[: len(word)]
+        found = instruction.word_select(at, bits)
+        looked_at = unit.o.valid & chosen & (ahead < words)
         m.d.comb += [
             Assert(~unit.o.valid | (inside >= words), "an instruction of fewer words"),
             Assert(inside <= capacity),
-            Assert(~(unit.o.valid & chosen & (ahead < words)) | (found == word), "another word"),
+            Assert(~looked_at | (Cat(found[b] for b in BITS) == word), "another word"),
         ]
         with m.If(chosen & given):
             m.d.sync += ahead.eq(ahead - words)
@@ -53,7 +57,7 @@ class Instructions(Harness):
         with m.Elif(~chosen & self.choose & taken):
             m.d.sync += [
                 chosen.eq(1),
-                word.eq(unit.i.payload[: len(word)]),
+                word.eq(Cat(unit.i.payload[b] for b in BITS)),
                 at.eq(place),
                 ahead.eq(inside - Mux(given, words, 0)),
             ]
@@ -77,6 +81,25 @@ class Order(Harness):
                 asked.eq(asked + Mux(passed, burst.beats, 0) - memory.valid),
                 kept.eq(kept + Mux(taken & burst.kept, burst.beats, 0) - own),
             ]
+            # The words of a kept burst are read one after the other. The unit's variables are those
+            # of its last client; clients are alike.
+            if i == CLIENTS - 1:
+                inner = self.inner
+                place = Signal.like(inner["ram"].read_addr, name="next_place")
+                step, start = inner["step"], inner["start"]
+                m.d.sync += place.eq(Mux(taken & burst.kept, burst.place, place + step))
+                read = step
+                for stage in range(READ_LATENCY):
+                    read = past(m, read, f"read{stage}")
+                m.d.comb += [
+                    Assert(start == (taken & burst.kept)),
+                    Assert(~step | (inner["ram"].read_addr == place), "another word is read"),
+                    Assert(own == (read & ~memory.valid)),
+                    Assert(~own | (data.payload.word == inner["ram"].read_data)),
+                    Assert(
+                        ~unit.memory_request[i].valid | (unit.memory_request[i].payload == burst)
+                    ),
+                ]
             # Memory gives what was asked of it, and a reader has no more room than its FIFO.
             m.d.comb += [
                 Assume(~memory.valid | (asked != 0)),
@@ -108,6 +131,12 @@ PROPERTIES = [
                 "fifo.o.ready.eq(~full)",
                 "fifo.o.ready.eq(1)",
             ),
+            Edit(
+                "a word's upper half is rotated",
+                "hw.queue",
+                "word = fifo.o.payload",
+                "word = Cat(fifo.o.payload[:64], fifo.o.payload[64:].rotate_left(8))",
+            ),
         ),
     ),
     Property(
@@ -129,6 +158,18 @@ PROPERTIES = [
                 "hw.scratchpad",
                 "request.valid & ~kept & ~on_chip",
                 "request.valid & ~kept",
+            ),
+            Edit(
+                "the word behind is read",
+                "hw.scratchpad",
+                "ram.read_addr.eq(place)",
+                "ram.read_addr.eq(place + 1)",
+            ),
+            Edit(
+                "a burst is moved",
+                "hw.scratchpad",
+                "memory_request.payload.eq(burst)",
+                "[memory_request.payload.eq(burst), memory_request.payload.addr.eq(burst.place)]",
             ),
         ),
     ),
