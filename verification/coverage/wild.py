@@ -174,6 +174,11 @@ def _step(rng: random.Random, config: Config, size: int, number: int) -> dict:
         start, cycles = PROGRAMS * INSTRUCTIONS * INSTRUCTION_BYTES, 100_000
         settings |= {"PROG_ADDR": start, "PROG_COUNT": 40 * len(Engine), "MEM_SIZE": size}
         settings |= {"MEM_BASE": MEM_BASE, "WRITE_BASE": size // 2 & -config.rows}
+    if number == 3:  # a write is refused with both bits of a response
+        ports |= {"fault": 5, "fault_at": 2, "fault_response": 3}
+        start, cycles = PROGRAMS * INSTRUCTIONS * INSTRUCTION_BYTES, 20_000
+        settings |= {"PROG_ADDR": start, "PROG_COUNT": 20 * len(Engine), "MEM_SIZE": size}
+        settings |= {"MEM_BASE": MEM_BASE, "WRITE_BASE": 0}
     return {
         "ports": ports,
         "accesses": [_access(rng) for _ in range(ACCESSES)],
