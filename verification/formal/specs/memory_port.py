@@ -112,6 +112,10 @@ class Reads(Harness):
             Assert(~issued | (bus.araddr == (unit.mem_base + (addr << SHIFT))[:32])),
             Assert(~issued | (bus.arlen + 1 == beats)),
         ]
+        # READY may wait for VALID, so VALID must not wait for READY.
+        free = ~bus.arvalid & ~unit.halt & (tags.level != SMALL.max_reads)
+        could = past(m, self.inner["valid3"] & ~s3.outside & free, "could")
+        m.d.comb += Assert(~could | bus.arvalid, "a read waits for READY")
         # Faults, each in the cycle behind.
         tag = View(TAG, tags.o.payload)
         bad = past(m, step & (bus.rresp != 0), "bad")
@@ -231,6 +235,10 @@ class Writes(Harness):
             Assert(~(started & past(m, unit.halt, "halt")), "a write begins after a halt"),
             Assert(~past(m, fault, "fault") | (fault & ~started), "a write begins after a fault"),
         ]
+        # READY may wait for VALID, so VALID must not wait for READY; data: see `late`.
+        may = ~unit.halt & ~bus.awvalid & inner["free"] & inner["tags"].i.ready
+        could = past(m, inner["enough"] & ~(s3.above | s3.below) & may, "could")
+        m.d.comb += Assert(~could | bus.awvalid, "a write waits for READY")
         # An instruction is done with the response to its last burst; faults in the cycle behind.
         tag = inner["tags"].o.payload
         bad = past(m, response & (bus.bresp != 0), "bad")
@@ -310,6 +318,12 @@ PROPERTIES = [
                 "bus.araddr.eq(s3.bus_addr)",
                 "bus.araddr.eq(s3.bus_addr & ~s3.burst.last.replicate(32))",
             ),
+            Edit(
+                "VALID waits for READY",
+                "hw.arbiter",
+                "                & ~bus.arvalid\n",
+                "                & ~bus.arvalid\n                & bus.arready\n",
+            ),
             Edit("a bad response is no fault", "hw.arbiter", "bad_data | outside", "outside"),
             Edit("what is outside is no fault", "hw.arbiter", "bad_data | outside", "bad_data"),
             Edit(
@@ -383,6 +397,12 @@ PROPERTIES = [
                 "hw.store",
                 "                & ~self.halt\n                & (free",
                 "                & (free",
+            ),
+            Edit(
+                "VALID waits for READY",
+                "hw.store",
+                "                & tags.i.ready\n",
+                "                & tags.i.ready\n                & bus.awready\n",
             ),
             Edit(
                 "every burst counts as done",
