@@ -3,10 +3,13 @@
 import json
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
+from resarray.sim import children
 from resarray.spec.config import Config
+from resarray.spec.files import write_atomic
 
 from ..results import Figure, record
 from . import equivalence, equivalents, hardware, software, source
@@ -66,7 +69,7 @@ def run_hardware(
     note(f"running {len(mutants)} mutants of preset '{config.name}' (seed {seed})")
     verdicts = campaign.run(mutants, jobs)
     left = [name for name, verdict in verdicts.items() if not verdict.killed]
-    proven = _prove(campaign, [n for n in left if n not in argued], note) if prove else {}
+    proven = _prove(campaign, [n for n in left if n not in argued], jobs, note) if prove else {}
     equivalent = {n: argued[n] for n in left if n in argued} | proven
     killed = [v for v in verdicts.values() if v.killed]
     return Score(
@@ -80,17 +83,28 @@ def run_hardware(
     )
 
 
-def _prove(campaign: hardware.Campaign, names: list[str], note: Note) -> dict[str, str]:
+def _prove(campaign: hardware.Campaign, names: list[str], jobs: int, note: Note) -> dict[str, str]:
     """Proofs by name, which are remembered."""
     path = campaign.folder / "proofs.json"
     known: dict[str, str | None] = json.loads(path.read_text()) if path.exists() else {}
     mutants = {mutant.name: mutant for mutant in campaign.mutants}
     processed = campaign.design.with_name("processed.il")
-    for name in names:
-        if name not in known:
-            note(f"trying to prove that mutant {name} changes nothing")
-            known[name] = equivalence.prove(processed, mutants[name])
-            path.write_text(json.dumps(known))
+
+    def prove(name: str) -> tuple[str, str | None]:
+        note(f"trying to prove that mutant {name} changes nothing")
+        return name, equivalence.prove(processed, mutants[name])
+
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            left = [pool.submit(prove, name) for name in names if name not in known]
+            for future in as_completed(left):
+                name, found = future.result()
+                known[name] = found
+                write_atomic(path, json.dumps(known).encode())
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            children.end_all()
+            raise
     return {n: f"proven within {known[n]}" for n in names if known[n] is not None}
 
 
