@@ -16,7 +16,7 @@ from ..spec.errors import ResarrayError
 from ..spec.files import write_atomic
 
 FOLDER = Path(__file__).parent / "results"
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parent.parent  # not by the links in resarray/
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,25 @@ class Figure:
 
 
 def commit() -> str:
-    """The sources' commit, "+" behind it where files differ from it; "unknown" without git."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+"]
+    """The sources' commit, "+" behind it where files other than results differ from it; "unknown"
+    without git."""
+    name = _git("rev-parse", "--short", "HEAD")
+    changed = _git("status", "--porcelain", "-uno", "--", ".", ":(exclude)verification/results")
+    return f"{name}+" if name and changed else name or "unknown"
+
+
+def _git(*command: str) -> str:
+    """What git says; nothing where it cannot."""
     try:
-        found = children.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        found = children.run(
+            ["git", "-C", str(ROOT), *command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
     except OSError:
-        return "unknown"
-    return found.stdout.strip() or "unknown"
+        return ""
+    return found.stdout.strip()
 
 
 def sources(folders: Iterable[str]) -> str:
