@@ -164,27 +164,35 @@ def _step(rng: random.Random, config: Config, size: int, number: int) -> dict:
         settings["MEM_SIZE"] = min(_value(rng, 32), (1 << 32) - settings["MEM_BASE"])
     cycles = rng.choice([20, 200, CYCLES])
     if number == 0:
-        start, cycles = PROGRAMS * INSTRUCTIONS * INSTRUCTION_BYTES, 1_000_000
         ports |= MemoryModel(latency=1).settings(config) | {"fault": 0}
-        settings |= {"PROG_ADDR": start, "PROG_COUNT": LONG * len(Engine), "MEM_SIZE": size}
-        settings |= {"MEM_BASE": MEM_BASE, "WRITE_BASE": 0}
+        settings |= _long_chain(LONG, size)
+        cycles = 1_000_000
     if number in (1, 2):  # a channel stands still
         fault = {"fault": (4, 3)[number - 1], "fault_cycles": (1 << 16) - 1, "fault_at": 300}
         ports |= MemoryModel(latency=1).settings(config) | fault | {"fault_response": 0}
-        start, cycles = PROGRAMS * INSTRUCTIONS * INSTRUCTION_BYTES, 100_000
-        settings |= {"PROG_ADDR": start, "PROG_COUNT": 40 * len(Engine), "MEM_SIZE": size}
-        settings |= {"MEM_BASE": MEM_BASE, "WRITE_BASE": size // 2 & -config.rows}
+        settings |= _long_chain(40, size, write_base=size // 2 & -config.rows)
+        cycles = 100_000
     if number == 3:  # a write is refused with both bits of a response
         ports |= {"fault": 5, "fault_at": 2, "fault_response": 3}
-        start, cycles = PROGRAMS * INSTRUCTIONS * INSTRUCTION_BYTES, 20_000
-        settings |= {"PROG_ADDR": start, "PROG_COUNT": 20 * len(Engine), "MEM_SIZE": size}
-        settings |= {"MEM_BASE": MEM_BASE, "WRITE_BASE": 0}
+        settings |= _long_chain(20, size)
+        cycles = 20_000
     return {
         "ports": ports,
         "accesses": [_access(rng) for _ in range(ACCESSES)],
         "registers": settings,
         "cycles": cycles,
         "reset": number % 11 == 0,
+    }
+
+
+def _long_chain(links: int, size: int, write_base: int = 0) -> dict[str, int]:
+    """Settings for the first ``links`` of the chain behind the other programs."""
+    return {
+        "MEM_BASE": MEM_BASE,
+        "MEM_SIZE": size,
+        "WRITE_BASE": write_base,
+        "PROG_ADDR": PROGRAMS * INSTRUCTIONS * INSTRUCTION_BYTES,
+        "PROG_COUNT": links * len(Engine),
     }
 
 

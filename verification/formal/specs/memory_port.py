@@ -75,6 +75,21 @@ def stages(m: Module, harness: Harness, checks) -> None:
     m.d.comb += [Assert(~inner["valid3"] | check) for check in checks]
 
 
+def faults(m: Module, unit, cause: ErrorCause, bad, bad_addr, outside, burst) -> None:
+    """Assert that a ``bad`` response a cycle before is told with ``cause`` and its burst's address,
+    else a ``burst`` that was ``outside`` then; and nothing else."""
+    error = unit.fault.payload
+    told = Mux(
+        bad,
+        (error.cause == cause) & (error.addr == bad_addr << SHIFT),
+        (error.cause == ErrorCause.OUTSIDE_WINDOW) & (error.addr == burst.addr << SHIFT),
+    )
+    m.d.comb += [
+        Assert(unit.fault.valid == (bad | past(m, outside & ~unit.halt, "outside"))),
+        Assert(~unit.fault.valid | told),
+    ]
+
+
 class Reads(Harness):
     """All about a read but whose it is."""
 
@@ -120,19 +135,7 @@ class Reads(Harness):
         tag = View(TAG, tags.o.payload)
         bad = past(m, step & (bus.rresp != 0), "bad")
         bad_addr = past(m, tag.addr, "bad_addr")
-        error = unit.fault.payload
-        m.d.comb += [
-            Assert(unit.fault.valid == (bad | past(m, fault & ~unit.halt, "outside"))),
-            Assert(
-                ~unit.fault.valid
-                | Mux(
-                    bad,
-                    (error.cause == ErrorCause.READ_RESPONSE) & (error.addr == bad_addr << SHIFT),
-                    (error.cause == ErrorCause.OUTSIDE_WINDOW)
-                    & (error.addr == s3.burst.addr << SHIFT),
-                )
-            ),
-        ]
+        faults(m, unit, ErrorCause.READ_RESPONSE, bad, bad_addr, fault, s3.burst)
         # Inside: a tag for each burst in flight; a grant is of a request that is there.
         grant, turn = self.inner["grant"], self.inner["turn"]
         m.d.comb += Assert((grant == 0) | ((grant == 1 << turn) & ~self.inner["valid1"]))
@@ -243,20 +246,8 @@ class Writes(Harness):
         tag = inner["tags"].o.payload
         bad = past(m, response & (bus.bresp != 0), "bad")
         bad_addr = past(m, tag[1:], "bad_addr")
-        error = unit.fault.payload
-        m.d.comb += [
-            Assert(unit.done == (response & tag[0])),
-            Assert(unit.fault.valid == (bad | past(m, fault & ~unit.halt, "outside"))),
-            Assert(
-                ~unit.fault.valid
-                | Mux(
-                    bad,
-                    (error.cause == ErrorCause.WRITE_RESPONSE) & (error.addr == bad_addr << SHIFT),
-                    (error.cause == ErrorCause.OUTSIDE_WINDOW)
-                    & (error.addr == s3.burst.addr << SHIFT),
-                )
-            ),
-        ]
+        m.d.comb += Assert(unit.done == (response & tag[0]))
+        faults(m, unit, ErrorCause.WRITE_RESPONSE, bad, bad_addr, fault, s3.burst)
         keeps(m, bus.awvalid, bus.awready, [bus.awaddr, bus.awlen], "aw")
         keeps(m, bus.wvalid, bus.wready, [bus.wdata, bus.wstrb, bus.wlast], "w")
         # Inside.
