@@ -10,8 +10,12 @@ from resarray.compiler.compile import compile_graph, compile_layers
 from resarray.compiler.functional import run_image
 from resarray.compiler.ir import AveragePool, MaxPool
 from resarray.compiler.passes import fuse_pools, pack_input
+from resarray.compiler.pooling import PoolStage
+from resarray.compiler.tiling import full_width_fits
+from resarray.compiler.windows import column_parts
 from resarray.spec.config import PRESETS
 from resarray.spec.errors import ResarrayError
+from resarray.spec.isa import Pool
 
 from .reference import Builder, evaluate, layers_of, mismatches
 
@@ -178,3 +182,37 @@ def test_an_input_of_one_channel_that_is_pooled(name):
     image = compile_graph(b.graph, PRESETS[name])
     x = b.input()
     assert not mismatches(image, run_image(image, x[None]), [evaluate(b.graph, x)])
+
+
+def test_parts_of_an_upsampling_hold_whole_pixels():
+    b = Builder(1, (4, 3, 25))
+    b.upsample("x", (1, 2))
+    (layer,) = layers_of(b.graph, DEFAULT)
+    parts = column_parts(layer, 3)
+    assert sum(count for _, count in parts) == 50
+    assert all(first % 2 == count % 2 == 0 for first, count in parts)
+
+
+def test_rows_wider_than_the_accumulators_are_no_tiles():
+    for width, fits in ((DEFAULT.acc_depth, True), (DEFAULT.acc_depth + 1, False)):
+        b = Builder(1, (4, 1, width))
+        b.conv("x", 4, (1, 1))
+        (layer,) = layers_of(b.graph, DEFAULT)
+        assert full_width_fits(layer, DEFAULT) == fits
+
+
+def test_a_max_pool_stays_in_its_line_buffer():
+    fields = {"height": 1, "width": 4, "pool_bottom": 0, "pool_right": 0, "pool_first": 1}
+    fields |= {"pool": Pool.MAX, "pool_kx": 1, "pool_ky": 1, "pool_x": 0, "pool_y": 0}
+    fields |= {"pool_sx": 1, "pool_sy": 1, "pool_width": 4}
+    blocks = np.zeros((1, 4, DEFAULT.rows), np.int64)
+    last = DEFAULT.pool_words - 4
+    assert len(PoolStage(DEFAULT).run(fields | {"line": last}, blocks)) == 4
+    with pytest.raises(AssertionError, match="line buffer exceeded"):
+        PoolStage(DEFAULT).run(fields | {"line": last + 1}, blocks)
+
+
+def test_an_average_is_begun_before_it_goes_on():
+    fields = {"pool": Pool.AVERAGE, "avg_first": 0, "avg_last": 0}
+    with pytest.raises(AssertionError, match="that was not begun"):
+        PoolStage(DEFAULT).run(fields, np.zeros((1, 2, DEFAULT.rows), np.int64))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from resarray.compiler.allocate import Place
+from resarray.compiler.allocate import InputRing, Place
 from resarray.compiler.transfers import transfer
 
 pytestmark = pytest.mark.verifies("compiler", by="unit")
@@ -28,3 +28,12 @@ def test_a_region_is_what_the_pattern_reads():
         assert made.region.rows == (lines.min(), lines.max() + 1)
         assert made.region.blocks == (1, 3)
         assert set(np.unique(lines)) == {rows[0] + i * step for i in range(rows[1])}
+
+
+def test_what_is_left_of_an_occupant_is_still_read():
+    """Both ends of words that are filled in the middle wait for their readers."""
+    for start in (0, 6):
+        ring = InputRing(16)
+        assert ring.occupy(0, 10, 4) == 0
+        assert ring.occupy(3, 2, 7) == 5
+        assert ring.occupy(start, 2, 9) == 5

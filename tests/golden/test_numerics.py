@@ -78,3 +78,9 @@ def test_identity_factor():
 def test_factors_out_of_range_are_refused(factor, headroom):
     with pytest.raises(ResarrayError, match="outside"):
         nx.quantise_factor(factor, headroom)
+
+
+@pytest.mark.parametrize("exponent", [0, -3, -12])
+def test_a_mantissa_that_rounds_up_is_the_next_power_of_two(exponent):
+    below = math.ldexp(1 - 2**-20, exponent)
+    assert nx.quantise_factor(below) == nx.quantise_factor(math.ldexp(1.0, exponent))

@@ -10,7 +10,7 @@ from resarray.golden.float_graph import run_float
 from resarray.golden.importer import import_model
 from resarray.golden.models import load_model
 from resarray.golden.ops import FloatAdd, FloatConv, FloatMultiply, QAdd, QConv, QMaxPool
-from resarray.golden.quantise import best_range, normalise, quantise, quantise_input
+from resarray.golden.quantise import batches, best_range, normalise, quantise, quantise_input
 from resarray.spec.errors import ResarrayError
 
 from .float_graphs import network
@@ -178,3 +178,9 @@ def test_what_is_no_number_is_refused_by_name():
     graph = network(FloatConv("a", ("input",), "a", weight, torch.zeros(2)), shape=(1, 4, 4))
     with pytest.raises(ResarrayError, match="tensor 'a' is not finite"):
         quantise(graph, torch.randn(3, 1, 4, 4))
+
+
+@pytest.mark.parametrize(("side", "at_once"), [(8, 16), (512, 16), (1024, 4), (2048, 1)])
+def test_images_run_at_once_as_far_as_memory_allows(side, at_once):
+    parts = batches(torch.zeros(1, 1, 1, 1).expand(18, 1, side, side))
+    assert max(map(len, parts)) == at_once and sum(map(len, parts)) == 18

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from resarray.spec import isa
 from resarray.spec import numerics as n
 
 pytestmark = pytest.mark.verifies("contract", by="unit")
@@ -57,3 +58,14 @@ def test_a_value_too_wide_is_named():
     n.require_bits(np.zeros(0), 8, "nothing")
     with pytest.raises(n.WidthError, match=r"byte in \[-129, 0\] does not fit 8 bits"):
         n.require_bits(np.array([0, -129]), 8, "byte")
+
+
+def test_operands_are_bytes():
+    """Two of them make a factor of one bit more."""
+    assert n.ACTIVATION_BITS == n.WEIGHT_BITS == n.FACTOR_BITS - 1 == 8
+    assert holds(n.ACTIVATION_BITS, n.INT8_MIN, n.INT8_MAX)
+
+
+@pytest.mark.parametrize(("signed", "ends"), [(True, (-8, 7)), (False, (0, 15))])
+def test_values_of_a_field(signed, ends):
+    assert isa.Field("x", 4, "", signed).range == ends

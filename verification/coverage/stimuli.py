@@ -94,6 +94,13 @@ def drains(channels: int, size: int) -> Builder:
     return _ending(b, outputs)
 
 
+def wide(channels: int, width: int) -> Builder:
+    """Max pools of rows of ``width`` pixels."""
+    b = Builder(5, (channels, 2, width), "wide")
+    x = b.conv("x", channels, (1, 1))
+    return _ending(b, [b.max_pool(x, kernel, 0, (1, 1)) for kernel in ((1, 2), (2, 1))])
+
+
 def _ending(b: Builder, outputs: list[str]) -> Builder:
     b.graph.outputs = tuple(dict.fromkeys(outputs))
     return b
@@ -107,6 +114,7 @@ def directed(config: Config) -> Iterator[Stimulus]:
     builders = [convolutions(STRIDES[i : i + 2]) for i in (0, 2)] + [pools(False), pools(True)]
     builders += [operators(rows, 6), operators(columns + 2, side // 2 + 3)]
     builders += [drains(rows, 1), drains(rows, 5), drains(rows, side)]
+    builders += [wide(rows, min(config.acc_depth, config.pool_words))]
     for builder, memory in itertools.product(builders, (QUIET, BUSY)):
         for batch in (1, 2) if memory is BUSY and builder in builders[:5] else (1,):
             yield Stimulus(_job(builder, config, memory, batch), builder.graph)

@@ -20,6 +20,7 @@ from pathlib import Path
 import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, First, RisingEdge, Timer, ValueChange
+from cocotb.utils import get_sim_time
 
 from resarray.spec.registers import COUNTERS, REGISTERS, STATUS_BUSY
 
@@ -56,6 +57,7 @@ class Run:
         dut.job.value = self.scenario["index"]
         dut.load_words.value = self.scenario["load_words"]
         dut.address_wait.value = dut.data_wait.value = dut.answer_wait.value = 0
+        dut.twice.value = 0
         dut.access_go.value = 0
         dut.rst.value = 1
         # What the scenario before has left is gone before anything is counted.
@@ -96,8 +98,10 @@ class Run:
         await self._access(offset, 1, value, strobe)
 
     async def read(self, offset: int) -> None:
-        """A register."""
+        """A register, and how long that took."""
+        begin = get_sim_time("step")
         self.show("register", await self._access(offset, 0, 0, 0))
+        self.show("latency", int(get_sim_time("step") - begin) // PERIOD)
 
     async def registers(self) -> None:
         """All that can be read: the counters last."""
@@ -112,8 +116,9 @@ class Run:
         values = [await self._access(offset + 4 * i, 0, 0, 0) for i in range(words)]
         self.show("profile", values)
 
-    async def waits(self, address: int, data: int, answer: int) -> None:
-        """How much the accesses from now on dawdle, in cycles."""
+    async def waits(self, address: int, data: int, answer: int, twice: int = 0) -> None:
+        """How much the accesses from now on dawdle, in cycles; whether reads come two at a time."""
+        self.dut.twice.value = twice
         self.dut.address_wait.value = address
         self.dut.data_wait.value = data
         self.dut.answer_wait.value = answer

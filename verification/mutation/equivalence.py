@@ -2,9 +2,9 @@
 
 The unit with the change is compared with the unit without: each register and output has the same
 next value where all have the same value now (by induction, so for ever), whatever its inputs are.
-First the module that holds the change, with all within it but its memories; then the unit of the
-core that it is in; then the core around that, whose other units are opaque. Without a proof nothing
-is known.
+First the module that holds the change, by itself, then with all within it but its memories; then
+the unit of the core that it is in; then the core around that, whose other units are opaque. Without
+a proof nothing is known.
 """
 
 import contextlib
@@ -19,9 +19,9 @@ from resarray.sim import cache, children
 from .netlist import Mutant
 
 BETWEEN = ("resarray.core.scratchpad", "resarray.core.arbiter")  # of most units and memory
-ATTEMPTS = 3
+ATTEMPTS = 8
 UNPROVEN = re.compile(r"Unproven \$equiv \S+ \\(\S+)_gold\b")
-SECONDS = 40  # of one attempt
+SECONDS = 90  # of one attempt
 LARGE = ("resarray", "resarray.core")  # too much to be opened
 
 
@@ -32,10 +32,14 @@ def prove(design: Path, mutant: Mutant) -> str | None:
     """
     text = design.read_text()
     memories, modules = _memories(text), _modules(text)
+    tried = []
     for scope, opened in _scopes(mutant, text):
         inside = [m for m in modules if any(m == o or m.startswith(f"{o}.") for o in opened)]
         closed = [m for m in modules if m != scope and (m not in inside or m in memories)]
-        if scope not in memories and _equal(design, mutant, scope, closed):
+        if scope in memories or (scope, closed) in tried:
+            continue
+        tried.append((scope, closed))
+        if _equal(design, mutant, scope, closed):
             return scope
     return None
 
@@ -45,20 +49,24 @@ def _scopes(mutant: Mutant, text: str) -> Iterator[tuple[str, list[str]]]:
     in them."""
     change = mutant.changes[0]
     core = LARGE[-1]
+    between = [u for u in BETWEEN if f"\nmodule \\{u}\n" in text]
     if change.module not in LARGE:
+        yield change.module, []
         yield change.module, [change.module]
-        # What the core gives a unit is constant in part, and in part not read.
-        unit = ".".join(change.module.split(".")[:3])
+        # What a unit is given is constant in part, and what it gives in part not read.
+        parts = change.module.split(".")
         if change.module.startswith(f"{core}."):
-            if unit != change.module:
+            for count in range(len(parts) - 1, 2, -1):
+                unit = ".".join(parts[:count])
                 yield unit, [unit]
-            yield core, [unit, *(u for u in BETWEEN if f"\nmodule \\{u}\n" in text)]
+            yield core, [".".join(parts[:3]), *between]
         return
     yield change.module, []
     body = text.partition(f"\nmodule \\{change.module}\n")[2].partition("\nmodule ")[0]
     cell = re.search(rf"^  cell \\(\S+) \\{re.escape(change.cell)}$", body, re.M)
     if cell:
         yield change.module, [cell[1]]
+        yield change.module, [cell[1], *between]
 
 
 def _modules(text: str) -> list[str]:
@@ -81,6 +89,9 @@ def _equal(design: Path, mutant: Mutant, scope: str, closed: list[str]) -> bool:
         "flatten",
         "expose -evert c:*",
         "opt -purge",
+        # Bits of a register that nobody reads are no registers.
+        "splitcells",
+        "opt -purge",
         "splitnets -ports",
     ]
     script = [
@@ -92,6 +103,12 @@ def _equal(design: Path, mutant: Mutant, scope: str, closed: list[str]) -> bool:
         "design -stash gold",
         "design -load start",
         *(f"mutate {change.options()}" for change in mutant.changes),
+        # What is a constant now has no initial value.
+        *(
+            f"setattr -unset init {change.module}/w:{change.wire}"
+            for change in mutant.changes
+            if change.port == "Q" and change.wire
+        ),
         *one,
         f"rename {scope} gate",
         "design -stash gate",

@@ -18,7 +18,7 @@ from resarray.spec.errors import ResarrayError
 
 from . import netlist, suite
 from .netlist import Mutant
-from .suite import Scenario
+from .scenario import LIMIT, Scenario, check
 
 HERE = Path(__file__).parent
 TOP = "mutation"
@@ -214,7 +214,7 @@ def _unchanged(
         for index, scenario in enumerate(scenarios):
             dump = folder / f"job{index}.dump"
             data = memory_file.read_dump(dump, config.rows) if dump.exists() else np.zeros(0)
-            wrong += suite.check(scenario, expected[scenario.name], data.view(np.int8))
+            wrong += check(scenario, expected[scenario.name], data.view(np.int8))
     if wrong:
         raise ResarrayError(f"the unchanged design fails the quick suite: {'; '.join(wrong)}")
     return expected
@@ -256,6 +256,6 @@ def _limit(shown: list | None) -> int:
     """Cycles after which a program hangs; ``shown`` has its counters, the first one its cycles,
     behind its status."""
     if shown is None:
-        return suite.LIMIT
+        return LIMIT
     ends = [shown[i + 1][0] for i, value in enumerate(shown) if isinstance(value, dict)]
     return SLOWER * max(ends, default=0) + MORE

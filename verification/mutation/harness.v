@@ -44,12 +44,13 @@ module mutation #(
     input [7:0] address_wait,             // cycles before the address, the data, and the readiness
     input [7:0] data_wait,                // for the answer
     input [7:0] answer_wait,
+    input twice,                          // the next read's address follows at once: it is the same
     output reg [31:0] access_value,
     // Breaches by the register port: an answer withdrawn or changed; one with an error; one that
     // nobody asked for. By any port: something valid or taken within a reset.
     output reg [3:0] breaches
 );
-    reg reset, reset_before, busy, finished;
+    reg reset, reset_before, busy, finished, again, owed;
     reg axil_awvalid, axil_wvalid, axil_arvalid, ready, writes;
     reg [7:0] address_in, data_in, answer_in;
     reg [13:0] axil_addr;
@@ -71,7 +72,10 @@ module mutation #(
         reset_before <= reset;
         if (axil_awready) axil_awvalid <= 0;
         if (axil_wready) axil_wvalid <= 0;
-        if (axil_arready) axil_arvalid <= 0;
+        if (axil_arready && axil_arvalid) begin
+            axil_arvalid <= again;
+            again <= 0;
+        end
         if (busy && address_in != 0) address_in <= address_in - 1;
         if (busy && data_in != 0) data_in <= data_in - 1;
         if (address_in == 1 && busy) begin
@@ -89,12 +93,14 @@ module mutation #(
             axil_wdata <= access_data;
             axil_wstrb <= access_strobe;
             ready <= answer_wait == 0;
+            {again, owed} <= {2{twice && !access_write}};
         end
         if (busy && (axil_bvalid || axil_rvalid)) begin
             if (answer_in != 0) answer_in <= answer_in - 1;
             if (answer_in == 1) ready <= 1;
         end
-        if (busy && answered) begin
+        if (busy && answered && owed) owed <= 0;
+        if (busy && answered && !owed) begin
             busy <= 0;
             ready <= 0;
             finished <= 1;
@@ -113,7 +119,7 @@ module mutation #(
         if (axil_bvalid && !(busy && writes) || axil_rvalid && !(busy && !writes)) breaches[2] <= 1;
         if (reset) begin
             {busy, finished, access_done, axil_awvalid, axil_wvalid, axil_arvalid} <= 0;
-            {ready, held} <= 0;
+            {ready, held, again, owed} <= 0;
         end
         if (reset && reset_before)
             if (awvalid || wvalid || arvalid || axil_bvalid || axil_rvalid || axil_awready

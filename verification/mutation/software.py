@@ -8,6 +8,7 @@ second core for an hour; and neither leaves out tests that cannot notice.
 """
 
 import functools
+import itertools
 import json
 import os
 import resource
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 
 from resarray.sim import cache
 from resarray.spec.errors import ResarrayError
@@ -63,6 +65,7 @@ TESTS = (
 LONGEST = 2.5  # seconds of processor time
 BUDGET = 6.0  # of the tests of one mutant, which is ended after `SLOWER` times as many and `MORE`
 SLOWER, MORE = 4, 10
+IDLE = 20  # times as long, by the clock, ends a child that waits for something
 CALLS, RESULTS = "calls.json", "results.jsonl"
 TIME = "it takes too long"
 
@@ -97,7 +100,7 @@ def run(
     any change."""
     session = _Session(mutants, jobs, into, told, note)
     options = ["-p", "no:cacheprovider", "-p", "no:terminal"]
-    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)  # a child of a process with threads would wait for them for ever
     pytest.main([*options, "--rootdir", str(ROOT), *TESTS], plugins=[session])
     if session.error is not None:
         raise session.error
@@ -280,7 +283,7 @@ def _first_failure(items: list) -> str | None:
             if report.failed:
                 failed.append(report.nodeid)
 
-    for item, following in zip(items, [*items[1:], None], strict=True):
+    for item, following in itertools.zip_longest(items, items[1:]):
         reports = Reports()
         item.config.pluginmanager.register(reports)
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
@@ -307,6 +310,7 @@ def _fork(work: Callable[[], str], limit: int | None) -> tuple[int, int]:
             signal.signal(number, signal.SIG_DFL)
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + MORE))  # SIGXCPU, SIGKILL
+            signal.alarm(IDLE * limit)
         with open(other, "w") as pipe:
             pipe.write(work())
     finally:

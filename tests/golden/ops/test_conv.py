@@ -8,7 +8,7 @@ import torch
 
 from resarray.golden import fast, reference
 from resarray.golden.ops import FloatConv, QTensor
-from resarray.golden.ops.conv import exact_parts, quantise_weights
+from resarray.golden.ops.conv import _max_bias, exact_parts, quantise_weights
 from resarray.golden.quantise import quantise
 from resarray.spec.errors import ResarrayError
 
@@ -108,3 +108,9 @@ def test_sums_too_long_are_refused():
     op = FloatConv("a", ("input",), "a", torch.ones(1, 66_400, 1, 1), torch.zeros(1))
     with pytest.raises(ResarrayError, match="'a' adds 66400 products"):
         quantise_weights(op, 0.1)
+
+
+@pytest.mark.parametrize("products", [60_000, 66_000])
+def test_bias_and_products_fill_the_accumulator(products):
+    op = FloatConv("c", ("input",), "c", torch.zeros(1, products, 1, 1), torch.zeros(1))
+    assert _max_bias(op) == 2**31 - 1 - 255 * 127 * products

@@ -17,7 +17,9 @@ from resarray.golden.ops import (
     FloatUnsupported,
     Origin,
 )
+from resarray.golden.ops.base import Operand
 from resarray.golden.passes import check
+from resarray.golden.passes.check import told_once
 from resarray.spec.errors import ResarrayError
 
 from ..float_graphs import conv, network
@@ -111,3 +113,21 @@ def test_of_many_the_first_are_named():
     ]
     with pytest.raises(ResarrayError, match=r"no 0; also it no 1; .*; also it no 5; and 3 more$"):
         check(network(*ops))
+
+
+def test_what_is_supported_is_told_once():
+    told = [*told_once(["a; supported are: b", "c", "a; supported are: b"])]
+    assert told == ["a; supported are: b", "c", "a"]
+
+
+def test_what_could_not_be_read_has_its_result():
+    for result in ((4, 5, 6), None):
+        op = FloatUnsupported("a", ("input",), "a", "no", result)
+        assert op.shape((9, 9, 9)) == (result or (1, 1, 1))
+
+
+def test_a_slice_to_the_end_is_told_without_it():
+    for end, told in ((None, ""), (40, ""), (99, ""), (39, "39")):
+        op = FloatSlice("a", ("input",), "a", 2, 0, end, 17)
+        why = op.refusal(Operand(shape=(1, 40, 3), maker=None))
+        assert str(why).startswith(f"slice [0:{told}:17] of dimension 2")

@@ -21,3 +21,16 @@ def test_behind_what_keeps_the_numbers():
         )
         kept = [op for op in drop_quantise(graph).ops if not isinstance(op, FloatMaxPool)]
         assert len(kept) == left
+
+
+def test_rounded_again_at_once():
+    """Of two roundings behind a convolution the first goes where its scale is no larger."""
+    for scale, kinds in ((0.1, 1), (0.05, 2), (0.2, 1)):
+        graph = network(
+            conv("c", "input"),
+            FloatQuantise("q", ("c",), "q", 0.1, 3),
+            FloatQuantise("again", ("q",), "again", scale, 0),
+            conv("d", "again"),
+        )
+        left = [op for op in drop_quantise(graph).ops if isinstance(op, FloatQuantise)]
+        assert len(left) == kinds
