@@ -10,8 +10,16 @@ import pytest
 from resarray.sim import simulators
 from resarray.spec.errors import ResarrayError
 from resarray.spec.presets import preset
-from resarray.verification.mutation import equivalents, hardware, netlist, software, source
+from resarray.verification.mutation import (
+    equivalents,
+    hardware,
+    netlist,
+    software,
+    source,
+    suite,
+)
 from resarray.verification.mutation.netlist import Change, Mutant
+from resarray.verification.mutation.scenario import DEPTH
 
 pytestmark = pytest.mark.verifies("plan", by="unit")
 
@@ -59,6 +67,17 @@ def test_mutants_of_the_netlist(tmp_path, monkeypatch):
         assert campaign.run(names[2:], 1)[names[2]].kind == kind
 
 
+def test_the_quick_suite_is_made():
+    """Names tell scenarios apart, and the harness has room for what their memories hold."""
+    config = preset("tiny")
+    scenarios = suite.scenarios(config)
+    assert len({s.name for s in scenarios}) == len(scenarios) > 140
+    assert all(len(s.memory) <= config.rows * DEPTH for s in scenarios)
+    # Each place where a program is seen to its end has what must be seen there.
+    for s in scenarios:
+        assert len(s.status) == [step[0] for step in s.steps].count("registers"), s.name
+
+
 @pytest.mark.parametrize(
     ("work", "text", "ended_by"),
     [
@@ -72,6 +91,17 @@ def test_what_becomes_of_a_child(work, text, ended_by):
     """Only the processor time's limit is a verdict; what else ends a process is nobody's."""
     child, end = software._fork(work, 1)
     assert software._read(end, child) == (text, ended_by)
+
+
+def test_a_child_that_waits_is_ended(monkeypatch):
+    """Processor time alone would let it wait for ever."""
+    monkeypatch.setattr(software, "IDLE", 1)
+    child, end = software._fork(lambda: str(signal.pause()), 1)
+    assert software._read(end, child) == ("", signal.SIGALRM)
+
+
+def test_a_function_that_no_test_calls_survives():
+    assert software._first_failure([]) is None
 
 
 def mutants_of(code: str, tmp_path, monkeypatch) -> list[source.Mutant]:
