@@ -3,14 +3,18 @@
 import ast
 import json
 import os
+import re
 import signal
 
 import pytest
 
+from resarray.fpga import tools
 from resarray.sim import simulators
 from resarray.spec.errors import ResarrayError
 from resarray.spec.presets import preset
 from resarray.verification.mutation import (
+    campaign,
+    equivalence,
     equivalents,
     hardware,
     netlist,
@@ -76,6 +80,42 @@ def test_the_quick_suite_is_made():
     # Each place where a program is seen to its end has what must be seen there.
     for s in scenarios:
         assert len(s.status) == [step[0] for step in s.steps].count("registers"), s.name
+
+
+def test_only_what_is_looked_at_is_proven():
+    """A change within a memory, which proofs leave out, or in two places has no proof."""
+    try:
+        tools.find_yosys()
+    except ResarrayError as error:
+        pytest.skip(str(error))
+    design, _ = netlist.draw(preset("tiny"), 1, 1)
+    processed = design.with_name("processed.il")
+    text = processed.read_text()
+    fifo = "resarray.core.queue_drain.fifo"
+
+    def cell(module: str, kind: str) -> str:
+        body = text.partition(f"\nmodule \\{module}\n")[2].partition("\nmodule ")[0]
+        return re.findall(rf"^  cell {re.escape(kind)} (\S+)$", body, re.M)[0]
+
+    ram = f"{fifo}.ram"
+    within = change("inv", ram, cell(ram, "$memwr_v2"), "DATA", 0)
+    assert equivalence.prove(processed, within) is None
+    unread = change("inv", "resarray", "settings", "settings__prog_count", 16)
+    two = Mutant("two", (*unread.changes, *within.changes))
+    assert equivalence.prove(processed, two) is None
+
+
+def test_an_argument_that_a_test_disproves_is_an_error():
+    campaign._require_survivors({"7": "nobody reads it"}, ["7", "8"])
+    with pytest.raises(ResarrayError, match=r"mutant 7 changes nothing, says equivalent\.toml"):
+        campaign._require_survivors({"7": "nobody reads it"}, ["8"])
+
+
+def test_arguments_are_of_the_campaigns_own_mutants():
+    """Others may be drawn; of its own each entry has one."""
+    assert equivalents.of_hardware("tiny", [], whole=False) == {}
+    with pytest.raises(ResarrayError, match="the hardware has changed"):
+        equivalents.of_hardware("tiny", [], whole=True)
 
 
 @pytest.mark.parametrize(

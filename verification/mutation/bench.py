@@ -22,7 +22,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, First, RisingEdge, Timer, ValueChange
 from cocotb.utils import get_sim_time
 
-from resarray.spec.registers import COUNTERS, REGISTERS, STATUS_BUSY
+from resarray.spec.registers import COUNTERS, PROFILE_FIELDS, REGISTERS, STATUS_BUSY
 
 PERIOD = 2  # simulator steps
 RESET_CYCLES = 4
@@ -112,7 +112,10 @@ class Run:
         self.show("counters", [values[name] for name in COUNTERS])
 
     async def profile(self, offset: int, words: int) -> None:
-        """The first ``words`` of the profile memory, at ``offset``."""
+        """The first ``words`` of the profile memory, at ``offset``, but for what lies behind the
+        records, which is an earlier program's."""
+        records = await self._register("PROFILE_COUNT")
+        words = min(words, records * len(PROFILE_FIELDS))
         values = [await self._access(offset + 4 * i, 0, 0, 0) for i in range(words)]
         self.show("profile", values)
 

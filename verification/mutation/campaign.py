@@ -9,12 +9,14 @@ from pathlib import Path
 
 from resarray.sim import children
 from resarray.spec.config import Config
+from resarray.spec.errors import ResarrayError
 from resarray.spec.files import write_atomic
 
 from ..results import Figure, record
 from . import equivalence, equivalents, hardware, software, source
 
 ASKED = {"hardware": 0.97, "python": 0.90}
+OWN = (255, 1)  # mutants of a preset, and the number that they are drawn with
 RECORDED = {"hardware": ("tiny", "25f"), "python": ("compiler and golden model",)}
 
 Note = Callable[[str], None]
@@ -65,10 +67,11 @@ def run_hardware(
     """The netlist's mutants; with ``prove``, survivors are looked at for equivalence."""
     campaign = hardware.prepare(config, count, seed, into, note)
     mutants = {mutant.name: mutant for mutant in campaign.mutants}
-    argued = equivalents.of_hardware(config.name, campaign.mutants)
+    argued = equivalents.of_hardware(config.name, campaign.mutants, (count, seed) == OWN)
     note(f"running {len(mutants)} mutants of preset '{config.name}' (seed {seed})")
     verdicts = campaign.run(mutants, jobs)
     left = [name for name, verdict in verdicts.items() if not verdict.killed]
+    _require_survivors(argued, left)
     proven = _prove(campaign, [n for n in left if n not in argued], jobs, note) if prove else {}
     equivalent = {n: argued[n] for n in left if n in argued} | proven
     killed = [v for v in verdicts.values() if v.killed]
@@ -81,6 +84,15 @@ def run_hardware(
         Counter(str(v.scenario) for v in killed),
         Counter(str(v.kind) for v in killed),
     )
+
+
+def _require_survivors(argued: dict[str, str], left: list[str]) -> None:
+    """`ResarrayError` where one that is argued to change nothing was noticed."""
+    for name in argued.keys() - set(left):
+        raise ResarrayError(
+            f"mutant {name} changes nothing, says {equivalents.PATH.name} ({argued[name]}), but "
+            "the tests notice it: the argument is wrong, or a test sees what it must not"
+        )
 
 
 def _prove(campaign: hardware.Campaign, names: list[str], jobs: int, note: Note) -> dict[str, str]:
@@ -116,6 +128,7 @@ def run_python(count: int, seed: int, jobs: int, into: Path, note: Note) -> Scor
     verdicts = software.run(mutants, jobs, into, note=note)
     killed = [v for v in verdicts.values() if v.killed]
     left = [m for m in mutants if not verdicts[m.name].killed]
+    _require_survivors(argued, [m.name for m in left])
     killers = Counter(str(v.killer).partition("::")[0].removeprefix("tests/") for v in killed)
     return Score(
         RECORDED["python"][0],

@@ -1,9 +1,9 @@
 """Mutants that change nothing that anyone can see, argued by hand: ``equivalent.toml``.
 
 An entry of ``[[python]]`` is for the change ``change`` of the line ``text`` in ``file``; one of
-``[[hardware]]`` for the change at ``where`` (unit, port, bit and kind) that ``text`` in ``file``
-leads to, in ``preset``. Each has its ``reason``. An entry that is for no mutant is an error: what
-it was about has changed.
+``[[hardware]]`` for the change at ``where`` (unit, cell, port, bit and kind) that ``text`` in
+``file`` leads to, in ``preset``. Each has its ``reason``. An entry that is for no mutant is an
+error, of the hardware where the campaign's own mutants are drawn: what it was about has changed.
 """
 
 import tomllib
@@ -47,12 +47,13 @@ def of_python(mutants: list[source.Mutant]) -> dict[str, str]:
     return {name: reasons[key] for name, key in keys.items() if key in reasons}
 
 
-def of_hardware(preset: str, mutants: list[netlist.Mutant]) -> dict[str, str]:
-    """Reasons, by the names of those of ``mutants`` of ``preset`` that are equivalent."""
+def of_hardware(preset: str, mutants: list[netlist.Mutant], whole: bool) -> dict[str, str]:
+    """Reasons, by the names of those of ``mutants`` of ``preset`` that are equivalent. ``whole``:
+    these are the campaign's, and each entry is for one of them."""
     entries = [e for e in read()["hardware"] if e["preset"] == preset]
     reasons = {(e["file"], e["text"], e["where"]): e["reason"] for e in entries}
     keys = {m.name: (*line_of(m), where(m)) for m in mutants}
-    for key in reasons.keys() - keys.values():
+    for key in reasons.keys() - keys.values() if whole else ():
         raise ResarrayError(
             f"{PATH.name}: no mutant of '{preset}' is at {key[2]} of the line '{key[1]}' in "
             f"{key[0]}: the hardware has changed, so look at the argument again"
@@ -61,10 +62,10 @@ def of_hardware(preset: str, mutants: list[netlist.Mutant]) -> dict[str, str]:
 
 
 def where(mutant: netlist.Mutant) -> str:
-    """Unit, port, bit and kind of a change; cells' names change with every change of a unit."""
+    """Unit, cell, port, bit and kind of a change. Cells' names change with the unit."""
     c = mutant.changes[0]
     ctrl = "" if c.ctrlbit is None else f" with {c.ctrlbit}"
-    return f"{c.module} {c.port}[{c.portbit}] {c.mode}{ctrl}"
+    return f"{c.module} {c.cell}.{c.port}[{c.portbit}] {c.mode}{ctrl}"
 
 
 def line_of(mutant: netlist.Mutant) -> tuple[str, str]:

@@ -55,7 +55,7 @@ def long_loads(config: Config) -> Scenario:
     memory[: len(code)] = np.frombuffer(code, np.uint8)
     settings = settings_of(image, MEM_BASE) | {"MEM_SIZE": len(memory), "WRITE_BASE": 0}
     settings |= {"PROG_ADDR": 0, "PROG_COUNT": len(code) // isa.INSTRUCTION_BYTES}
-    steps = [*begin(settings), ["irq"], ["registers"]]
+    steps = [*begin(settings), ["irq"], ["registers"], ["memory", 0, 8]]
     expected = ({"STATUS": 2, "DONE_LOAD": len(code) // isa.INSTRUCTION_BYTES},)
     steps_memory = ports(MemoryModel(7, None, 0.1, 15), config)
     return Scenario("long loads", memory, steps_memory, steps, image, status=expected)
@@ -72,7 +72,7 @@ def full_queues(config: Config) -> Scenario:
     at_byte = image.manifest["program"]["addr"] + 32 * index
     code = encode(instructions[index] | {"wait_b": 0xF_FFFF})
     contents[at_byte : at_byte + 32] = np.frombuffer(code, np.uint8)
-    steps = [*begin(settings), ["cycles", 4000], ["registers"]]
+    steps = [*begin(settings), ["cycles", 4000], ["registers"], ["memory", 0, 8]]
     memory = ports(MemoryModel(3), config)
     return Scenario("full queues", contents, memory, steps, image, status=({"STATUS": 1},))
 
@@ -89,7 +89,8 @@ def many_instructions(config: Config) -> Scenario:
     settings |= {"MEM_SIZE": len(code), "WRITE_BASE": len(code), "PROG_ADDR": 0}
     settings |= {"PROG_COUNT": count}
     # In the middle of it, when counters have other bits.
-    steps = [*begin(settings), ["cycles", 140_000], ["registers"], ["irq"], ["registers"]]
+    steps = [*begin(settings), ["cycles", 140_000], ["registers"], ["irq"]]
+    steps += [["registers"], ["memory", 0, 8]]
     expected = ({"STATUS": 1}, {"STATUS": 2, "DONE_LOAD": count, "FETCHED": count})
     memory = ports(MemoryModel(4), config)
     return Scenario("many instructions", code.copy(), memory, steps, image, status=expected)
@@ -115,7 +116,7 @@ def waits(config: Config) -> Iterator[Scenario]:
                 code += b"".join(map(encode, changed))
                 whole = {"MEM_SIZE": settings["MEM_SIZE"] + size * isa.WAIT_BITS}
                 steps += [*begin(settings | place | whole), ["cycles", 1500]]
-                steps += [["registers"], ["level"], ["reset", 1]]
+                steps += [["registers"], ["memory", 0, 8], ["level"], ["reset", 1]]
             memory = np.concatenate([contents, np.frombuffer(code, np.uint8)])
             # Low bits may be met.
             yield Scenario(
@@ -199,8 +200,7 @@ def half_kept(config: Config) -> Scenario:
 
 
 def long_store(config: Config) -> Scenario:
-    """Of as many runs as there may be, for many DRAINs; and DRAINs of more blocks than there are
-    columns for."""
+    """Of as many runs as there may be, for many DRAINs."""
     scenario = _one_store(config, "long store", {"wait_a": 0, "wait_b": 0})
     words = len(scenario.memory) // config.rows
     steps: list[list] = [["irq"], ["idle"], ["registers"], ["memory", 0, words - 1]]
@@ -211,7 +211,7 @@ def long_store(config: Config) -> Scenario:
 def full_output(config: Config) -> Scenario:
     """A STORE that waits for ever, while the FIFOs before it fill."""
     scenario = _one_store(config, "full output", {"wait_a": 0xF_FFFF, "wait_b": 0})
-    steps: list[list] = [["cycles", 8000], ["registers"]]
+    steps: list[list] = [["cycles", 8000], ["registers"], ["memory", 0, 8]]
     return dataclasses.replace(scenario, steps=scenario.steps + steps, status=({"STATUS": 1},))
 
 
@@ -222,11 +222,11 @@ def _one_store(config: Config, name: str, waits: dict[str, int]) -> Scenario:
     image = compile_graph(b.graph, config)
     contents = loaded(image, b.input()[None])
     settings = settings_of(image, MEM_BASE)
-    first = {f["opcode"]: f for f in decoded(image)}
+    first = {f["opcode"]: f for f in reversed(decoded(image))}
     start = [first[e.opcode] for e in (Engine.LOAD, Engine.WEIGHTS, Engine.COMPUTE)]
     drain = first[Engine.DRAIN.opcode] | {"res_en": 0, "pool": int(isa.Pool.NONE), "px_base": 0}
     drain |= {"width": 1, "height": 1, "px_count": 1}
-    blocks = [2, 3, 5, 9, 17, 33, 63, 62, 42, 21]
+    blocks = [n for n in range(config.column_blocks, 0, -1) for _ in range(5)]
     drains = [drain | {"n_blocks": n} for n in (*blocks, *[1] * (1023 - sum(blocks)))]
     store = first[Engine.STORE.opcode] | {"addr": settings["WRITE_BASE"] // config.rows} | waits
     store |= {"n_blocks": 1, "n_runs": 1023, "run_len": 1, "run_stride": 1, "kept": 0}
