@@ -211,7 +211,7 @@ def long_store(config: Config) -> Scenario:
 def full_output(config: Config) -> Scenario:
     """A STORE that waits for ever, while the FIFOs before it fill."""
     scenario = _one_store(config, "full output", {"wait_a": 0xF_FFFF, "wait_b": 0})
-    steps: list[list] = [["cycles", 8000], ["registers"], ["memory", 0, 8]]
+    steps: list[list] = [["cycles", 24_000], ["registers"], ["memory", 0, 8]]
     return dataclasses.replace(scenario, steps=scenario.steps + steps, status=({"STATUS": 1},))
 
 
