@@ -11,6 +11,8 @@ from resarray.cli.status import status_of
 from resarray.spec.errors import ResarrayError
 from resarray.spec.presets import preset as find_preset
 
+from . import MUTANTS, SEED
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 FOLDER = Path("build/mutation")
 PYTHON = "python"
@@ -25,11 +27,11 @@ def mutation(
     part: Annotated[str, typer.Option(help="hardware, python, or all")] = "all",
     mutants: Annotated[
         int, typer.Option(min=1, max=5000, help="changes of each preset's netlist")
-    ] = 255,
+    ] = MUTANTS,
     python_mutants: Annotated[
         int, typer.Option(min=1, max=3000, help="changes of the compiler and the golden model")
     ] = 330,
-    seeds: Annotated[int, typer.Option(min=1, help="the number that they are drawn with")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, help="the number that they are drawn with")] = SEED,
     jobs: Annotated[int, typer.Option(min=1, max=256, help="processes at a time")] = 1,
     prove: Annotated[
         bool, typer.Option(help="look whether the netlist's survivors change anything at all")

@@ -13,10 +13,9 @@ from resarray.spec.errors import ResarrayError
 from resarray.spec.files import write_atomic
 
 from ..results import Figure, record
-from . import equivalence, equivalents, hardware, software, source
+from . import MUTANTS, SEED, equivalence, equivalents, hardware, software, source
 
 ASKED = {"hardware": 0.97, "python": 0.90}
-OWN = (255, 1)  # mutants of a preset, and the number that they are drawn with
 RECORDED = {"hardware": ("tiny", "25f"), "python": ("compiler and golden model",)}
 
 Note = Callable[[str], None]
@@ -67,7 +66,9 @@ def run_hardware(
     """The netlist's mutants; with ``prove``, survivors are looked at for equivalence."""
     campaign = hardware.prepare(config, count, seed, into, note)
     mutants = {mutant.name: mutant for mutant in campaign.mutants}
-    argued = equivalents.of_hardware(config.name, campaign.mutants, (count, seed) == OWN)
+    argued = equivalents.of_hardware(
+        config.name, campaign.mutants, (count, seed) == (MUTANTS, SEED)
+    )
     note(f"running {len(mutants)} mutants of preset '{config.name}' (seed {seed})")
     verdicts = campaign.run(mutants, jobs)
     left = [name for name, verdict in verdicts.items() if not verdict.killed]

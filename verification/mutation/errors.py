@@ -19,8 +19,10 @@ from .scenario import (
     at,
     begin,
     decoded,
+    edited,
     encode,
     finished,
+    first_of,
     identity,
     move,
     ports,
@@ -81,24 +83,15 @@ def errors(config: Config) -> Iterator[Scenario]:
 
     normal = ports(memory, config)
     instructions = decoded(image)
-    first = {
-        e: next((i for i, f in enumerate(instructions) if f["opcode"] == e.opcode), None)
-        for e in Engine
-    }
 
-    def edited(engine: Engine, **fields: int) -> np.ndarray:
-        index = first[engine]
-        assert index is not None
-        changed = contents.copy()
-        start = image.manifest["program"]["addr"] + 32 * index
-        code = encode(instructions[index] | fields, engine)
-        changed[start : start + 32] = np.frombuffer(code, np.uint8)
-        return changed
+    def with_first(engine: Engine, **fields: int) -> np.ndarray:
+        index = first_of(instructions, engine)
+        return edited(image, contents, index, encode(instructions[index] | fields, engine))
 
     for opcode in (0, 7, 9, 15):
         yield ends(
             f"opcode {opcode}",
-            edited(Engine.COMPUTE, opcode=opcode),
+            with_first(Engine.COMPUTE, opcode=opcode),
             settings,
             normal,
             ERROR_CAUSE=ErrorCause.BAD_OPCODE,
@@ -109,10 +102,11 @@ def errors(config: Config) -> Iterator[Scenario]:
         places = [size, 0x2AAA_AAAA, 0x1555_5555]
         if engine is Engine.STORE:
             places += [image.manifest["write_base"] // rows - 1, 0]
+        in_memory = {"kept": 0} if engine is Engine.RESIDUAL else {}
         for place in places:
             yield ends(
                 f"{engine.name} at {place:#x}",
-                edited(engine, addr=place, **({"kept": 0} if engine is Engine.RESIDUAL else {})),
+                with_first(engine, addr=place, **in_memory),
                 settings,
                 normal,
                 ERROR_CAUSE=outside,
@@ -140,24 +134,13 @@ def errors(config: Config) -> Iterator[Scenario]:
     }.items():
         bad = ErrorCause.BAD_SETTINGS
         yield ends(f"bad {name}", contents, settings | changed, normal, ERROR_CAUSE=bad)
-    for beat in (1, 9, 40, 90, 150):
-        found = ErrorCause.READ_RESPONSE
-        yield ends(
-            f"bad read {beat}",
-            contents,
-            settings,
-            ports(memory, config, read=beat),
-            ERROR_CAUSE=found,
-        )
-    for beat in (1, 2):
-        found = ErrorCause.WRITE_RESPONSE
-        yield ends(
-            f"bad write {beat}",
-            contents,
-            settings,
-            ports(memory, config, write=beat),
-            ERROR_CAUSE=found,
-        )
+    for kind, beats, found in (
+        ("read", (1, 9, 40, 90, 150), ErrorCause.READ_RESPONSE),
+        ("write", (1, 2), ErrorCause.WRITE_RESPONSE),
+    ):
+        for beat in beats:
+            bad_beat = ports(memory, config, **{kind: beat})
+            yield ends(f"bad {kind} {beat}", contents, settings, bad_beat, ERROR_CAUSE=found)
     for engine, fields in (
         (Engine.DRAIN, {"wait_a": 0xF_FFFF}),
         (Engine.LOAD, {"wait_b": 0xA_AAAA}),
@@ -167,7 +150,7 @@ def errors(config: Config) -> Iterator[Scenario]:
     ):
         yield Scenario(
             f"{engine.name} waits for ever",
-            edited(engine, **fields),
+            with_first(engine, **fields),
             normal,
             [*begin(settings), ["cycles", 1500], ["registers"], ["level"], *begin(settings)[-2:]]
             + [["cycles", 100], ["registers"], ["memory", 0, 8]],
@@ -225,9 +208,8 @@ def far_patterns(config: Config) -> Iterator[Scenario]:
     settings = settings_of(image, MEM_BASE) | {"MEM_SIZE": 0xBFFF_FFFC}
     rows, memory = config.rows, ports(MemoryModel(4, None, 0.1, 12), config)
     instructions = decoded(image)
-    start = image.manifest["program"]["addr"]
     for engine in (Engine.LOAD, Engine.RESIDUAL, Engine.STORE):
-        index = next(i for i, f in enumerate(instructions) if f["opcode"] == engine.opcode)
+        index = first_of(instructions, engine)
         f = instructions[index]
         total = f["n_blocks"] * f["n_runs"] * f["run_len"]
         high = DEPTH - total
@@ -245,10 +227,8 @@ def far_patterns(config: Config) -> Iterator[Scenario]:
         ]
         found = ErrorCause.WRITE_RESPONSE if engine is Engine.STORE else ErrorCause.READ_RESPONSE
         for number, (addr, fields, stride) in enumerate(cases):
-            changed = contents.copy()
             code = encode(f | fields | {"addr": addr, "kept": 0})
-            at = start + 32 * index
-            changed[at : at + 32] = np.frombuffer(code, np.uint8)
+            changed = edited(image, contents, index, code)
             place = (addr + stride) * rows & 0xFFFF_FFFF
             expected = {"STATUS": 4, "ERROR_CAUSE": found, "ERROR_ENGINE": engine}
             steps = [*begin(settings), ["irq"], *finished(image)]

@@ -24,8 +24,10 @@ from .scenario import (
     Scenario,
     begin,
     decoded,
+    edited,
     encode,
     finished,
+    first_of,
     loaded,
     ports,
     program,
@@ -68,10 +70,9 @@ def full_queues(config: Config) -> Scenario:
     contents = loaded(image, np.stack([b.input() for _ in range(IMAGES)]))
     settings = settings_of(image, MEM_BASE)
     instructions = decoded(image)
-    index = next(i for i, f in enumerate(instructions) if f["opcode"] == Engine.RESIDUAL.opcode)
-    at_byte = image.manifest["program"]["addr"] + 32 * index
+    index = first_of(instructions, Engine.RESIDUAL)
     code = encode(instructions[index] | {"wait_b": 0xF_FFFF})
-    contents[at_byte : at_byte + 32] = np.frombuffer(code, np.uint8)
+    contents = edited(image, contents, index, code)
     steps = [*begin(settings), ["cycles", 4000], ["registers"], ["memory", 0, 8]]
     memory = ports(MemoryModel(3), config)
     return Scenario("full queues", contents, memory, steps, image, status=({"STATUS": 1},))
@@ -104,7 +105,7 @@ def waits(config: Config) -> Iterator[Scenario]:
     instructions = decoded(image)
     size = len(instructions) * isa.INSTRUCTION_BYTES
     for engine, names in isa.WAITS.items():
-        index = next(i for i, f in enumerate(instructions) if f["opcode"] == engine.opcode)
+        index = first_of(instructions, engine)
         for name, awaited in zip(("wait_a", "wait_b"), names, strict=True):
             if awaited is None:
                 continue

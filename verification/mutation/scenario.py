@@ -121,6 +121,19 @@ def decoded(image: Image) -> list[dict[str, int]]:
     return [isa.decode(image.payload[at : at + 32])[1] for at in starts]
 
 
+def first_of(instructions: list[dict[str, int]], engine: Engine) -> int:
+    """The number of an engine's first instruction."""
+    return next(i for i, f in enumerate(instructions) if f["opcode"] == engine.opcode)
+
+
+def edited(image: Image, contents: np.ndarray, index: int, code: bytes) -> np.ndarray:
+    """``contents`` with another instruction in place of number ``index``."""
+    changed = contents.copy()
+    start = image.manifest["program"]["addr"] + len(code) * index
+    changed[start : start + len(code)] = np.frombuffer(code, np.uint8)
+    return changed
+
+
 def encode(fields: dict[str, int], engine: Engine | None = None) -> bytes:
     """An instruction of any opcode, laid out as ``engine``'s; None: the opcode's."""
     layout = isa.LAYOUTS[Engine(fields["opcode"] - 1) if engine is None else engine]

@@ -39,8 +39,13 @@ def scenarios(config: Config) -> list[Scenario]:
     ]
     rest = [
         *quick(config),
-        nearly_halves(config),
-        fractions(config),
+        *(
+            program(config, name, b, MemoryModel(3), x=graphs.near_zero(b))
+            for name, b in (
+                ("nearly halves", graphs.halves((1 << 16) - 1)),
+                ("fractions", graphs.fractions()),
+            )
+        ),
         *(
             program(config, f"at {base:#x}", graphs.halves(), MemoryModel(3), base=base)
             for base in (0x5555_5000, 0xAAAA_A000)
@@ -104,15 +109,3 @@ def large_average(config: Config) -> Scenario:
     b.graph.ops[0] = dataclasses.replace(op, mult=mult, shift=shift)
     x = np.full((1, 3, 50, 50), 127, np.int8)
     return program(config, "large average", b, MemoryModel(2), x=x)
-
-
-def nearly_halves(config: Config) -> Scenario:
-    """Small sums times a factor that is a little less than a half."""
-    b = graphs.halves((1 << 16) - 1)
-    return program(config, "nearly halves", b, MemoryModel(3), x=graphs.near_zero(b))
-
-
-def fractions(config: Config) -> Scenario:
-    """Small values and residuals whose fractions are a half together."""
-    b = graphs.fractions()
-    return program(config, "fractions", b, MemoryModel(3), x=graphs.near_zero(b))
