@@ -23,6 +23,7 @@ def compile_program(
     *,
     batch: int = 1,
     fuse_pool: bool = True,
+    winograd: bool = True,
     bytes_per_cycle: float | None = None,
     latency: int = 32,
     memory_bytes: int | None = None,
@@ -35,6 +36,7 @@ def compile_program(
         config,
         batch=batch,
         fuse_pool=fuse_pool,
+        winograd=winograd,
         bytes_per_cycle=bytes_per_cycle,
         latency=latency,
         memory_bytes=memory_bytes,
@@ -100,8 +102,8 @@ class Program:
     @property
     def facts(self) -> dict[str, Any]:
         """model, preset, config_hash, batch, instructions, bytes of program and weights,
-        memory_bytes that a run needs, predicted_cycles, and layers: of each its name, op, shape
-        [C, H, W], macs, bytes_read, bytes_written, predicted_cycles and tensor, for a batch."""
+        memory_bytes that a run needs, predicted_cycles, and layers: of each its name, op, method
+        (Winograd, or direct and perhaps why), shape [C, H, W], macs, bytes_read, bytes_written, predicted_cycles and tensor, for a batch."""
         return describe(self._image)
 
     def save(self, path: Path | str) -> None:

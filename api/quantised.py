@@ -91,6 +91,7 @@ class Quantised:
         batch: int = 1,
         *,
         fuse_pool: bool = True,
+        winograd: bool = True,
         latency: int = 32,
         bytes_per_cycle: float | None = None,
         memory_bytes: int | None = None,
@@ -103,6 +104,8 @@ class Quantised:
                          ``.toml`` file, changes as in ``"default,columns=16"``, or a `Config`
         batch:           images per run, which share the weights, 1 or more
         fuse_pool:       let convolutions pool while they drain, where whole rows fit
+        winograd:        let kernels three wide be computed by Winograd's tiles of four pixels,
+                         where the accelerator has them and that takes fewer cycles
         latency:         memory latency in cycles, 1 or more
         bytes_per_cycle: memory bandwidth, reads and writes together, 1/16 or more; None: one word
                          of each per cycle
@@ -122,6 +125,7 @@ class Quantised:
             config,
             batch=arguments.whole(batch, "batch"),
             fuse_pool=fuse_pool,
+            winograd=winograd,
             bytes_per_cycle=timing.bytes_per_cycle,
             latency=timing.latency,
             memory_bytes=memory_bytes,

@@ -27,52 +27,89 @@ CALIBRATION_IMAGES = 4
 class Case:
     """One line of the table.
 
+    part:        the module of the model that is measured; None: all of it
     utilisation: least useful MACs / (peak * cycles), a fraction; None: no bar
     per_multiplier: least MACs per array multiplier and cycle; None: no bar
     scratchpad:  whether the preset keeps its scratchpad
+    winograd:    whether the compiler may use Winograd's tiles
     """
 
     name: str
     model: str
     size: int
     classes: int = 1000
+    part: str | None = None
     preset: str = "default"
     batch: int = 1
     bytes_per_cycle: float | None = None
     latency: int = 32
     stall: float = 0.0
     scratchpad: bool = True
+    winograd: bool = True
     utilisation: float | None = None
     per_multiplier: float | None = None
 
 
 _BARS = [
-    Case("ResNet-18", "resnet18", 224, utilisation=0.96, per_multiplier=1.9),
-    Case("ResNet-18, latency 100", "resnet18", 224, latency=100, utilisation=0.94),
-    Case("ResNet-34", "resnet34", 224, utilisation=0.96),
+    Case("ResNet-18", "resnet18", 224, per_multiplier=2.6),
+    Case("ResNet-18, batch 4", "resnet18", 224, batch=4, per_multiplier=3.0),
+    Case("ResNet-34, batch 4", "resnet34", 224, batch=4, per_multiplier=3.2),
+    Case("VGG-19's convolutions", "vgg19", 224, part="features", per_multiplier=3.2),
     Case(
         "ResNet-18, batch 4, 2 B/cycle",
         "resnet18",
         224,
         batch=4,
         bytes_per_cycle=2.0,
+        per_multiplier=2.1,
+    ),
+    Case("ResNet-20", "resnet20", 32, classes=10, preset="small", per_multiplier=2.5),
+]
+# Without Winograd's tiles.
+_DIRECT = [
+    Case("ResNet-18, direct", "resnet18", 224, winograd=False, utilisation=0.96),
+    Case(
+        "ResNet-18, direct, latency 100",
+        "resnet18",
+        224,
+        latency=100,
+        winograd=False,
+        utilisation=0.94,
+    ),
+    Case(
+        "ResNet-18, direct, batch 4, 2 B/cycle",
+        "resnet18",
+        224,
+        batch=4,
+        bytes_per_cycle=2.0,
+        winograd=False,
         utilisation=0.85,
     ),
-    Case("ResNet-20", "resnet20", 32, classes=10, preset="small", utilisation=0.80),
+    Case(
+        "ResNet-20, direct",
+        "resnet20",
+        32,
+        classes=10,
+        preset="small",
+        winograd=False,
+        utilisation=0.80,
+    ),
 ]
 # What the scratchpad is worth.
 _NARROW = Case(
     "ResNet-20, 2 B/cycle", "resnet20", 32, classes=10, preset="small", bytes_per_cycle=2.0
 )
 _SCRATCHPAD = [_NARROW, replace(_NARROW, name=f"{_NARROW.name}, no scratchpad", scratchpad=False)]
-# Each network once more with a memory that pauses at random: slower, and the same tensors.
+# Networks once more with a memory that pauses at random: slower, and the same tensors.
+_STALLED = ("ResNet-18", "ResNet-18, batch 4, 2 B/cycle", "ResNet-20", "ResNet-18, direct")
 CASES = (
     _BARS
+    + _DIRECT
     + _SCRATCHPAD
     + [
         replace(case, name=f"{case.name}, stalls", stall=0.1, utilisation=None, per_multiplier=None)
-        for case in _BARS
-        if case.latency == 32
+        for case in _BARS + _DIRECT
+        if case.name in _STALLED
     ]
 )
 # Most that the cost model may be off, as a fraction, and the latency case may lose.
@@ -87,17 +124,21 @@ SCALING_BAR = 0.03
 def network(case: Case) -> tuple[QGraph, np.ndarray]:
     """The integer graph of a case with random weights, and ``batch`` images int8 [N][C][H][W]."""
     count = max(CALIBRATION_IMAGES, case.batch)
-    graph, inputs = _quantised(case.model, case.size, case.classes, count)
+    graph, inputs = _quantised(case.model, case.size, case.classes, case.part, count)
     return graph, inputs[: case.batch]
 
 
 @functools.cache
-def _quantised(name: str, size: int, classes: int, count: int) -> tuple[QGraph, np.ndarray]:
+def _quantised(
+    name: str, size: int, classes: int, part: str | None, count: int
+) -> tuple[QGraph, np.ndarray]:
     """The graph of a model, the same for all cases of it, and the ``count`` images that calibrated
     it."""
     spec = ZOO[name]
     torch.manual_seed(SEED)
     model = spec.build(classes).eval()
+    if part is not None:
+        model = model.get_submodule(part)
     pixels = load_images("digits", size, spec.channels, count=count).pixels
     inputs = normalise(pixels, spec.mean, spec.std)
     floats = equalise(import_model(model, (spec.channels, size, size), name), inputs)

@@ -12,9 +12,10 @@ from resarray.sim.compare import Check, compare
 from resarray.sim.result import layer_row
 from resarray.sim.run import MemoryModel, RunResult, run
 from resarray.spec.config import Config
-from resarray.spec.image import Image
+from resarray.spec.image import WINOGRAD, Image
 from resarray.spec.presets import preset
 from resarray.spec.progress import Progress
+from resarray.spec.winograd import SPEEDUP
 
 from . import cases
 from .cases import Case
@@ -31,7 +32,12 @@ def measure(case: Case, progress: Progress) -> dict:
     graph, inputs = cases.network(case)
     memory = MemoryModel(case.latency, case.bytes_per_cycle, case.stall, seed=1)
     image = compile_graph(
-        graph, config, batch=case.batch, bytes_per_cycle=case.bytes_per_cycle, latency=case.latency
+        graph,
+        config,
+        batch=case.batch,
+        bytes_per_cycle=case.bytes_per_cycle,
+        latency=case.latency,
+        winograd=case.winograd,
     )
     result = simulate(case.name, image, inputs, progress, memory)
     checks = check(graph, config, inputs, result)
@@ -46,6 +52,7 @@ def measure(case: Case, progress: Progress) -> dict:
         "bytes_per_cycle": case.bytes_per_cycle,
         "latency": case.latency,
         "stall_probability": case.stall,
+        "winograd": case.winograd,
         **found,
         "roofline_cycles": roofline(image, result, case),
         "images_per_second": case.batch * CLOCK_MHZ * 1e6 / result.cycles,
@@ -104,7 +111,8 @@ def figures(image: Image, result: RunResult, checks: dict[str, Check]) -> dict:
 
 
 def roofline(image: Image, result: RunResult, case: Case) -> int:
-    """Least cycles of the program layer by layer: its MACs at the array's peak or its measured
+    """Least cycles of the program layer by layer: its MACs at the array's peak, by the layer's
+    method, or its measured
     bytes at the memory's, whichever takes longer. Reads and writes share a limited port; the
     unlimited one moves a word each a cycle."""
     config = image.config
@@ -115,7 +123,8 @@ def roofline(image: Image, result: RunResult, case: Case) -> int:
             memory = max(read, written) / config.rows
         else:
             memory = (read + written) / case.bytes_per_cycle
-        total += max(layer["macs"] / config.macs_per_cycle, memory)
+        peak = config.macs_per_cycle * (SPEEDUP if layer["method"] == WINOGRAD else 1)
+        total += max(layer["macs"] / peak, memory)
     return round(total)
 
 
@@ -200,7 +209,7 @@ def judge(rows: list[dict], scaling: dict | None, layers: list[dict]) -> list[st
     """Every bar that was missed, as sentences; empty: all were reached."""
     failed = [f"{row['name']}: {what}" for row in rows for what in row["failed"]]
     by_name = {row["name"]: row for row in rows}
-    base, slow = by_name.get("ResNet-18"), by_name.get("ResNet-18, latency 100")
+    base, slow = by_name.get("ResNet-18, direct"), by_name.get("ResNet-18, direct, latency 100")
     if base:
         failed += [
             f"{base['name']}: layer {layer['name']} at {layer['utilization']:.3f}, below "
@@ -251,6 +260,7 @@ def markdown(rows: list[dict], scaling: dict | None, alone: list[dict]) -> str:
     if rows:
         heads = (
             "layer",
+            "method",
             "cycles",
             "utilisation",
             "no instruction",
@@ -267,7 +277,7 @@ def markdown(rows: list[dict], scaling: dict | None, alone: list[dict]) -> str:
                 f"{waits[f'WAIT_{kind}']:,}" for kind in ("INSTRUCTION", "LOAD", "DRAIN", "WEIGHTS")
             )
             lines.append(
-                f"| {layer['name']} | {layer['cycles']:,} | {100 * layer['utilization']:.1f} % | "
+                f"| {layer['name']} | {layer['method']} | {layer['cycles']:,} | {100 * layer['utilization']:.1f} % | "
                 f"{numbers} | {layer['predicted_cycles']:,} |"
             )
     if alone:

@@ -146,6 +146,9 @@ Preset = Annotated[
     ),
 ]
 FusePool = Annotated[bool, typer.Option(help="pool while draining, where it fits")]
+Winograd = Annotated[
+    bool, typer.Option(help="kernels three wide by Winograd's tiles, where that is faster")
+]
 Latency = Annotated[int, typer.Option(help="memory latency in cycles")]
 BytesPerCycle = Annotated[
     float | None,
@@ -305,6 +308,7 @@ def sim(
     image: Annotated[Path | None, typer.Option(help="run this compiled image")] = None,
     json: Json = None,
     fuse_pool: FusePool = True,
+    winograd: Winograd = True,
     batch: Annotated[
         bool, typer.Option("--batch", help="all images in one program, sharing the weights")
     ] = False,
@@ -339,6 +343,7 @@ def sim(
         image=image,
         json=json,
         fuse_pool=fuse_pool,
+        winograd=winograd,
         batch=batch,
         waves=waves,
         layer=layer,
@@ -569,6 +574,7 @@ def compile_(
     bytes_per_cycle: BytesPerCycle = None,
     memory_bytes: MemoryBytes = None,
     fuse_pool: FusePool = True,
+    winograd: Winograd = True,
     batch: Annotated[int, typer.Option(min=1, help="images per run, sharing the weights")] = 1,
     json: Json = None,
 ) -> None:
@@ -598,8 +604,9 @@ def compile_(
         program = simulate.compile_network(
             prepared,
             config,
-            fuse_pool,
             progress,
+            fuse_pool=fuse_pool,
+            winograd=winograd,
             batch=batch,
             timing=timing,
             memory_bytes=memory_bytes,

@@ -37,6 +37,7 @@ class Request:
     image: Path | None
     json: Path | None
     fuse_pool: bool
+    winograd: bool
     batch: bool
     waves: Path | None
     layer: str | None
@@ -85,8 +86,9 @@ def simulate(request: Request, progress: Reporter) -> bool:
             program = compile_network(
                 prepared,
                 config,
-                request.fuse_pool,
                 progress,
+                fuse_pool=request.fuse_pool,
+                winograd=request.winograd,
                 batch=count if request.batch else 1,
                 timing=memory,
                 memory_bytes=request.memory_bytes,
@@ -207,9 +209,10 @@ def _by(shape: list[int]) -> str:
 def compile_network(
     prepared: "Prepared",
     config: Config,
-    fuse_pool: bool,
     progress: Reporter,
     *,
+    fuse_pool: bool,
+    winograd: bool,
     batch: int,
     timing: "MemoryModel | MemoryTiming",
     memory_bytes: int | None,
@@ -223,6 +226,7 @@ def compile_network(
         config,
         batch=batch,
         fuse_pool=fuse_pool,
+        winograd=winograd,
         bytes_per_cycle=timing.bytes_per_cycle,
         latency=timing.latency,
         memory_bytes=memory_bytes,

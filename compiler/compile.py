@@ -9,9 +9,10 @@ from resarray.golden.ops import QConstant
 from resarray.spec import image, layout
 from resarray.spec.config import LIMITS, Config
 from resarray.spec.errors import ResarrayError
+from resarray.spec.image import DIRECT, WINOGRAD
 from resarray.spec.isa import ADDR_BITS, INSTRUCTION_BYTES, WAIT_BITS, Engine
 
-from .allocate import Memory, place_maps
+from .allocate import Memory, Place, place_maps
 from .checks import check_graph
 from .cost import predict
 from .ir import Layer
@@ -22,12 +23,15 @@ from .placement import place
 from .program import Program, tensor_symbol, weights_symbol
 from .schedule import schedule
 from .tiles import Tile, build_tiles
-from .tiling import Producer, choose, producer
+from .tiling import Producer, Tiling, choose, producer
 from .timing import MemoryTiming
 from .weights import WeightStream, pack_weights
+from .winograd import has_tiles, refusal
 
 # Instructions; longer programs get the tiling's estimate instead of the simulated prediction.
 MAX_SIMULATED = 40_000
+# Why a layer that could be computed by tiles is not.
+FASTER = "fewer cycles"
 
 
 def compile_graph(
@@ -39,6 +43,7 @@ def compile_graph(
     bytes_per_cycle: float | None = None,
     latency: int = 32,
     memory_bytes: int | None = None,
+    winograd: bool = True,
 ) -> image.Image:
     """Compile ``graph`` for ``config``.
 
@@ -50,6 +55,8 @@ def compile_graph(
                       writes together; None: one word of each per cycle
     latency:          memory latency in cycles, likewise
     memory_bytes:     bytes of memory that there are; None: as many as addresses reach
+    winograd:         let kernels three wide be computed by Winograd's tiles, where that is exact,
+                      faster, and the configuration has them
 
     `ResarrayError` for an operator, size or value that the accelerator cannot run, and for a batch
     that does not fit memory or the instruction counters.
@@ -60,7 +67,7 @@ def compile_graph(
     layers = pack_input(fuse_tables(lower(placed), graph), graph, config)
     if fuse_pool:
         layers = fuse_pools(layers, graph, config)
-    image = compile_layers(layers, placed.graph, config, timing, batch, memory_bytes)
+    image = compile_layers(layers, placed.graph, config, timing, batch, memory_bytes, winograd)
     image.manifest["digest"] = digest(graph)
     return image
 
@@ -72,6 +79,7 @@ def compile_layers(
     timing: MemoryTiming | None = None,
     batch: int = 1,
     memory_bytes: int | None = None,
+    winograd: bool = True,
 ) -> image.Image:
     """The image of ``layers``, whose tensors are those of ``graph``: tiled, scheduled, proved to
     end, and laid out. `ResarrayError` as `compile_graph`."""
@@ -90,60 +98,126 @@ def compile_layers(
     _check_count(batch * len(layers), batch)  # a DRAIN per image and layer: known at once
     words = {name: stored.size // config.rows for name, stored in layouts.items()}
     places = place_maps(layers, words, batch, config.scratch_words)
-    streams = [pack_weights(layer, config) for layer in layers]
     # The tiles of a tensor are chosen as for all its images.
     on_chip = frozenset(n for n in layouts if all((n, i) in places for i in range(batch)))
-    tiles, estimates = _tile(layers, streams, layouts, on_chip, timing, batch, graph, config)
-    program = schedule(tiles, config, places)
-    _check_count(len(program.instructions), batch)
-    require_ending(program.instructions, config)
-    cycles = estimates
-    if len(program.instructions) <= MAX_SIMULATED:
-        cycles = predict(program.instructions, config, timing).layer_cycles
-    return _image(graph, layers, program, streams, layouts, cycles, batch, room, config)
+
+    def scheduled(tiled: list[bool]) -> _Scheduled:
+        chosen = _choose(layers, on_chip, timing, batch, graph, config, tiled)
+        if not winograd:
+            chosen = [dataclasses.replace(choice, method=DIRECT) for choice in chosen]
+        return _schedule(chosen, places, layouts, timing, batch, config)
+
+    found = scheduled([winograd] * len(layers))
+    if any(choice.layer.winograd for choice in found.chosen) and found.predicted:
+        # The estimates that tilings are chosen by see each layer alone.
+        direct = scheduled([False] * len(layers))
+        mixed = [a < b for a, b in zip(found.cycles, direct.cycles, strict=True)]
+        candidates = [found, direct]
+        if direct.predicted and not all(mixed):
+            candidates.append(scheduled(mixed))
+        found = min(candidates, key=lambda candidate: sum(candidate.cycles))
+    require_ending(found.program.instructions, config)
+    return _image(graph, found, layouts, batch, room, config)
 
 
-def _tile(
-    layers: list[Layer],
-    streams: list[WeightStream],
+@dataclasses.dataclass(frozen=True)
+class _Choice:
+    """A layer with its tiling; ``method``: how its sums are made, in words."""
+
+    layer: Layer
+    tiling: Tiling
+    method: str
+
+
+@dataclasses.dataclass(frozen=True)
+class _Scheduled:
+    """A program; ``cycles`` of each layer are ``predicted`` by simulation, or estimated."""
+
+    chosen: list[_Choice]
+    streams: list[WeightStream]
+    program: Program
+    cycles: list[int]
+    predicted: bool
+
+
+def _schedule(
+    chosen: list[_Choice],
+    places: dict[tuple[str, int], Place],
     layouts: dict[str, layout.Layout],
+    timing: MemoryTiming,
+    batch: int,
+    config: Config,
+) -> _Scheduled:
+    streams = [pack_weights(choice.layer, config) for choice in chosen]
+    program = schedule(_tile(chosen, streams, layouts, batch, config), config, places)
+    _check_count(len(program.instructions), batch)
+    predicted = len(program.instructions) <= MAX_SIMULATED
+    cycles = [choice.tiling.cycles for choice in chosen]
+    if predicted:
+        cycles = predict(program.instructions, config, timing).layer_cycles
+    return _Scheduled(chosen, streams, program, cycles, predicted)
+
+
+def _choose(
+    layers: list[Layer],
     on_chip: frozenset[str],
     timing: MemoryTiming,
     batch: int,
     graph: QGraph,
     config: Config,
-) -> tuple[list[Tile], list[int]]:
-    """All layers' tiles, and each layer's estimated cycles."""
-    tiles: list[Tile] = []
-    estimates: list[int] = []
+    tiled: list[bool],
+) -> list[_Choice]:
+    """Every layer's tiling, by Winograd's tiles where it may be ``tiled`` and is cheaper so."""
+    chosen: list[_Choice] = []
     producers: dict[str, Producer | None] = {graph.input: Producer(0, 0)}
-    for index, (layer, stream) in enumerate(zip(layers, streams, strict=True)):
+    for index, layer in enumerate(layers):
         before = producers.get(layer.source.tensor)
         last = index == len(layers) - 1
         tiling = choose(layer, config, batch, timing, before, on_chip=on_chip, last=last)
+        method = DIRECT
+        if config.winograd and has_tiles(layer):
+            reason = refusal(layer) or FASTER
+            if tiled[index] and reason == FASTER:
+                other = dataclasses.replace(layer, winograd=True)
+                others = choose(other, config, batch, timing, before, on_chip=on_chip, last=last)
+                if others.cycles < tiling.cycles:
+                    layer, tiling = other, others
+            method = WINOGRAD if layer.winograd else f"{DIRECT}: {reason}"
         producers[layer.output.tensor] = producer(layer, tiling, batch, config)
-        estimates.append(tiling.cycles)
+        chosen.append(_Choice(layer, tiling, method))
+    return chosen
+
+
+def _tile(
+    chosen: list[_Choice],
+    streams: list[WeightStream],
+    layouts: dict[str, layout.Layout],
+    batch: int,
+    config: Config,
+) -> list[Tile]:
+    """All layers' tiles."""
+    tiles: list[Tile] = []
+    for index, (choice, stream) in enumerate(zip(chosen, streams, strict=True)):
+        layer, tiling = choice.layer, choice.tiling
         # At least a DRAIN per image and a COMPUTE per tile, before there are too many to build.
         fewest = tiling.n_rows * tiling.n_cols * len(stream.tiles)
         _check_count(fewest * (batch + batch // tiling.images), batch)
         source = layouts[layer.source.tensor]
         tiles += build_tiles(index, layer, tiling, stream, source, batch, config)
         _check_count(sum(len(t.steps) + len(t.outputs) for t in tiles), batch)
-    return tiles, estimates
+    return tiles
 
 
 def _image(
     graph: QGraph,
-    layers: list[Layer],
-    program: Program,
-    streams: list[WeightStream],
+    found: _Scheduled,
     layouts: dict[str, layout.Layout],
-    cycles: list[int],
     batch: int,
     room: int,
     config: Config,
 ) -> image.Image:
     """Program, weights and tensors in memory, and the manifest."""
+    layers, program, streams = [c.layer for c in found.chosen], found.program, found.streams
     memory = Memory()
     count = len(program.instructions)
     memory.add("program", count * INSTRUCTION_BYTES)
@@ -209,7 +283,7 @@ def _image(
         ],
         "outputs": list(graph.outputs),
         "tensors": [written(layer, number) for layer in layers for number in range(batch)],
-        "layers": _describe_layers(layers, program, config, cycles, batch),
+        "layers": _describe_layers(found, config, batch),
     }
     return image.Image(config.hash, manifest, bytes(payload))
 
@@ -266,11 +340,10 @@ def _packed_layout(layer: Layer, config: Config) -> layout.Packed:
     )
 
 
-def _describe_layers(
-    layers: list[Layer], program: Program, config: Config, cycles: list[int], batch: int
-) -> list[dict]:
+def _describe_layers(found: _Scheduled, config: Config, batch: int) -> list[dict]:
+    layers = [choice.layer for choice in found.chosen]
     read, written = [0] * len(layers), [0] * len(layers)
-    for instruction in program.instructions:
+    for instruction in found.program.instructions:
         if instruction.kept:
             continue
         moved = written if instruction.engine == Engine.STORE else read
@@ -283,8 +356,9 @@ def _describe_layers(
             "macs": batch * int(layer.macs),
             "bytes_read": read[index],
             "bytes_written": written[index],
-            "predicted_cycles": cycles[index],
+            "predicted_cycles": found.cycles[index],
             "tensor": layer.output.name,
+            "method": found.chosen[index].method,
         }
         for index, layer in enumerate(layers)
     ]

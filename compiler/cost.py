@@ -11,6 +11,7 @@ import itertools
 from collections import deque
 from dataclasses import dataclass
 
+from resarray.spec import winograd
 from resarray.spec.config import Config
 from resarray.spec.isa import WAITS, Engine
 
@@ -124,7 +125,9 @@ class _Simulation:
         self.residual = _Fifo(config.residual_words)
         self.output = _Fifo(config.output_words)
         self.array_end = -1.0
-        self.last_pixels = 0
+        # When the last compute's words are in the array, at the earliest; and how long before its
+        # end those of the next one can begin to follow.
+        self.shifted = self.hidden = 0.0
 
     def run(self) -> Prediction:
         while True:
@@ -185,23 +188,32 @@ class _Simulation:
             work += rates.DRAIN_LATENCY + self.config.column_groups
             work += rates.MULTIPLY_LATENCY if f.get("multiply") else 0
             work += rates.TABLE_LATENCY if f.get("table") else 0
+            if self.config.winograd:
+                work += rates.WINOGRAD_LATENCY
+            if f.get("winograd"):
+                work += rates.TILE_LATENCY + winograd.TILE * self.config.block_groups
             return _Job(work, 4, taken=residual_words(f), given=given)
         return _Job(words, self.write_latency, taken=words)
 
     def _compute_job(self, f: dict[str, int]) -> _Job:
         config = self.config
-        k_tiles = f["k_tiles"]
-        pixels = f["n_m0"] * f["n_m1"] * f["n_m2"]
-        params = rates.parameters(config) if f["params"] else 0
+        k_tiles, tiles = f["k_tiles"], bool(f.get("winograd"))
+        accumulators = f["n_m0"] * f["n_m1"] * f["n_m2"] * (winograd.POSITIONS if tiles else 1)
+        params = rates.parameters(config, tiles) if f["params"] else 0
         params += rates.table() if f.get("table") else 0
-        # Hidden behind the last k-tile of the compute before, where there is no gap between them.
-        shadow = 0
+        # The words of its weights follow those of the compute before: from when there are slots
+        # for them, and when that one has begun.
+        ahead = 0.0
         if self.array_end >= self.now - SMALL:
-            shadow = rates.k_tile(self.last_pixels, config)
-        work = k_tiles * rates.k_tile(pixels, config)
-        work += rates.waiting_for_weights(k_tiles, pixels, params, shadow, config)
-        self.last_pixels = pixels
+            ahead = min(self.now - self.shifted, self.hidden)
+        work = rates.compute(k_tiles, accumulators, params, ahead, config, tiles)
+        shift = k_tiles * rates.weights(config, tiles) + params
+        self.shifted = self.now - ahead + shift
+        stream = rates.k_tile(accumulators, config, tiles)
+        self.hidden = min(work, rates.lead(tiles) * stream)
         latency = config.rows + config.columns + 12
+        if config.winograd:
+            latency += rates.INPUT_LATENCY
         job = _Job(work, latency, taken=weight_words(f, config))
         job.mark = bool(f["mark"])
         return job

@@ -88,13 +88,14 @@ def _compute(f: dict[str, int]) -> str:
             parts.append(f"{n}(+{stride})" if n > 1 else "1")
         return "x".join(parts)
 
-    flags = [name for name in ("clear", "params", "table") if f[name]]
+    flags = [name for name in ("winograd", "clear", "params", "table") if f[name]]
     text = f"bank {f['bank']} base {f['base']} k {loops('k')} m {loops('m')}"
     return " ".join([text, *flags])
 
 
 def _drain(f: dict[str, int]) -> str:
     text = f"bank {f['bank']} pixels {f['px_base']}+{f['px_count']} blocks {f['n_blocks']}"
+    text += " winograd" if f["winograd"] else ""
     text += f" zp {f['zp_out']} clamp {f['lo']}..{f['hi']}"
     if f["res_en"]:
         text += " times" if f["multiply"] else " residual"

@@ -35,7 +35,7 @@ def build_outputs(
         image = images[0] + number
         outputs += [
             Output(
-                drain | {"px_base": number * rows[1] * cols[1]},
+                drain | {"px_base": number * drain["px_count"]},
                 _store(layer, image, rows, cols, blocks, phase),
                 _residual(layer, image, rows, cols, blocks),
             )
@@ -48,7 +48,8 @@ def _drain(layer: Layer, rows: Part, cols: Part, n_blocks: int, line_block: int)
     """DRAIN fields of the first image, but for the bank and the waits."""
     step = layer.requantise
     fields = {
-        "px_count": rows[1] * cols[1],
+        "px_count": rows[1] * layer.accumulators(cols[1]),
+        "winograd": layer.winograd,
         "n_blocks": n_blocks,
         "zp_out": step.zero_point,
         "lo": step.lo,

@@ -11,6 +11,7 @@ Values are int64 here and have widths in hardware: each is checked against the w
 
 import numpy as np
 
+from resarray.spec import winograd
 from resarray.spec.config import Config
 from resarray.spec.image import Image
 from resarray.spec.isa import (
@@ -38,6 +39,7 @@ from resarray.spec.numerics import (
 
 from .pooling import PoolStage, requantise_array
 from .program import residual_words
+from .winograd import wrapped
 
 
 class ScheduleError(AssertionError):
@@ -75,7 +77,8 @@ class Machine:
         self.buffer = np.zeros((config.input_words, config.rows), np.int8)
         self.acc = np.zeros((2, config.acc_depth, config.columns), np.int64)
         self.valid_pixels = [0, 0]
-        self.params = np.zeros((2, 3, config.columns), np.int64)
+        self.params = np.zeros((2, 3, config.columns, config.phases), np.int64)
+        self.tiled = [False, False]  # what the bank and its parameters hold
         self.tables = np.zeros((2, TABLE_BYTES), np.int64)
         self.has_params, self.has_table = [False, False], [False, False]
         self.may_mark = False  # the layer's first compute took parameters
@@ -176,37 +179,54 @@ class Machine:
         if len(k) != f["k_tiles"]:
             raise ScheduleError(f"{f['k_tiles']} k-tiles are not the {len(k)} of the loops")
         m = loop_offsets(f, "m")
+        tiled = bool(f["winograd"])
+        if tiled and (not config.winograd or f["n_k2"] != 1 or f["s_m2"]):
+            raise ScheduleError("Winograd's tiles that are not there, or with a third k loop")
+        if tiled:
+            m = self._tile_offsets(f)
         if len(m) > config.acc_depth:
             raise ScheduleError(f"{len(m)} pixels in a bank of {config.acc_depth}")
-        weights = self.weights.take(config.columns)
+        taps = winograd.TAPS if tiled else 1
+        weights = self.weights.take(config.columns * taps)
         if f["params"]:
-            self.params[bank] = self._parameters()
+            self.params[bank] = self._parameters(tiled)
             self.has_params[bank] = True
+            self.tiled[bank] = tiled
             if f["table"]:
                 self.has_table[bank] = True
                 words = self.weights.take(TABLE_BYTES // config.rows)
                 self.tables[bank] = words.reshape(-1)
         elif f["table"]:
             raise ScheduleError("a table without parameters")
-        others = self.weights.take((len(k) - 1) * config.columns)
-        weights = np.concatenate([weights, others]).reshape(len(k), config.columns, -1)
+        if self.has_params[bank] and self.tiled[bank] != tiled:
+            raise ScheduleError("sums of tiles and of pixels in one bank")
+        others = self.weights.take((len(k) - 1) * config.columns * taps)
+        weights = np.concatenate([weights, others]).reshape(len(k), config.columns, taps, -1)
         # What the width of a column's result for one k-tile rests on: `numerics.dot_bits`.
         if int(weights.min()) < -WEIGHT_MAX:
             raise WidthError(f"a weight of {int(weights.min())}, -{WEIGHT_MAX} is the least")
         # [pixel][k-tile][rows] byte addresses
         address = f["base"] + m[:, None] + k
-        if int(address.max()) + config.rows > self.buffer.size:
-            raise ScheduleError(f"compute reads byte {int(address.max())} of the input buffer")
+        firm = address
+        if tiled:
+            if f["base"] % config.rows or address.max() >= 2 * self.buffer.size:
+                raise ScheduleError("tiles between words, or far beyond the input buffer")
+            # All but what a row's last tile may read beyond its outputs.
+            by_tile = address.reshape(-1, f["n_m2"], winograd.POSITIONS, len(k))
+            firm = np.concatenate(
+                [by_tile[:, :-1].reshape(-1), by_tile[:, -1, : winograd.TAPS].reshape(-1)]
+            )
+            beyond = by_tile[:, -1, winograd.TAPS :] % self.buffer.size
+            address = address % self.buffer.size
+        if int(firm.max()) + config.rows > self.buffer.size:
+            raise ScheduleError(f"compute reads byte {int(firm.max())} of the input buffer")
         if self.checker is not None:
-            self.checker.compute(bank, address)
+            self.checker.compute(bank, firm)
+            if tiled:
+                self.checker.compute_beyond(bank, beyond, bool(f["clear"]))
         flat = self.buffer.reshape(-1)
         a = np.lib.stride_tricks.sliding_window_view(flat, config.rows)[address]
-        a = a.reshape(len(m), -1).astype(np.float64)
-        w = weights.transpose(0, 2, 1).reshape(-1, config.columns).astype(np.float64)
-        acc = (a @ w).astype(np.int64)  # below 2**53: exact
-        if config.element == "pair":
-            wide = weights.astype(np.int64)
-            acc += (wide[..., 0::2] * wide[..., 1::2]).sum(axis=(0, 2))
+        acc = self._tile_sums(a, weights) if tiled else self._sums(a, weights[:, :, 0])
         if f["clear"]:
             self.valid_pixels[bank] = len(m)
             self.acc[bank, : len(m)] = acc
@@ -214,7 +234,44 @@ class Machine:
             if len(m) > self.valid_pixels[bank]:
                 raise ScheduleError("compute adds to pixels that were not cleared")
             self.acc[bank, : len(m)] += acc
+        if tiled:
+            self.acc[bank, : len(m)] = wrapped(self.acc[bank, : len(m)])
         require_bits(self.acc[bank, : len(m)], ACC_BITS, "accumulator")
+
+    def _tile_offsets(self, f: dict[str, int]) -> np.ndarray:
+        """Byte offsets of the tiles' pixels, six to a tile."""
+        step = winograd.TILE * self.config.rows
+        tiles = loop_offsets(f | {"s_m2": step}, "m")
+        return (tiles[:, None] + np.arange(winograd.POSITIONS) * self.config.rows).reshape(-1)
+
+    def _sums(self, a: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """[pixel][columns] of activations [pixel][k-tile][rows] and weights
+        [k-tile][columns][rows], as the element gives them."""
+        columns = self.config.columns
+        a = a.reshape(len(a), -1).astype(np.float64)
+        w = weights.transpose(0, 2, 1).reshape(-1, columns).astype(np.float64)
+        acc = (a @ w).astype(np.int64)  # below 2**53: exact
+        if self.config.element == "pair":
+            wide = weights.astype(np.int64)
+            acc += (wide[..., 0::2] * wide[..., 1::2]).sum(axis=(0, 2))
+        return acc
+
+    def _tile_sums(self, a: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """[accumulator][columns] of a tile's pixels [pixel][k-tile][rows] and weights
+        [k-tile][columns][taps][rows], each position with its own transforms."""
+        operands, pair = self.config.operands, self.config.element == "pair"
+        pixels = a.reshape(-1, winograd.POSITIONS, *a.shape[1:]).astype(np.int64)
+        acc = np.zeros((len(pixels), winograd.POSITIONS, self.config.columns), np.int64)
+        for p in range(winograd.POSITIONS):
+            x = np.tensordot(pixels, winograd.INPUT[p], (1, 0))
+            w = np.tensordot(weights.astype(np.int64), winograd.WEIGHT[p], (2, 0))
+            require_bits(x, operands.activation, f"activation at position {p}")
+            require_bits(w, operands.weight, f"weight at position {p}")
+            if pair:
+                reach = int(abs(x).max()) + int(abs(w).max())
+                require_bits(np.array([-reach, reach]), operands.factor, f"factor at position {p}")
+            acc[:, p] = self._sums(x, w)
+        return acc.reshape(-1, self.config.columns)
 
     def _mark(self, f: dict[str, int]) -> None:
         """Marks are so far apart that the profile can record them: `hw/profile.py`."""
@@ -226,11 +283,12 @@ class Machine:
             if not self.may_mark:
                 raise ScheduleError("a layer is marked whose first compute takes no parameters")
 
-    def _parameters(self) -> np.ndarray:
-        """[bias, mult, shift][columns]"""
+    def _parameters(self, tiled: bool) -> np.ndarray:
+        """[bias, mult, shift][columns][outputs of a tile, or equal]"""
         config = self.config
-        raw = self.weights.take(config.columns * config.param_words)
-        raw = np.ascontiguousarray(raw.reshape(config.columns, -1)[:, :8])
+        phases = config.phases if tiled else 1
+        raw = self.weights.take(config.columns * config.param_words * phases)
+        raw = np.ascontiguousarray(raw.reshape(config.columns * phases, -1)[:, :8])
         record = raw.view("<u8")[:, 0]
         values, offset = [], 0
         for field in PARAMS:
@@ -240,14 +298,19 @@ class Machine:
                 value -= (value >> (field.width - 1)) << field.width
             values.append(value)
             offset += field.width
-        return np.stack(values)
+        found = np.stack(values).reshape(len(values), config.columns, phases)
+        return np.broadcast_to(found, (*found.shape[:2], config.phases))
 
     def _drain(self, f: dict[str, int]) -> None:
         config, bank, rows = self.config, f["bank"], self.config.rows
         first, stop = f["px_base"], f["px_base"] + f["px_count"]
         _require_counts(f, "px_count", "n_blocks")
-        if f["width"] * f["height"] != f["px_count"]:
+        tiled = bool(f["winograd"])
+        line = winograd.POSITIONS * winograd.tiles(f["width"]) if tiled else f["width"]
+        if line * f["height"] != f["px_count"] or not f["width"]:
             raise ScheduleError(f"{f['px_count']} pixels are not {f['height']} x {f['width']}")
+        if self.has_params[bank] and self.tiled[bank] != tiled:
+            raise ScheduleError("drain of tiles as pixels, or of pixels as tiles")
         if f["pool"] != Pool.MAX and (f["pool_right"] or f["pool_bottom"]):
             raise ScheduleError("padding without a max pool")
         if not self.has_params[bank] or (f["table"] and not self.has_table[bank]):
@@ -258,10 +321,16 @@ class Machine:
             raise ScheduleError(f"drain of pixels to {stop} of {self.valid_pixels[bank]}")
         if self.checker is not None:
             self.checker.drain(bank)
+            if tiled:
+                lines = slice(first // line, stop // line)
+                self.checker.drain_beyond(bank, lines, (f["width"] - 1) % winograd.TILE)
         channels = f["n_blocks"] * rows
         acc = self.acc[bank, first:stop, :channels]
-        bias, mult, shift = self.params[bank, :, :channels]
-        total = acc + bias
+        mult, shift = self.params[bank, 1:, :channels, 0]
+        if tiled:
+            total = self._tile_outputs(f, acc, bank)
+        else:
+            total = acc + self.params[bank, 0, :channels, 0]
         residual = np.zeros(1, np.int64)
         if f["res_en"]:
             words = self.residual.take(residual_words(f)).astype(np.int64)
@@ -284,6 +353,16 @@ class Machine:
             self.output.put(blocks.reshape(-1, rows).astype(np.int8))
         else:
             self.output.put(self.pool.run(f, blocks))
+
+    def _tile_outputs(self, f: dict[str, int], acc: np.ndarray, bank: int) -> np.ndarray:
+        """[pixel][channels] accumulators plus bias of a DRAIN's tiles, modulo 2**29."""
+        channels, tiles = acc.shape[1], winograd.tiles(f["width"])
+        positions = acc.reshape(-1, winograd.POSITIONS, channels)
+        outputs = np.einsum("jp,tpc->tjc", winograd.OUTPUT, positions)
+        outputs -= self.params[bank, 0, :channels].T
+        total = winograd.divide(wrapped(outputs))
+        rows = total.reshape(f["height"], tiles * winograd.TILE, channels)[:, : f["width"]]
+        return rows.reshape(-1, channels)
 
     def _store(self, f: dict[str, int]) -> None:
         target = self.word_addresses(f)
@@ -355,6 +434,10 @@ class Checker:
         }
         self.computed_by = [0, 0]
         self.drained_by = [0, 0]
+        # What tiles have read beyond a row's first output, of each bank: whether it is fit for use,
+        # by row and pixel; and who has read which words.
+        self.fit = [np.zeros((0, winograd.TILE - 1), bool) for _ in range(2)]
+        self.beyond: list[list[tuple[int, np.ndarray]]] = [[], []]
 
     def issue(self, engine: Engine, f: dict[str, int]) -> None:
         """Work out the clock at which the instruction starts."""
@@ -406,6 +489,10 @@ class Checker:
     def fill(self, start: int, stop: int) -> None:
         self._require(Engine.COMPUTE, self.read_by[start:stop].max(), "overwrites what is read by")
         self.filled_by[start:stop] = len(self.clocks[Engine.LOAD])
+        for fit, readers in zip(self.fit, self.beyond, strict=True):
+            for number, words in readers:
+                if number > self.clock[Engine.COMPUTE]:
+                    fit &= ~((start <= words) & (words < stop)).any(axis=-1)
 
     def compute(self, bank: int, address: np.ndarray) -> None:
         touched = np.zeros(len(self.filled_by) + 1, bool)
@@ -419,6 +506,25 @@ class Checker:
         number = len(self.clocks[Engine.COMPUTE])
         self.read_by[touched] = number
         self.computed_by[bank] = number
+
+    def compute_beyond(self, bank: int, address: np.ndarray, clear: bool) -> None:
+        """``address``: [row][pixel][k-tile], what may be used by the second to last output of a
+        row's last tile; whether it is, only the drain says."""
+        words = address // self.rows
+        filled = self.filled_by[words]
+        fit = ((filled != 0) & (filled <= self.clock[Engine.LOAD])).all(axis=-1)
+        if clear:
+            self.fit[bank], self.beyond[bank] = fit, []
+        else:
+            self.fit[bank][: len(fit)] &= fit
+        padded = np.full((len(self.fit[bank]), *words.shape[1:]), -1)
+        padded[: len(words)] = words
+        self.beyond[bank].append((len(self.clocks[Engine.COMPUTE]), padded))
+
+    def drain_beyond(self, bank: int, rows: slice, outputs: int) -> None:
+        """``outputs``: of a row's last tile, beside the first."""
+        if not self.fit[bank][rows, :outputs].all():
+            raise ScheduleError("drains outputs of input words that were not sure to be loaded")
 
     def drain(self, bank: int) -> None:
         self._require(Engine.COMPUTE, self.computed_by[bank], "drains a bank that is filled by")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from resarray.golden.ops.conv import reach
+from resarray.spec import winograd
 from resarray.spec.config import Config
 from resarray.spec.layout import ceil_div
 from resarray.spec.numerics import IDENTITY_MULT, INT8_MAX, INT8_MIN
@@ -116,7 +117,7 @@ class Layer:
     group, c // (Cout / groups). ``shape``: the accumulators' [C, H, W], before pooling.
     ``padding``: (top, bottom, left, right) pixels of ``pad_value``, the source's zero point.
     ``packed``: the source is the network's input in `layout.Packed`; ``reads_input``: it is the
-    network's input. ``table``: int8 [256], through which the outputs go before the pool, entry
+    network's input. ``winograd``: it is computed by tiles of four pixels of a row. ``table``: int8 [256], through which the outputs go before the pool, entry
     q + 128 for q. ``upsample``: (rows, columns); each pixel of the source, which is copied, is
     ``upsample[1]`` accumulators side by side, and each row of these is stored ``upsample[0]``
     times. ``macs``: useful multiply-accumulates of one image.
@@ -140,6 +141,7 @@ class Layer:
     upsample: Part = (1, 1)
     macs: int = 0
     packed: bool = False
+    winograd: bool = False
     reads_input: bool = False
 
     @property
@@ -183,4 +185,8 @@ class Layer:
         kh, kw = self.kernel
         if self.packed:
             return kh * ceil_div(kw * self.source.shape[0], config.rows)
-        return blocks * kh * kw
+        return blocks * kh * (1 if self.winograd else kw)
+
+    def accumulators(self, width: int) -> int:
+        """Accumulators of each column for ``width`` outputs side by side."""
+        return winograd.POSITIONS * winograd.tiles(width) if self.winograd else width

@@ -16,7 +16,7 @@ from collections import deque
 from resarray.spec.config import Config
 from resarray.spec.isa import WAITS, Engine
 
-from .program import Instruction, residual_words, weight_words, words_given
+from .program import Instruction, pixels_drained, residual_words, weight_words, words_given
 
 LOAD, WEIGHTS, RESIDUAL, COMPUTE, DRAIN, STORE = (int(engine) for engine in Engine)
 # Who puts words into the FIFO that an engine takes from.
@@ -119,7 +119,7 @@ class _Run:
             instruction, gives = queue.popleft()
             fields = instruction.fields
             vector = fields.get("res_vector") and not fields.get("pool")
-            pixels = fields["px_count"] if vector else 1
+            pixels = pixels_drained(fields) if vector else 1
             self.jobs[engine] = _Job(self._taken(instruction), gives, pixels)
             return True
         if job.takes or job.gives:

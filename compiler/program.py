@@ -6,6 +6,8 @@ from functools import cached_property
 from resarray.spec.config import Config
 from resarray.spec.isa import MIRROR_BITS, TABLE_BYTES, Engine, Pool, encode
 
+from . import rates
+
 
 @dataclass
 class Instruction:
@@ -44,16 +46,22 @@ def words_drained(fields: dict[str, int]) -> int:
     if pool == Pool.AVERAGE:
         return fields["n_blocks"] if fields.get("avg_last") else 0
     if pool == Pool.NONE:
-        return fields["n_blocks"] * fields["px_count"]
+        return fields["n_blocks"] * pixels_drained(fields)
     rows = range(fields["pool_y"], fields["height"] + fields["pool_bottom"], fields["pool_sy"])
     return fields["n_blocks"] * fields["pool_width"] * len(rows)
 
 
+def pixels_drained(fields: dict[str, int]) -> int:
+    """Pixels that a DRAIN requantises."""
+    return fields["width"] * fields["height"]
+
+
 def weight_words(fields: dict[str, int], config: Config) -> int:
     """Words that a COMPUTE takes from the weight FIFO."""
-    words = fields["k_tiles"] * config.columns
+    tiles = bool(fields.get("winograd"))
+    words = fields["k_tiles"] * rates.weight_words(config, tiles)
     if fields.get("params"):
-        words += config.columns * config.param_words
+        words += rates.parameters(config, tiles)
         words += TABLE_BYTES // config.rows if fields.get("table") else 0
     return words
 
@@ -62,7 +70,7 @@ def residual_words(fields: dict[str, int]) -> int:
     """Words that a DRAIN takes from the residual FIFO."""
     if not fields.get("res_en"):
         return 0
-    return fields["n_blocks"] * (1 if fields.get("res_vector") else fields["px_count"])
+    return fields["n_blocks"] * (1 if fields.get("res_vector") else pixels_drained(fields))
 
 
 @dataclass

@@ -9,6 +9,7 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from resarray.spec import winograd
 from resarray.spec.config import Config
 from resarray.spec.isa import Engine, highest
 from resarray.spec.layout import Layout, ceil_div
@@ -143,7 +144,7 @@ def _weights(
     if stream.table is not None:
         parts = [(start, stop)]
         if table:
-            behind = start + config.columns + stream.param_words
+            behind = start + stream.head_words + stream.param_words
             parts = [(start, behind), stream.table, (behind, stop)]
         return [(first, end - first) for first, end in parts if end > first]
     per_stream = max(1, MAX_STREAM // (stop - start))
@@ -183,13 +184,16 @@ def _steps(
     else:
         n_k2, vector = kernel_cols, layer.dilation[1] * config.rows
         skip, pixel = cols.skip * config.rows, cols.stride * config.rows
+    n_m2 = extent[1]
+    if layer.winograd:
+        n_k2, n_m2, pixel = 1, winograd.tiles(extent[1]), 0
     loops = {
         "n_k0": (slab.n_blocks, block),
         "n_k1": (kernel_rows, layer.dilation[0] * line),
         "n_k2": (n_k2, vector),
         "n_m0": (slab.images, slab.n_blocks * block),
         "n_m1": (extent[0], rows.stride * line),
-        "n_m2": (extent[1], pixel),
+        "n_m2": (n_m2, pixel),
     }
     repeats = layer.upsample[1]
     if repeats > 1:
@@ -211,6 +215,7 @@ def _steps(
         fields = {"base": slab.chunks[first].offset * config.rows + rows.skip * line + skip}
         for name, (n, stride) in (loops | {"n_k0": (count, block)}).items():
             fields |= {name: n, f"s{name[1:]}": stride if n > 1 else 0}
+        fields["winograd"] = layer.winograd
         fields["k_tiles"] = fields["n_k0"] * fields["n_k1"] * fields["n_k2"]
         steps.append(Step(slab, first, last, fields))
     return steps

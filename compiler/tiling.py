@@ -9,6 +9,7 @@ order with those outside would read the input several times and save nothing.
 from collections import Counter
 from dataclasses import dataclass, replace
 
+from resarray.spec import winograd
 from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
 from resarray.spec.isa import Engine, highest
@@ -30,6 +31,9 @@ MAX_IMAGES = highest(Engine.COMPUTE, "n_m0")
 READ_COST = 1 / 16
 # Cycles in which the pipe of accumulator tiles fills and empties.
 TILE_COST = 32
+# Numbers of column tiles that are compared: narrower tiles of Winograd's are taller, and their edges
+# are read less often.
+COLUMN_CHOICES = 4
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,8 @@ def _last_drain(layer: Layer, tiling: Tiling, config: Config) -> int:
     _, rows = balanced(layer.shape[1], tiling.n_rows)[-1]
     width = max(count for _, count in column_parts(layer, tiling.n_cols))
     blocks = channel_runs(layer, config)[-1][-1].n_outputs
-    return layer.upsample[0] * rates.drain(rows * width * tiling.images, blocks, config)
+    accumulators = rows * layer.accumulators(width) * tiling.images
+    return layer.upsample[0] * rates.drain(accumulators, blocks, config)
 
 
 def choose(
@@ -112,7 +117,7 @@ def choose(
     _, height, width = layer.shape
     runs = _runs(layer, config)
     blocks = max(run.in_blocks for run in runs)
-    best = None
+    best, tried = None, 0
     # The line buffer holds one part of the columns: a pool that other tiles' sums wait for would
     # need the parts of all.
     full_width |= isinstance(layer.pool, MaxPool) and not layer.depthwise
@@ -121,7 +126,9 @@ def choose(
         columns = column_parts(layer, n_cols)
         if not _fits_line_buffer(layer, columns, config):
             continue
-        widest = max(count for _, count in columns)
+        widest = layer.accumulators(max(count for _, count in columns))
+        if widest > config.acc_depth:
+            continue
         line = max(column_window(layer, f, c, config).lines for f, c in columns)
         most, repeats = min(batch, config.acc_depth // widest), layer.upsample[1] > 1
         for images in _image_choices(min(most, 1) if repeats else most, batch):
@@ -142,7 +149,11 @@ def choose(
                     if best is None or cycles < best.cycles:
                         best = replace(tiling, cycles=cycles)
         if best is not None:
-            return best
+            tried += 1
+            if tried == (COLUMN_CHOICES if layer.winograd else 1):
+                return best
+    if best is not None:
+        return best
     line = min(
         max(column_window(layer, f, c, config).lines for f, c in column_parts(layer, n))
         for n in column_choices
@@ -167,6 +178,8 @@ def full_width_fits(layer: Layer, config: Config) -> bool:
 
 def _column_choices(layer: Layer, config: Config) -> list[int]:
     """Numbers of column tiles to try, fewest first."""
+    if layer.winograd:
+        return list(range(1, winograd.tiles(layer.shape[2]) + 1))
     if not isinstance(layer.pool, MaxPool):
         return list(range(1, layer.shape[2] // layer.upsample[1] + 1))
     limit = layer.pool.size[1]
@@ -212,11 +225,13 @@ def _block_choices(blocks: int, block_words: int, config: Config) -> list[tuple[
             choices.add((blocks, blocks))
         elif fit > 0:
             choices.add((0, ceil_div(blocks, ceil_div(blocks, fit))))
-    # Chunks of an output-channel tile of the producer, as loads are.
+    # Chunks of an output-channel tile of the producer, as loads are, or of half or a quarter of it.
     chunk = config.column_blocks
-    resident = (config.input_words // block_words - 2 * chunk) // chunk * chunk
-    if resident > 0 and (blocks, blocks) not in choices:
-        choices.add((resident, chunk))
+    while chunk and (blocks, blocks) not in choices:
+        resident = (config.input_words // block_words - 2 * chunk) // chunk * chunk
+        if resident > 0:
+            choices.add((resident, chunk))
+        chunk //= 2
     return sorted(choices)
 
 
@@ -251,9 +266,19 @@ def _estimate(
             for first_col, count_cols in columns:
                 cols = column_window(layer, first_col, count_cols, config)
                 pixels = count_rows * count_cols
+                accumulators = count_rows * layer.accumulators(count_cols)
                 for run, count in runs.items():
                     cycles = _run_cycles(
-                        layer, run, config, tiling, timing, rows, cols, pixels, images, on_chip
+                        layer,
+                        run,
+                        config,
+                        tiling,
+                        timing,
+                        rows,
+                        cols,
+                        (pixels, accumulators),
+                        images,
+                        on_chip,
                     )
                     total += n_groups * count * cycles
     return round(total)
@@ -287,26 +312,26 @@ def _run_cycles(
     timing: MemoryTiming,
     rows: Window,
     cols: Window,
-    pixels: int,
+    size: Part,
     images: int,
     on_chip: frozenset[str],
 ) -> float:
-    """Cycles of ``pixels`` pixels of ``images`` images, all output-channel tiles of a run."""
+    """Cycles of so many (pixels, accumulators) of ``images`` images, all output-channel tiles of a
+    run."""
     resident = min(tiling.resident, run.in_blocks)
     passes = resident + (run.in_blocks - resident) * run.tiles
-    params = rates.parameters(config)
+    params = rates.parameters(config, layer.winograd)
 
-    outputs = pixels * images
-    stream = rates.k_tile(outputs, config)
-    array = run.tiles * (
-        run.k_tiles * stream
-        + rates.waiting_for_weights(run.k_tiles, outputs, params, stream, config)
-    )
-    drain = layer.upsample[0] * rates.drain(outputs, run.out_blocks, config)
+    outputs, accumulators = (n * images for n in size)
+    stream = rates.k_tile(accumulators, config, layer.winograd)
+    shift = run.k_tiles * rates.weights(config, layer.winograd) + params
+    array = run.tiles * max(run.k_tiles * stream, shift)
+    drain = layer.upsample[0] * rates.drain(accumulators, run.out_blocks, config)
     # The buffer is written a word a cycle, padding included.
     filled = rows.lines * cols.lines * images * passes
     loaded = 0 if layer.source.tensor in on_chip else rows.count * cols.count * images * passes
-    reads = loaded + run.tiles * (params + run.k_tiles * config.columns)
+    words = rates.weight_words(config, layer.winograd)
+    reads = loaded + run.tiles * (params + run.k_tiles * words)
     writes = layer.upsample[0] * outputs * run.out_blocks
     if layer.residual is not None and layer.residual.view.tensor not in on_chip:
         reads += writes

@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import dataclass
 
+from resarray.spec import winograd
 from resarray.spec.config import Config
 from resarray.spec.layout import ceil_div
 
@@ -87,6 +88,10 @@ def column_parts(layer: Layer, n_cols: int) -> list[Part]:
     if repeats > 1:
         parts = balanced(width // repeats, n_cols)
         return [(first * repeats, count * repeats) for first, count in parts]
+    if layer.winograd:
+        step = winograd.TILE
+        parts = [(a * step, n * step) for a, n in balanced(winograd.tiles(width), n_cols)]
+        return [(first, min(count, width - first)) for first, count in parts]
     if not isinstance(pool, MaxPool) or n_cols == 1:
         return balanced(width, n_cols)
     return [pool.lines_of(1, part, width) for part in balanced(pool.size[1], n_cols)]

@@ -5,7 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..spec.config import Config
-from ..spec.numerics import ACC_BITS, dot_bits
+from ..spec.numerics import ACC_BITS
 from .checks import check
 from .common import delay
 from .layouts import pixel_control
@@ -51,7 +51,7 @@ class AccumulatorColumn(wiring.Component):
         super().__init__(
             {
                 "control": In(pixel_control(config)),
-                "dot": In(signed(dot_bits(config.rows))),
+                "dot": In(signed(config.dot_bits)),
                 "drain_pixel": In(range(config.acc_depth)),
                 "q": Out(signed(ACC_BITS)).array(2),
             }
@@ -61,14 +61,17 @@ class AccumulatorColumn(wiring.Component):
         m = Module()
         control = self.control
         # Cycle 0: read address. Cycle 2: the old sum meets `dot`. Cycle 3: sum register and write.
+        # Each bank has an adder, so that nothing chooses between memories in front of one.
         stage1 = delay(m, control, CONTROL_LEAD - 1, "read_control", reset_less=True)
         stage2 = delay(m, stage1, 1, "old_control", reset_less=True)
-        total = Signal(signed(ACC_BITS), reset_less=True)
         stage3 = delay(m, stage2, 1, "sum_control", reset_less=True)
         for bank in range(2):
             m.submodules[f"bank{bank}"] = memory = Ram(ACC_BITS, self._config.acc_depth)
             write = Signal(name=f"write{bank}", reset_less=True)
             m.d.sync += write.eq(stage2.valid & (stage2.bank == bank))
+            total = Signal(signed(ACC_BITS), name=f"total{bank}", reset_less=True)
+            old = memory.read_data & (~stage2.clear).replicate(ACC_BITS)
+            m.d.sync += total.eq(old.as_signed() + self.dot)
             # The drain never reads the bank that is being computed.
             computing = control.valid & (control.bank == bank)
             m.d.comb += [
@@ -78,8 +81,6 @@ class AccumulatorColumn(wiring.Component):
                 memory.read_addr.eq(Mux(computing, control.pixel, self.drain_pixel)),
             ]
             m.d.comb += self.q[bank].eq(memory.read_data)
-        old = Mux(stage2.bank, self.q[1], self.q[0]) & (~stage2.clear).replicate(ACC_BITS)
-        m.d.sync += total.eq(old.as_signed() + self.dot)
         for before in (stage1, stage2, stage3):
             same = before.valid & (before.bank == control.bank) & (before.pixel == control.pixel)
             check(
@@ -112,7 +113,7 @@ class Accumulators(wiring.Component):
         super().__init__(
             {
                 "control": In(pixel_control(config)),
-                "dot": In(signed(dot_bits(config.rows))).array(config.columns),
+                "dot": In(signed(config.dot_bits)).array(config.columns),
                 "finished": Out(1),
                 "mark": Out(1),
                 "read": In(drain_read(config)),

@@ -4,6 +4,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from ..spec import winograd
 from ..spec.config import Config
 from .checks import check
 from .common import delay
@@ -30,6 +31,7 @@ class AddressGenerator(wiring.Component):
     """
 
     def __init__(self, config: Config):
+        self._config = config
         super().__init__(
             {
                 "start": In(1),
@@ -49,6 +51,14 @@ class AddressGenerator(wiring.Component):
         }
         with m.If(self.start):
             m.d.sync += [stride[n].eq(self.instruction[f"s_{n}"]) for n in LOOPS]
+        word = self._config.rows
+        inner, tiled = stride["m2"], Signal(reset_less=True)
+        if self._config.winograd:
+            # From a tile's last word to the next one's first.
+            with m.If(self.start):
+                m.d.sync += tiled.eq(self.instruction.winograd)
+            back = (winograd.POSITIONS - 1 - winograd.TILE) * word
+            inner = Mux(tiled, -back, stride["m2"])
 
         # Cycle 1: the step. Cycle 2: `at` is the pixel's address, `next_m1` and `next_m0` are where
         # the next step of these loops begins, `next_k` where the next k-tile does.
@@ -58,8 +68,12 @@ class AddressGenerator(wiring.Component):
         )
         step = delay(m, self.step, 1, "step")
         origin = Mux(step.k_tile, next_k, Mux(step.m0, next_m0, next_m1))
-        with m.If(step.m2):
-            m.d.sync += at.eq(at + stride["m2"])
+        if self._config.winograd:
+            with m.If(step.tile | step.m2):
+                m.d.sync += at.eq(at + Mux(step.tile, word, inner))
+        else:
+            with m.If(step.m2):
+                m.d.sync += at.eq(at + inner)
         with m.If(step.m1 | step.m0 | step.k_tile):
             m.d.sync += [at.eq(origin), next_m1.eq(origin + stride["m1"])]
         with m.If(step.m0 | step.k_tile):

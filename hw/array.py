@@ -4,22 +4,22 @@ Each column is a dot product of ``rows`` activations with its own weights: eleme
 for the pair element, the subtraction of the shared term. The array never stalls: what enters comes
 out ``COLUMN_LATENCY + column`` cycles later.
 
-Weights reach the columns on a bus that hops alongside: word c of a k-tile is kept by column c's
-shadow registers. The ``swap`` that travels with the first pixel of a k-tile makes them active, so
-loading takes place in the shadow of streaming. A word for the next k-tile may enter in the very
-cycle of the swap, and the swap one cycle after the last word: k-tiles follow each other every
-``columns`` cycles or more without a gap.
+Weights reach the columns on a bus that hops alongside. Each column has a memory of WEIGHT_SLOTS
+words, and a vector says in which slot the weights lie that it is multiplied with: so loading takes
+place in the shadow of streaming, many k-tiles ahead, and Winograd's six positions take turns. A
+word may be used by the vector one cycle behind it; its slot may be written again in the cycle after
+the last vector that uses it.
 """
 
 from itertools import pairwise
 
 from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out, connect
 from amaranth.utils import ceil_log2
 
-from ..spec.config import Config
-from ..spec.numerics import dot_bits
+from ..spec.config import WEIGHT_SLOTS, Config
 from . import element
 from .common import delay, signals
 
@@ -27,19 +27,20 @@ from .common import delay, signals
 def hop(config: Config) -> wiring.Signature:
     """What passes from column to column.
 
-    ``vector``, ``swap``: activations, ``swap`` with the first pixel of a k-tile; ``weight``,
-    ``weight_valid``, ``weight_column``: the weight bus; ``weight_here``: its word is for the column
+    ``vector``, ``slot``: activations, and where their weights are; ``weight``, ``weight_valid``,
+    ``weight_column``, ``weight_slot``: the weight bus; ``weight_here``: its word is for the column
     that it comes to; ``shared``: sum of a0*a1, aligned with the adder tree (pair element).
     """
     return wiring.Signature(
         {
-            "vector": Out(8 * config.rows),
-            "swap": Out(1),
-            "weight": Out(8 * config.rows),
+            "vector": Out(config.operands.activation * config.rows),
+            "slot": Out(range(WEIGHT_SLOTS)),
+            "weight": Out(config.operands.weight * config.rows),
             "weight_valid": Out(1),
             "weight_column": Out(range(config.columns)),
+            "weight_slot": Out(range(WEIGHT_SLOTS)),
             "weight_here": Out(1),
-            "shared": Out(signed(dot_bits(config.rows))),
+            "shared": Out(signed(config.dot_bits)),
         }
     )
 
@@ -69,9 +70,9 @@ def adder_tree(m: Module, values: list, name: str):
     return values[0]
 
 
-def bytes_of(vector) -> list:
-    """The signed bytes of a word, lowest first."""
-    return [vector[i : i + 8].as_signed() for i in range(0, len(vector), 8)]
+def numbers_of(vector, bits: int = 8) -> list:
+    """The signed numbers of a word, lowest first."""
+    return [vector[i : i + bits].as_signed() for i in range(0, len(vector), bits)]
 
 
 class Column(wiring.Component):
@@ -88,7 +89,7 @@ class Column(wiring.Component):
         self._config = config
         self._index = index
         super().__init__(
-            {"i": In(hop(config)), "o": Out(hop(config)), "dot": Out(signed(dot_bits(config.rows)))}
+            {"i": In(hop(config)), "o": Out(hop(config)), "dot": Out(signed(config.dot_bits))}
         )
 
     def elaborate(self, platform):
@@ -100,18 +101,28 @@ class Column(wiring.Component):
         for name, output in signals(self.o).items():
             m.d.comb += output.eq(delay(m, passed[name], 1, name, reset_less=True))
 
-        shadow = Signal.like(self.i.weight, name="shadow", reset_less=True)
-        active = Signal.like(self.i.weight, name="active", reset_less=True)
-        with m.If(self.i.weight_here):
-            m.d.sync += shadow.eq(self.i.weight)
-        with m.If(self.i.swap):
-            m.d.sync += active.eq(shadow)
+        # Read beside the vector's way to the next column.
+        m.submodules.weights = memory = Memory(
+            shape=len(self.i.weight),
+            depth=WEIGHT_SLOTS,
+            init=[],
+            attrs={"ram_style": "distributed"},
+        )
+        write, read = memory.write_port(), memory.read_port()
+        m.d.comb += [
+            write.en.eq(self.i.weight_here),
+            write.addr.eq(self.i.weight_slot),
+            write.data.eq(self.i.weight),
+            read.addr.eq(self.i.slot),
+        ]
 
         element_class = element.ELEMENTS[self._config.element]
-        a, w = bytes_of(self.o.vector), bytes_of(active)
+        operands = self._config.operands
+        a = numbers_of(self.o.vector, operands.activation)
+        w = numbers_of(read.data, operands.weight)
         products = []
         for i in range(0, self._config.rows, 2):
-            m.submodules[f"element{i // 2}"] = pe = element_class()
+            m.submodules[f"element{i // 2}"] = pe = element_class(operands)
             m.d.comb += [
                 pe.a0.eq(a[i]),
                 pe.a1.eq(a[i + 1]),
@@ -131,17 +142,19 @@ class SharedTerm(wiring.Component):
 
     def __init__(self, config: Config):
         self._config = config
-        super().__init__({"vector": In(8 * config.rows), "sum": Out(signed(dot_bits(config.rows)))})
+        bits = config.operands.activation * config.rows
+        super().__init__({"vector": In(bits), "sum": Out(signed(config.dot_bits))})
 
     def elaborate(self, platform):
         m = Module()
         vector = Signal.like(self.vector, reset_less=True)
         m.d.sync += vector.eq(self.vector)
-        a = bytes_of(vector)
+        operands = self._config.operands
+        a = numbers_of(vector, operands.activation)
         products = []
         for i in range(0, self._config.rows, 2):
             # With no weights the pair element gives a0*a1.
-            m.submodules[f"element{i // 2}"] = pe = element.PairElement()
+            m.submodules[f"element{i // 2}"] = pe = element.PairElement(operands)
             m.d.comb += [pe.a0.eq(a[i]), pe.a1.eq(a[i + 1])]
             products.append(pe.product)
         m.d.comb += self.sum.eq(adder_tree(m, products, "sum"))
@@ -153,22 +166,19 @@ class SystolicArray(wiring.Component):
 
     Members
     -------
-    vector, swap : In                              to column 0
-    weight, weight_valid, weight_column : In       to column 0
+    vector, slot : In                                        to column 0
+    weight, weight_valid, weight_column, weight_slot : In    to column 0
     dot[c] : Out(signed)    dot product of column c, `column_latency` + c cycles after its vector
     """
 
     def __init__(self, config: Config):
         self._config = config
-        bits = 8 * config.rows
+        passed = hop(config).members
+        names = ("vector", "slot", "weight", "weight_valid", "weight_column", "weight_slot")
         super().__init__(
             {
-                "vector": In(bits),
-                "swap": In(1),
-                "weight": In(bits),
-                "weight_valid": In(1),
-                "weight_column": In(range(config.columns)),
-                "dot": Out(signed(dot_bits(config.rows))).array(config.columns),
+                **{name: In(passed[name].shape) for name in names},
+                "dot": Out(signed(config.dot_bits)).array(config.columns),
             }
         )
 
@@ -178,10 +188,11 @@ class SystolicArray(wiring.Component):
         first = columns[0].i
         m.d.comb += [
             first.vector.eq(self.vector),
-            first.swap.eq(self.swap),
+            first.slot.eq(self.slot),
             first.weight.eq(self.weight),
             first.weight_valid.eq(self.weight_valid),
             first.weight_column.eq(self.weight_column),
+            first.weight_slot.eq(self.weight_slot),
             first.weight_here.eq(self.weight_valid & (self.weight_column == 0)),
         ]
         if element.ELEMENTS[self._config.element].uses_shared_term:

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from ..spec import isa
 from ..spec import numerics as n
 from ..spec.config import Config
-from .array import bytes_of
+from .array import numbers_of
 from .layouts import INSTRUCTIONS
 from .multiplier import WIDE_LATENCY, WideMultiplier
 from .requantise import rounding, saturate, shift_right
@@ -67,7 +67,7 @@ class AveragePool(wiring.Component):
         ]
         with m.If(adding):
             m.d.sync += [
-                s.eq(Mux(restart, 0, s) + b) for s, b in zip(sums, bytes_of(self.word), strict=True)
+                s.eq(Mux(restart, 0, s) + b) for s, b in zip(sums, numbers_of(self.word), strict=True)
             ]
 
         # The sums pass by the requantiser: byte i enters in step i and is in `o` after step

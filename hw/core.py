@@ -9,6 +9,7 @@ from ..spec import isa, registers
 from ..spec.config import Config
 from ..spec.isa import Engine
 from ..spec.registers import ErrorCause
+from . import input_transform
 from .accumulator import CONTROL_LEAD, Accumulators
 from .arbiter import ReadArbiter
 from .array import SystolicArray, column_latency
@@ -21,6 +22,7 @@ from .error_latch import ErrorLatch
 from .events import EventMonitor
 from .fetch import Fetch
 from .input_buffer import READ_LATENCY, InputBuffer
+from .input_transform import InputTransform
 from .layouts import take_pattern, take_run
 from .load import LoadEngine
 from .profile import Profiler
@@ -29,6 +31,7 @@ from .reader import Reader
 from .scratchpad import Scratchpad
 from .status import SETTINGS, STATUS
 from .store import StoreEngine
+from .weight_sequencer import reuse_latency
 
 FETCH = len(Engine)  # the fetch unit's number among the engines in error reports
 # Who reads memory, in the arbiter's order. The first ones' feature maps may be in the scratchpad.
@@ -49,6 +52,8 @@ class Units:
         self.buffer = InputBuffer(config)
         self.compute = ComputeEngine(config)
         self.array = SystolicArray(config)
+        if config.winograd:
+            self.transform = InputTransform(config)
         self.accumulators = Accumulators(config)
         self.drain = DrainEngine(config)
         self.store = StoreEngine(config)
@@ -150,6 +155,7 @@ class Core(wiring.Component):
         }
         for e, queue in zip(Engine, u.queue, strict=True):
             connect(m, u.fetch.queue[e], queue.i)
+            m.d.comb += u.fetch.taken[e].eq(queue.taken)
             m.d.comb += [
                 completion.dispatched[e].eq(u.fetch.dispatched[e]),
                 completion.completed[e].eq(done[e]),
@@ -209,13 +215,31 @@ class Core(wiring.Component):
         connect(m, u.load.write, u.buffer.write)
         connect(m, u.weights.o, u.compute.words)
         m.d.comb += u.buffer.addr.eq(u.compute.read_addr)
-        bus = Cat(u.compute.weight_valid, u.compute.weight_column, u.compute.weight)
-        bus = delay(m, bus, READ_LATENCY, "weight_bus", reset_less=True)
-        to_accumulators = READ_LATENCY + column_latency(config) - CONTROL_LEAD
+        to_array = READ_LATENCY
+        vector = u.buffer.vector
+        if config.winograd:
+            place = Cat(u.compute.winograd, u.compute.position)
+            m.d.comb += [
+                u.transform.vector.eq(u.buffer.vector),
+                Cat(u.transform.winograd, u.transform.position).eq(
+                    delay(m, place, READ_LATENCY, "place", reset_less=True)
+                ),
+            ]
+            vector = u.transform.transformed
+            to_array += input_transform.LATENCY
+        # A slot may be written again once its last vector is in the array; what takes it comes so
+        # much later.
+        used = Cat(u.compute.k_tile_end, u.compute.winograd)
+        to_used = to_array - reuse_latency(config)
+        to_accumulators = to_array + column_latency(config) - CONTROL_LEAD
         m.d.comb += [
-            u.array.vector.eq(u.buffer.vector),
-            u.array.swap.eq(delay(m, u.compute.swap, READ_LATENCY, "swap")),
-            Cat(u.array.weight_valid, u.array.weight_column, u.array.weight).eq(bus),
+            u.array.vector.eq(vector),
+            u.array.slot.eq(delay(m, u.compute.slot, to_array, "slot", reset_less=True)),
+            Cat(u.compute.used, u.compute.used_winograd).eq(delay(m, used, to_used, "used")),
+            u.array.weight_valid.eq(u.compute.weight_valid),
+            u.array.weight_column.eq(u.compute.weight_column),
+            u.array.weight_slot.eq(u.compute.weight_slot),
+            u.array.weight.eq(u.compute.weight),
             u.accumulators.control.eq(delay(m, u.compute.control, to_accumulators, "control")),
             u.accumulators.read.eq(u.drain.read),
             u.drain.lanes.eq(u.accumulators.lanes),

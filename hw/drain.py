@@ -6,25 +6,28 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
+from ..spec import winograd
 from ..spec.config import Config
 from ..spec.isa import TABLE_BYTES, Engine
 from ..spec.numerics import ACC_BITS
-from . import accumulator, requantise
-from .common import delay
+from . import accumulator, output_transform, requantise
+from .common import copies, delay
 from .layouts import INSTRUCTIONS, PARAMS, TABLE_WRITE, param_write
 from .memory import READ_LATENCY, Fifo, Ram
+from .output_transform import OutputTransform
 from .pool import PoolUnit
 
 FIFO_WORDS = 32
 
 
 class ParameterTables(wiring.Component):
-    """Bias, factor and shift of every column for both banks, read ``lanes`` columns at a time.
+    """Bias, factor and shift of every column for both banks, for each output of a Winograd tile, read
+    ``lanes`` columns at a time.
 
     Members
     -------
     write, write_valid : In(param_write)
-    bank, group : In
+    bank, group, phase : In
     records : Out(lanes * PARAMS)   1 cycle after bank and group
     """
 
@@ -36,6 +39,7 @@ class ParameterTables(wiring.Component):
                 "write_valid": In(1),
                 "bank": In(1),
                 "group": In(range(config.column_groups)),
+                "phase": In(range(config.phases)),
                 "records": Out(data.ArrayLayout(PARAMS, config.lanes)),
             }
         )
@@ -47,16 +51,19 @@ class ParameterTables(wiring.Component):
         groups = 1 << (len(self.group) if config.column_groups > 1 else 0)
         for lane in range(config.lanes):
             memory = Memory(
-                shape=PARAMS.size, depth=2 * groups, init=[], attrs={"ram_style": "distributed"}
+                shape=PARAMS.size,
+                depth=2 * groups * config.phases,
+                init=[],
+                attrs={"ram_style": "distributed"},
             )
             m.submodules[f"lane{lane}"] = memory
             write, read = memory.write_port(), memory.read_port()
             column = self.write.column
             m.d.comb += [
                 write.en.eq(self.write_valid & (column[:lane_bits] == lane)),
-                write.addr.eq(Cat(column[lane_bits:], self.write.bank)),
+                write.addr.eq(Cat(column[lane_bits:], self.write.bank, self.write.phase)),
                 write.data.eq(self.write.record),
-                read.addr.eq(Cat(self.group, self.bank)),
+                read.addr.eq(Cat(self.group, self.bank, self.phase)),
                 self.records[lane].eq(read.data),
             ]
         return m
@@ -122,15 +129,25 @@ class DrainEngine(wiring.Component):
         last_pixel, last_block, one_pixel = Signal(), Signal(), Signal()
         room = Signal(range(FIFO_WORDS + 1), init=FIFO_WORDS)
         has_room = Signal()
+        # A word that gives one: all but a tile's last two positions, and what is beyond the row.
+        gives = Signal(init=1)
         begin = Signal()
         issue = Signal()
         left = Signal()  # a word has left the FIFO
         m.d.comb += [
-            begin.eq(reading & first_part & has_room & (~c.res_en | self.residual.valid)),
+            begin.eq(
+                reading
+                & first_part
+                & (~gives | (has_room & (~c.res_en | self.residual.valid)))
+            ),
             issue.eq(begin | (reading & ~first_part)),
             # A vector's word stays for all pixels of the block.
             self.residual.ready.eq(
-                reading & first_part & has_room & c.res_en & (~c.res_vector | last_pixel)
+                reading
+                & first_part
+                & c.res_en
+                & (has_room | ~gives)
+                & Mux(c.res_vector, last_pixel, gives)
             ),
             self.read.valid.eq(issue),
             self.read.bank.eq(c.bank),
@@ -139,7 +156,7 @@ class DrainEngine(wiring.Component):
         ]
         m.d.sync += [
             left.eq(fifo.o.valid & fifo.o.ready),
-            room.eq(room - begin + left),
+            room.eq(room - (begin & gives) + left),
             # One word is enough when none is begun now.
             has_room.eq((room > 1) | ((room == 1) & ~begin)),
         ]
@@ -179,6 +196,26 @@ class DrainEngine(wiring.Component):
         with m.If(end):
             m.d.sync += reading.eq(0)
 
+        # Position in a Winograd tile, and which outputs so far are in the row.
+        position = Signal(range(winograd.POSITIONS))
+        kept = Signal(winograd.TILE)
+        row_left = Signal.like(c.width)
+        if config.winograd:
+            last_position = position == winograd.POSITIONS - 1
+            with m.If(issue & final_part & c.winograd):
+                m.d.sync += [
+                    position.eq(Mux(last_position, 0, position + 1)),
+                    gives.eq(
+                        last_position
+                        | (gives & (row_left != 1) & (position != winograd.TILE - 1))
+                    ),
+                    kept.eq(Mux(last_position, 0, kept | (gives << position))),
+                ]
+                with m.If(gives):
+                    m.d.sync += row_left.eq(row_left - 1)
+                with m.Elif(last_position & (row_left == 0)):
+                    m.d.sync += row_left.eq(c.width)
+
         # The lanes: accumulators after `drain_latency` cycles, parameters fetched to meet them. The
         # residual waits for its part one cycle longer, in a register of its own.
         meta = data.StructLayout(
@@ -198,17 +235,41 @@ class DrainEngine(wiring.Component):
         latency = accumulator.drain_latency(config)
         before = delay(m, head, latency - 2, "before", reset_less=True)
         arrived = delay(m, before, 1, "arrived", reset_less=True)
-        valid = Signal()
-        m.d.comb += valid.eq(delay(m, issue, latency, "issued"))
-        m.d.comb += [tables.bank.eq(before.bank), tables.group.eq(before.group)]
+        valid, accumulators, residuals = Signal(), self.lanes, arrived.residual
+        if config.winograd:
+            m.submodules.transform = transform = OutputTransform(config)
+            tags = Cat(issue, position, kept)
+            m.d.comb += [
+                transform.winograd.eq(c.winograd),
+                transform.i.group.eq(arrived.group),
+                transform.i.residual.eq(arrived.residual),
+                transform.i.acc.eq(self.lanes),
+                Cat(transform.valid, transform.position, transform.kept).eq(
+                    delay(m, tags, latency, "tags")
+                ),
+                tables.bank.eq(c.bank),
+                tables.group.eq(transform.group),
+                tables.phase.eq(transform.phase),
+                valid.eq(transform.o_valid),
+            ]
+            accumulators, residuals = transform.o.acc, transform.o.residual
+            latency += output_transform.LATENCY
+        else:
+            m.d.comb += [
+                valid.eq(delay(m, issue, latency, "issued")),
+                tables.bank.eq(before.bank),
+                tables.group.eq(before.group),
+            ]
         outputs = []
+        tiled = copies(m, platform, c.winograd, config.lanes, "tiled")
         write = self.table_write
         for i in range(config.lanes):
-            m.submodules[f"lane{i}"] = lane = requantise.RequantiseLane()
+            m.submodules[f"lane{i}"] = lane = requantise.RequantiseLane(config.winograd)
             m.d.comb += [
-                lane.acc.eq(self.lanes[i]),
+                lane.acc.eq(accumulators[i]),
+                lane.winograd.eq(tiled[i]),
                 lane.params.eq(tables.records[i]),
-                lane.residual.eq(arrived.residual.word_select(i, 8)),
+                lane.residual.eq(residuals.word_select(i, 8)),
                 lane.res_en.eq(c.res_en),
                 lane.multiply.eq(c.multiply),
                 lane.res_zp.eq(c.res_zp),
@@ -229,14 +290,21 @@ class DrainEngine(wiring.Component):
             outputs.append(Mux(c.table, table.read_data, lane.out.as_unsigned()))
         # Of products and with a table, outputs come later.
         finished = Signal()
-        requantised = delay(m, valid, requantise.LATENCY, "requantised")
+        lane_latency = requantise.latency(config.winograd)
+        requantised = delay(m, valid, lane_latency, "requantised")
         multiplied = delay(m, requantised, requantise.MULTIPLY_LATENCY, "multiplied")
         out = Mux(c.multiply, multiplied, requantised)
         m.d.comb += finished.eq(Mux(c.table, delay(m, out, READ_LATENCY, "looked_up"), out))
-        # Where the instruction's last accumulators are.
-        looked_up = latency + requantise.LATENCY + READ_LATENCY
+        # Where the instruction's last accumulators are; of a tile, its outputs leave one by one.
+        looked_up = latency + lane_latency + READ_LATENCY
         last = Signal(looked_up + requantise.MULTIPLY_LATENCY)
-        m.d.sync += last.eq(Cat(end, last))
+        ended, leaving = end, Signal(0)
+        if config.winograd:
+            more = output_transform.tile_latency(config) - output_transform.LATENCY
+            leaving = Signal(more)
+            m.d.sync += leaving.eq(Cat(end & c.winograd, leaving))
+            ended = Mux(c.winograd, leaving[-1], end)
+        m.d.sync += last.eq(Cat(ended, last))
         emptied = Mux(c.multiply, last[-1], last[looked_up - 1])
         # The bank's next parameters come after the last have been read, its next table might not.
         m.d.comb += self.done.eq(Mux(c.table, emptied, last[latency - 1]))
@@ -272,7 +340,7 @@ class DrainEngine(wiring.Component):
         # it is left that could be done once more.
         completed = Signal()
         with m.If(self.done):
-            m.d.sync += [completed.eq(1), last.eq(0)]
+            m.d.sync += [completed.eq(1), last.eq(0), leaving.eq(0)]
         with m.If(pool.end & completed):
             m.d.sync += self.busy.eq(0)
         with m.If(self.i.valid & self.i.ready):
@@ -291,6 +359,10 @@ class DrainEngine(wiring.Component):
                 blocks.eq(c.n_blocks),
                 last_pixel.eq(c.px_count == 1),
                 one_pixel.eq(c.px_count == 1),
+                position.eq(0),
+                gives.eq(1),
+                kept.eq(0),
+                row_left.eq(c.width),
                 last_block.eq(c.n_blocks == 1),
             ]
         return m

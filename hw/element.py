@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..spec.numerics import ACTIVATION_BITS, FACTOR_BITS, PRODUCT_BITS, WEIGHT_BITS
+from ..spec.numerics import DIRECT, Operands
 from . import multiplier
 from .common import delay
 from .multiplier import Multiplier
@@ -27,28 +27,38 @@ class Element(wiring.Component):
     multipliers: int
     uses_shared_term: bool
 
-    a0: In(signed(ACTIVATION_BITS))
-    a1: In(signed(ACTIVATION_BITS))
-    w0: In(signed(WEIGHT_BITS))
-    w1: In(signed(WEIGHT_BITS))
+    def __init__(self, operands: Operands = DIRECT):
+        self._operands = operands
+        activation, weight = signed(operands.activation), signed(operands.weight)
+        super().__init__(
+            {
+                "a0": In(activation),
+                "a1": In(activation),
+                "w0": In(weight),
+                "w1": In(weight),
+                "product": Out(signed(operands.product)),
+            }
+        )
 
 
 class MacElement(Element):
     """``product = a0*w0 + a1*w1``: two multipliers.
 
-    |product| <= 2 * 128 * 127 < 2**15: 17 bits hold it.
+    |product| <= 2 * 128 * 127 < 2**15: 17 bits hold it; with Winograd's operands at most
+    2 * 768 * 889 < 2**21, at position 3: 23 bits do.
     """
 
     multipliers = 2
     uses_shared_term = False
-    product: Out(signed(PRODUCT_BITS))
 
     def elaborate(self, platform):
         m = Module()
         # Cycle 1: operand registers. Cycles 2 to 4: multipliers.
         products = []
         for i, (a, w) in enumerate(((self.a0, self.w0), (self.a1, self.w1))):
-            m.submodules[f"multiplier{i}"] = product = Multiplier(ACTIVATION_BITS, WEIGHT_BITS)
+            m.submodules[f"multiplier{i}"] = product = Multiplier(
+                self._operands.activation, self._operands.weight
+            )
             m.d.comb += [
                 product.a.eq(delay(m, a, 1, f"a{i}", reset_less=True)),
                 product.b.eq(delay(m, w, 1, f"w{i}", reset_less=True)),
@@ -68,18 +78,19 @@ class PairElement(Element):
     a0*a1 over the pairs is the same for every column and is subtracted at the column's foot; the
     sum of w0*w1 is a constant per output channel that the compiler folds into the bias.
 
-    Each factor lies in [-255, 254]: 9 bits; |product| <= 255**2 < 2**16: 17 bits hold it.
+    Each factor lies in [-255, 254]: 9 bits; |product| <= 255**2 < 2**16: 17 bits hold it. With
+    Winograd's operands it is at most 1,661 in magnitude, 12 bits, and the product below 2**22: 23.
     """
 
     multipliers = 1
     uses_shared_term = True
-    product: Out(signed(PRODUCT_BITS))
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.multiplier = product = Multiplier(FACTOR_BITS, FACTOR_BITS)
+        bits = self._operands.factor
+        m.submodules.multiplier = product = Multiplier(bits, bits)
         # Cycle 1: pre-adders. Cycles 2 to 4: multiplier.
-        x, y = (Signal(signed(FACTOR_BITS), name=n, reset_less=True) for n in "xy")
+        x, y = (Signal(signed(bits), name=n, reset_less=True) for n in "xy")
         m.d.sync += [x.eq(self.a0 + self.w1), y.eq(self.a1 + self.w0)]
         m.d.comb += [product.a.eq(x), product.b.eq(y)]
         # Cycle 5: register in fabric.

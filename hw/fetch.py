@@ -1,6 +1,6 @@
 """Instruction fetch: the program from memory, dealt out to the engines' queues in order."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -12,13 +12,15 @@ from .reader import Reader
 
 class Fetch(wiring.Component):
     """Reads ``count`` instructions from word ``addr`` on and sends each to the queue its opcode
-    names. A full queue holds back the instructions behind. An unknown opcode stops it.
+    names. A full queue holds back the instructions behind: whether there is room is decided once
+    for each instruction. An unknown opcode stops it.
 
     Members
     -------
     start : In, addr : In, count : In
     request, data : to the read arbiter
-    queue[e] : Out(stream of words)     one for each engine
+    queue[e] : Out(stream of words)     one for each engine, always ready
+    taken[e] : In                       pulse: an instruction has left its queue
     dispatched[e] : Out                 instructions sent to each engine
     fetched : Out                       instructions sent in all
     finished : Out                      the whole program has been sent
@@ -35,7 +37,10 @@ class Fetch(wiring.Component):
                 "count": In(isa.WAIT_BITS),
                 "request": Out(stream.Signature(BURST)),
                 "data": In(stream.Signature(beat(config), always_ready=True)),
-                "queue": Out(stream.Signature(8 * config.rows)).array(len(isa.Engine)),
+                "queue": Out(stream.Signature(8 * config.rows, always_ready=True)).array(
+                    len(isa.Engine)
+                ),
+                "taken": In(1).array(len(isa.Engine)),
                 "dispatched": Out(isa.WAIT_BITS).array(len(isa.Engine)),
                 "fetched": Out(isa.WAIT_BITS),
                 "finished": Out(1),
@@ -58,11 +63,11 @@ class Fetch(wiring.Component):
             *take_run(reader.i.payload, self.addr, self.count * words),
         ]
 
-        # Cycle 1: the word and whose it is; an instruction's first word says so. Nothing goes on
-        # while the queue is full.
+        # Cycle 1: the word and whose it is; an instruction's first word says so, and stays until its
+        # queue has room for the whole.
         index = Signal(range(words))
         first_word, last_word = Signal(init=1), Signal(init=words == 1)
-        valid, last = Signal(), Signal()
+        valid, first, last = Signal(), Signal(), Signal()
         word = Signal.like(reader.o.payload, name="word", reset_less=True)
         opcode = Signal(4)
         engines = Signal(len(isa.Engine))  # one-hot
@@ -70,7 +75,12 @@ class Fetch(wiring.Component):
         go = Signal()
         m.d.comb += [reader.o.ready.eq(go), opcode.eq(reader.o.payload[:4])]
         with m.If(go):
-            m.d.sync += [valid.eq(reader.o.valid), word.eq(reader.o.payload), last.eq(last_word)]
+            m.d.sync += [
+                valid.eq(reader.o.valid),
+                word.eq(reader.o.payload),
+                first.eq(first_word),
+                last.eq(last_word),
+            ]
             with m.If(reader.o.valid):
                 m.d.sync += [
                     index.eq(index + 1),
@@ -83,27 +93,38 @@ class Fetch(wiring.Component):
                     m.d.sync += [engines[e].eq(opcode == e.opcode) for e in isa.Engine]
                     m.d.sync += bad.eq((opcode == 0) | (opcode > len(isa.Engine)))
 
-        # Cycle 2: to its queue.
-        ready = Signal(len(isa.Engine))
+        # Cycle 2: to its queue. What is known of the room is a cycle old; the instruction before
+        # has come longer ago.
+        room = Signal(len(isa.Engine), init=-1)
+        sent = Signal()
         m.d.comb += [
-            go.eq(~valid | (~bad & (engines & ready).any())),
+            sent.eq(valid & ~bad & (~first | (engines & room).any())),
+            go.eq(~valid | sent),
         ]
         # Told once `fetched` has counted the instruction before.
         m.d.sync += self.bad_opcode.eq(valid & bad)
         counted = Signal()
-        m.d.sync += counted.eq(valid & ~bad & (engines & ready).any() & last)
+        m.d.sync += counted.eq(sent & last)
         with m.If(counted):
             m.d.sync += self.fetched.eq(self.fetched + 1)
         for engine in isa.Engine:
             queue, dispatched = self.queue[engine], self.dispatched[engine]
-            m.d.comb += [
-                queue.valid.eq(valid & engines[engine]),
+            m.d.sync += [
+                queue.valid.eq(sent & engines[engine]),
                 queue.payload.eq(word),
-                ready[engine].eq(queue.ready),
             ]
             counting = Signal(name=f"counting{engine.value}")
-            m.d.sync += counting.eq(valid & last & engines[engine] & queue.ready)
+            m.d.sync += counting.eq(sent & last & engines[engine])
             with m.If(counting):
                 m.d.sync += dispatched.eq(dispatched + 1)
+            credit = Signal(
+                range(self._config.queue_depth + 1),
+                init=self._config.queue_depth,
+                name=f"credit{engine.value}",
+            )
+            begun = sent & first & engines[engine]
+            with m.If(begun != self.taken[engine]):
+                m.d.sync += credit.eq(Mux(begun, credit - 1, credit + 1))
+            m.d.sync += room[engine].eq(credit != 0)
         m.d.sync += self.finished.eq(self.fetched == self.count)
         return m

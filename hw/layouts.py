@@ -50,8 +50,15 @@ def word_write(config: Config, depth: int) -> data.StructLayout:
 
 
 def param_write(config: Config) -> data.StructLayout:
-    """One channel's parameters for one bank."""
-    return data.StructLayout({"bank": 1, "column": range(config.columns), "record": PARAMS})
+    """One channel's parameters for one bank; ``phase``: and for one output of a tile."""
+    return data.StructLayout(
+        {
+            "bank": 1,
+            "column": range(config.columns),
+            "phase": range(config.phases),
+            "record": PARAMS,
+        }
+    )
 
 
 # An entry of a bank's table: the output for an int8, entry q + 128 for q.

@@ -4,6 +4,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from ..spec import winograd
 from ..spec.config import Config
 from ..spec.isa import Engine
 from .checks import check_apart
@@ -18,9 +19,9 @@ LOOPS = (*K_LOOPS, *M_LOOPS)
 # From the end of one k-tile to the cycle from which `last_k` tells of the next one. K-tiles are at
 # least `columns` >= 4 cycles apart: a k-tile's weights take that long.
 LAST_K_CYCLES = 4
-# How a pixel follows the one before, one-hot: the innermost loop that takes a step, or the first
-# pixel of a k-tile.
-STEP = data.StructLayout({"m2": 1, "m1": 1, "m0": 1, "k_tile": 1})
+# How a pixel follows the one before, one-hot: the innermost loop that takes a step, the next pixel of
+# a Winograd tile, or the first pixel of a k-tile.
+STEP = data.StructLayout({"tile": 1, "m2": 1, "m1": 1, "m0": 1, "k_tile": 1})
 
 
 class LoopCounters(wiring.Component):
@@ -29,7 +30,7 @@ class LoopCounters(wiring.Component):
     The first pixel of a k-tile waits until its weights are loaded; the others follow without a
     pause. An instruction waits behind the current one and follows it without a gap; its first pixel
     is issued 3 cycles after it was taken at the earliest. The k-tiles of an instruction must begin
-    LAST_K_CYCLES apart or more.
+    LAST_K_CYCLES apart or more. With Winograd each step of the loops is a tile of six.
 
     Members
     -------
@@ -39,6 +40,8 @@ class LoopCounters(wiring.Component):
     first, end : Out        it is the first of a k-tile; the last of its instruction
     step : Out(STEP)        how its address comes about; 0 without ``issue``
     pixel, clear : Out      its accumulator, and whether that begins anew
+    k_tile_end : Out        it is the last of a k-tile
+    winograd, position : Out   it is this one of a tile; position 0 without
     bank, mark : Out        of the pixel's instruction, 1 cycle after ``issue``
     start : Out             pulse: the next pixel, in this cycle or later, is the first of
     next : Out(COMPUTE instruction)   this instruction
@@ -48,6 +51,7 @@ class LoopCounters(wiring.Component):
     """
 
     def __init__(self, config: Config):
+        self._winograd = config.winograd
         super().__init__(
             {
                 "i": In(stream.Signature(LAYOUT)),
@@ -56,6 +60,9 @@ class LoopCounters(wiring.Component):
                 "first": Out(1),
                 "end": Out(1),
                 "step": Out(STEP),
+                "k_tile_end": Out(1),
+                "winograd": Out(1),
+                "position": Out(range(winograd.POSITIONS)),
                 "pixel": Out(range(config.acc_depth)),
                 "clear": Out(1),
                 "bank": Out(1),
@@ -94,10 +101,12 @@ class LoopCounters(wiring.Component):
         last_k = Signal()
         step = Signal(STEP)  # of the next pixel
         k_tile_end = Signal()
+        last_position = Signal(init=1)
         m.d.comb += [
             self.issue.eq(active & (~at_start | self.loaded)),
             self.first.eq(self.issue & at_start),
-            k_tile_end.eq(last["m2"] & last["m1"] & last["m0"]),
+            k_tile_end.eq(last_position & last["m2"] & last["m1"] & last["m0"]),
+            self.k_tile_end.eq(self.issue & k_tile_end),
             self.end.eq(k_tile_end & last_k),
             self.step.eq(step.as_value() & self.issue.replicate(STEP.size)),
             load.eq(pending_ready & (~active | (self.issue & self.end))),
@@ -121,7 +130,14 @@ class LoopCounters(wiring.Component):
 
         with m.If(self.issue):
             m.d.sync += [self.pixel.eq(self.pixel + 1), at_start.eq(0)]
-            with m.If(~last["m2"]):
+            m.d.sync += [self.position.eq(0), last_position.eq(~self.winograd)]
+            with m.If(~last_position):
+                m.d.sync += [
+                    self.position.eq(self.position + 1),
+                    last_position.eq(self.position == winograd.POSITIONS - 2),
+                    next_is("tile"),
+                ]
+            with m.Elif(~last["m2"]):
                 m.d.sync += [*count("m2"), next_is("m2")]
             with m.Else():
                 m.d.sync += restart("m2")
@@ -165,11 +181,17 @@ class LoopCounters(wiring.Component):
                 self.pixel.eq(0),
                 self.clear.eq(pending.clear),
                 next_is("k_tile"),
+                self.position.eq(0),
                 last_k.eq(pending_one["k0"] & pending_one["k1"] & pending_one["k2"]),
             ]
             m.d.sync += [left[n].eq(pending[f"n_{n}"]) for n in LOOPS]
             m.d.sync += [last[n].eq(pending_one[n]) for n in LOOPS]
             m.d.sync += [one[n].eq(pending_one[n]) for n in LOOPS]
+            if self._winograd:
+                m.d.sync += [
+                    self.winograd.eq(pending.winograd),
+                    last_position.eq(~pending.winograd),
+                ]
         m.d.comb += self.start.eq(delay(m, load, 1, "loaded"))
         with m.If(self.start):
             m.d.sync += current.eq(pending)

@@ -4,12 +4,15 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .common import delay
 from .ecp5 import ram
 from .ecp5.platform import Ecp5
 
 READ_LATENCY = 2
 # Up to here a memory is made of LUTs: a block RAM would be nearly empty.
 DISTRIBUTED_DEPTH = 32
+# Words that a FIFO reads ahead: enough for a word a cycle, from its credit to its credit again.
+AHEAD_WORDS = 8
 
 
 class Ram(wiring.Component):
@@ -22,8 +25,6 @@ class Ram(wiring.Component):
     -------
     write_en, write_addr, write_data : In
     read_addr : In
-    read_en, out_en : In   the first and the second stage of the read go on; ``read_en`` must be
-                           set where ``out_en`` is
     read_data : Out        READ_LATENCY cycles after ``read_addr``: RAM, then output register
     """
 
@@ -36,8 +37,6 @@ class Ram(wiring.Component):
                 "write_addr": In(range(depth)),
                 "write_data": In(width),
                 "read_addr": In(range(depth)),
-                "read_en": In(1, init=1),
-                "out_en": In(1, init=1),
                 "read_data": Out(width),
             }
         )
@@ -59,18 +58,19 @@ class Ram(wiring.Component):
             write.en.eq(self.write_en),
             write.addr.eq(self.write_addr),
             write.data.eq(self.write_data),
-            read.en.eq(self.read_en),
             read.addr.eq(self.read_addr),
         ]
         output = Signal(self.width, reset_less=True)
-        with m.If(self.out_en):
-            m.d.sync += output.eq(read.data)
+        m.d.sync += output.eq(read.data)
         m.d.comb += self.read_data.eq(output)
         return m
 
 
 class Fifo(wiring.Component):
-    """First in, first out: one word in and one out a cycle, 3 cycles from end to end.
+    """First in, first out: one word in and one out a cycle, 4 cycles from end to end.
+
+    The RAM is read ahead without a pause into a few words of LUTs, where there is room for all that
+    is on its way: the reader's ``ready`` moves a pointer there and reaches no block RAM.
 
     Members
     -------
@@ -99,40 +99,61 @@ class Fifo(wiring.Component):
         stored = Signal(range(depth + 1))  # words written and not yet being read
         some = Signal()  # stored != 0
         write, read, taken = Signal(), Signal(), Signal()
-        first, second = Signal(), Signal()  # a word is in the RAM's read stages
-        go_second, go_first = Signal(), Signal()
         room = Signal(init=1)
+        credit = Signal(range(AHEAD_WORDS + 1), init=AHEAD_WORDS)  # of the words read ahead
+        allowed = Signal(init=1)
+        arrived = delay(m, read, READ_LATENCY, "arrived")
         m.d.comb += [
-            go_second.eq(~second | self.o.ready),
-            go_first.eq(~first | go_second),
             write.eq(self.i.valid),
-            read.eq(some & go_first),
-            taken.eq(second & self.o.ready),
+            read.eq(some & allowed),
+            taken.eq(self.o.valid & self.o.ready),
             store.write_en.eq(write),
             store.write_addr.eq(tail),
             store.write_data.eq(self.i.payload),
             store.read_addr.eq(head),
-            store.read_en.eq(go_first),
-            store.out_en.eq(go_second),
             self.i.ready.eq(room),
-            self.o.valid.eq(second),
-            self.o.payload.eq(store.read_data),
         ]
         # The reader's `ready` comes late: it only enables, behind the carry chains.
-        for count, out in ((stored, read), (self.level, taken)):
-            with m.If(write != out):
-                m.d.sync += count.eq(Mux(write, count + 1, count - 1))
+        for count, up, down in (
+            (stored, write, read),
+            (self.level, write, taken),
+            (credit, taken, read),
+        ):
+            with m.If(up != down):
+                m.d.sync += count.eq(Mux(up, count + 1, count - 1))
         with m.If(write | read):
             m.d.sync += some.eq(write | (stored != 1))
-        m.d.sync += room.eq(self.level < depth - 1)
+        m.d.sync += [
+            room.eq(self.level < depth - 1),
+            # One is enough when none is read now.
+            allowed.eq((credit > 1) | ((credit == 1) & ~read)),
+        ]
         with m.If(write):
             m.d.sync += tail.eq(tail + 1)
         with m.If(read):
             m.d.sync += head.eq(head + 1)
-        with m.If(go_second):
-            m.d.sync += second.eq(first)
-        with m.If(go_first):
-            m.d.sync += first.eq(read)
+
+        m.submodules.ahead = ahead = memory.Memory(
+            shape=self._width, depth=AHEAD_WORDS, init=[], attrs={"ram_style": "distributed"}
+        )
+        newest, oldest = Signal(range(AHEAD_WORDS)), Signal(range(AHEAD_WORDS))
+        waiting = Signal(range(AHEAD_WORDS + 1))
+        put, get = ahead.write_port(), ahead.read_port(domain="comb")
+        m.d.comb += [
+            put.en.eq(arrived),
+            put.addr.eq(newest),
+            put.data.eq(store.read_data),
+            get.addr.eq(oldest),
+            self.o.payload.eq(get.data),
+        ]
+        with m.If(arrived != taken):
+            m.d.sync += waiting.eq(Mux(arrived, waiting + 1, waiting - 1))
+        with m.If(arrived | taken):
+            m.d.sync += self.o.valid.eq(arrived | (waiting != 1))
+        with m.If(arrived):
+            m.d.sync += newest.eq(newest + 1)
+        with m.If(taken):
+            m.d.sync += oldest.eq(oldest + 1)
         return m
 
 

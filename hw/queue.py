@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..spec import isa
 from ..spec.config import Config
+from .checks import check
 from .layouts import INSTRUCTIONS
 from .memory import Fifo
 
@@ -13,12 +14,14 @@ from .memory import Fifo
 class InstructionQueue(wiring.Component):
     """Holds ``config.queue_depth`` instructions and shows the oldest when it may start.
 
-    Latency: ``instruction_words`` + 3 cycles from the last word to ``o.valid``. One instruction
-    every ``instruction_words`` + 2 cycles at most.
+    Latency: ``instruction_words`` + 4 cycles from the last word to ``o.valid``. One instruction
+    every ``instruction_words`` + 2 cycles at most. Its writer knows from ``taken`` that there is
+    room.
 
     Members
     -------
-    i : In(stream of words)       instructions, word by word, lowest first
+    i : In(stream of words)       instructions, word by word, lowest first; always ready
+    taken : Out                   pulse: an instruction has left, a cycle ago
     o : Out(stream of its layout) the oldest instruction; valid once both waits are met
     done[side] : In               completed instructions of the two awaited engines (`isa.WAITS`)
     blocked[side] : Out           an instruction is held back by that wait
@@ -31,7 +34,8 @@ class InstructionQueue(wiring.Component):
         depth = config.queue_depth * config.instruction_words
         super().__init__(
             {
-                "i": In(stream.Signature(8 * config.rows)),
+                "i": In(stream.Signature(8 * config.rows, always_ready=True)),
+                "taken": Out(1),
                 "o": Out(stream.Signature(INSTRUCTIONS[engine])),
                 "done": In(isa.WAIT_BITS).array(2),
                 "blocked": Out(1).array(2),
@@ -45,10 +49,17 @@ class InstructionQueue(wiring.Component):
         m.submodules.fifo = fifo = Fifo(8 * self._config.rows, self._config.queue_depth * words)
         m.d.comb += [
             fifo.i.payload.eq(self.i.payload),
-            fifo.i.valid.eq(self.i.valid & self.i.ready),
-            self.i.ready.eq(fifo.i.ready),
+            fifo.i.valid.eq(self.i.valid),
             self.level.eq(fifo.level),
         ]
+
+        check(
+            m,
+            platform,
+            ~(self.i.valid & (fifo.level == self._config.queue_depth * words)),
+            "an instruction comes without room for it",
+        )
+        m.d.sync += self.taken.eq(self.o.valid & self.o.ready)
 
         # Words shift in from the top, so the first word ends up lowest.
         bits = Signal(isa.INSTRUCTION_BITS, reset_less=True)

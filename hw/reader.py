@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from ..spec.config import Config
 from .bursts import BurstSplitter
 from .layouts import BURST, PATTERN, beat
-from .memory import Fifo, Relay
+from .memory import Fifo
 
 
 class Reader(wiring.Component):
@@ -47,9 +47,7 @@ class Reader(wiring.Component):
         m.submodules.splitter = splitter = BurstSplitter(self._config)
         m.submodules.fifo = fifo = Fifo(8 * self._config.rows, self._depth)
         connect(m, flipped(self.i), splitter.i)
-        m.submodules.relay = relay = Relay(8 * self._config.rows)
-        connect(m, fifo.o, relay.i)
-        connect(m, relay.o, flipped(self.o))
+        connect(m, fifo.o, flipped(self.o))
 
         # The next burst waits until there is room for it, which is known a cycle later.
         free = Signal(range(self._depth + 1), init=self._depth)

@@ -16,7 +16,7 @@ WRITE_CYCLES = 6
 
 
 class RegisterFile(wiring.Component):
-    """One access at a time: a write takes WRITE_CYCLES, a read 6. Unknown addresses read as 0 and
+    """One access at a time: a write takes WRITE_CYCLES, a read 7. Unknown addresses read as 0 and
     ignore writes; while a program runs, so do the settings but for IRQ_ENABLE.
 
     Members
@@ -85,9 +85,9 @@ class RegisterFile(wiring.Component):
                     m.d.sync += setting.word_select(i, 8).eq(chosen_value.word_select(i, 8))
 
         # Reads: cycle 0 takes the address, cycles 1 to 3 select (a bank of eight registers each,
-        # then the bank), cycle 4 answers.
+        # then the bank), cycle 4 is the profile memory's way here, cycle 5 answers.
         addr = Signal(registers.ADDRESS_BITS)
-        selecting = Signal(4)
+        selecting = Signal(5)
         busy = Signal()
         m.d.comb += [bus.arready.eq(~busy), self.profile_addr.eq(addr[2:])]
         m.d.sync += selecting.eq(Cat(bus.arvalid & bus.arready, selecting))
@@ -124,10 +124,11 @@ class RegisterFile(wiring.Component):
         for i, bank_value in enumerate(bank_values.values()):
             selected |= bank_value & chosen[i].replicate(32)
         m.d.sync += register_value.eq(selected)
-        with m.If(selecting[3]):
+        profile_value = delay(m, self.profile_data, 1, "profile_value", reset_less=True)
+        with m.If(selecting[4]):
             m.d.sync += [
                 bus.rvalid.eq(1),
-                bus.rdata.eq(Mux(in_profile, self.profile_data, register_value)),
+                bus.rdata.eq(Mux(in_profile, profile_value, register_value)),
             ]
         with m.Elif(bus.rvalid & bus.rready):
             m.d.sync += [bus.rvalid.eq(0), busy.eq(0)]

@@ -5,12 +5,19 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..spec import numerics as n
+from ..spec import winograd
 from .common import delay
 from .layouts import PARAMS
 from .multiplier import LATENCY as MULTIPLY_LATENCY
 from .multiplier import WIDE_LATENCY, Multiplier, WideMultiplier
 
-LATENCY = 8 + WIDE_LATENCY
+# The quotient by 24, four shifted additions; then all that follows is as much later.
+DIVIDE_LATENCY = 4
+
+
+def latency(winograd: bool) -> int:
+    """Cycles of a lane, of one for Winograd's outputs too."""
+    return 8 + WIDE_LATENCY + (DIVIDE_LATENCY if winograd else 0)
 
 
 def rounding(zp_out):
@@ -43,13 +50,14 @@ def shift_right(m: Module, value, shift, name: str):
 
 
 class RequantiseLane(wiring.Component):
-    """One channel a cycle, LATENCY cycles later, and MULTIPLY_LATENCY more with ``multiply``: then
+    """One channel a cycle, `latency` cycles later, and MULTIPLY_LATENCY more with ``multiply``: then
     accumulator plus bias, of n.OPERAND_BITS bits, are multiplied by the residual before the factor.
 
     Members
     -------
     acc : In(signed), params : In(PARAMS)
     residual : In(signed 8)
+    winograd : In           bias minus acc is -24 times the sum, modulo 2**ACC_BITS
     res_en, multiply, res_zp, res_mult, res_shift, zp_out, lo, hi : In
         constant while pixels are under way
     out : Out(signed 8)
@@ -58,6 +66,7 @@ class RequantiseLane(wiring.Component):
     acc: In(signed(n.ACC_BITS))
     params: In(PARAMS)
     residual: In(signed(8))
+    winograd: In(1)
     res_en: In(1)
     multiply: In(1)
     res_zp: In(signed(8))
@@ -68,15 +77,29 @@ class RequantiseLane(wiring.Component):
     hi: In(signed(8))
     out: Out(signed(8))
 
+    def __init__(self, winograd: bool = False):
+        self._winograd = winograd
+        super().__init__()
+
     def elaborate(self, platform):
         m = Module()
         # Cycle 1: bias; the compiler keeps the sum in 32 bits.
         total = Signal(signed(n.ACC_BITS), reset_less=True)
-        m.d.sync += total.eq(self.acc + self.params.bias)
+        waited = Cat(self.residual, self.params.mult, self.params.shift)
+        if self._winograd:
+            sign = self.winograd
+            acc = Cat(self.acc.as_unsigned() ^ sign.replicate(n.ACC_BITS)).as_signed()
+            m.d.sync += total.eq(self.params.bias + acc + sign)
+            total = self._divided(m, total)
+            waited = delay(m, waited, DIVIDE_LATENCY, "waited", reset_less=True)
+        else:
+            m.d.sync += total.eq(self.acc + self.params.bias)
+        residual_byte = waited[:8].as_signed()
+        mult, shift = waited[8 : 8 + n.MULT_BITS], waited[8 + n.MULT_BITS :]
         # Beside it the residual. Cycle 1: centre. Cycles 2 to 4: multiply by its factor, or by the
         # total; then all that follows is as much later. Cycles 5 and 6: shift.
         centred = Signal(signed(9), reset_less=True)
-        m.d.sync += centred.eq(self.residual - self.res_zp)
+        m.d.sync += centred.eq(residual_byte - self.res_zp)
         m.submodules.residual = residual = Multiplier(9, n.OPERAND_BITS)
         factor = Cat(self.res_mult, Const(0, 1)).as_signed()
         m.d.comb += [
@@ -94,8 +117,8 @@ class RequantiseLane(wiring.Component):
 
         # Cycles 2 to 5: multiply.
         m.submodules.multiplier = multiplier = WideMultiplier(n.ACC_BITS, n.MULT_BITS)
-        mult = delay(m, self.params.mult, 1, "mult", reset_less=True)
-        shift = delay(m, self.params.shift, 1, "shift", reset_less=True)
+        mult = delay(m, mult, 1, "mult", reset_less=True)
+        shift = delay(m, shift, 1, "shift", reset_less=True)
         m.d.comb += [
             multiplier.a.eq(Mux(self.multiply, residual.product, total)),
             multiplier.b.eq(later(mult, "later_mult")),
@@ -123,3 +146,15 @@ class RequantiseLane(wiring.Component):
         ]
         m.d.comb += self.out.eq(output)
         return m
+
+    def _divided(self, m: Module, total):
+        """``total`` / -24 as in `winograd.divide`, or ``total`` as it is, DIVIDE_LATENCY cycles
+        later: -1 / 3 is (1 + 4)(1 + 16)(1 + 256)(1 + 65536) modulo 2**32, a factor a cycle."""
+        value = Mux(self.winograd, total >> 3, total)
+        for i in range(DIVIDE_LATENCY):
+            more = value << (2 << i)
+            register = Signal(signed(n.ACC_BITS), name=f"quotient{i}", reset_less=True)
+            m.d.sync += register.eq(value + Mux(self.winograd, more, 0))
+            value = register
+        bits = winograd.SUM_BITS
+        return Mux(self.winograd, value[:bits].as_signed(), value)

@@ -1,45 +1,59 @@
-"""Weight sequencer: from the weight FIFO to the array's shadow registers and the drain's tables."""
+"""Weight sequencer: from the weight FIFO to the array's columns and the drain's tables."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from ..spec.config import Config
+from ..spec import winograd
+from ..spec.config import WEIGHT_SLOTS, Config
 from ..spec.isa import Engine
+from . import weight_transform
 from .checks import check, check_apart
 from .common import delay
 from .layouts import INSTRUCTIONS, TABLE_WRITE, param_write
+from .weight_transform import WeightTransform
 
-# From a k-tile's last word to the cycle from which `last_k` tells of the next one's. A k-tile has
-# `columns` >= 4 words.
+# From a k-tile's last word to the cycle from which `last_k` tells of the next one's, and from the
+# beginning of one k-tile in the array to that of the next. A k-tile has `columns` >= 4 words.
 LAST_TILE_CYCLES = 3
+APART_CYCLES = 4
 _FIELDS = INSTRUCTIONS[Engine.COMPUTE].members
+
+
+def reuse_latency(config: Config) -> int:
+    """Cycles that ``end`` may come ahead of the last vector that uses a slot, so that no word is in
+    the slot before the cycle behind it: the slot is counted, seen to be enough and opened, and the
+    first word on its way to the bus."""
+    return 2 + (weight_transform.LATENCY if config.winograd else 1)
 
 
 class WeightSequencer(wiring.Component):
     """Moves an instruction's words from the weight FIFO: weights, k-tile by k-tile, to the array's
-    shadow registers and, behind the first k-tile, parameter records and a table, a byte a cycle,
-    to the drain.
+    columns and, behind the first k-tile, parameter records and a table, a byte a cycle, to the
+    drain.
 
-    A k-tile is ``columns`` words, one a cycle, and begins once the one before has been swapped in.
-    The parameters come while the first k-tile streams; an only k-tile waits for them, so that the
-    drain never does.
+    A k-tile is ``columns`` words, one a cycle; with Winograd three for each column, which become
+    six. It begins once there are slots for it, which take turns; the array has one k-tile after the
+    other, `APART_CYCLES` apart or more. An only k-tile waits for its parameters, so that the drain
+    never does.
 
     Members
     -------
-    start, params, table, bank, k_tiles : In   an instruction, taken when ``ready``
+    start, params, table, bank, k_tiles, winograd : In   an instruction, taken when ``ready``
     ready : Out                         all words of the instruction before are on their way
     words : In(stream of words)
-    swap : In                           the loaded k-tile becomes active in this cycle
-    loaded : Out                        a whole k-tile is in the shadow registers
-    weight, weight_valid, weight_column : Out   the array's weight bus
+    begin : In                          the array begins a k-tile
+    loaded : Out                        the next k-tile may begin
+    end, end_winograd : In              the array has used a k-tile's slot (six), see `reuse_latency`
+    weight, weight_valid, weight_column, weight_slot : Out   the array's weight bus
     param, param_valid : Out(param_write)
     table_write, table_valid : Out(TABLE_WRITE)
     """
 
     def __init__(self, config: Config):
         self._config = config
+        slot = range(WEIGHT_SLOTS)
         super().__init__(
             {
                 "start": In(1),
@@ -47,13 +61,17 @@ class WeightSequencer(wiring.Component):
                 "table": In(1),
                 "bank": In(1),
                 "k_tiles": In(_FIELDS["k_tiles"]),
+                "winograd": In(1),
                 "ready": Out(1),
                 "words": In(stream.Signature(8 * config.rows)),
-                "swap": In(1),
+                "begin": In(1),
                 "loaded": Out(1),
-                "weight": Out(8 * config.rows),
+                "end": In(1),
+                "end_winograd": In(1),
+                "weight": Out(config.operands.weight * config.rows),
                 "weight_valid": Out(1),
                 "weight_column": Out(range(config.columns)),
+                "weight_slot": Out(slot),
                 "param": Out(param_write(config)),
                 "param_valid": Out(1),
                 "table_write": Out(TABLE_WRITE),
@@ -70,11 +88,10 @@ class WeightSequencer(wiring.Component):
         k_tiles = Signal.like(self.k_tiles)  # left
         last_k = Signal()
         m.d.sync += last_k.eq(k_tiles == 1)
-        loading = Signal()
-        bank = Signal()
+        loading = Signal()  # there are k-tiles left
+        bank, tiled, only = Signal(), Signal(), Signal()
         params_due, table_due = Signal(), Signal()  # behind the k-tile that comes next
         in_params, in_table = Signal(), Signal()
-        loaded = Signal()
         word = self.words.payload
 
         def next_column():
@@ -83,7 +100,7 @@ class WeightSequencer(wiring.Component):
                 last_column.eq(column == config.columns - 2),
             ]
 
-        # Parameters: `param_words` words make a record.
+        # Parameters: `param_words` words make a record, one or four (``phase``) a column's.
         half = Signal()
         if config.param_words == 2:
             low = Signal.like(word)
@@ -92,7 +109,9 @@ class WeightSequencer(wiring.Component):
         else:
             record_bits = word[:64]
             record_end = 1
-        take_param = Signal()
+        phase = Signal(range(config.phases))
+        last_phase = ~tiled | phase.all()
+        take_param, params_end = Signal(), Signal()
         m.d.comb += take_param.eq(in_params & self.words.valid)
         m.d.sync += self.param_valid.eq(take_param & record_end)
         with m.If(take_param):
@@ -101,17 +120,22 @@ class WeightSequencer(wiring.Component):
             m.d.sync += [
                 self.param.bank.eq(bank),
                 self.param.column.eq(column),
+                self.param.phase.eq(phase),
                 self.param.record.as_value().eq(record_bits),
             ]
             with m.If(record_end):
-                m.d.sync += next_column()
-                with m.If(last_column):
-                    m.d.sync += [in_params.eq(0), in_table.eq(table_due), table_due.eq(0)]
+                if config.winograd:
+                    m.d.sync += phase.eq(Mux(tiled, phase + 1, 0))
+                with m.If(last_phase):
+                    m.d.sync += next_column()
+                    with m.If(last_column):
+                        m.d.sync += [in_params.eq(0), in_table.eq(table_due), table_due.eq(0)]
+                        m.d.comb += params_end.eq(~table_due)
 
         # The table behind them: each word's bytes one after the other.
         entry = Signal(8)
         lowest = exact_log2(config.rows)
-        take_entry = Signal()
+        take_entry, table_end = Signal(), Signal()
         m.d.comb += take_entry.eq(in_table & self.words.valid)
         m.d.sync += [
             self.table_valid.eq(take_entry),
@@ -123,27 +147,80 @@ class WeightSequencer(wiring.Component):
             m.d.sync += entry.eq(entry + 1)
             with m.If(entry.all()):
                 m.d.sync += in_table.eq(0)
+                m.d.comb += table_end.eq(1)
 
-        # Weights: word c of a k-tile for column c.
-        take_weight, tile_end = Signal(), Signal()
-        behind = in_params | in_table
-        wanted = loading & (~loaded | self.swap)
-        m.d.comb += [
-            take_weight.eq(~behind & wanted & self.words.valid),
-            tile_end.eq(take_weight & last_column),
-            self.words.ready.eq(Mux(in_table, entry[:lowest].all(), in_params | wanted)),
-            self.loaded.eq(loaded & ~(behind & ~loading)),
-            self.weight.eq(word),
-            self.weight_valid.eq(take_weight),
-            self.weight_column.eq(column),
+        # Slots. What ``end`` gives back is there two cycles later; a k-tile that takes some and the
+        # next one that asks are further apart.
+        free = Signal(range(WEIGHT_SLOTS + 1), init=WEIGHT_SLOTS)
+        slot = Signal(range(WEIGHT_SLOTS))  # of the next k-tile, or of the one that is open
+        has_room = Signal()
+        reserve = Signal()
+        size = Mux(tiled, winograd.POSITIONS, 1)
+        given = Mux(self.end_winograd, winograd.POSITIONS, 1)
+        m.d.sync += [
+            free.eq(free + Mux(self.end, given, 0) - Mux(reserve, size, 0)),
+            has_room.eq(free >= size),
         ]
-        with m.If(self.swap):
-            m.d.sync += loaded.eq(0)
-        with m.If(take_weight):
+
+        # Weights: word c of a k-tile, or three, for column c. ``open``: the k-tile has its slots.
+        opened = Signal()
+        accept = Signal(init=1)  # a column's third word has been taken long enough ago
+        third = Signal()
+        take_weight, column_end, tile_end = Signal(), Signal(), Signal()
+        behind = in_params | in_table
+        if config.winograd:
+            # Three words, and a pause until six have gone.
+            beat = Signal(range(winograd.POSITIONS))
+            with m.If((take_weight & tiled) | ~accept):
+                m.d.sync += [
+                    beat.eq(Mux(beat == winograd.POSITIONS - 1, 0, beat + 1)),
+                    third.eq(beat == winograd.TAPS - 2),
+                    accept.eq((beat < winograd.TAPS - 1) | (beat == winograd.POSITIONS - 1)),
+                ]
+            m.submodules.transform = transform = WeightTransform(config)
+            m.d.comb += [
+                transform.word.eq(word),
+                transform.take.eq(take_weight),
+                transform.winograd.eq(tiled),
+                transform.last.eq(third),
+                transform.column.eq(column),
+                transform.slot.eq(slot),
+                Cat(self.weight_valid, self.weight_column, self.weight_slot, self.weight).eq(
+                    Cat(
+                        transform.weight_valid,
+                        transform.weight_column,
+                        transform.weight_slot,
+                        transform.weight,
+                    )
+                ),
+            ]
+        else:
+            m.d.sync += [
+                self.weight.eq(word),
+                self.weight_valid.eq(take_weight),
+                self.weight_column.eq(column),
+                self.weight_slot.eq(slot),
+            ]
+        last_word = ~tiled | third
+        m.d.comb += [
+            take_weight.eq(opened & accept & self.words.valid),
+            column_end.eq(take_weight & last_word),
+            tile_end.eq(column_end & last_column),
+            self.words.ready.eq(Mux(in_table, entry[:lowest].all(), in_params | (opened & accept))),
+        ]
+        with m.If(column_end):
             m.d.sync += next_column()
+        go_on = has_room & ~last_k & ~params_due
+        m.d.comb += reserve.eq(
+            Mux(opened, tile_end & go_on, loading & has_room & ~behind)
+        )
+        with m.If(reserve):
+            m.d.sync += opened.eq(1)
+        with m.Elif(tile_end):
+            m.d.sync += opened.eq(0)
         with m.If(tile_end):
             m.d.sync += [
-                loaded.eq(1),
+                slot.eq(slot + size),
                 loading.eq(~last_k),
                 in_params.eq(params_due),
                 params_due.eq(0),
@@ -159,15 +236,34 @@ class WeightSequencer(wiring.Component):
             LAST_TILE_CYCLES,
             "a k-tile ends before its last_k",
         )
-        check(m, platform, ~self.swap | self.loaded, "a k-tile is swapped in before it is loaded")
 
-        m.d.comb += self.ready.eq(~behind & ~loading)
+        # K-tiles that are in the columns, or are so before a vector gets there.
+        count = Signal(range(WEIGHT_SLOTS + 1))
+        complete = Signal()
+        lately = Signal(APART_CYCLES - 1)  # a k-tile has begun
+        m.d.comb += [
+            # With an only k-tile's parameters, where it has some.
+            complete.eq((tile_end & ~(only & params_due)) | (only & (params_end | table_end))),
+            self.loaded.eq((count != 0) & ~lately.any()),
+        ]
+        m.d.sync += lately.eq(Cat(self.begin, lately))
+        with m.If(complete != self.begin):
+            m.d.sync += count.eq(Mux(complete, count + 1, count - 1))
+        check(m, platform, ~self.begin | self.loaded, "a k-tile begins before it is loaded")
+
+        # The next instruction's first word finds the transform empty.
+        passing = delay(m, take_weight & third, 1, "passing")
+        passing = passing | delay(m, passing, 1, "passed")
+        m.d.comb += self.ready.eq(~behind & ~loading & ~passing)
         with m.If(self.start & self.ready):
             m.d.sync += [
+                has_room.eq(0),
                 params_due.eq(self.params),
                 table_due.eq(self.table),
                 bank.eq(self.bank),
                 loading.eq(1),
                 k_tiles.eq(self.k_tiles),
+                only.eq(self.k_tiles == 1),
+                tiled.eq(self.winograd),
             ]
         return m

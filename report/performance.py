@@ -3,6 +3,9 @@
 import math
 from typing import Any
 
+from resarray.spec.image import WINOGRAD
+from resarray.spec.winograd import SPEEDUP
+
 from .figure import Figure, bars, color, rows_layout
 from .schema import ENGINES
 from .text import NOTHING, Table, change, count, percent, quantity, shape
@@ -28,7 +31,7 @@ ENGINE_WORDS = {
 def layer_table(result: dict) -> Table:
     """Every layer with its cycles, losses and bytes, and their sum."""
     layers = result["layers"]
-    headings = ["layer", "operator", "shape", "cycles", "utilisation", "mismatches", "MACs"]
+    headings = ["layer", "operator", "method", "shape", "cycles", "utilisation", "mismatches", "MACs"]
     headings += ["predicted", "error", "MAC/byte", "of its roof"]
     headings += [*(words for _, words, _ in WAITS), "read", "written"]
     total = {
@@ -45,6 +48,8 @@ def layer_table(result: dict) -> Table:
     total |= {
         "name": "total",
         "op": "",
+        "method": "",
+        "parts": layers,
         "shape": [],
         "utilization": result["utilization"],
         "waits": result["counters"],
@@ -53,6 +58,7 @@ def layer_table(result: dict) -> Table:
         [
             row["name"],
             row["op"],
+            row["method"],
             shape(row["shape"]),
             count(row["cycles"]),
             percent(row["utilization"]),
@@ -68,7 +74,7 @@ def layer_table(result: dict) -> Table:
         for row in (*layers, total)
     ]
     shares = [layer["utilization"] for layer in layers] + [result["utilization"]]
-    return Table(headings, rows, left=(0, 1, 2), total=True, bars={4: shares})
+    return Table(headings, rows, left=(0, 1, 2, 3), total=True, bars={5: shares})
 
 
 def cycles(result: dict) -> Figure:
@@ -174,9 +180,20 @@ def _intensity(result: dict, layer: dict) -> tuple[float, float] | None:
     moved = _counted_bytes(result, layer)
     if not (layer["macs"] and layer["cycles"] and moved):
         return None
-    work, (speed, _) = layer["macs"] / moved, bandwidth(result)
-    roof = min(result["macs_per_cycle"], work * speed)
-    return work, layer["macs"] / layer["cycles"] / roof
+    # A sum of layers takes the sum of their least cycles.
+    least = sum(_least_cycles(result, part) for part in layer.get("parts", [layer]))
+    return layer["macs"] / moved, least / layer["cycles"]
+
+
+def _least_cycles(result: dict, layer: dict) -> float:
+    """What the array takes for a layer's MACs, or the memory for its bytes."""
+    speed, _ = bandwidth(result)
+    return max(layer["macs"] / _peak(result, layer), _counted_bytes(result, layer) / speed)
+
+
+def _peak(result: dict, layer: dict) -> int:
+    """MACs per cycle that the array can do at most by the layer's method."""
+    return result["macs_per_cycle"] * (SPEEDUP if layer["method"] == WINOGRAD else 1)
 
 
 def _roof_cells(result: dict, layer: dict) -> tuple[str, str]:
@@ -186,8 +203,10 @@ def _roof_cells(result: dict, layer: dict) -> tuple[str, str]:
 
 def roofline(result: dict) -> Figure:
     """Every layer's MACs per byte and per cycle under the array's and the memory's limits."""
-    peak = result["macs_per_cycle"]
     limit = result["memory"]["bytes_per_cycle"]
+    direct = result["macs_per_cycle"]
+    tiled = direct * SPEEDUP
+    peak = max([direct, *(_peak(result, layer) for layer in result["layers"])])
     speed, words = bandwidth(result)
     points = [
         (layer, found[0], layer["macs"] / layer["cycles"], found[1])
@@ -208,15 +227,19 @@ def roofline(result: dict) -> Figure:
             "y": [low * speed, peak],
             "line": {"color": color("drain"), "width": 2},
         },
-        {
-            "type": "scatter",
-            "mode": "lines",
-            "name": f"array: {peak} MAC/cycle",
-            "hoverinfo": "skip",
-            "x": [ridge, high],
-            "y": [peak, peak],
-            "line": {"color": color("ink"), "width": 2, "dash": "dash"},
-        },
+        *(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": f"array{by}: {roof} MAC/cycle",
+                "hoverinfo": "skip",
+                "x": [roof / speed, high],
+                "y": [roof, roof],
+                "line": {"color": color("ink"), "width": 2, "dash": dash},
+            }
+            for roof, by, dash in ((direct, "", "dash"), (tiled, " by Winograd's tiles", "dot"))
+            if roof <= peak
+        ),
         {
             "type": "scatter",
             "mode": "markers",
@@ -236,13 +259,13 @@ def roofline(result: dict) -> Figure:
         },
     ]
     near = sum(share >= 0.95 for *_, share in points)
-    bound = sum(x < ridge for _, x, _, _ in points)
+    bound = sum(x < _peak(result, layer) / speed for layer, x, _, _ in points)
     who = "One layer lies" if bound == 1 else f"{bound or 'No'} layers lie"
     return Figure(
         "roofline",
         f"{near} of {len(points)} layers with MACs run within 5 % of their roof",
-        f"Work per byte moved against work per cycle, both logarithmic. {who} left of the ridge at "
-        f"{ridge:.3g} MAC/byte, where memory is the limit. A point far below the lines loses its "
+        f"Work per byte moved against work per cycle, both logarithmic. {who} left of the ridge of "
+        f"its method ({ridge:.3g} MAC/byte for the highest), where memory is the limit. A point far below the lines loses its "
         "cycles elsewhere. The table of the layers has the same as numbers. Bytes are those that "
         "moved while the layer was computed, what is prefetched for the next ones included"
         + (", reads or writes, whichever are more." if limit is None else ", reads and writes."),

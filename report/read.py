@@ -6,9 +6,10 @@ from pathlib import Path
 
 from resarray.sim.format import FORMAT, content_digest, has_classes, top1
 from resarray.spec.errors import ResarrayError
+from resarray.spec.image import DIRECT
 from resarray.spec.pixels import size_text
 from resarray.spec.presets import make_config
-from resarray.spec.schema import SchemaError, check, parse_json
+from resarray.spec.schema import ANY, Each, SchemaError, check, parse_json
 
 from .schema import RESULT, TENSORS, WAITS
 
@@ -43,7 +44,7 @@ def read_result(path: Path) -> dict:
     result = read_json(path, "result", AGAIN)
     if "format" not in result:
         raise ResarrayError(f"'{path}' is not a result of 'resarray sim' (no 'format'); {AGAIN}")
-    if result["format"] not in (1, 2, FORMAT):
+    if result["format"] not in (1, 2, 3, FORMAT):
         raise ResarrayError(
             f"result '{path}' has format {result['format']!r}, this resarray reads {FORMAT}; "
             f"{AGAIN}"
@@ -58,7 +59,11 @@ def read_result(path: Path) -> dict:
     try:
         if result["format"] == 2:  # the last tensor was the one output
             check(result, {"tensors": TENSORS})
-            result |= {"format": FORMAT, "outputs": _last(result["tensors"])}
+            result |= {"format": 3, "outputs": _last(result["tensors"])}
+        if result["format"] == 3:
+            check(result, {"layers": [Each(ANY)]})
+            layers = [layer | {"method": DIRECT} for layer in result["layers"]]
+            result |= {"format": FORMAT, "layers": layers}
         check(result, RESULT)
         _check_sums(result)
     except SchemaError as error:

@@ -27,7 +27,6 @@ PORTS = (
 _ENGINES = ("LOAD", "WEIGHTS", "RESIDUAL", "COMPUTE", "DRAIN", "STORE")
 # The arbiter's order is another one.
 _STREAMS = (
-    *(f"from the fetch to {engine}'s queue" for engine in _ENGINES),
     *(f"of {engine}'s instructions" for engine in _ENGINES),
     *(f"of {engine}'s bursts" for engine in ("LOAD", "WEIGHTS", "RESIDUAL", "FETCH", "STORE")),
     *(f"of {engine}'s requests" for engine in ("LOAD", "RESIDUAL", "WEIGHTS", "FETCH")),
@@ -40,6 +39,7 @@ CORE = (
     "a burst begun after an error",
     "read data kept waiting",
     "a write response kept waiting",
+    *(f"an instruction came to {engine}'s queue without room" for engine in _ENGINES),
     *(f"the stream {stream} changed before it was taken" for stream in _STREAMS),
 )
 # By bit of the harness's ``violations``. Those in ``CORE``: only of the accelerator, not of a stub.

@@ -27,6 +27,21 @@ module queue_check (
     end
 endmodule
 
+// An instruction's words come only while there is room for them, a power of two.
+module room_check (
+    input clk,
+    input rst,
+    input clear,
+    input valid,
+    input full,
+    output reg broken
+);
+    always @(posedge clk) begin
+        if (valid && full && !rst) broken = 1;
+        if (clear) broken = 0;
+    end
+endmodule
+
 module core_checks #(parameter ROWS = 8) (
     input clk,
     input rst,
@@ -49,17 +64,22 @@ module core_checks #(parameter ROWS = 8) (
         .clk(clk), .rst(reset), .clear(clear), .valid(PATH``valid), .ready(PATH``ready), \
         .payload(PATH``payload), .broken(streams[N]) \
     );
+`define ROOM(N, PATH) \
+    room_check stream``N ( \
+        .clk(clk), .rst(reset), .clear(clear), .valid(PATH.i__valid), \
+        .full(PATH.fifo.level[$bits(PATH.fifo.level) - 1]), .broken(streams[N]) \
+    );
 `define QUEUE(N, PATH) \
     queue_check stream``N ( \
         .clk(clk), .rst(reset), .clear(clear), .valid(PATH.o__valid), .full(PATH.full), \
         .bits(PATH.bits), .broken(streams[N]) \
     );
-    `STREAM(0, WORD, `CORE.fetch.queue__0__)
-    `STREAM(1, WORD, `CORE.fetch.queue__1__)
-    `STREAM(2, WORD, `CORE.fetch.queue__2__)
-    `STREAM(3, WORD, `CORE.fetch.queue__3__)
-    `STREAM(4, WORD, `CORE.fetch.queue__4__)
-    `STREAM(5, WORD, `CORE.fetch.queue__5__)
+    `ROOM(0, `CORE.queue_load)
+    `ROOM(1, `CORE.queue_weights)
+    `ROOM(2, `CORE.queue_residual)
+    `ROOM(3, `CORE.queue_compute)
+    `ROOM(4, `CORE.queue_drain)
+    `ROOM(5, `CORE.queue_store)
     `QUEUE(6, `CORE.queue_load)
     `QUEUE(7, `CORE.queue_weights)
     `QUEUE(8, `CORE.queue_residual)
@@ -75,10 +95,10 @@ module core_checks #(parameter ROWS = 8) (
     `STREAM(18, BURST, `CORE.arbiter.request__1__)
     `STREAM(19, BURST, `CORE.arbiter.request__2__)
     `STREAM(20, BURST, `CORE.arbiter.request__3__)
-    `STREAM(21, WORD, `CORE.load.reader.relay.o__)
-    `STREAM(22, WORD, `CORE.weights.relay.o__)
-    `STREAM(23, WORD, `CORE.residual.relay.o__)
-    `STREAM(24, WORD, `CORE.fetch.reader.relay.o__)
+    `STREAM(21, WORD, `CORE.load.reader.fifo.o__)
+    `STREAM(22, WORD, `CORE.weights.fifo.o__)
+    `STREAM(23, WORD, `CORE.residual.fifo.o__)
+    `STREAM(24, WORD, `CORE.fetch.reader.fifo.o__)
     `STREAM(25, WORD, `CORE.drain.pool.o__)
     `STREAM(26, WORD, `CORE.store.fifo.o__)
 

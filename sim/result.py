@@ -18,8 +18,8 @@ from .compare import Check, compare
 from .format import FORMAT, has_classes, top1
 from .run import MemoryModel, RunResult
 
-# Columns that the table of ResNet-18 takes with operators and shapes.
-WIDE = 100
+# Columns that the table of ResNet-18 takes with operators, methods and shapes.
+WIDE = 110
 
 
 @dataclass(frozen=True)
@@ -154,6 +154,7 @@ def layer_row(
     return {
         "name": entry["name"],
         "op": entry["op"],
+        "method": entry["method"],
         "shape": entry["shape"],
         "macs": macs,
         "cycles": cycles,
@@ -215,10 +216,11 @@ def _table(result: dict, title: str, wide: bool) -> Table:
     # Where there is little room long names take two lines: numbers are never cut.
     table.add_column("layer", overflow="fold")
     headings = ("MACs", "cycles", "utilisation", "mismatches")
-    for heading in ("op", "shape", *headings) if wide else headings:
-        table.add_column(heading, justify="left" if heading == "op" else "right", no_wrap=True)
+    for heading in ("op", "method", "shape", *headings) if wide else headings:
+        left = heading in ("op", "method")
+        table.add_column(heading, justify="left" if left else "right", no_wrap=True)
 
-    def add(name: str, kind: tuple[str, str], row: dict, style: str | None) -> None:
+    def add(name: str, kind: tuple[str, ...], row: dict, style: str | None) -> None:
         numbers = (
             f"{row['macs']:,}",
             f"{row['cycles']:,}",
@@ -229,9 +231,10 @@ def _table(result: dict, title: str, wide: bool) -> Table:
 
     for layer in result["layers"]:
         shape = "x".join(map(str, layer["shape"]))
-        add(layer["name"], (layer["op"], shape), layer, "red" if layer["mismatches"] else None)
+        kind = layer["op"], layer["method"].partition(":")[0], shape
+        add(layer["name"], kind, layer, "red" if layer["mismatches"] else None)
     table.add_section()
-    add("total", ("", ""), result, "bold")
+    add("total", ("", "", ""), result, "bold")
     return table
 
 

@@ -5,10 +5,14 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from . import isa, registers
+from . import isa, numerics, registers, winograd
 from .errors import ResarrayError
 
 ELEMENTS = ("pair", "mac")
+
+# K-tiles of weights that the array's columns hold, those being used included: as many as a memory of
+# LUTs has words.
+WEIGHT_SLOTS = 16
 
 # Largest dot product the 32-bit accumulator is proven for: with the pair element one pair of
 # channels adds at most 2*128*127 + 127**2 = 48,641 in magnitude, so K products add at most
@@ -83,6 +87,7 @@ class Config:
     max_reads:       AXI read bursts in flight
     queue_depth:     instructions waiting per engine
     profile_marks:   layer marks that the profile memory holds: layers of a program
+    winograd:        transforms beside the array, for kernels three wide at stride 1 (`winograd`)
 
     `LIMITS` has the range of each; anything else is refused with a `ResarrayError`.
     """
@@ -103,6 +108,7 @@ class Config:
     max_reads: int = 16
     queue_depth: int = 16
     profile_marks: int = 256
+    winograd: bool = True
 
     def __post_init__(self):
         def require(ok, what):
@@ -120,6 +126,10 @@ class Config:
                 isinstance(size, int) and not isinstance(size, bool) and size in limits,
                 f"{field} must be {limits}, not {size!r}",
             )
+        require(
+            isinstance(self.winograd, bool),
+            f"winograd must be true or false, not {self.winograd!r}",
+        )
         require(
             self.columns % self.rows == 0 and self.column_blocks <= MAX_COLUMN_BLOCKS,
             f"columns must be a multiple of rows ({self.rows}), at most "
@@ -143,6 +153,16 @@ class Config:
             )
 
     @property
+    def operands(self) -> numerics.Operands:
+        """Widths of the array's operands and products."""
+        return numerics.WINOGRAD if self.winograd else numerics.DIRECT
+
+    @property
+    def dot_bits(self) -> int:
+        """Bits of a column's result for one k-tile."""
+        return numerics.dot_bits(self.rows, self.operands)
+
+    @property
     def block_groups(self) -> int:
         """Lane groups in one channel block of ``rows`` output channels."""
         return self.rows // self.lanes
@@ -161,6 +181,11 @@ class Config:
     def param_words(self) -> int:
         """Words per channel-parameter record (8 bytes; a 16-byte word holds one record)."""
         return max(1, 8 // self.rows)
+
+    @property
+    def phases(self) -> int:
+        """Channel-parameter records that a column has room for: one for each output of a tile."""
+        return winograd.TILE if self.winograd else 1
 
     @property
     def instruction_words(self) -> int:
@@ -218,6 +243,7 @@ PRESETS = {
         weight_words=1024,
         lanes=2,
         profile_marks=64,
+        winograd=False,
     ),
     # Half the default's columns: suits networks of 16 channels, all of whose feature maps stay on
     # chip.

@@ -23,8 +23,8 @@ Manifest (byte offsets are relative to MEM_BASE)::
     inputs       [{image, addr, layout, scale, zero_point}]           one per image of the batch
     outputs      [name]: the tensors that the network returns, that with the logits first
     tensors      [{name, layer, image, addr, layout, scale, zero_point}]   every tensor stored
-    layers       [{name, op, shape [C, H, W], macs, bytes_read, bytes_written, predicted_cycles,
-                   tensor}]                                    in the order of the profile marks
+    layers       [{name, op, shape [C, H, W], method, macs, bytes_read, bytes_written,
+                   predicted_cycles, tensor}]                  in the order of the profile marks
     pixels       {mean [C], std [C], classes [name]}              optional: from pictures to inputs
 
 `resarray.spec.manifest` checks it.
@@ -43,8 +43,11 @@ from .manifest import check_manifest
 from .schema import SchemaError, parse_json
 
 MAGIC = b"RESARRAY"
-# 2: the manifest has the graph's digest. 3: and all outputs; instruction set 3.
-VERSION = 3
+# 2: the manifest has the graph's digest. 3: and all outputs; instruction set 3. 4: and the layers'
+# methods; instruction set 4.
+VERSION = 4
+# A layer's method; behind the first one may stand why.
+DIRECT, WINOGRAD = "direct", "Winograd"
 _HEADER = struct.Struct("<8sIIQIIQ")
 
 

@@ -150,6 +150,14 @@ LAYOUTS: dict[Engine, list[Field]] = {
     #             base + k0*s_k0 + k1*s_k1 + k2*s_k2 + m0*s_m0 + m1*s_m1 + m2*s_m2
     #         acc[bank][pixel][:] (+)= a . weights; pixel += 1
     # The first k-tile overwrites the accumulators when ``clear`` is set.
+    #
+    # With ``winograd`` a k-tile is a kernel row of three weights, and m2 counts tiles of four
+    # outputs side by side (`resarray.spec.winograd`). It takes 3 * columns weight words, the three
+    # of a column one after the other, and with params four records for each column, one for each
+    # output of a tile. A tile reads the six words from its first one on, the next tile of the row
+    # begins four words behind it (s_m2 is 0), and its six positions are six accumulators. An output
+    # depends on its three pixels alone: what lies behind those of a row's last output may be any
+    # bytes, also beyond the buffer's end, where addresses begin anew.
     Engine.COMPUTE: HEADER
     + [
         Field("mark", 1, "last instruction of a layer: append a profile record when complete"),
@@ -171,12 +179,15 @@ LAYOUTS: dict[Engine, list[Field]] = {
         Field("s_m1", 20, "bytes per step"),
         Field("n_m2", 10, "inner pixel loop (columns)"),
         Field("s_m2", 10, "bytes per step"),
+        Field("winograd", 1, "k-tiles are kernel rows, pixels are tiles of four"),
     ],
     # for block in n_blocks: for pixel in [px_base, px_base + px_count):
     #     requantise `rows` channels of accumulator[bank][pixel] from channel block*rows on, with
     #     one residual word when res_en (the block's one word for all its pixels with res_vector),
     #     added or, with ``multiply``, multiplied; look it up in the bank's table with ``table``;
     #     hand the word to the pool stage, whose words go to STORE.
+    # With ``winograd``, px_count counts accumulators, six to a tile; each tile gives its (up to)
+    # four outputs, those beyond ``width`` are dropped, and the tiles of a row follow each other.
     # MAX: windows of pool_ky rows of pool_kx pixels; a row is followed by pool_right pixels, the
     #     last row here by pool_bottom rows of -128. In a row the pixels pool_x + n * pool_sx end
     #     windows, the rows pool_y + n * pool_sy; what lies before the map's first row
@@ -221,6 +232,7 @@ LAYOUTS: dict[Engine, list[Field]] = {
         Field("avg_mult", numerics.MULT_BITS, "factor of the sum"),
         Field("avg_shift", numerics.SHIFT_BITS, "shift of the sum"),
         Field("avg_zp", 8, "zero point of the average", signed=True),
+        Field("winograd", 1, "accumulators are those of tiles, six each"),
     ],
     # Writes the words that DRAIN's pool stage gives, in order.
     Engine.STORE: HEADER + _pattern("to write"),

@@ -68,6 +68,7 @@ _MANIFEST: dict[str, Schema] = {
             "bytes_written": COUNT,
             "predicted_cycles": COUNT,
             "tensor": TEXT,
+            "method": TEXT,
         }
     ],
 }

@@ -21,6 +21,7 @@ them on every value (`require_bits`), so what would wrap in a register cannot pa
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -38,6 +39,13 @@ ACTIVATION_BITS = WEIGHT_BITS = 8
 FACTOR_BITS = 9
 # One element: |pair product| <= 255**2 = 65,025; two plain products 2 * 128 * 127 = 32,512.
 PRODUCT_BITS = 17
+# The same with Winograd's transforms (`winograd`) before the array. Activations of position 0: 4 + 5
+# + 1 = 10 times 128; weights of position 3: 1 + 2 + 4 = 7 times 127. The factors of a pair product
+# are largest at position 1, 1,280 + 3 * 127 = 1,661, and below it at position 3, 6 * 128 + 889.
+WINOGRAD_ACTIVATION_BITS = 12
+WINOGRAD_WEIGHT_BITS = 11
+WINOGRAD_FACTOR_BITS = 12
+WINOGRAD_PRODUCT_BITS = 23
 # An accumulator, a bias, and their sum t. A column's sums and the folded bias are exact modulo
 # 2**32, so t is right wherever it fits; the compiler refuses channels for which it might not.
 ACC_BITS = 32
@@ -54,14 +62,32 @@ TOTAL_BITS = SUM_BITS + 1
 MAX_AVERAGE_PIXELS = (1 << (SUM_BITS - 8)) - 1
 
 
+@dataclass(frozen=True)
+class Operands:
+    """Bits of what the array multiplies: an ``activation`` and a ``weight``; a ``factor`` of a pair
+    product; and the ``product`` of an element, which takes a pair of channels."""
+
+    activation: int
+    weight: int
+    factor: int
+    product: int
+
+
+DIRECT = Operands(ACTIVATION_BITS, WEIGHT_BITS, FACTOR_BITS, PRODUCT_BITS)
+WINOGRAD = Operands(
+    WINOGRAD_ACTIVATION_BITS, WINOGRAD_WEIGHT_BITS, WINOGRAD_FACTOR_BITS, WINOGRAD_PRODUCT_BITS
+)
+
+
 class WidthError(AssertionError):
     """A value that the hardware's register does not hold: a fault of the compiler."""
 
 
-def dot_bits(rows: int) -> int:
+def dot_bits(rows: int, operands: Operands = DIRECT) -> int:
     """Bits of a column's result for one k-tile of ``rows`` (a power of two) channels: the sum of
-    rows / 2 elements, |a0*w0 + a1*w1 + w0*w1| <= 2*128*127 + 127**2 = 48,641 each."""
-    return PRODUCT_BITS + (rows // 2 - 1).bit_length()
+    rows / 2 elements, |a0*w0 + a1*w1 + w0*w1| <= 2*128*127 + 127**2 = 48,641 each; with Winograd's
+    transforms 2*768*889 + 889**2 = 2,155,825, at position 3."""
+    return operands.product + (rows // 2 - 1).bit_length()
 
 
 def require_bits(value: np.ndarray | int, bits: int, what: str) -> None:

@@ -25,7 +25,8 @@ DEFAULT = "default"
 MAX_FILE = 1 << 16
 MAX_NAME = 100
 _DEFAULTS = dataclasses.asdict(PRESETS[DEFAULT])
-_KINDS = {int: "a whole number", str: "text"}
+_TRUTHS = {"true": True, "false": False}
+_KINDS = {int: "a whole number", str: "text", bool: "true or false"}
 
 
 def preset(text: str) -> Config:
@@ -109,7 +110,7 @@ def _changed(base: Config, fields: dict, what: str) -> Config:
     return found
 
 
-def _change(text: str, what: str) -> tuple[str, int | str]:
+def _change(text: str, what: str) -> tuple[str, bool | int | str]:
     """Field and value of ``field=value``."""
     name, equals, value = (part.strip() for part in text.partition("="))
     if not equals:
@@ -117,6 +118,8 @@ def _change(text: str, what: str) -> tuple[str, int | str]:
     _require_known([name], _DEFAULTS, what)
     if type(_DEFAULTS[name]) is int and re.fullmatch(r"[+-]?\d{1,18}", value, re.ASCII):
         return name, int(value)
+    if type(_DEFAULTS[name]) is bool and value in _TRUTHS:
+        return name, _TRUTHS[value]
     _require_kind(name, value, what)
     return name, value
 

@@ -14,7 +14,7 @@ from .isa import Engine
 
 ADDRESS_BITS = 14
 ID = 0x52415253  # "SRAR"
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,7 @@ def _first(program, engine):
     "break_it, message",
     [
         (lambda p: _first(p, Engine.COMPUTE).update(wait_a=1000), "waits for LOAD 1000"),
-        (lambda p: _first(p, Engine.WEIGHTS).update(length=8), "weight FIFO"),
+        (lambda p: _first(p, Engine.WEIGHTS).update(length=3), "weight FIFO"),
         (lambda p: _first(p[::-1], Engine.STORE).update(run_len=1), "left in the output FIFO"),
         (lambda p: _first(p, Engine.RESIDUAL).update(run_len=1), "residual FIFO"),
         (lambda p: _first(p, Engine.STORE).update(addr=0), "below the writable memory"),
@@ -120,7 +120,7 @@ def _first(program, engine):
         (lambda p: _first(p, Engine.COMPUTE).update(clear=0), "not cleared"),
         (lambda p: _first(p, Engine.COMPUTE).update(k_tiles=5), "5 k-tiles are not the"),
         (
-            lambda p: _first(p, Engine.DRAIN).update(px_count=100, height=1, width=100),
+            lambda p: _first(p, Engine.DRAIN).update(px_count=150, height=1, width=100),
             "drain of pixels",
         ),
         (lambda p: _first(p, Engine.LOAD).update(rows=1), "runs of"),

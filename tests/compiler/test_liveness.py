@@ -42,7 +42,7 @@ def compute(k_tiles: int = 1, **fields) -> tuple[Engine, dict]:
 
 
 def drain(words: int, **fields) -> tuple[Engine, dict]:
-    return Engine.DRAIN, {"px_count": words, "n_blocks": 1} | fields
+    return Engine.DRAIN, {"px_count": words, "width": words, "height": 1, "n_blocks": 1} | fields
 
 
 def test_streams_far_longer_than_their_fifos_end():

@@ -1,18 +1,20 @@
 """COMPUTE sequencers: addresses by the loop nest, weights in order, no gap in the steady state."""
 
+import dataclasses
 import itertools
 import random
 
 import pytest
 
 from resarray.hw.compute import ComputeEngine
+from resarray.spec import winograd
 from resarray.spec.config import Config
 
 from .bench import drive, simulate
 
 pytestmark = pytest.mark.verifies("weights", by="unit")
 
-CONFIG = Config(name="test", rows=8, columns=8, lanes=2, input_words=1024, acc_depth=64)
+CONFIG = Config(name="test", rows=8, columns=8, lanes=2, input_words=1024, acc_depth=64, winograd=False)
 LOOPS = ("k0", "k1", "k2", "m0", "m1", "m2")
 
 
@@ -51,54 +53,106 @@ def reference(i: dict):
         )
 
 
+def tiles_of(i: dict, word: int):
+    """As `reference`, for Winograd: (address, accumulator, ...) and the position of every pixel."""
+    steps = [range(i[f"n_{loop}"]) for loop in LOOPS]
+    k_tiles = i["n_k0"] * i["n_k1"] * i["n_k2"]
+    tiles = i["n_m0"] * i["n_m1"] * i["n_m2"]
+    for at, index in enumerate(itertools.product(*steps)):
+        strides = i | {"s_m2": winograd.TILE * word}
+        offset = sum(x * strides[f"s_{loop}"] for x, loop in zip(index, LOOPS, strict=True))
+        k_tile, tile = divmod(at, tiles)
+        for p in range(winograd.POSITIONS):
+            yield (
+                i["base"] + offset + p * word,
+                tile * winograd.POSITIONS + p,
+                tile == p == 0,
+                bool(i["clear"]) and k_tile == 0,
+                at == k_tiles * tiles - 1 and p == winograd.POSITIONS - 1,
+                i["bank"],
+            )
+
+
+@pytest.mark.parametrize("winograds", [False, True])
 @pytest.mark.parametrize("stall", [0.0, 0.4])
-def test_sequence(stall):
+def test_sequence(stall, winograds):
+    """Addresses and flags of every pixel; each k-tile's slots hold its weights when it begins, and
+    until it ends."""
     rng = random.Random(21)
-    dut = ComputeEngine(CONFIG)
-    instructions = [random_instruction(rng) for _ in range(15)]
-    expected = [pixel for i in instructions for pixel in reference(i)]
+    config = dataclasses.replace(CONFIG, winograd=winograds, acc_depth=512)
+    dut = ComputeEngine(config)
+    instructions, expected = [], []
     words, params, tiles = [], [], []
-    for i in instructions:
-        for k_tile in range(i["n_k0"] * i["n_k1"] * i["n_k2"]):
-            tile = [rng.randrange(1 << 64) for _ in range(8)]
+    for _ in range(15):
+        i = random_instruction(rng)
+        tiled = winograds and rng.random() < 0.5
+        if tiled:
+            i |= {"winograd": 1, "s_m2": 0, "n_k2": 1, "k_tiles": i["n_k0"] * i["n_k1"]}
+        instructions.append(i)
+        expected += tiles_of(i, config.rows) if tiled else reference(i)
+        for k_tile in range(i["k_tiles"]):
+            tile = [rng.randrange(1 << 64) for _ in range(8 * (3 if tiled else 1))]
             words += tile
-            tiles.append(tile)
+            tiles.append((tiled, tile))
             if i["params"] and k_tile == 0:
-                records = [rng.randrange(1 << 55) for _ in range(8)]
+                count = 4 if tiled else 1
+                records = [rng.randrange(1 << 55) for _ in range(8 * count)]
                 words += records
-                params += [(i["bank"], column, record) for column, record in enumerate(records)]
-    got, got_params, loaded, swapped = [], [], [], 0
+                params += [
+                    (i["bank"], *divmod(at, count), record) for at, record in enumerate(records)
+                ]
+    got, got_params, slots, begun = [], [], {}, 0
+    delays = 12  # from the issue to the array, in the core
 
     async def monitor(ctx):
-        nonlocal swapped
+        nonlocal begun
+        ends = [(0, 0)] * delays
         while len(got) < len(expected):
+            used, used_winograd = ends.pop(0)
+            ctx.set(dut.used, used)
+            ctx.set(dut.used_winograd, used_winograd)
             control = dut.control
             sample = await ctx.tick().sample(
                 dut.read_en,
                 dut.read_addr,
                 control,
-                dut.swap,
+                dut.slot,
+                dut.position,
+                dut.k_tile_end,
+                dut.winograd,
                 dut.weight_valid,
                 dut.weight,
                 dut.weight_column,
+                dut.weight_slot,
                 dut.param_valid,
                 dut.param,
             )
-            _, _, en, addr, c, swap, w_valid, weight, column, p_valid, param = sample
-            assert en == c.valid and (en or not swap)
-            if swap:
-                # The k-tile that becomes active has been loaded in whole, in order.
-                assert loaded[:8] == list(enumerate(tiles[swapped]))
-                del loaded[:8]
-                swapped += 1
-            if en:
-                got.append((addr, c.pixel, bool(swap), bool(c.clear), bool(c.end), c.bank))
+            _, _, en, addr, c, slot, position, k_end, tiled, *rest = sample
+            w_valid, weight, column, w_slot, p_valid, param = rest
+            ends.append((en and k_end, tiled))
+            assert en == c.valid
             if w_valid:
-                assert len(loaded) < 8
-                loaded.append((column, weight))
+                slots.setdefault((column, w_slot), []).append(weight)
+            if en:
+                address, pixel, first, *flags = expected[len(got)]
+                if first:
+                    is_tiled, tile = tiles[begun]
+                    begun += 1
+                    number = 0
+                assert tiled == is_tiled and position == (number % 6 if tiled else 0)
+                # The slot's words; those of column 0, which a vector comes to first.
+                held = slots[0, slot][-1]
+                low = tile[0] & 0xFF
+                assert tiled or held & ((1 << config.operands.weight) - 1) & 0xFF == low
+                number += 1
+                assert k_end == (
+                    len(got) + 1 == len(expected) or expected[len(got) + 1][2]
+                ), "the end of a k-tile"
+                got.append((addr, c.pixel, first, bool(c.clear), bool(c.end), c.bank))
+                assert c.pixel == pixel and address == addr
             if p_valid:
                 record = param.record.as_bits()
-                got_params.append((param.bank, param.column, record))
+                got_params.append((param.bank, param.column, param.phase, record))
 
     simulate(dut, monitor, drive(dut.i, instructions, 1, stall), drive(dut.words, words, 2, stall))
     assert got == expected
@@ -122,8 +176,11 @@ def test_no_gap_in_the_steady_state():
             await ctx.tick()
 
     async def monitor(ctx):
+        used = 0
         while sum(busy) < expected:
-            _, _, en = await ctx.tick().sample(dut.read_en)
+            ctx.set(dut.used, used)
+            _, _, en, used = await ctx.tick().sample(dut.read_en, dut.k_tile_end)
+            used &= en
             busy.append(en)
 
     simulate(dut, monitor, drive(dut.i, instructions), background=[words])

@@ -1,30 +1,51 @@
 """Elements and columns against the plain dot product; one suite for both elements. `make formal`
 proves the elements for all operands."""
 
+import itertools
 import random
 
 import pytest
 
 from resarray.hw import element
 from resarray.hw.array import SystolicArray, column_latency
+from resarray.spec import numerics, winograd
 from resarray.spec.config import Config
 
 from .bench import simulate, word
 
 pytestmark = pytest.mark.verifies("array", by="unit")
 
+SLOTS = 2  # that take turns
 CORNERS = (-128, -127, -1, 0, 1, 127)
 
 
+# (activations, weights) at each position, as far as they reach.
+REACHES = {
+    "direct": [(-128, 127, 127)],
+    "winograd": [
+        (-reach, reach, 127 * int(abs(w).sum()))
+        for x, w in zip(winograd.INPUT, winograd.WEIGHT, strict=True)
+        for reach in [128 * int(abs(x).sum())]
+    ],
+}
+OPERANDS = {"direct": numerics.DIRECT, "winograd": numerics.WINOGRAD}
+
+
 @pytest.mark.parametrize("kind", element.ELEMENTS)
-def test_element_product(kind):
+@pytest.mark.parametrize("operands", OPERANDS)
+def test_element_product(kind, operands):
     """Every corner of the operand ranges, then random ones, one set a cycle."""
     rng = random.Random(1)
-    dut = element.ELEMENTS[kind]()
-    cases = [
-        (a, b, c, d) for a in CORNERS for b in CORNERS for c in CORNERS[1:] for d in CORNERS[1:]
-    ]
-    cases += [tuple(rng.randint(-127, 127) for _ in range(4)) for _ in range(500)]
+    dut = element.ELEMENTS[kind](OPERANDS[operands])
+    cases = []
+    for least, most, weight in REACHES[operands]:
+        a = (least, least + 1, -1, 0, 1, most)
+        w = (-weight, -1, 0, 1, weight)
+        cases += itertools.product(a, a, w, w)
+        cases += [
+            tuple(rng.randint(*ends) for ends in [(least, most)] * 2 + [(-weight, weight)] * 2)
+            for _ in range(300)
+        ]
 
     async def testbench(ctx):
         for i in range(len(cases) + element.LATENCY):
@@ -54,9 +75,10 @@ def test_pair_element_identity():
 @pytest.mark.parametrize("kind", element.ELEMENTS)
 @pytest.mark.parametrize("gap", [0, 3])
 def test_array_streams_k_tiles(kind, gap):
-    """K-tiles of different weights back to back: weights load in the shadow of streaming."""
+    """K-tiles of different weights back to back: weights load in the shadow of streaming, into the
+    next slot, one after the other."""
     rng = random.Random(gap)
-    config = Config(name="test", rows=4, columns=8, lanes=2, element=kind)
+    config = Config(name="test", rows=4, columns=8, lanes=2, element=kind, winograd=False)
     dut = SystolicArray(config)
     pixels = config.columns + gap  # cycles of a k-tile; the shortest possible is `columns`
     tiles = 6
@@ -86,19 +108,20 @@ def test_array_streams_k_tiles(kind, gap):
                     got = ctx.get(dut.dot[column])
                     assert got == expected(tile, pixel, column), (tile, pixel, column)
                     checked += 1
-            # Word c of k-tile t enters c cycles after the swap to k-tile t - 1.
+            # Word c of k-tile t enters c cycles after the first vector of k-tile t - 1.
             tile, index = divmod(cycle - start + pixels, pixels)
             loading = tile < tiles and index < config.columns and cycle >= start - pixels
             if cycle < start:
                 tile, index, loading = 0, cycle, True
             ctx.set(dut.weight_valid, loading)
             if loading:
+                ctx.set(dut.weight_slot, tile % SLOTS)
                 ctx.set(dut.weight, word(weights[tile][index]))
                 ctx.set(dut.weight_column, index)
             at = cycle - start
             streaming = 0 <= at < tiles * pixels
-            ctx.set(dut.swap, streaming and at % pixels == 0)
             if streaming:
+                ctx.set(dut.slot, at // pixels % SLOTS)
                 ctx.set(dut.vector, word(vectors[at // pixels][at % pixels]))
             await ctx.tick()
 

@@ -63,5 +63,32 @@ def test_instructions_arrive_whole_and_wait(preset, engine):
             if valid and ready:
                 got.append({name: item[name] for name in instructions[0]})
 
-    simulate(dut, drive(dut.i, words, 1, 0.2), taker, background=[others])
+    room = [config.queue_depth]
+
+    async def writer(ctx):
+        """An instruction when it has been told of room for one, as the fetch does."""
+        pauses = random.Random(1)
+        per_instruction = len(words) // len(instructions)
+        for at, word in enumerate(words):
+            while (at % per_instruction == 0 and not room[0]) or pauses.random() < 0.2:
+                await ctx.tick()
+            room[0] -= at % per_instruction == 0
+            ctx.set(dut.i.valid, 1)
+            ctx.set(dut.i.payload, word)
+            await ctx.tick()
+            ctx.set(dut.i.valid, 0)
+
+    async def freed(ctx):
+        while True:
+            _, _, taken = await ctx.tick().sample(dut.taken)
+            room[0] += taken
+
+    simulate(dut, writer, taker, background=[others, freed])
     assert got == instructions
+
+
+def test_an_instruction_without_room_is_told():
+    dut = InstructionQueue(PRESETS["tiny"], isa.Engine.LOAD)
+    words = [1] * (8 * (PRESETS["tiny"].queue_depth + 2))
+    with pytest.raises(AssertionError, match="an instruction comes without room for it"):
+        simulate(dut, drive(dut.i, words))

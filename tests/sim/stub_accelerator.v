@@ -76,7 +76,7 @@ module resarray #(
         endcase
         if (s_axil__arready) case (s_axil__araddr)
             14'h000: s_axil__rdata <= 32'h52415253;
-            14'h004: s_axil__rdata <= 3;
+            14'h004: s_axil__rdata <= 4;
             14'h008: s_axil__rdata <= HASH[31:0];
             14'h00C: s_axil__rdata <= HASH[63:32];
             14'h014: s_axil__rdata <= {29'b0, error, done, state != IDLE && state != DONE};

@@ -228,8 +228,10 @@ def core_bench(sequences: list[list[Cycle]]) -> str:
     """A testbench for core_checks, with a hierarchy of what it looks at."""
     source = (SIM / "core_checks.v").read_text()
     leaves = {"CORE.fetch_rst": 1}
-    for kind, path in re.findall(r"^    `(STREAM|QUEUE)\(.*?`(CORE[\w.]+)\)", source, re.M):
-        if kind == "QUEUE":
+    for kind, path in re.findall(r"^    `(STREAM|QUEUE|ROOM)\(.*?`(CORE[\w.]+)\)", source, re.M):
+        if kind == "ROOM":
+            leaves |= {f"{path}.i__valid": 1, f"{path}.fifo.level": 4}
+        elif kind == "QUEUE":
             leaves |= {f"{path}.o__valid": 1, f"{path}.full": 1, f"{path}.bits": 256}
         else:
             leaves |= {f"{path}valid": 1, f"{path}ready": 1, f"{path}payload": 32}
@@ -306,16 +308,24 @@ def test_inside(tmp_path):
         ([{"bvalid": 1}, {}, {}, {}, {}, {}, {}], 3),
     ]
     source = (SIM / "core_checks.v").read_text()
-    found = re.findall(r"^    `(STREAM|QUEUE)\((\d+),.*?`CORE\.([\w.]+)\)", source, re.M)
+    found = re.findall(r"^    `(STREAM|QUEUE|ROOM)\((\d+),.*?`CORE\.([\w.]+)\)", source, re.M)
     assert [int(number) for _, number, _ in found] == list(range(len(found)))
     for kind, number, path in found:
+        bit = 4 + int(number)
+        if kind == "ROOM":
+            valid, level = f"{core}{path}.i__valid", f"{core}{path}.fifo.level"
+            rows += [
+                ([{valid: 1, level: 7}, {valid: 0, level: 8}], None),
+                ([{level: 8}, {valid: 1}], bit),
+                ([{f"{core}fetch_rst": 1, level: 8, valid: 1}], None),
+            ]
+            continue
         if kind == "QUEUE":
             valid, taken, payload = (f"{core}{path}.{n}" for n in ("o__valid", "full", "bits"))
             offer, take = {valid: 1, taken: 1, payload: 9}, {valid: 0, taken: 0}
         else:
             valid, taken, payload = (f"{core}{path}{n}" for n in ("valid", "ready", "payload"))
             offer, take = {valid: 1, taken: 0, payload: 9}, {taken: 1}
-        bit = 4 + int(number)
         rows += [
             ([offer, {}, {}, take, {valid: 0, taken: 0, payload: 1}], None),
             ([offer, {}, {payload: 8}], bit),

@@ -27,6 +27,8 @@ class Inside(Harness):
     drive its outputs.
     """
 
+    views = 1
+
     def __init__(
         self,
         unit: Component,
@@ -35,7 +37,7 @@ class Inside(Harness):
         checks: bool = True,
     ):
         self.parts: list[Any] = []
-        # A further read port, without delay, of each memory.
+        # ``views`` further read ports, without delay, of each memory.
         self.memories: list[Any] = []
         self._left_out = parts
         super().__init__(unit, free, checks)
@@ -81,12 +83,12 @@ class Inside(Harness):
         return Part
 
     def _watched(self) -> type:
-        memories = self.memories
+        memories, views = self.memories, self.views
 
         class Watched(memory.Memory):
             def __init__(self, *args, **options):
                 super().__init__(*args, **options)
-                memories.append(self.read_port(domain="comb"))
+                memories.extend(self.read_port(domain="comb") for _ in range(views))
 
         return Watched
 

@@ -1,16 +1,22 @@
 """The address generator of COMPUTE adds up the strides of the loops."""
 
-from amaranth.hdl import Assert, Assume, Module, Mux, Signal
+from functools import partial
+
+from amaranth.hdl import Assert, Assume, Const, Module, Mux, Signal
 
 from resarray.hw.addresses import AddressGenerator
 from resarray.hw.common import delay
 from resarray.hw.loops import LOOPS
+from resarray.spec import winograd
 from resarray.spec.config import Config
 
 from ..pipeline import Inside
 from ..properties import Edit, Induction, Property
 
-CONFIG = Config(name="formal", rows=4, columns=4, lanes=2, input_words=256)
+CONFIGS = {
+    name: Config(name="formal", rows=4, columns=4, lanes=2, input_words=256, winograd=tiled)
+    for name, tiled in (("", False), ("-winograd", True))
+}
 
 
 class Addresses(Inside):
@@ -18,15 +24,17 @@ class Addresses(Inside):
 
     Specified by the address at which the present step of each loop began: a step adds its loop's
     stride there, and the loops inside of it begin where it is. Addresses are modulo the size of the
-    buffer, here the smallest that there is. Assumed: an instruction begins with a k-tile, and
-    k-tiles are as far apart as the contract says.
+    buffer, here the smallest that there is. A tile's pixels are words one behind the other, and the
+    innermost loop's stride is that of tiles then. Assumed: an instruction begins with a k-tile,
+    k-tiles are as far apart as the contract says, and a tile is left behind its last pixel.
     """
 
-    def __init__(self):
-        super().__init__(AddressGenerator(CONFIG))
+    def __init__(self, config: Config):
+        self._config = config
+        super().__init__(AddressGenerator(config))
 
     def specify(self, m: Module, platform) -> None:
-        u, inner = self.unit, self.inner
+        u, inner, word = self.unit, self.inner, self._config.rows
         step = delay(m, u.step, 1, "step_spec")
         current = Signal.like(u.instruction, reset_less=True)
         alive, fresh = Signal(), Signal()
@@ -37,6 +45,14 @@ class Addresses(Inside):
 
         at = {n: Signal.like(u.addr, name=f"at_{n}", reset_less=True) for n in LOOPS}
         stride = {n: current[f"s_{n}"] for n in LOOPS}
+        tiled = current.winograd if self._config.winograd else Const(0)
+        position = Signal(range(winograd.POSITIONS))
+        with m.If(u.start):
+            m.d.sync += position.eq(0)
+        with m.Elif(step.as_value().any()):
+            m.d.sync += position.eq(Mux(step.tile, position + 1, 0))
+        last_position = ~tiled | (position == winograd.POSITIONS - 1)
+        pixel = at["m2"] + position * word
         # The k loop that the next k-tile steps, by the flags of this one, and where that leads.
         begun, chosen = Signal(), Signal()
         step_k1, step_k0 = Signal(), Signal()
@@ -57,7 +73,8 @@ class Addresses(Inside):
                 m.d.sync += at["k0"].eq(tile)
         for inside, n in ((("m1", "m2"), "m0"), (("m2",), "m1"), ((), "m2")):
             with m.If(step[n]):
-                m.d.sync += [at[x].eq(at[n] + stride[n]) for x in (n, *inside)]
+                by = Mux(tiled, winograd.TILE * word, stride[n]) if n == "m2" else stride[n]
+                m.d.sync += [at[x].eq(at[n] + by) for x in (n, *inside)]
 
         bits = step.as_value()
         free = u.step.as_value()
@@ -68,17 +85,21 @@ class Addresses(Inside):
             Assume(~u.start | ~fresh | step.k_tile),
             Assume((bits == 0) | ~fresh | step.k_tile),
             Assume(~step.k_tile | ~(begun | chosen)),
+            Assume(~step.tile | (tiled & ~last_position)),
+            Assume(~step.m2 | last_position),
         ]
         known = alive & ~fresh
         ready = known & ~begun & ~chosen
         size = len(u.addr)
         m.d.comb += [
-            Assert(~known | (u.addr == at["m2"])),
+            Assert(~known | (u.addr == pixel[:size])),
             # Inside.
             Assert((bits == 0) | alive),
             Assert((bits & (bits - 1)) == 0),
             Assert(inner["step"].as_value() == bits),
             *(Assert(~alive | (inner[f"stride{n}"] == stride[n])) for n in LOOPS),
+            Assert(~alive | (inner["tiled"] == tiled)),
+            Assert(position < Mux(tiled, winograd.POSITIONS, 1)),
             Assert(~known | (inner["next_m1"] == (at["m1"] + stride["m1"])[:size])),
             Assert(~known | (inner["next_m0"] == (at["m0"] + stride["m0"])[:size])),
             Assert(~(alive & fresh) | (inner["next_k"] == current.base[:size])),
@@ -101,12 +122,19 @@ class Addresses(Inside):
             ]
 
 
+_BACK = Edit(
+    "tiles are five pixels apart",
+    "hw.addresses",
+    "(winograd.POSITIONS - 1 - winograd.TILE)",
+    "(winograd.POSITIONS - 2 - winograd.TILE)",
+)
 PROPERTIES = [
     Property(
-        name="addresses-strides",
+        name=f"addresses-strides{name}",
         unit="addresses.AddressGenerator",
-        says="Each pixel's address is the base and the strides of all steps, 2 cycles later.",
-        build=Addresses,
+        says="Each pixel's address is the base and the strides of all steps, 2 cycles later"
+        + ("; a tile's words follow each other." if name else "."),
+        build=partial(Addresses, config),
         method=Induction(2),
         twins=(
             Edit(
@@ -124,9 +152,11 @@ PROPERTIES = [
             Edit(
                 "the address of the pixel before",
                 "hw.addresses",
-                'at.eq(at + stride["m2"])',
+                "at.eq(at + Mux(step.tile, word, inner))" if name else "at.eq(at + inner)",
                 "at.eq(at)",
             ),
+            *((_BACK,) if name else ()),
         ),
-    ),
+    )
+    for name, config in CONFIGS.items()
 ]

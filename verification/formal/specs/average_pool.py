@@ -3,7 +3,7 @@
 from amaranth.hdl import Array, Assert, Assume, Cat, Module, Mux, Signal, signed
 
 from resarray.hw import average_pool
-from resarray.hw.array import bytes_of
+from resarray.hw.array import numbers_of
 from resarray.hw.average_pool import AveragePool
 from resarray.hw.common import delay
 from resarray.hw.multiplier import WIDE_LATENCY
@@ -59,7 +59,7 @@ class Average(Inside):
         adding = delay(m, u.taken, 1, "adding_spec")
         first = adding & anew  # the sums are still those of words before
         with m.If(adding):
-            for total, byte in zip(sums, bytes_of(u.word), strict=True):
+            for total, byte in zip(sums, numbers_of(u.word), strict=True):
                 m.d.sync += total.eq(Mux(anew, 0, total) + byte)
 
         # What the multiplier gets, and what the shifter gave, for each byte.

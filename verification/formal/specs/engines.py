@@ -5,7 +5,7 @@ from collections.abc import Callable
 from amaranth.hdl import Assert, Assume, Module, Signal, ValueLike
 from amaranth.lib.wiring import Component
 
-from resarray.hw import drain, load, requantise
+from resarray.hw import drain, load, output_transform, requantise
 from resarray.hw.accumulator import drain_latency
 from resarray.hw.drain import DrainEngine
 from resarray.hw.load import LoadEngine
@@ -66,13 +66,16 @@ class DrainDone(Done):
     pipeline, or completed."""
 
     def lemmas(self, m: Module, under_way: Signal) -> None:
-        starting, reading, last, completed, c = (
-            self.inner[name] for name in ("starting", "reading", "last", "completed", "c")
+        starting, reading, leaving, last, completed, c = (
+            self.inner[name]
+            for name in ("starting", "reading", "leaving", "last", "completed", "c")
         )
-        latency = drain_latency(SMALL)
-        looked_up = latency + requantise.LATENCY + READ_LATENCY
-        ahead = starting + reading
+        latency = drain_latency(SMALL) + output_transform.LATENCY
+        looked_up = latency + requantise.latency(SMALL.winograd) + READ_LATENCY
+        # Of a tile, outputs leave one by one.
+        ahead = starting + reading + sum(leaving)
         busy = self.unit.busy
+        m.d.comb += Assert(c.winograd | ~leaving.any())
         m.d.comb += Assert(ahead + sum(last) + (completed & busy) == busy)
         for this, end in (
             (~c.table, latency),
@@ -111,12 +114,12 @@ def _drain_engine() -> DrainEngine:
 
 
 class Tiles(Harness):
-    """The checks of the weight sequencer: it is asked to swap what is loaded."""
+    """The checks of the weight sequencer: a k-tile begins when it is loaded."""
 
     def specify(self, m: Module, platform) -> None:
         unit = self.unit
         offered(m, unit.words, "words")
-        m.d.comb += Assume(~unit.swap | unit.loaded)
+        m.d.comb += Assume(~unit.begin | unit.loaded)
 
 
 PROPERTIES = [
@@ -201,7 +204,7 @@ PROPERTIES = [
             Edit(
                 "what is done stays in the pipeline",
                 "hw.drain",
-                "m.d.sync += [completed.eq(1), last.eq(0)]",
+                "m.d.sync += [completed.eq(1), last.eq(0), leaving.eq(0)]",
                 "m.d.sync += completed.eq(1)",
             ),
         ),

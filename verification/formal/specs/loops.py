@@ -1,15 +1,21 @@
 """The loop counters of COMPUTE go through its loop nest, pixel by pixel."""
 
-from amaranth.hdl import Assert, Assume, Const, Module, Signal
+from functools import partial
+
+from amaranth.hdl import Assert, Assume, Const, Module, Mux, Signal
 
 from resarray.hw.common import delay
 from resarray.hw.loops import K_LOOPS, LAST_K_CYCLES, LAYOUT, LOOPS, M_LOOPS, LoopCounters
+from resarray.spec import winograd
 from resarray.spec.config import Config
 
 from ..pipeline import Inside
 from ..properties import Edit, Induction, Property
 
-CONFIG = Config(name="formal", rows=4, columns=4, lanes=2, acc_depth=16)
+CONFIGS = {
+    name: Config(name="formal", rows=4, columns=4, lanes=2, acc_depth=16, winograd=tiled)
+    for name, tiled in (("", False), ("-winograd", True))
+}
 
 
 def step_nest(m: Module, counts: dict, last: dict, loops: tuple[str, ...]) -> None:
@@ -24,16 +30,19 @@ def step_nest(m: Module, counts: dict, last: dict, loops: tuple[str, ...]) -> No
 
 
 class Nest(Inside):
-    """Instructions of all sizes, one after the other at any distance.
+    """Instructions of all sizes, one after the other at any distance; with ``config.winograd`` of
+    pixels and of tiles in any order.
 
-    Specified by a counter for each loop, from 0 on. When an instruction begins is the unit's own
-    affair, but it is the one accepted last, and begins once, when the one before has ended.
-    Assumed: no loop without a step, and k-tiles as far apart as the contract says. The invariants
-    say how the unit's counters, which go down, and its flags follow those of the specification.
+    Specified by a counter for each loop, from 0 on, and one for the position in a tile. When an
+    instruction begins is the unit's own affair, but it is the one accepted last, and begins once,
+    when the one before has ended. Assumed: no loop without a step, and k-tiles as far apart as the
+    contract says. The invariants say how the unit's counters, which go down, and its flags follow
+    those of the specification.
     """
 
-    def __init__(self):
-        super().__init__(LoopCounters(CONFIG))
+    def __init__(self, config: Config):
+        self._config = config
+        super().__init__(LoopCounters(config))
 
     def specify(self, m: Module, platform) -> None:
         u, inner = self.unit, self.inner
@@ -48,9 +57,13 @@ class Nest(Inside):
 
         counts = {n: Signal.like(current[f"n_{n}"], name=f"count_{n}") for n in LOOPS}
         last = {n: counts[n] == current[f"n_{n}"] - 1 for n in LOOPS}
-        pixel = Signal.like(u.pixel)
-        last_m, last_k = (_all(last[n] for n in loops) for loops in (M_LOOPS, K_LOOPS))
-        first = _all(counts[n] == 0 for n in M_LOOPS)
+        pixel, position = Signal.like(u.pixel), Signal.like(u.position)
+        tiled = current.winograd if self._config.winograd else Const(0)
+        last_position = ~tiled | (position == winograd.POSITIONS - 1)
+        last_pixel, last_k = (_all(last[n] for n in loops) for loops in (M_LOOPS, K_LOOPS))
+        last_m = last_position & last_pixel
+        first_pixel = _all(counts[n] == 0 for n in M_LOOPS)
+        first = (position == 0) & first_pixel
         first_k = _all(counts[n] == 0 for n in K_LOOPS)
         # The k loops of the unit, so many cycles late; ``age``: since they took a step.
         late = {n: Signal.like(counts[n], name=f"late_{n}") for n in K_LOOPS}
@@ -61,8 +74,12 @@ class Nest(Inside):
         with m.If(age == 0):
             m.d.sync += [late[n].eq(counts[n]) for n in K_LOOPS]
         with m.If(u.issue):
-            m.d.sync += pixel.eq(pixel + 1)
-            step_nest(m, counts, last, tuple(M_LOOPS))
+            m.d.sync += [
+                pixel.eq(pixel + 1),
+                position.eq(Mux(last_position, 0, position + 1)),
+            ]
+            with m.If(last_position):
+                step_nest(m, counts, last, tuple(M_LOOPS))
             with m.If(last_m):
                 m.d.sync += pixel.eq(0)
                 step_nest(m, counts, last, tuple(K_LOOPS))
@@ -71,14 +88,16 @@ class Nest(Inside):
                 with m.Else():
                     m.d.sync += age.eq(0)
         with m.If(load):
-            m.d.sync += [x.eq(0) for x in (pixel, *counts.values(), *late.values())]
+            m.d.sync += [x.eq(0) for x in (pixel, position, *counts.values(), *late.values())]
 
         # What comes out.
         zero = {n: counts[n] == 0 for n in M_LOOPS}
+        anew = position == 0
         steps = {
-            "m2": ~zero["m2"],
-            "m1": zero["m2"] & ~zero["m1"],
-            "m0": zero["m2"] & zero["m1"] & ~zero["m0"],
+            "tile": ~anew,
+            "m2": anew & ~zero["m2"],
+            "m1": anew & zero["m2"] & ~zero["m1"],
+            "m0": anew & zero["m2"] & zero["m1"] & ~zero["m0"],
             "k_tile": first,
         }
         issued = delay(m, u.issue, 1, "issued")
@@ -92,7 +111,9 @@ class Nest(Inside):
             Assert(u.first == (u.issue & first)),
             Assert(~u.issue | (u.end == (last_m & last_k))),
             *(Assert(u.step[n] == (u.issue & steps[n])) for n in steps),
+            Assert(u.k_tile_end == (u.issue & last_m)),
             Assert(~u.issue | (u.pixel == pixel)),
+            Assert(~u.issue | ((u.winograd == tiled) & (u.position == position))),
             Assert(~u.issue | (u.clear == (current.clear & first_k))),
             Assert(~issued | ((u.bank == was_bank) & (u.mark == was_mark))),
             Assert(~load | (waiting & (~active | (u.issue & last_m & last_k)))),
@@ -123,6 +144,9 @@ class Nest(Inside):
             Assert(~active | (inner["at_start"] == first)),
             Assert(~active | (u.clear == (current.clear & first_k))),
             Assert(~active | (u.pixel == pixel)),
+            Assert(~active | ((u.winograd == tiled) & (u.position == position))),
+            Assert((self._config.winograd & ~active) | (inner["last_position"] == last_position)),
+            Assert(position < Mux(tiled, winograd.POSITIONS, 1)),
             *(Assert(~active | (inner["step"][n] == steps[n])) for n in steps),
         ]
         for n in LOOPS:
@@ -159,12 +183,25 @@ def _all(flags):
     return found
 
 
+_POSITIONS = Edit(
+    "a tile has five positions",
+    "hw.loops",
+    "self.position == winograd.POSITIONS - 2",
+    "self.position == winograd.POSITIONS - 3",
+)
+_ROW = Edit(
+    "an instruction of pixels behind one of tiles is one of tiles",
+    "hw.loops",
+    "last_position.eq(~pending.winograd),",
+    "last_position.eq(~pending.winograd & ~self.winograd),",
+)
 PROPERTIES = [
     Property(
-        name="loops-nest",
+        name=f"loops-nest{name}",
         unit="loops.LoopCounters",
-        says="Each pixel of the loop nest once and in order, with its step and flags.",
-        build=Nest,
+        says="Each pixel of the loop nest once and in order, with its step and flags"
+        + ("; of tiles each position." if name else "."),
+        build=partial(Nest, config),
         method=Induction(3),
         twins=(
             Edit(
@@ -191,6 +228,8 @@ PROPERTIES = [
                 "active & (~at_start | self.loaded)",
                 "active",
             ),
+            *((_POSITIONS, _ROW) if name else ()),
         ),
-    ),
+    )
+    for name, config in CONFIGS.items()
 ]

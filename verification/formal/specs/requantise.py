@@ -49,11 +49,11 @@ class Requantise(Pipeline):
     the properties "multiplier-9x18", "wide-multiplier-32" and "shift-...".
     """
 
-    def __init__(self, multiply: bool):
-        self._multiply = multiply
+    def __init__(self, multiply: bool, tiled: bool | None = None):
+        self._multiply, self._tiled = multiply, tiled
         super().__init__(
-            RequantiseLane(),
-            requantise.LATENCY + (LATENCY if multiply else 0),
+            RequantiseLane(tiled is not None),
+            requantise.latency(tiled is not None) + (LATENCY if multiply else 0),
             {"product": signed(PRODUCT_BITS), "small": signed(9 + n.OPERAND_BITS)}
             | {"fixed": signed(PRODUCT_BITS), "term": signed(n.TERM_BITS)},
             tuple(
@@ -146,7 +146,7 @@ PROPERTIES = [
         unit="requantise.RequantiseLane",
         says="A lane gives what numerics.requantise defines, with and without a residual.",
         build=partial(Requantise, False),
-        method=Induction(requantise.LATENCY + 2),
+        method=Induction(requantise.latency(False) + 2),
         twins=(
             *TWINS,
             Edit(
@@ -162,7 +162,7 @@ PROPERTIES = [
         unit="requantise.RequantiseLane",
         says="So does a lane that multiplies by the residual.",
         build=partial(Requantise, True),
-        method=Induction(requantise.LATENCY + LATENCY + 2),
+        method=Induction(requantise.latency(False) + LATENCY + 2),
         twins=(
             *TWINS,
             Edit(

@@ -1,0 +1,171 @@
+"""Output transform: the six accumulators of a Winograd tile into its four outputs."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..spec import winograd
+from ..spec.config import Config
+from ..spec.numerics import ACC_BITS
+from .common import copies, delay
+
+# Of what belongs to no tile.
+LATENCY = 1
+# Positions with which outputs take a sum: of the one before and of their own, or of their own alone.
+STEPS = (0, 2, 4, 5)
+
+
+def tile_latency(config: Config) -> int:
+    """Cycles from a tile's last accumulators to its last outputs, whose parameters are read a cycle
+    before: sums, what is added, outputs, and one after the other."""
+    return 4 + (winograd.TILE - 1) * config.block_groups + LATENCY
+
+
+def accumulated(config: Config) -> data.StructLayout:
+    """``lanes`` accumulators of a pixel, columns group * lanes..., and the residual's bytes."""
+    return data.StructLayout(
+        {
+            "group": range(config.column_groups),
+            "residual": 8 * config.lanes,
+            "acc": data.ArrayLayout(signed(ACC_BITS), config.lanes),
+        }
+    )
+
+
+class OutputTransform(wiring.Component):
+    """`winograd.OUTPUT`, 24 times the outputs, modulo 2**ACC_BITS.
+
+    Accumulators come in words of ``block_groups`` parts, a part a cycle, position by position and
+    with pauses between words; a tile's outputs leave as words too, without a pause. With
+    ``winograd`` unset everything passes, LATENCY cycles later.
+
+    Members
+    -------
+    winograd : In                constant while an instruction is under way
+    i : In(accumulated), valid, position : In    the residual belongs to output ``position``
+    kept : In                    with the last position: which of the outputs are wanted
+    o : Out(accumulated), o_valid : Out
+    group, phase : Out           of what comes next cycle, to look up its parameters
+    """
+
+    def __init__(self, config: Config):
+        self._config = config
+        super().__init__(
+            {
+                "winograd": In(1),
+                "i": In(accumulated(config)),
+                "valid": In(1),
+                "position": In(range(winograd.POSITIONS)),
+                "kept": In(winograd.TILE),
+                "o": Out(accumulated(config)),
+                "o_valid": Out(1),
+                "group": Out(range(config.column_groups)),
+                "phase": Out(range(winograd.TILE)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        parts = config.block_groups
+        last = winograd.POSITIONS - 1
+
+        def ring(value, enable, name: str, length: int = parts) -> list:
+            """``value`` in a row of registers that move on with ``enable``, the newest first."""
+            found = []
+            for i in range(length):
+                register = Signal.like(value, name=f"{name}{i}", reset_less=True)
+                with m.If(enable):
+                    m.d.sync += register.eq(value)
+                found.append(register)
+                value = register
+            return found
+
+        # Cycle 1: with the same columns' accumulators of the position before, and three times. Beside
+        # it, which position it is, for each lane its own.
+        lanes = range(config.lanes)
+        chosen = Cat(self.position == p for p in STEPS)
+        chosen = copies(m, platform, chosen, config.lanes, "chosen")
+        sums, differences, triples = [], [], []
+        for lane in lanes:
+            acc = self.i.acc[lane]
+            before = ring(acc, self.valid, f"before{lane}_")[-1]
+            for found, value, name in (
+                (sums, before + acc, "sum"),
+                (differences, before - acc, "difference"),
+                (triples, acc + (acc << 1), "triple"),
+            ):
+                register = Signal(signed(ACC_BITS), name=f"{name}{lane}", reset_less=True)
+                m.d.sync += register.eq(value)
+                found.append(register)
+
+        # Cycle 2: what is added to each output, and whether that is its first sum. Cycle 3: the
+        # outputs, part by part.
+        flags = Cat(self.valid, self.position == last)
+        ends = delay(m, flags, 2, "flags")
+        valid2 = copies(m, platform, delay(m, self.valid, 1, "valid"), config.lanes, "valid2")
+        outputs = []
+        for lane in lanes:
+            s, d, t = sums[lane], differences[lane], triples[lane]
+            values = {0: (t << 1, 0, 0, 0), 2: (s << 2, d << 2, s << 2, d << 2)}
+            values |= {4: (s, d << 1, s << 2, d << 3), 5: (0, 0, 0, t << 3)}
+            found = []
+            for j in range(winograd.TILE):
+                addend = Signal(signed(ACC_BITS), name=f"addend{lane}_{j}", reset_less=True)
+                goes_on = Signal(name=f"goes_on{lane}_{j}", reset_less=True)
+                m.d.sync += [addend.eq(0), goes_on.eq(~chosen[lane][0 if j == 0 else 1])]
+                for at, position in enumerate(STEPS):
+                    with m.If(chosen[lane][at]):
+                        m.d.sync += addend.eq(values[position][j])
+                total = Signal(signed(ACC_BITS), name=f"output{lane}_{j}")
+                row = ring(total, valid2[lane], f"output{lane}_{j}_")
+                m.d.comb += total.eq((row[-1] & goes_on.replicate(ACC_BITS)) + addend)
+                found.append(row[0])
+            outputs.append(found)
+
+        # Residuals wait for the tile's end: of part after part, output after output.
+        rest = Cat(self.i.group, self.i.residual, self.position < winograd.TILE, self.kept)
+        rest = delay(m, rest, 3, "rest", reset_less=True)
+        ends = delay(m, ends, 1, "ended")
+        group, residual = rest[: len(self.i.group)], rest[len(self.i.group) :][: 8 * config.lanes]
+        before_end, kept = rest[-1 - winograd.TILE], rest[-winograd.TILE :]
+        waits = ends[0] & (before_end | ends[1])
+        residuals = ring(residual, waits, "residual", winograd.TILE * parts)
+
+        # Cycle 4: what leaves, one after the other; a tile's parts come in between each other.
+        tile_end = delay(m, flags.all(), 2, "tile_end")
+        load = copies(m, platform, tile_end, config.lanes + 1, "load")
+        length = (winograd.TILE - 1) * parts + 1
+
+        def leave(shape, values: list, enable, name: str):
+            """A row of registers that moves on each cycle; ``values``, one for each output, enter
+            with ``enable``. The first one."""
+            row = [Signal(shape, name=f"{name}{i}") for i in range(length)]
+            for i, register in enumerate(row):
+                m.d.sync += register.eq(row[i + 1] if i + 1 < length else 0)
+                if i % parts == 0:
+                    with m.If(enable):
+                        m.d.sync += register.eq(values[i // parts])
+            return row[0]
+
+        acc = [leave(signed(ACC_BITS), outputs[i], load[i], f"leaving{i}_") for i in lanes]
+        beside = [
+            Cat(kept[j], Const(j, 2), group, residuals[(winograd.TILE - j) * parts - 1])
+            for j in range(winograd.TILE)
+        ]
+        rest = leave(len(beside[0]), beside, load[-1], "leaving_rest")
+
+        # Cycle 5, or 1 of what belongs to no tile.
+        tiled = copies(m, platform, self.winograd, config.lanes + 1, "tiled")
+        m.d.comb += [
+            self.group.eq(Mux(tiled[-1], rest[3 : 3 + len(self.group)], self.i.group)),
+            self.phase.eq(Mux(tiled[-1], rest[1:3], 0)),
+        ]
+        residual = Mux(tiled[-1], rest[3 + len(self.group) :], self.i.residual)
+        m.d.sync += [
+            self.o_valid.eq(Mux(tiled[-1], rest[0], self.valid)),
+            self.o.group.eq(self.group),
+            self.o.residual.eq(residual),
+            *(self.o.acc[i].eq(Mux(tiled[i], acc[i], self.i.acc[i])) for i in lanes),
+        ]
+        return m
