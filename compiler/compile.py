@@ -112,12 +112,19 @@ def compile_layers(
         # The estimates that tilings are chosen by see each layer alone.
         direct = scheduled([False] * len(layers))
         mixed = [a < b for a, b in zip(found.cycles, direct.cycles, strict=True)]
-        candidates = [found, direct]
+        candidates = [direct]
         if direct.predicted and not all(mixed):
             candidates.append(scheduled(mixed))
-        found = min(candidates, key=lambda candidate: sum(candidate.cycles))
+        best = min(candidates, key=lambda candidate: sum(candidate.cycles))
+        if not pays(sum(found.cycles), sum(best.cycles)):
+            found = best
     require_ending(found.program.instructions, config)
     return _image(graph, found, layouts, batch, room, config)
+
+
+def pays(tiled: int, direct: int) -> bool:
+    """Whether Winograd's tiles do, by the cycles with and without."""
+    return tiled < direct
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,7 +187,7 @@ def _choose(
             if tiled[index] and reason == FASTER:
                 other = dataclasses.replace(layer, winograd=True)
                 others = choose(other, config, batch, timing, before, on_chip=on_chip, last=last)
-                if others.cycles < tiling.cycles:
+                if pays(others.cycles, tiling.cycles):
                     layer, tiling = other, others
             method = WINOGRAD if layer.winograd else f"{DIRECT}: {reason}"
         producers[layer.output.tensor] = producer(layer, tiling, batch, config)

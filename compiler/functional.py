@@ -186,6 +186,8 @@ class Machine:
             m = self._tile_offsets(f)
         if len(m) > config.acc_depth:
             raise ScheduleError(f"{len(m)} pixels in a bank of {config.acc_depth}")
+        if not f["clear"] and len(m) > self.valid_pixels[bank]:
+            raise ScheduleError("compute adds to pixels that were not cleared")
         taps = winograd.TAPS if tiled else 1
         weights = self.weights.take(config.columns * taps)
         if f["params"]:
@@ -231,8 +233,6 @@ class Machine:
             self.valid_pixels[bank] = len(m)
             self.acc[bank, : len(m)] = acc
         else:
-            if len(m) > self.valid_pixels[bank]:
-                raise ScheduleError("compute adds to pixels that were not cleared")
             self.acc[bank, : len(m)] += acc
         if tiled:
             self.acc[bank, : len(m)] = wrapped(self.acc[bank, : len(m)])

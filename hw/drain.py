@@ -302,7 +302,12 @@ class DrainEngine(wiring.Component):
         if config.winograd:
             more = output_transform.tile_latency(config) - output_transform.LATENCY
             leaving = Signal(more)
-            m.d.sync += leaving.eq(Cat(end & c.winograd, leaving))
+            after = leaving << 1
+            for j in range(winograd.TILE):
+                # Output j is the last one that is wanted: the pool waits for no other.
+                is_last = kept[j] & ~kept[j + 1] if j + 1 < winograd.TILE else kept[j]
+                after |= (end & c.winograd & is_last) << (winograd.TILE - 1 - j) * config.block_groups
+            m.d.sync += leaving.eq(after)
             ended = Mux(c.winograd, leaving[-1], end)
         m.d.sync += last.eq(Cat(ended, last))
         emptied = Mux(c.multiply, last[-1], last[looked_up - 1])

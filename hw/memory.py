@@ -138,18 +138,21 @@ class Fifo(wiring.Component):
         )
         newest, oldest = Signal(range(AHEAD_WORDS)), Signal(range(AHEAD_WORDS))
         waiting = Signal(range(AHEAD_WORDS + 1))
+        shown = Signal()  # waiting != 0
         put, get = ahead.write_port(), ahead.read_port(domain="comb")
         m.d.comb += [
             put.en.eq(arrived),
             put.addr.eq(newest),
             put.data.eq(store.read_data),
             get.addr.eq(oldest),
+            # Icarus does not see what leaves a module as a register that never changes.
+            self.o.valid.eq(shown),
             self.o.payload.eq(get.data),
         ]
         with m.If(arrived != taken):
             m.d.sync += waiting.eq(Mux(arrived, waiting + 1, waiting - 1))
         with m.If(arrived | taken):
-            m.d.sync += self.o.valid.eq(arrived | (waiting != 1))
+            m.d.sync += shown.eq(arrived | (waiting != 1))
         with m.If(arrived):
             m.d.sync += newest.eq(newest + 1)
         with m.If(taken):

@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Cat, ClockDomain, ClockSignal, DomainRenamer, Module, ResetSignal, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import In, Out, connect
 
 from ..spec import registers
 from ..spec.config import Config
@@ -80,14 +80,17 @@ class Accelerator(wiring.Component):
 
         # The units see a reset two cycles late, the register file one: until then their handshakes
         # belong to transactions that the other side has forgotten.
-        connect(m, flipped(self.s_axil), regs.bus)
-        connect(m, core.bus, flipped(self.m_axi))
-        memory, host = self.m_axi, self.s_axil
-        with m.If(start.settling):
-            for signal in (
-                *(memory.arvalid, memory.awvalid, memory.wvalid, memory.rready, memory.bready),
-                *(host.awready, host.wready, host.arready, host.bvalid, host.rvalid),
-                *(regs.bus.awvalid, regs.bus.wvalid, regs.bus.arvalid),
-            ):
-                m.d.comb += signal.eq(0)
+        # Expressions, not an If: Icarus never evaluates a block whose inputs do not change.
+        def join(inside, outside, held: tuple[str, ...]) -> None:
+            """``held``: handshakes into the accelerator that are held back; all those out of it
+            are."""
+            for (name,), member, _ in inside.signature.flatten(inside):
+                source, sink = getattr(inside, name), getattr(outside, name)
+                quiet = name.endswith(("valid", "ready"))
+                if member.flow == In:
+                    source, sink, quiet = sink, source, name in held
+                m.d.comb += sink.eq(source & ~start.settling if quiet else source)
+
+        join(core.bus, self.m_axi, ())
+        join(regs.bus, self.s_axil, ("awvalid", "wvalid", "arvalid"))
         return m

@@ -112,7 +112,11 @@ class WeightSequencer(wiring.Component):
         phase = Signal(range(config.phases))
         last_phase = ~tiled | phase.all()
         take_param, params_end = Signal(), Signal()
-        m.d.comb += take_param.eq(in_params & self.words.valid)
+        # Expressions, not an If: Icarus never evaluates a block whose inputs do not change.
+        m.d.comb += [
+            take_param.eq(in_params & self.words.valid),
+            params_end.eq(take_param & record_end & last_phase & last_column),
+        ]
         m.d.sync += self.param_valid.eq(take_param & record_end)
         with m.If(take_param):
             if config.param_words == 2:
@@ -128,15 +132,17 @@ class WeightSequencer(wiring.Component):
                     m.d.sync += phase.eq(Mux(tiled, phase + 1, 0))
                 with m.If(last_phase):
                     m.d.sync += next_column()
-                    with m.If(last_column):
-                        m.d.sync += [in_params.eq(0), in_table.eq(table_due), table_due.eq(0)]
-                        m.d.comb += params_end.eq(~table_due)
+        with m.If(params_end):
+            m.d.sync += [in_params.eq(0), in_table.eq(table_due), table_due.eq(0)]
 
         # The table behind them: each word's bytes one after the other.
         entry = Signal(8)
         lowest = exact_log2(config.rows)
         take_entry, table_end = Signal(), Signal()
-        m.d.comb += take_entry.eq(in_table & self.words.valid)
+        m.d.comb += [
+            take_entry.eq(in_table & self.words.valid),
+            table_end.eq(take_entry & entry.all()),
+        ]
         m.d.sync += [
             self.table_valid.eq(take_entry),
             self.table_write.bank.eq(bank),
@@ -145,9 +151,8 @@ class WeightSequencer(wiring.Component):
         ]
         with m.If(take_entry):
             m.d.sync += entry.eq(entry + 1)
-            with m.If(entry.all()):
-                m.d.sync += in_table.eq(0)
-                m.d.comb += table_end.eq(1)
+        with m.If(table_end):
+            m.d.sync += in_table.eq(0)
 
         # Slots. What ``end`` gives back is there two cycles later; a k-tile that takes some and the
         # next one that asks are further apart.
@@ -243,7 +248,7 @@ class WeightSequencer(wiring.Component):
         lately = Signal(APART_CYCLES - 1)  # a k-tile has begun
         m.d.comb += [
             # With an only k-tile's parameters, where it has some.
-            complete.eq((tile_end & ~(only & params_due)) | (only & (params_end | table_end))),
+            complete.eq((tile_end & ~(only & params_due)) | (only & ((params_end & ~table_due) | table_end))),
             self.loaded.eq((count != 0) & ~lately.any()),
         ]
         m.d.sync += lately.eq(Cat(self.begin, lately))

@@ -71,7 +71,8 @@ def _per_image(result: dict, cycles: int) -> float:
 
 
 def cycles_table(results: list[dict]) -> Table:
-    """Cycles per image of each run, and by how much they differ from the first."""
+    """Cycles per image of each run, and by how much they differ from the first; the layers' methods
+    where they are not the same."""
     names = labels(results)
     headings = ["layer", f"cycles {names[0]}"]
     for name in names[1:]:
@@ -88,7 +89,19 @@ def cycles_table(results: list[dict]) -> Table:
         row(name, [_layer_cycles(result, name) for result in results]) for name in _layers(results)
     ]
     rows.append(row("total", [_per_image(result, result["cycles"]) for result in results]))
-    return Table(headings, rows, total=True)
+    methods = [_methods(result) for result in results]
+    if all(found == methods[0] for found in methods):
+        return Table(headings, rows, total=True)
+    columns = len(headings)
+    headings += [f"method {name}" for name in names]
+    for cells, name in zip(rows, [*_layers(results), ""], strict=True):
+        cells += [found.get(name, NOTHING) if name else "" for found in methods]
+    return Table(headings, rows, left=(0, *range(columns, len(headings))), total=True)
+
+
+def _methods(result: dict) -> dict[str, str]:
+    """How each layer's sums were made."""
+    return {layer["name"]: layer["method"].partition(":")[0] for layer in result["layers"]}
 
 
 def _verdict(result: dict) -> str:

@@ -75,7 +75,7 @@ GROUPS: dict[str, list[tuple[str, str]]] = {
     ],
     "array": [
         (VIEW_SCOPE, "array"),
-        ("accelerator.core.array", "vector swap weight_valid weight_column weight dot__0"),
+        ("accelerator.core.array", "vector slot weight_valid weight_column weight dot__0"),
     ],
     "accumulators": [
         ("accelerator.core.accumulators.column0", "control dot drain_pixel q__0 q__1"),

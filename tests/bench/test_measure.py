@@ -36,7 +36,7 @@ def test_a_case_is_measured(row):
 
 
 def test_bars(row):
-    good = {**row, "failed": [], "name": "ResNet-18", "utilization": 0.97}
+    good = {**row, "failed": [], "name": "ResNet-18, direct", "utilization": 0.97}
     for layer in good["layers"]:
         layer["utilization"] = 0.9
     scaling = {"failed": []}
@@ -46,10 +46,10 @@ def test_bars(row):
     slow_layer["layers"][1]["utilization"] = 0.84
     name = slow_layer["layers"][1]["name"]
     assert measure.judge([slow_layer], None, []) == [
-        f"ResNet-18: layer {name} at 0.840, below {cases.LAYER_BAR}"
+        f"ResNet-18, direct: layer {name} at 0.840, below {cases.LAYER_BAR}"
     ]
 
-    latency = {**good, "name": "ResNet-18, latency 100", "utilization": 0.94}
+    latency = {**good, "name": "ResNet-18, direct, latency 100", "utilization": 0.94}
     assert measure.judge([good, latency], None, []) == ["latency 100 loses 0.030"]
     assert measure.judge([], {"failed": ["ratio"]}, []) == ["ratio"]
     alone = {"name": "conv9", "utilization": 0.8, "mismatches": 2}
@@ -60,9 +60,9 @@ def test_bars(row):
 
 
 def test_a_missed_bar_of_a_case_is_named():
-    case = cases.Case("t", "resnet8", 16, classes=10, preset="tiny", utilisation=1.0)
+    case = cases.Case("t", "resnet8", 16, classes=10, preset="tiny", utilisation=9.0)
     row = measure.measure(case, silent)
-    assert "utilisation below 1.0" in row["failed"]
+    assert "utilisation below 9.0" in row["failed"]
 
 
 def test_the_table_holds_the_figures(row):

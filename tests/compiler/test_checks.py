@@ -112,7 +112,7 @@ def _first(program, engine):
     "break_it, message",
     [
         (lambda p: _first(p, Engine.COMPUTE).update(wait_a=1000), "waits for LOAD 1000"),
-        (lambda p: _first(p, Engine.WEIGHTS).update(length=3), "weight FIFO"),
+        (lambda p: _first(p[::-1], Engine.WEIGHTS).update(length=2), "weight FIFO"),
         (lambda p: _first(p[::-1], Engine.STORE).update(run_len=1), "left in the output FIFO"),
         (lambda p: _first(p, Engine.RESIDUAL).update(run_len=1), "residual FIFO"),
         (lambda p: _first(p, Engine.STORE).update(addr=0), "below the writable memory"),

@@ -37,17 +37,23 @@ def reader(m: Module, harness: Harness) -> None:
 
 
 def fifo(m: Module, harness: Harness, path: str, depth: int) -> Signal:
-    """The words of the FIFO called ``path`` are stored or in one of its stages; its level."""
-    stored, some, first, second = (
-        harness.inner[path + name] for name in ("stored", "some", "first", "second")
+    """The words of the FIFO called ``path`` are stored, on their way or read ahead; its level."""
+    stored, some, read, arrived, waiting, credit = (
+        harness.inner[path + name]
+        for name in ("stored", "some", "read", "arrived", "waiting", "credit")
     )
-    level = harness.inner[path + "self"].level
+    unit = harness.inner[path + "self"]
+    on_way = past(m, read, f"{path}read")
     m.d.comb += [
-        Assert(level == stored + first + second),
-        Assert(level <= depth),
+        Assert(arrived == past(m, on_way, f"{path}arrived")),
+        Assert(unit.level == stored + on_way + arrived + waiting),
+        Assert(unit.level <= depth),
         Assert(some == (stored != 0)),
+        Assert(unit.o.valid == (waiting != 0)),
+        Assert(credit + on_way + arrived + waiting == credit.init),
+        Assert(~harness.inner[path + "allowed"] | (credit != 0)),
     ]
-    return level
+    return unit.level
 
 
 def done_stays(m: Module, harness: Harness) -> None:

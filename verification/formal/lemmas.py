@@ -32,6 +32,24 @@ def pair_identity(shared: int = 1) -> bool:
     )
 
 
+def output_sums(a: list) -> list[list]:
+    """For each output of a tile what is added up of the accumulators ``a`` of its first positions:
+    positions 1 and 2, and 3 and 4, come in pairs."""
+    triple = [(x + (x << 1)) for x in a]
+    found: list[list] = [[triple[0] << 1], [], [], []]
+    if len(a) > 2:
+        total, difference = a[1] + a[2], a[1] - a[2]
+        pair = [total << 2, difference << 2, total << 2, difference << 2]
+        found = [[*of, more] for of, more in zip(found, pair, strict=True)]
+    if len(a) > 4:
+        total, difference = a[3] + a[4], a[3] - a[4]
+        pair = [total, difference << 1, total << 2, difference << 3]
+        found = [[*of, more] for of, more in zip(found, pair, strict=True)]
+    if len(a) > 5:
+        found[3].append(triple[5] << 3)
+    return found
+
+
 def wide_product(weight: int = CUT) -> bool:
     """A product is that of the high part with its weight, and that of the low part."""
     return vanishes(

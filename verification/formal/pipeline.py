@@ -155,6 +155,14 @@ def _registered(m: Module, value, name: str) -> Signal:
     return signal
 
 
+def history(m: Module, value, cycles: int, name: str) -> list:
+    """``value`` now, a cycle ago, and so on."""
+    found = [Value.cast(value)]
+    for i in range(cycles):
+        found.append(delay(m, found[-1], 1, f"{name}_{i}", reset_less=True))
+    return found
+
+
 def clamp(value, lo, hi) -> Value:
     """`numerics.clamp` of values of hardware."""
     least = Mux(value < hi, value, hi)

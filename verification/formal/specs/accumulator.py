@@ -14,7 +14,7 @@ from ..harness import constant
 from ..pipeline import Inside, Pipeline
 from ..properties import Edit, Induction, Property
 
-CONFIG = Config(name="formal", rows=4, columns=4, lanes=2, acc_depth=16)
+CONFIG = Config(name="formal", rows=4, columns=4, lanes=2, acc_depth=16, winograd=False)
 # The largest dot product of a k-tile, and the most k-tiles of a sum.
 LARGEST = CONFIG.rows // 2 * (2 * 128 * 127 + 127**2)
 K_TILES = MAX_DOT_LENGTH // CONFIG.rows
@@ -57,7 +57,7 @@ class Sum(Inside):
         m.d.comb += [port.addr.eq(pixel) for port in self.memories]
         m.d.comb += [
             Assert(~adding | clear | (read == total)),
-            Assert(~added | (self.inner["total"] == total)),
+            Assert(~added | (Array(self.register(m, f"total{b}") for b in range(2))[bank] == total)),
             Assert(words[bank] == delay(m, total, 1, "written", reset_less=True)),
         ]
         under_way = Cat(c.valid & (c.bank == bank) for c in earlier).any()

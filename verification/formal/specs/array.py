@@ -1,18 +1,18 @@
 """The systolic array is a dot product, with the weights that its contract says."""
 
-from functools import partial
+from functools import partial, reduce
+from operator import add
 from unittest import mock
 
-from amaranth.hdl import Array, Assert, Module, Signal, Value
+from amaranth.hdl import Array, Assert, Assume, Cat, Const, Module, Signal, Value, signed
 from amaranth.lib import memory
 
 from resarray.hw import array, element
-from resarray.hw.array import SystolicArray, column_latency, numbers_of
+from resarray.hw.array import SystolicArray, numbers_of, tree_levels
 from resarray.hw.common import delay
-from resarray.hw.multiplier import LATENCY
 from resarray.spec.config import Config
 
-from ..pipeline import Pipeline
+from ..pipeline import Inside, history
 from ..properties import Edit, Induction, Property
 
 CONFIGS = {
@@ -23,9 +23,11 @@ CONFIGS = {
     for kind in element.ELEMENTS
 }
 SLOTS = 2
+# From a product to the column's: the element's register, the tree, the foot.
+FOOT = 1 + tree_levels(CONFIGS["pair"]) + 1
 
 
-class Dot(Pipeline):
+class Dot(Inside):
     """Four columns of four rows around their multipliers, at all times and with any words on the
     weight bus: what is multiplied are the numbers of a vector and those of the column's weights, and
     what comes out is the sum of the products less the shared ones, modulo the width of a dot
@@ -44,63 +46,97 @@ class Dot(Pipeline):
         self._pair = config.element == "pair"
         count = (config.columns + self._pair) * config.rows // (2 if self._pair else 1)
         self._count = count
-        # Two products make a plain element's.
-        bits = config.operands.product - (not self._pair)
+        operands = config.operands
+        bits = 2 * operands.factor if self._pair else operands.activation + operands.weight
         array.WEIGHT_SLOTS = SLOTS
         super().__init__(
             SystolicArray(config),
-            column_latency(config),
-            {f"product{i}": bits for i in range(count)},
+            {f"product{i}": signed(bits) for i in range(count)},
             ("resarray.hw.element.Multiplier",),
         )
 
     def elaborate(self, platform):
-        # As `memory.Memory`, which is watched.
-        with mock.patch.object(array, "Memory", lambda **options: memory.Memory(**options)):
+        self.reads: list = []
+
+        def watched(**options):
+            made = memory.Memory(**options)  # as `Inside` has it
+            read = made.read_port()
+            self.reads.append(read)
+            made.read_port = lambda: read
+            return made
+
+        with mock.patch.object(array, "Memory", watched):
             return super().elaborate(platform)
 
     def specify(self, m: Module, platform) -> None:
         u, config, bits = self.unit, self._config, self._config.operands
-        free = iter([getattr(self, f"product{i}").as_signed() for i in range(self._count)])
+        free = iter([getattr(self, f"product{i}") for i in range(self._count)])
         parts = iter(self.parts)
-        a = numbers_of(u.vector, bits.activation)
+        columns = range(config.columns)
+        # In the cycle that column c's registers need, and its elements'.
+        vectors = history(m, u.vector, config.columns + 2, "vector")
+        bus = Cat(u.weight_valid, u.weight_column, u.weight_slot, u.weight)
+        buses = history(m, bus, config.columns + 1, "bus")
+        begun = Signal(reset_less=True)
+        m.d.sync += begun.eq(1)
 
-        def products(w, c: int, name: str) -> list:
-            """The products of this cycle's vector with weights ``w``, of column ``c``."""
-            found: list[Value] = []
+        def products(vector, w) -> Value:
+            """What multipliers must get, and the sum of what elements make of it."""
+            elements = []
+            a = numbers_of(vector, bits.activation)
             for i in range(0, config.rows, 2):
                 operands = [(a[i], w[i]), (a[i + 1], w[i + 1])]
                 if self._pair:
                     factors = a[i] + w[i + 1], a[i + 1] + w[i]
                     operands = [tuple(f[: bits.factor].as_signed() for f in factors)]
+                found = []
                 for x, y in operands:
                     part, product = next(parts), next(free)
-                    label = f"{name}_{i}_{len(found)}"
-                    # The column's register, and the element's.
-                    self.equal(m, part.a, x, c + 2, f"{label}_a")
-                    self.equal(m, part.b, y, c + 2, f"{label}_b")
-                    self.drive(m, part.product, product, c + 2 + LATENCY, f"{label}_product")
+                    m.d.comb += [
+                        Assert((part.a == x) & (part.b == y)),
+                        part.product.eq(product),
+                    ]
                     found.append(product)
-            return found
+                elements.append(reduce(add, found)[: bits.product].as_signed())
+            return reduce(add, elements)
 
-        shared = products([0] * config.rows, 0, "shared") if self._pair else []
-        for c in range(config.columns):
+        shared: list = []
+        if self._pair:
+            total = products(vectors[2], [Const(0, 1)] * config.rows)
+            shared = history(m, total, config.columns + FOOT, "shared")
+            m.d.comb += Assert(self.inner["shared.self"].sum == shared[FOOT - 1])
+        for c in columns:
+            o = self.inner[f"column{c}.self"].o
+            valid, column = buses[c][0], buses[c][1 : 1 + len(u.weight_column)]
+            slot, word = buses[c][1 + len(column) : -len(u.weight)], buses[c][-len(u.weight) :]
             slots = [
                 Signal.like(u.weight, name=f"slot{c}_{s}", reset_less=True) for s in range(SLOTS)
             ]
-            for s, word in enumerate(slots):
-                with m.If(u.weight_valid & (u.weight_column == c) & (u.weight_slot == s)):
-                    m.d.sync += word.eq(u.weight)
+            for s, stored in enumerate(slots):
+                with m.If(valid & (column == c) & (slot == s)):
+                    m.d.sync += stored.eq(word)
                 view = self.memories[c * SLOTS + s]
-                m.d.comb += view.addr.eq(s)
-                word = delay(m, word, c, f"word{c}_{s}", reset_less=True)
-                m.d.comb += Assert(view.data == word)
-            weights = Signal.like(u.weight, name=f"weights{c}")
-            m.d.comb += weights.eq(Array(slots)[u.slot])
-            sums = products(numbers_of(weights, bits.weight), c, f"column{c}")
-            total = sum(sums) - sum(shared)
-            expected = total[: len(u.dot[c])].as_signed()
-            self.equal(m, u.dot[c], expected, self.latency + c, f"dot{c}")
+                m.d.comb += [view.addr.eq(s), Assert(view.data == stored)]
+            here = Signal.like(u.slot, name=f"here{c}")
+            m.d.comb += here.eq(history(m, u.slot, c, f"slot_of{c}")[c])
+            used = history(m, Array(slots)[here], 2, f"used{c}")
+            sums = products(vectors[c + 2], numbers_of(used[2], bits.weight))
+            total = history(m, sums, FOOT, f"sum{c}")[FOOT]
+            if self._pair:
+                total = total - shared[FOOT + c]
+                m.d.comb += Assert(o.shared == shared[FOOT + c])
+            passed = buses[c + 1]
+            m.d.comb += [
+                # What the memory's register holds at the start goes with the vector before any.
+                Assume(begun | (self.reads[c].data == 0)),
+                Assert(u.dot[c] == total[: len(u.dot[c])].as_signed()),
+                # Inside.
+                Assert(self.reads[c].data == used[1]),
+                Assert(o.vector == vectors[c + 1]),
+                Assert(o.slot == delay(m, here, 1, f"slot_after{c}", reset_less=True)),
+                Assert(Cat(o.weight_valid, o.weight_column, o.weight_slot, o.weight) == passed),
+                Assert(o.weight_here == (passed[0] & (passed[1 : 1 + len(column)] == c + 1))),
+            ]
 
 
 PROPERTIES = [
@@ -109,7 +145,7 @@ PROPERTIES = [
         unit="array.SystolicArray",
         says="Each column gives the sum of products of its vector and its weights.",
         build=partial(Dot, config),
-        method=Induction(column_latency(config) + config.columns + 2),
+        method=Induction(FOOT + 1),
         twins=(
             *(
                 (
@@ -120,7 +156,7 @@ PROPERTIES = [
                         "total if",
                     ),
                 )
-                if kind == "pair"
+                if config.element == "pair"
                 else ()
             ),
             Edit(

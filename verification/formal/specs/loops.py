@@ -183,17 +183,19 @@ def _all(flags):
     return found
 
 
-_POSITIONS = Edit(
-    "a tile has five positions",
-    "hw.loops",
-    "self.position == winograd.POSITIONS - 2",
-    "self.position == winograd.POSITIONS - 3",
-)
-_ROW = Edit(
-    "an instruction of pixels behind one of tiles is one of tiles",
-    "hw.loops",
-    "last_position.eq(~pending.winograd),",
-    "last_position.eq(~pending.winograd & ~self.winograd),",
+_TILE = (
+    Edit(
+        "a tile has two positions",
+        "hw.loops",
+        "self.position == winograd.POSITIONS - 2",
+        "self.position == 0",
+    ),
+    Edit(
+        "pixels are positions too",
+        "hw.loops",
+        "last_position.eq(~pending.winograd),",
+        "last_position.eq(0),",
+    ),
 )
 PROPERTIES = [
     Property(
@@ -228,7 +230,7 @@ PROPERTIES = [
                 "active & (~at_start | self.loaded)",
                 "active",
             ),
-            *((_POSITIONS, _ROW) if name else ()),
+            *(_TILE if name else ()),
         ),
     )
     for name, config in CONFIGS.items()

@@ -4,13 +4,16 @@ from dataclasses import replace
 
 from amaranth.hdl import Assert, Assume, Cat, Module, Mux, Signal, Value
 
+from resarray.hw import memory
+from resarray.hw.fetch import Fetch
 from resarray.hw.memory import READ_LATENCY
 from resarray.hw.queue import InstructionQueue
 from resarray.hw.scratchpad import Scratchpad
 from resarray.spec.isa import Engine
 
 from ..harness import Harness, offered, past
-from ..properties import Edit, Property, Reachable
+from ..pipeline import Inside
+from ..properties import Edit, Induction, Property, Reachable
 from ..units import SMALL
 
 # Two words make an instruction then.
@@ -23,14 +26,13 @@ BITS = (0, 37, 66, 98)
 class Instructions(Harness):
     """A word taken at any moment is found at its place in its instruction, which comes in its turn:
     neither before its waits are met nor instead of another. Words are moved as a whole, so some
-    bits stand for all."""
+    bits stand for all. Assumed is that its writer knows of room ("fetch-room")."""
 
     def specify(self, m: Module, platform) -> None:
         unit = self.unit
         words, bits = WIDE.instruction_words, 8 * WIDE.rows
-        offered(m, unit.i, "i")
-        taken, given = unit.i.valid & unit.i.ready, unit.o.valid & unit.o.ready
-        capacity = (WIDE.queue_depth + 1) * words
+        taken, given = unit.i.valid, unit.o.valid & unit.o.ready
+        capacity = WIDE.queue_depth * words
         inside = Signal(range(capacity + 2))
         place = Signal(range(words))  # of the next word in its instruction
         ahead, chosen, at, word = (
@@ -47,7 +49,8 @@ class Instructions(Harness):
         looked_at = unit.o.valid & chosen & (ahead < words)
         m.d.comb += [
             Assert(~unit.o.valid | (inside >= words), "an instruction of fewer words"),
-            Assert(inside <= capacity),
+            Assume(~taken | (inside < capacity)),
+            Assert(unit.taken == past(m, given, "given")),
             Assert(~looked_at | (Cat(found[b] for b in BITS) == word), "another word"),
         ]
         with m.If(chosen & given):
@@ -111,12 +114,80 @@ class Order(Harness):
             ]
 
 
+class Room(Inside):
+    """Of the instructions that the fetch has sent to a queue no more words are inside than it has
+    room for. Assumed: an instruction leaves a queue when it is whole.
+
+    The invariants say that a queue's credit is for what is inside, on its way and still to come of
+    an instruction that has begun."""
+
+    def specify(self, m: Module, platform) -> None:
+        unit, words = self.unit, SMALL.instruction_words
+        capacity = SMALL.queue_depth * words
+        index, valid, first, last, bad, engines, room = (
+            self.inner[n] for n in ("index", "valid", "first", "last", "bad", "engines", "room")
+        )
+        held = (index - 1)[: len(index)]
+        rest = Signal(range(words + 1))  # words to come of an instruction that has begun
+        with m.If(valid):
+            m.d.comb += rest.eq(Mux(first, 0, words - held))
+        with m.Else():
+            m.d.comb += rest.eq(Mux(index == 0, 0, words - index))
+        m.d.comb += [
+            Assert(self.inner["first_word"] == (index == 0)),
+            Assert(self.inner["last_word"] == (index == words - 1)),
+            Assert(~valid | (first == (held == 0))),
+            Assert(~valid | (last == (held == words - 1))),
+            Assert(~bad | (valid & first)),
+            Assert((engines & (engines - 1)) == 0),
+        ]
+        for engine in Engine:
+            inside = Signal(range(capacity + 2), name=f"inside{engine.value}")
+            came, left = unit.queue[engine].valid, unit.taken[engine]
+            m.d.sync += inside.eq(inside + came - Mux(left, words, 0))
+            credit = self.register(m, f"credit{engine.value}")
+            due = Mux(engines[engine], rest, 0)
+            m.d.comb += [
+                Assert(credit <= SMALL.queue_depth),
+                Assert(inside + came + due + words * credit == capacity),
+                Assert(~(valid & first & engines[engine] & room[engine]) | (credit != 0)),
+                Assume(~left | (inside >= words)),
+                Assert(inside <= capacity, "a word comes without room for it"),
+            ]
+
+
+def _queue() -> Instructions:
+    memory.AHEAD_WORDS = 2
+    return Instructions(InstructionQueue(WIDE, Engine.LOAD), {"choose": 1})
+
+
 PROPERTIES = [
+    Property(
+        name="fetch-room",
+        unit="fetch.Fetch",
+        says="It sends no queue more than there is room for.",
+        build=lambda: Room(Fetch(SMALL)),
+        method=Induction(2, twin_depth=40),
+        twins=(
+            Edit(
+                "room for an instruction is there always",
+                "hw.fetch",
+                "room[engine].eq(credit != 0)",
+                "room[engine].eq(1)",
+            ),
+            Edit(
+                "an instruction of another engine makes room",
+                "hw.fetch",
+                "begun != self.taken[engine]",
+                "begun != self.taken[0]",
+            ),
+        ),
+    ),
     Property(
         name="queue-order",
         unit="queue.InstructionQueue",
         says="Instructions come out in order, each word at its place.",
-        build=lambda: Instructions(InstructionQueue(WIDE, Engine.LOAD), {"choose": 1}),
+        build=_queue,
         method=Reachable(),
         twins=(
             Edit(

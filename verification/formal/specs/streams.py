@@ -66,10 +66,10 @@ INDUCTIONS = {
 }
 
 _FIFO = Edit(
-    "a word in the FIFO's last stage is overwritten",
+    "the FIFO's oldest word is overwritten",
     "hw.memory",
-    "go_second.eq(~second | self.o.ready)",
-    "go_second.eq(1)",
+    "put.addr.eq(newest)",
+    "put.addr.eq(oldest)",
 )
 _RELAY = Edit(
     "a word is overwritten",
@@ -90,14 +90,8 @@ TWINS = {
         "it does not wait", "hw.bursts", "taken = sized & self.o.ready", "taken = sized"
     ),
     "Reader-request": _REQUEST,
-    "Reader-o": _RELAY,
+    "Reader-o": _FIFO,
     "Fetch-request": _REQUEST,
-    "Fetch-queue": Edit(
-        "any queue's ready will do",
-        "hw.fetch",
-        "~valid | (~bad & (engines & ready)",
-        "~valid | (~bad & ready",
-    ),
     "LoadEngine-request": _REQUEST,
     "Scratchpad-memory_request": Edit(
         "a request stands back for data",
