@@ -103,7 +103,8 @@ class Program:
     def facts(self) -> dict[str, Any]:
         """model, preset, config_hash, batch, instructions, bytes of program and weights,
         memory_bytes that a run needs, predicted_cycles, and layers: of each its name, op, method
-        (Winograd, or direct and perhaps why), shape [C, H, W], macs, bytes_read, bytes_written, predicted_cycles and tensor, for a batch."""
+        (Winograd, or direct and perhaps why), shape [C, H, W], macs, bytes_read, bytes_written,
+        predicted_cycles and tensor, for a batch."""
         return describe(self._image)
 
     def save(self, path: Path | str) -> None:

@@ -277,8 +277,8 @@ def markdown(rows: list[dict], scaling: dict | None, alone: list[dict]) -> str:
                 f"{waits[f'WAIT_{kind}']:,}" for kind in ("INSTRUCTION", "LOAD", "DRAIN", "WEIGHTS")
             )
             lines.append(
-                f"| {layer['name']} | {layer['method']} | {layer['cycles']:,} | {100 * layer['utilization']:.1f} % | "
-                f"{numbers} | {layer['predicted_cycles']:,} |"
+                f"| {layer['name']} | {layer['method']} | {layer['cycles']:,} | "
+                f"{100 * layer['utilization']:.1f} % | {numbers} | {layer['predicted_cycles']:,} |"
             )
     if alone:
         lines += [

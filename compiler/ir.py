@@ -117,10 +117,11 @@ class Layer:
     group, c // (Cout / groups). ``shape``: the accumulators' [C, H, W], before pooling.
     ``padding``: (top, bottom, left, right) pixels of ``pad_value``, the source's zero point.
     ``packed``: the source is the network's input in `layout.Packed`; ``reads_input``: it is the
-    network's input. ``winograd``: it is computed by tiles of four pixels of a row. ``table``: int8 [256], through which the outputs go before the pool, entry
-    q + 128 for q. ``upsample``: (rows, columns); each pixel of the source, which is copied, is
-    ``upsample[1]`` accumulators side by side, and each row of these is stored ``upsample[0]``
-    times. ``macs``: useful multiply-accumulates of one image.
+    network's input. ``winograd``: it is computed by tiles of four pixels of a row. ``table``:
+    int8 [256], through which the outputs go before the pool, entry q + 128 for q.
+    ``upsample``: (rows, columns); each pixel of the source, which is copied, is ``upsample[1]``
+    accumulators side by side, and each row of these is stored ``upsample[0]`` times. ``macs``:
+    useful multiply-accumulates of one image.
     """
 
     name: str

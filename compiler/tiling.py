@@ -31,8 +31,8 @@ MAX_IMAGES = highest(Engine.COMPUTE, "n_m0")
 READ_COST = 1 / 16
 # Cycles in which the pipe of accumulator tiles fills and empties.
 TILE_COST = 32
-# Numbers of column tiles that are compared: narrower tiles of Winograd's are taller, and their edges
-# are read less often.
+# Numbers of column tiles that are compared: narrower tiles of Winograd's are taller, and their
+# edges are read less often.
 COLUMN_CHOICES = 4
 
 

@@ -29,8 +29,9 @@ MAX_STREAM = highest(Engine.WEIGHTS, "length")
 @dataclass(frozen=True)
 class WeightStream:
     """``data``: bytes of all output-channel tiles; ``tiles``: words [start, stop) of each;
-    ``head_words`` of them are the first k-tile, ``param_words`` the parameter records behind it; ``records``: each tile's, as bytes;
-    ``table``: words [start, stop) of the layer's table, or None."""
+    ``head_words`` of them are the first k-tile, ``param_words`` the parameter records
+    behind it; ``records``: each tile's, as bytes; ``table``: words [start, stop) of the layer's
+    table, or None."""
 
     data: bytes
     tiles: list[Range]

@@ -7,6 +7,7 @@ from resarray.spec.numerics import ACC_BITS, INT8_MAX, INT8_MIN
 
 from .ir import Layer, MaxPool
 
+
 def has_tiles(layer: Layer) -> bool:
     """Whether the layer's kernel is three wide, at stride 1."""
     return (layer.kernel[1], layer.stride[1], layer.dilation[1]) == (winograd.TAPS, 1, 1)

@@ -67,7 +67,8 @@ class AveragePool(wiring.Component):
         ]
         with m.If(adding):
             m.d.sync += [
-                s.eq(Mux(restart, 0, s) + b) for s, b in zip(sums, numbers_of(self.word), strict=True)
+                s.eq(Mux(restart, 0, s) + b)
+                for s, b in zip(sums, numbers_of(self.word), strict=True)
             ]
 
         # The sums pass by the requantiser: byte i enters in step i and is in `o` after step

@@ -21,8 +21,8 @@ FIFO_WORDS = 32
 
 
 class ParameterTables(wiring.Component):
-    """Bias, factor and shift of every column for both banks, for each output of a Winograd tile, read
-    ``lanes`` columns at a time.
+    """Bias, factor and shift of every column for both banks, for each output of a Winograd tile,
+    read ``lanes`` columns at a time.
 
     Members
     -------
@@ -136,9 +136,7 @@ class DrainEngine(wiring.Component):
         left = Signal()  # a word has left the FIFO
         m.d.comb += [
             begin.eq(
-                reading
-                & first_part
-                & (~gives | (has_room & (~c.res_en | self.residual.valid)))
+                reading & first_part & (~gives | (has_room & (~c.res_en | self.residual.valid)))
             ),
             issue.eq(begin | (reading & ~first_part)),
             # A vector's word stays for all pixels of the block.
@@ -206,8 +204,7 @@ class DrainEngine(wiring.Component):
                 m.d.sync += [
                     position.eq(Mux(last_position, 0, position + 1)),
                     gives.eq(
-                        last_position
-                        | (gives & (row_left != 1) & (position != winograd.TILE - 1))
+                        last_position | (gives & (row_left != 1) & (position != winograd.TILE - 1))
                     ),
                     kept.eq(Mux(last_position, 0, kept | (gives << position))),
                 ]
@@ -306,7 +303,9 @@ class DrainEngine(wiring.Component):
             for j in range(winograd.TILE):
                 # Output j is the last one that is wanted: the pool waits for no other.
                 is_last = kept[j] & ~kept[j + 1] if j + 1 < winograd.TILE else kept[j]
-                after |= (end & c.winograd & is_last) << (winograd.TILE - 1 - j) * config.block_groups
+                after |= (end & c.winograd & is_last) << (
+                    winograd.TILE - 1 - j
+                ) * config.block_groups
             m.d.sync += leaving.eq(after)
             ended = Mux(c.winograd, leaving[-1], end)
         m.d.sync += last.eq(Cat(ended, last))

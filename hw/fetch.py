@@ -63,8 +63,8 @@ class Fetch(wiring.Component):
             *take_run(reader.i.payload, self.addr, self.count * words),
         ]
 
-        # Cycle 1: the word and whose it is; an instruction's first word says so, and stays until its
-        # queue has room for the whole.
+        # Cycle 1: the word and whose it is; an instruction's first word says so, and stays until
+        # its queue has room for the whole.
         index = Signal(range(words))
         first_word, last_word = Signal(init=1), Signal(init=words == 1)
         valid, first, last = Signal(), Signal(), Signal()

@@ -19,8 +19,8 @@ LOOPS = (*K_LOOPS, *M_LOOPS)
 # From the end of one k-tile to the cycle from which `last_k` tells of the next one. K-tiles are at
 # least `columns` >= 4 cycles apart: a k-tile's weights take that long.
 LAST_K_CYCLES = 4
-# How a pixel follows the one before, one-hot: the innermost loop that takes a step, the next pixel of
-# a Winograd tile, or the first pixel of a k-tile.
+# How a pixel follows the one before, one-hot: the innermost loop that takes a step, the next pixel
+# of a Winograd tile, or the first pixel of a k-tile.
 STEP = data.StructLayout({"tile": 1, "m2": 1, "m1": 1, "m0": 1, "k_tile": 1})
 
 

@@ -11,7 +11,7 @@ from .common import copies, delay
 
 # Of what belongs to no tile.
 LATENCY = 1
-# Positions with which outputs take a sum: of the one before and of their own, or of their own alone.
+# Positions with which outputs take a sum: of theirs and the one before, or of theirs alone.
 STEPS = (0, 2, 4, 5)
 
 
@@ -81,8 +81,8 @@ class OutputTransform(wiring.Component):
                 value = register
             return found
 
-        # Cycle 1: with the same columns' accumulators of the position before, and three times. Beside
-        # it, which position it is, for each lane its own.
+        # Cycle 1: with the same columns' accumulators of the position before, and three times.
+        # Beside it, which position it is, for each lane its own.
         lanes = range(config.lanes)
         chosen = Cat(self.position == p for p in STEPS)
         chosen = copies(m, platform, chosen, config.lanes, "chosen")

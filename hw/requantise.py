@@ -50,8 +50,9 @@ def shift_right(m: Module, value, shift, name: str):
 
 
 class RequantiseLane(wiring.Component):
-    """One channel a cycle, `latency` cycles later, and MULTIPLY_LATENCY more with ``multiply``: then
-    accumulator plus bias, of n.OPERAND_BITS bits, are multiplied by the residual before the factor.
+    """One channel a cycle, `latency` cycles later, and MULTIPLY_LATENCY more with ``multiply``:
+    then accumulator plus bias, of n.OPERAND_BITS bits, are multiplied by the residual before the
+    factor.
 
     Members
     -------

@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
 from ..spec import winograd
@@ -12,6 +12,7 @@ from . import weight_transform
 from .checks import check, check_apart
 from .common import delay
 from .layouts import INSTRUCTIONS, TABLE_WRITE, param_write
+from .memory import Relay
 from .weight_transform import WeightTransform
 
 # From a k-tile's last word to the cycle from which `last_k` tells of the next one's, and from the
@@ -45,7 +46,7 @@ class WeightSequencer(wiring.Component):
     words : In(stream of words)
     begin : In                          the array begins a k-tile
     loaded : Out                        the next k-tile may begin
-    end, end_winograd : In              the array has used a k-tile's slot (six), see `reuse_latency`
+    end, end_winograd : In              the array has used a k-tile's slot (six): `reuse_latency`
     weight, weight_valid, weight_column, weight_slot : Out   the array's weight bus
     param, param_valid : Out(param_write)
     table_write, table_valid : Out(TABLE_WRITE)
@@ -92,7 +93,11 @@ class WeightSequencer(wiring.Component):
         bank, tiled, only = Signal(), Signal(), Signal()
         params_due, table_due = Signal(), Signal()  # behind the k-tile that comes next
         in_params, in_table = Signal(), Signal()
-        word = self.words.payload
+        # The FIFO lies elsewhere.
+        m.submodules.relay = relay = Relay(8 * config.rows)
+        connect(m, flipped(self.words), relay.i)
+        words = relay.o
+        word = words.payload
 
         def next_column():
             return [
@@ -114,7 +119,7 @@ class WeightSequencer(wiring.Component):
         take_param, params_end = Signal(), Signal()
         # Expressions, not an If: Icarus never evaluates a block whose inputs do not change.
         m.d.comb += [
-            take_param.eq(in_params & self.words.valid),
+            take_param.eq(in_params & words.valid),
             params_end.eq(take_param & record_end & last_phase & last_column),
         ]
         m.d.sync += self.param_valid.eq(take_param & record_end)
@@ -140,7 +145,7 @@ class WeightSequencer(wiring.Component):
         lowest = exact_log2(config.rows)
         take_entry, table_end = Signal(), Signal()
         m.d.comb += [
-            take_entry.eq(in_table & self.words.valid),
+            take_entry.eq(in_table & words.valid),
             table_end.eq(take_entry & entry.all()),
         ]
         m.d.sync += [
@@ -208,17 +213,15 @@ class WeightSequencer(wiring.Component):
             ]
         last_word = ~tiled | third
         m.d.comb += [
-            take_weight.eq(opened & accept & self.words.valid),
+            take_weight.eq(opened & accept & words.valid),
             column_end.eq(take_weight & last_word),
             tile_end.eq(column_end & last_column),
-            self.words.ready.eq(Mux(in_table, entry[:lowest].all(), in_params | (opened & accept))),
+            words.ready.eq(Mux(in_table, entry[:lowest].all(), in_params | (opened & accept))),
         ]
         with m.If(column_end):
             m.d.sync += next_column()
         go_on = has_room & ~last_k & ~params_due
-        m.d.comb += reserve.eq(
-            Mux(opened, tile_end & go_on, loading & has_room & ~behind)
-        )
+        m.d.comb += reserve.eq(Mux(opened, tile_end & go_on, loading & has_room & ~behind))
         with m.If(reserve):
             m.d.sync += opened.eq(1)
         with m.Elif(tile_end):
@@ -244,16 +247,18 @@ class WeightSequencer(wiring.Component):
 
         # K-tiles that are in the columns, or are so before a vector gets there.
         count = Signal(range(WEIGHT_SLOTS + 1))
-        complete = Signal()
+        complete, counted = Signal(), Signal()
         lately = Signal(APART_CYCLES - 1)  # a k-tile has begun
         m.d.comb += [
             # With an only k-tile's parameters, where it has some.
-            complete.eq((tile_end & ~(only & params_due)) | (only & ((params_end & ~table_due) | table_end))),
+            complete.eq(
+                (tile_end & ~(only & params_due)) | (only & ((params_end & ~table_due) | table_end))
+            ),
             self.loaded.eq((count != 0) & ~lately.any()),
         ]
-        m.d.sync += lately.eq(Cat(self.begin, lately))
-        with m.If(complete != self.begin):
-            m.d.sync += count.eq(Mux(complete, count + 1, count - 1))
+        m.d.sync += [counted.eq(complete), lately.eq(Cat(self.begin, lately))]
+        with m.If(counted != self.begin):
+            m.d.sync += count.eq(Mux(counted, count + 1, count - 1))
         check(m, platform, ~self.begin | self.loaded, "a k-tile begins before it is loaded")
 
         # The next instruction's first word finds the transform empty.

@@ -31,7 +31,16 @@ ENGINE_WORDS = {
 def layer_table(result: dict) -> Table:
     """Every layer with its cycles, losses and bytes, and their sum."""
     layers = result["layers"]
-    headings = ["layer", "operator", "method", "shape", "cycles", "utilisation", "mismatches", "MACs"]
+    headings = [
+        "layer",
+        "operator",
+        "method",
+        "shape",
+        "cycles",
+        "utilisation",
+        "mismatches",
+        "MACs",
+    ]
     headings += ["predicted", "error", "MAC/byte", "of its roof"]
     headings += [*(words for _, words, _ in WAITS), "read", "written"]
     total = {
@@ -265,9 +274,10 @@ def roofline(result: dict) -> Figure:
         "roofline",
         f"{near} of {len(points)} layers with MACs run within 5 % of their roof",
         f"Work per byte moved against work per cycle, both logarithmic. {who} left of the ridge of "
-        f"its method ({ridge:.3g} MAC/byte for the highest), where memory is the limit. A point far below the lines loses its "
-        "cycles elsewhere. The table of the layers has the same as numbers. Bytes are those that "
-        "moved while the layer was computed, what is prefetched for the next ones included"
+        f"its method ({ridge:.3g} MAC/byte for the highest), where memory is the limit. A point "
+        "far below the lines loses its cycles elsewhere. The table of the layers has the same as "
+        "numbers. Bytes are those that moved while the layer was computed, what is prefetched for "
+        "the next ones included"
         + (", reads or writes, whichever are more." if limit is None else ", reads and writes."),
         data,
         {

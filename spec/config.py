@@ -10,8 +10,8 @@ from .errors import ResarrayError
 
 ELEMENTS = ("pair", "mac")
 
-# K-tiles of weights that the array's columns hold, those being used included: as many as a memory of
-# LUTs has words.
+# K-tiles of weights that the array's columns hold, those being used included: as many as a memory
+# of LUTs has words.
 WEIGHT_SLOTS = 16
 
 # Largest dot product the 32-bit accumulator is proven for: with the pair element one pair of

@@ -39,9 +39,9 @@ ACTIVATION_BITS = WEIGHT_BITS = 8
 FACTOR_BITS = 9
 # One element: |pair product| <= 255**2 = 65,025; two plain products 2 * 128 * 127 = 32,512.
 PRODUCT_BITS = 17
-# The same with Winograd's transforms (`winograd`) before the array. Activations of position 0: 4 + 5
-# + 1 = 10 times 128; weights of position 3: 1 + 2 + 4 = 7 times 127. The factors of a pair product
-# are largest at position 1, 1,280 + 3 * 127 = 1,661, and below it at position 3, 6 * 128 + 889.
+# The same with Winograd's transforms (`winograd`) before the array. Activations of position 0:
+# 4 + 5 + 1 = 10 times 128; weights of position 3: 1 + 2 + 4 = 7 times 127. The factors of a pair
+# product are largest at position 1, 1,280 + 3 * 127 = 1,661; at position 3 they are 6 * 128 + 889.
 WINOGRAD_ACTIVATION_BITS = 12
 WINOGRAD_WEIGHT_BITS = 11
 WINOGRAD_FACTOR_BITS = 12

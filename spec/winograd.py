@@ -44,7 +44,7 @@ def tiles(width: int) -> int:
 
 
 def divide(value: np.ndarray) -> np.ndarray:
-    """``y`` from ``24 * y`` modulo 2**32, for ``-2**28 <= y < 2**28``: 24 is 8 times 3, and 3 has an
-    inverse modulo 2**29, -(1 + 4 + 16 + ...). int64."""
+    """``y`` from ``24 * y`` modulo 2**32, for ``-2**28 <= y < 2**28``: 24 is 8 times 3, and 3 has
+    an inverse modulo 2**29, -(1 + 4 + 16 + ...). int64."""
     half = 1 << (SUM_BITS - 1)
     return ((value >> 3) * -0x55555555 + half) % (2 * half) - half

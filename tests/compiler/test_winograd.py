@@ -113,8 +113,8 @@ def test_a_layer_beyond_the_bound_is_direct_and_says_so():
 
 
 def test_the_cheaper_method_is_taken():
-    """A long row has tiles, a network's last few pixels have none, and nobody has against the user's
-    will or on a core without."""
+    """A long row has tiles, a few pixels have none, and nobody has against the user's will or on a
+    core without."""
     b = Builder(5, (16, 16, 64), "net")
     y = b.conv("x", 16, (3, 3), padding=(1, 1, 1, 1))
     b.conv(y, 16, (3, 3), (1, 16), padding=(1, 1, 1, 1))

@@ -38,7 +38,8 @@ UNITS = {
 # What a unit leaves open is kept from it: a RAM is not read where it is written, and nothing goes
 # into a FIFO that is not ready.
 RAM_RULE = """
-        if ({0}__write_en && {0}__read_addr == {0}__write_addr) {0}__read_addr = {0}__read_addr ^ 1;"""
+        if ({0}__write_en && {0}__read_addr == {0}__write_addr)
+            {0}__read_addr = {0}__read_addr ^ 1;"""
 FIFO_RULE = """
         {0}__i__valid = {0}__i__valid & generic_{0}__i__ready;"""
 

@@ -17,7 +17,9 @@ from .test_compute import random_instruction, reference
 
 pytestmark = pytest.mark.verifies("addresses", by="unit")
 
-CONFIG = Config(name="test", rows=8, columns=8, lanes=2, input_words=1024, acc_depth=64, winograd=False)
+CONFIG = Config(
+    name="test", rows=8, columns=8, lanes=2, input_words=1024, acc_depth=64, winograd=False
+)
 
 
 class Addresses(wiring.Component):

@@ -18,7 +18,9 @@ from .bench import STALLS, drive, simulate, word
 
 pytestmark = pytest.mark.verifies("weights", by="unit")
 
-CONFIG = Config(name="test", rows=8, columns=8, lanes=2, input_words=1024, acc_depth=64, winograd=False)
+CONFIG = Config(
+    name="test", rows=8, columns=8, lanes=2, input_words=1024, acc_depth=64, winograd=False
+)
 
 
 def columns(count: int) -> Config:
@@ -146,7 +148,11 @@ def test_instructions_of_both_kinds_in_turn(stall, cycles):
 
     async def instructions(ctx):
         for tiled, params, k_tiles in kinds:
-            for port, value in ((dut.winograd, tiled), (dut.params, params), (dut.k_tiles, k_tiles)):
+            for port, value in (
+                (dut.winograd, tiled),
+                (dut.params, params),
+                (dut.k_tiles, k_tiles),
+            ):
                 ctx.set(port, value)
             ctx.set(dut.start, 1)
             await ctx.tick().until(dut.ready)
@@ -178,9 +184,7 @@ def test_instructions_of_both_kinds_in_turn(stall, cycles):
             if is_param:
                 found.append((param.column, param.phase, param.record.as_bits()))
 
-    simulate(
-        dut, testbench, background=[drive(dut.words, words, 3, stall), instructions]
-    )
+    simulate(dut, testbench, background=[drive(dut.words, words, 3, stall), instructions])
     assert got == [entry[:3] for entry in expected]
     assert found == records
 

@@ -15,7 +15,13 @@ def test_numbers_are_never_cut(width):
     """Long names take several lines instead; nothing in them is read as markup."""
     numbers = {"macs": 118_013_952, "cycles": 12_345_678, "utilization": 1.0, "mismatches": 123_456}
     name = "features.denseblock1.denselayer16.[bold]conv1"
-    layer = {"name": name, "op": "conv+max_pool", "method": "Winograd", "shape": [1024, 56, 56], **numbers}
+    layer = {
+        "name": name,
+        "op": "conv+max_pool",
+        "method": "Winograd",
+        "shape": [1024, 56, 56],
+        **numbers,
+    }
     found = {
         **{"model": "m", "input_size": [8, 8], "preset": "default", "layers": [layer], **numbers},
         **{"predictions": [], "outputs": [{"shape": [10, 1, 1]}], "bit_exact": True},

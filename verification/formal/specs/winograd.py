@@ -12,7 +12,6 @@ from resarray.hw.output_transform import OutputTransform
 from resarray.hw.weight_transform import WeightTransform
 from resarray.spec import winograd
 from resarray.spec.config import Config
-from resarray.spec.numerics import ACC_BITS
 
 from .. import lemmas
 from ..harness import past
@@ -23,6 +22,8 @@ from ..properties import Edit, Induction, Property
 CONFIG = Config(name="formal", rows=4, columns=4, lanes=2)
 PARTS = CONFIG.block_groups
 LAST = winograd.POSITIONS - 1
+# Of accumulators here. Nothing is shifted down, so the lowest bits are those of any width.
+ACC_BITS = 10
 
 
 def dot(row, values) -> Value:
@@ -194,6 +195,11 @@ class Weights(Pipeline):
             ]
 
 
+def _output_transform() -> OutputTransform:
+    output_transform.ACC_BITS = ACC_BITS
+    return OutputTransform(CONFIG)
+
+
 class Outputs(Inside):
     """Tiles one after the other with any pauses between words: what leaves are the outputs, modulo
     2**ACC_BITS, of part after part and output after output, each with its residual and its columns'
@@ -201,11 +207,12 @@ class Outputs(Inside):
 
     Specified by the accumulators and residuals of a tile's six positions as they came, part by part.
     The invariants say which of the unit's partial sums and residuals are those of which of them,
-    by what came last; sums are put together as the unit does (lemma "output-sums").
+    by what came last; sums are put together as the unit does (lemma "output-sums"). Accumulators
+    have ACC_BITS bits here.
     """
 
     def __init__(self):
-        super().__init__(OutputTransform(CONFIG))
+        super().__init__(_output_transform())
 
     def specify(self, m: Module, platform) -> None:
         u = self.unit
