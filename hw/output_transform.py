@@ -134,7 +134,9 @@ class OutputTransform(wiring.Component):
 
         # Cycle 4: what leaves, one after the other; a tile's parts come in between each other.
         tile_end = delay(m, flags.all(), 2, "tile_end")
-        load = copies(m, platform, tile_end, config.lanes + 1, "load")
+        load = copies(m, platform, tile_end, config.lanes, "load")
+        # Unlike copies this has a reset: what leaves is of this program.
+        load.append(delay(m, tile_end, 1, "load_rest"))
         length = (winograd.TILE - 1) * parts + 1
 
         def leave(shape, values: list, enable, name: str):
