@@ -32,6 +32,7 @@ from .winograd import has_tiles, refusal
 MAX_SIMULATED = 40_000
 # Why a layer that could be computed by tiles is not.
 FASTER = "fewer cycles"
+TOO_LONG = "no room for a row of tiles"
 
 
 def compile_graph(
@@ -186,9 +187,13 @@ def _choose(
             reason = refusal(layer) or FASTER
             if tiled[index] and reason == FASTER:
                 other = dataclasses.replace(layer, winograd=True)
-                others = choose(other, config, batch, timing, before, on_chip=on_chip, last=last)
-                if pays(others.cycles, tiling.cycles):
-                    layer, tiling = other, others
+                try:
+                    others = choose(other, config, batch, timing, before, False, on_chip, last)
+                except ResarrayError:
+                    reason = TOO_LONG
+                else:
+                    if pays(others.cycles, tiling.cycles):
+                        layer, tiling = other, others
             method = WINOGRAD if layer.winograd else f"{DIRECT}: {reason}"
         producers[layer.output.tensor] = producer(layer, tiling, batch, config)
         chosen.append(_Choice(layer, tiling, method))

@@ -122,7 +122,7 @@ def flip(data: bytes, at: int) -> bytes:
         (lambda data: b"PK\3\4" + data[4:], "is not a resarray image"),
         (
             lambda data: flip(data, 8),
-            "has format version 67, this resarray reads 3: compile it again",
+            "has format version 68, this resarray reads 4: compile it again",
         ),
         (lambda data: flip(data, 60), "is corrupt (CRC mismatch)"),
         (lambda data: flip(data, len(data) - 1), "is corrupt (CRC mismatch)"),

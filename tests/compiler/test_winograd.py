@@ -129,6 +129,15 @@ def test_the_cheaper_method_is_taken():
     assert methods(compile_graph(b.graph, config)) == ["direct: fewer cycles"]
 
 
+def test_a_row_that_only_fits_as_pixels_is_direct():
+    """Nine pixels are three tiles, 18 accumulators; a pool needs the whole row."""
+    b = Builder(8, (4, 9, 9), "net")
+    b.max_pool(b.conv("x", 4, (3, 3), padding=(1, 1, 1, 1)), 2)
+    with always():
+        image = compile_graph(b.graph, replace(TINY, name="short", acc_depth=16))
+    assert methods(image) == ["direct: no room for a row of tiles"]
+
+
 def test_tiles_are_never_slower():
     """By the prediction, a program with tiles is never slower than that without."""
     for seed in range(12):

@@ -23,6 +23,7 @@ from ...golden.ops import (
     QUpsample,
 )
 from ...sim.memory_model import CHANNELS, MemoryModel
+from ...spec import winograd
 from ...spec.config import Config
 from ...spec.image import Image
 from ...spec.isa import Engine, Pool
@@ -38,6 +39,13 @@ OPERATORS = (
     *("average", "concat", "slice", "upsample", "constant"),
 )
 EDGES = ("a full bank", "a part of one", "one pixel")
+# Of drains of Winograd's tiles; and of instructions one after the other.
+TAILS = ("1 output", "2 outputs", "3 outputs", "4 outputs")
+TURNS = tuple(
+    f"{e.name} of {now} after one of {before}"
+    for e in (Engine.COMPUTE, Engine.DRAIN)
+    for now, before in (("tiles", "pixels"), ("pixels", "tiles"))
+)
 DRAINS = ("plain", "residual", "residual vector", "product", "product vector", "table")
 FETCH = len(Engine)
 READERS = (Engine.LOAD, Engine.WEIGHTS, Engine.RESIDUAL, FETCH)
@@ -67,6 +75,7 @@ def bins(config: Config) -> dict[str, list[str]]:
         "drain, pool, tile edge": [
             f"{d}, pool {p.name.lower()}, {e}" for d, p, e in itertools.product(DRAINS, Pool, EDGES)
         ],
+        "Winograd's tiles": _tiles() if config.winograd else [],
         "channels: tile edge": ["all columns", "some columns", "one k-tile", "many k-tiles"],
         "channel that stalls": [f"{channel} stalls" for channel in CHANNELS],
         "batch": ["one image", "several images"],
@@ -76,6 +85,15 @@ def bins(config: Config) -> dict[str, list[str]]:
         + ["waits for weights"],
         "scratchpad": kept if config.scratch_words else [],
     }
+
+
+def _tiles() -> list[str]:
+    return [
+        *("tiles, one k-tile", "tiles, many k-tiles", "tiles, sums go on"),
+        *(f"tiles, a row ends with {tail}" for tail in TAILS),
+        *(f"tiles, {d}, pool {p.name.lower()}" for d, p in itertools.product(DRAINS, Pool)),
+        *TURNS,
+    ]
 
 
 def _overlap(a: Engine, b: Engine) -> str:
@@ -162,15 +180,26 @@ def _of_conv(graph: QGraph, op: QConv) -> Iterator[str]:
 
 def _of_instructions(image: Image) -> Iterator[str]:
     config = image.config
+    tiled: dict[Engine, int] = {}
     for decoded in instructions(image):
         f, engine = decoded.fields, decoded.engine
+        if "winograd" in f:
+            if f["winograd"] != tiled.get(engine, f["winograd"]):
+                turn = ("pixels", "tiles") if f["winograd"] else ("tiles", "pixels")
+                yield f"{engine.name} of {turn[1]} after one of {turn[0]}"
+            tiled[engine] = f["winograd"]
         if f.get("kept"):
             if engine == Engine.STORE:
                 yield "STORE writes the scratchpad"
             else:
                 yield f"{engine.name} from it"
         if engine == Engine.COMPUTE:
-            yield "one k-tile" if f["k_tiles"] == 1 else "many k-tiles"
+            k_tiles = "one k-tile" if f["k_tiles"] == 1 else "many k-tiles"
+            yield k_tiles
+            if f["winograd"]:
+                yield f"tiles, {k_tiles}"
+                if not f["clear"]:
+                    yield "tiles, sums go on"
         if engine == Engine.DRAIN:
             yield "all columns" if f["n_blocks"] == config.column_blocks else "some columns"
             kind = "table" if f["table"] else "plain"
@@ -182,6 +211,9 @@ def _of_instructions(image: Image) -> Iterator[str]:
             except ValueError:
                 continue
             yield f"{kind}, {_edge(f['px_count'], config)}"
+            if f["winograd"]:
+                yield f"tiles, {kind}"
+                yield f"tiles, a row ends with {TAILS[(f['width'] - 1) % winograd.TILE]}"
 
 
 def _edge(pixels: int, config: Config) -> str:

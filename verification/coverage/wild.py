@@ -17,6 +17,8 @@ from ...sim import build, cache, checks, memory_file, simulators
 from ...sim.memory_model import MemoryModel
 from ...sim.process import simulate
 from ...sim.run import MEM_BASE
+from ...compiler import rates
+from ...spec import winograd
 from ...spec.config import Config
 from ...spec.isa import (
     ADDR_BITS,
@@ -104,6 +106,9 @@ def _chain(rng: random.Random, config: Config, changed: float) -> Iterator[bytes
     ones |= {f"n_{loop}": 1 for loop in ("k0", "k1", "k2", "m0", "m1", "m2")}
     ones |= dict.fromkeys(("px_count", "width", "height", "clear", "params", "res_en"), 1)
     ones |= {"length": config.columns * (1 + config.param_words), "lo": -128, "hi": 127}
+    if config.winograd and rng.random() < 0.5:
+        length = rates.weight_words(config, True) + rates.parameters(config, True)
+        ones |= {"winograd": 1, "length": length, "px_count": winograd.POSITIONS}
     # One of them reaches for any address.
     far = rng.choice([Engine.LOAD, Engine.RESIDUAL, Engine.STORE]) if changed else None
     for engine in Engine:

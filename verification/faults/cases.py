@@ -214,6 +214,9 @@ def outside(draw: Draw) -> Iterator[Case]:
         values = settings_of(draw.program.image, MEM_BASE) | settings
         asked = [b for b in draw.reads if b.engine != FETCH] + list(draw.fetches(settings))
         places = _outside([*asked, *draw.writes], values["MEM_SIZE"], values["WRITE_BASE"])
+        if not places:  # within what is left free behind the last tensor
+            settings = {"MEM_SIZE": rows}
+            places = _outside([*draw.reads, *draw.writes], rows, values["WRITE_BASE"])
         yield Case(
             "window that is too small",
             f"{settings}",

@@ -29,6 +29,7 @@ def random_fields(rng: random.Random) -> dict:
         "element": rng.choice(ELEMENTS),
         "burst_words": burst,
         "profile_marks": rng.choice([16, 17, 100, 256]),
+        "winograd": rng.random() < 0.6,
     }
     for field, limits in LIMITS.items():
         if field in fields:

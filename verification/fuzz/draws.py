@@ -8,12 +8,12 @@ import numpy as np
 
 from ...compiler.functional import ScheduleError
 from ...compiler.program import words_drained
-from ...spec import isa
+from ...spec import isa, winograd
 from ...spec.config import Config
 from ...spec.isa import Engine, Pool
 from ...spec.numerics import ACC_BITS, MULT_BITS, OPERAND_BITS, SHIFT_BITS, SUM_BITS
 from .places import K_TILES
-from .steps import LEAN, Assembler, Step
+from .steps import LEAN, Assembler, Step, signature
 
 FEWEST_STEPS, MOST_STEPS = 4, 60
 MOST_MARKS = 12
@@ -206,22 +206,26 @@ class Drawer:
         clear = int(machine.valid_pixels[bank] == 0 or rng.random() < 0.7)
         most = min(PIXELS, config.acc_depth) if rng.random() < 0.95 else config.acc_depth
         most = most if clear else machine.valid_pixels[bank]
-        loops = self._loops(most)
-        if loops is None:
-            return None
         first = not made.checker.clocks[Engine.COMPUTE]
         params = int(first or not machine.has_params[bank] or rng.random() < 0.5)
+        tiled = config.winograd and rng.random() < 0.6
+        if machine.has_params[bank] and not (params and clear):
+            tiled = machine.tiled[bank]
+        if tiled and not clear:
+            params = 0  # those of the pixels' first sums
+        loops = self._tile_loops(most, bank, clear) if tiled else self._loops(most)
+        if loops is None:
+            return None
         table = int(params and rng.random() < 0.3)
         begins = machine.may_mark if machine.of_layer else params
         mark = int(bool(begins) and self.marks < MOST_MARKS and rng.random() < 0.2)
         flags = {"bank": bank, "clear": clear, "params": params, "table": table, "mark": mark}
-        fields = loops | flags
-        key = (fields["k_tiles"], params, table)
+        fields = loops | flags | {"winograd": int(tiled)}
         seed = rng.randrange(1 << 30)
-        known = [s for s, *signature in made.streams if tuple(signature) == key]
+        known = [s for s, *made_for in made.streams if tuple(made_for) == signature(fields)]
         if known and rng.random() < 0.3:
             seed = rng.choice(known)
-        at = self._stored_weights(fields) if not params else None
+        at = self._stored_weights(fields) if not params and not tiled else None
         most_cuts = max(0, min(3, config.queue_depth - 1))
         cuts = tuple(round(rng.random(), 3) for _ in range(rng.randint(0, most_cuts)))
         return Step("COMPUTE", fields, self._slacks(), (), seed, cuts, at)
@@ -265,33 +269,80 @@ class Drawer:
         fields["k_tiles"] = counts["k0"] * counts["k1"] * counts["k2"]
         return fields
 
+    def _tile_loops(self, most: int, bank: int, clear: int) -> dict[str, int] | None:
+        """Loops of a COMPUTE of tiles: words of whole pixels, of which each tile's first output at
+        least is in the input buffer."""
+        rng, rows = self.rng, self.config.rows
+        start, end = self._segment(np.flatnonzero(self.made.checker.filled_by))
+        tiles = most // winograd.POSITIONS
+        length = min(tiles, (end - start + 1) // winograd.TILE)
+        if not clear:
+            length = self.made.lines[bank] if self.made.lines[bank] <= length else 0
+        if not length:
+            return None
+        length = self._size(length) if clear else length
+        lines = self._size(tiles // length)
+        k_tiles = self._size(min(K_STEPS, K_TILES // 8))
+        n_k1, n_m1 = self._divisor(k_tiles, k_tiles), self._divisor(lines, lines)
+        counts = {"k0": k_tiles // n_k1, "k1": n_k1, "m0": lines // n_m1, "m1": n_m1}
+        span = winograd.TILE * (length - 1) + winograd.TAPS
+        room = end - start - span
+        if room < 0:
+            return None
+        base = start + rng.randint(0, min(room, 4))
+        room -= base - start
+        fields = {"base": base * rows, "n_k2": 1, "s_k2": 0, "n_m2": length, "s_m2": 0}
+        for name in rng.sample(list(counts), len(counts)):
+            count = counts[name]
+            limit = min(isa.highest(Engine.COMPUTE, f"s_{name}") // rows, room // max(1, count - 1))
+            stride = rng.choice([min(limit, 1), min(limit, span), rng.randint(0, limit)])
+            room -= (count - 1) * stride
+            fields |= {f"n_{name}": count, f"s_{name}": stride * rows}
+        fields["k_tiles"] = k_tiles
+        return fields
+
     def _drainable(self, bank: int) -> bool:
         machine = self.made.machine
         pixels = machine.valid_pixels[bank]
         if not pixels or not machine.has_params[bank]:
             return False
+        if machine.tiled[bank]:
+            totals = self.made.tile_totals(bank, slice(0, pixels), self.config.columns)
+            return not (totals % 8).any()
         return self._fits(bank, slice(0, pixels), self.config.columns, ACC_BITS)
 
     def _fits(self, bank: int, pixels: slice, channels: int, bits: int) -> bool:
         machine = self.made.machine
-        total = machine.acc[bank, pixels, :channels] + machine.params[bank, 0, :channels]
+        if machine.tiled[bank]:
+            total = winograd.divide(self.made.tile_totals(bank, pixels, channels))
+        else:
+            total = machine.acc[bank, pixels, :channels] + machine.params[bank, 0, :channels, 0]
         return bool((np.abs(total) < 1 << (bits - 1)).all())
 
     def drain(self) -> Step | None:
         rng, config, machine = self.rng, self.config, self.made.machine
         bank = rng.choice([bank for bank in (0, 1) if self._drainable(bank)])
         valid = machine.valid_pixels[bank]
-        px_count = rng.choice([valid, self._size(valid)])
-        px_base = rng.randint(0, valid - px_count)
+        tiled = machine.tiled[bank]
+        unit = winograd.POSITIONS * self.made.lines[bank] if tiled else 1
+        most = valid // unit
+        count = rng.choice([most, self._size(most)])
+        px_count, px_base = count * unit, rng.randint(0, most - count) * unit
         n_blocks = rng.choice([config.column_blocks, self._size(config.column_blocks)])
-        width = rng.choice([px_count, 1, self._divisor(px_count, px_count)])
+        if tiled:
+            width = self._tiles_width(bank, slice(px_base // unit, px_base // unit + count))
+            height = count
+        else:
+            width = rng.choice([px_count, 1, self._divisor(px_count, px_count)])
+            height = px_count // width
         fields = {
             "bank": bank,
             "px_base": px_base,
             "px_count": px_count,
+            "winograd": int(tiled),
             "zp_out": rng.choice([0, -128, 127, rng.randint(-128, 127)]),
             "width": width,
-            "height": px_count // width,
+            "height": height,
             "table": int(machine.has_table[bank] and rng.random() < 0.5),
         }
         fields["lo"], fields["hi"] = -128, 127
@@ -321,8 +372,14 @@ class Drawer:
                 "res_mult": rng.randrange(1 << (MULT_BITS - 1), 1 << MULT_BITS),
                 "res_shift": rng.choice([*range(12, 20), rng.randrange(1 << SHIFT_BITS)]),
             }
-            reads = self._residuals(n_blocks * (1 if fields["res_vector"] else px_count))
+            reads = self._residuals(n_blocks * (1 if fields["res_vector"] else width * height))
         return Step("DRAIN", fields, self._slacks(), reads)
+
+    def _tiles_width(self, bank: int, lines: slice) -> int:
+        """Of rows of tiles, of which each output's pixels were there."""
+        fit = self.made.checker.fit[bank][lines].all(axis=0)
+        more = int(np.logical_and.accumulate(fit).sum())
+        return winograd.TILE * (self.made.lines[bank] - 1) + 1 + self.rng.randint(0, more)
 
     def _residuals(self, words: int) -> tuple[tuple[dict[str, int], float], ...]:
         reads, left = [], words

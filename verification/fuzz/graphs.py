@@ -161,7 +161,7 @@ class Builder:
 
 
 # Of a random graph's operators, the usual ones more often.
-KINDS = ["conv"] * 4 + ["residual", "pool", "pool", "average", "add", "multiply", "squeeze"]
+KINDS = ["conv"] * 4 + ["tiled"] * 4 + ["residual", "pool", "pool", "average", "add", "multiply", "squeeze"]
 KINDS += ["function", "slice", "concat", "concat", "constant", "upsample"]
 
 
@@ -195,6 +195,8 @@ def random_graph(seed: int, side: int = MAP_SIDE) -> Builder:
             # A convolution that keeps the shape, so that any tensor like its input is a residual.
             k = int(rng.choice([1, 3, 5]))
             x = b.conv(x, c, (k, k), padding=(k // 2,) * 4, residual=str(rng.choice(same)))
+        elif kind == "tiled":
+            x = _tiled_conv(b, rng, x, same)
         elif kind == "pool":
             x = b.max_pool(x, *random_pool(rng, h, w))
         elif kind == "average":
@@ -264,6 +266,31 @@ def _random_conv(b: Builder, rng, x: str) -> str:
     if rng.random() < 0.5:
         groups = int(rng.choice([n for n in range(1, cin + 1) if cin % n == cout % n == 0]))
     return b.conv(x, cout, kernel, stride, padding, relu=relu, groups=groups, dilation=dilation)
+
+
+def _tiled_conv(b: Builder, rng, x: str, same: list[str]) -> str:
+    """A convolution three wide at stride 1, which Winograd's tiles may compute: of any rows, with
+    and without a residual; often a pool or an average behind it."""
+    cin, h, w = b.graph.tensors[x].shape
+    kh = int(rng.choice([1, 3, 3, 3, 5]))
+    side = 1 if w < 3 or rng.random() < 0.7 else 0
+    top = kh // 2 if h < kh or rng.random() < 0.7 else 0
+    padding = (top, top, side, side)
+    sy = int(rng.choice([1, 1, 1, 2]))
+    keeps = sy == 1 and side == 1 and 2 * top == kh - 1
+    if keeps and rng.random() < 0.4:
+        x = b.conv(x, cin, (kh, 3), padding=padding, residual=str(rng.choice(same)))
+    else:
+        cout = int(rng.choice([1, 4, 7, 8, 20, 33]))
+        x = b.conv(x, cout, (kh, 3), (sy, 1), padding, relu=bool(rng.integers(2)))
+    behind = rng.random()
+    if behind < 0.25:
+        x = b.max_pool(x, *random_pool(rng, *b.graph.tensors[x].shape[1:]))
+    elif behind < 0.35:
+        x = b.average(x)
+    elif behind < 0.45:
+        x = b.function(x)
+    return x
 
 
 def large(seed: int, rng: random.Random) -> Builder:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ...compiler import rates
 from ...spec.config import Config
 from ...spec.isa import INSTRUCTION_BYTES, TABLE_BYTES
 
@@ -26,8 +27,9 @@ class Places:
 def places(config: Config) -> Places:
     """All are multiples of `spec.layout.ALIGNMENT` bytes."""
     weights = INSTRUCTIONS * INSTRUCTION_BYTES // config.rows
-    tables = 8 * (TABLE_BYTES // config.rows + config.columns * config.param_words)
-    data = weights + K_TILES * config.columns + tables
+    records = config.columns * config.param_words * config.phases
+    tables = 8 * (TABLE_BYTES // config.rows + records)
+    data = weights + K_TILES * rates.weight_words(config, config.winograd) + tables
     return Places(
         weights,
         data,

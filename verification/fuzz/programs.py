@@ -14,7 +14,7 @@ from ...compiler.functional import ScheduleError, run_image
 from ...compiler.program import Instruction
 from ...spec import layout
 from ...spec.config import Config
-from ...spec.image import Image
+from ...spec.image import DIRECT, Image
 from ...spec.isa import Engine, encode
 from .draws import Drawer
 from .orders import ends, shuffled
@@ -151,6 +151,7 @@ def _manifest(config: Config, where: Places, instructions: list[Instruction]) ->
             {
                 "name": f"part {i}",
                 "op": "conv",
+                "method": DIRECT,
                 "shape": [rows, 1, int(words[i])],
                 "macs": 0,
                 "bytes_read": 0,

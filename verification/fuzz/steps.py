@@ -12,6 +12,8 @@ import numpy as np
 
 from ...compiler.functional import Checker, Machine, ScheduleError, loop_offsets
 from ...compiler.program import Instruction, residual_words, weight_words, words_drained
+from ...compiler.winograd import wrapped
+from ...spec import winograd
 from ...spec.config import Config
 from ...spec.isa import LAYOUTS, WAITS, Engine
 from .places import Places, places
@@ -60,6 +62,7 @@ class Assembler:
         self.weights_end = self.places.weights
         self.streams: dict[tuple[int, ...], int] = {}
         self.kept: list[tuple[np.ndarray, int]] = []  # words of kept stores, and their mirror
+        self.lines = [0, 0]  # of the last COMPUTE of each bank: tiles of a row
 
     @property
     def checker(self) -> Checker:
@@ -76,7 +79,10 @@ class Assembler:
         engine = Engine[step.engine]
         fields = full(engine, step.fields)
         if engine == Engine.COMPUTE:
+            if fields["winograd"]:
+                self._require_rows(fields)
             self._add_weights(step, fields)
+            self.lines[fields["bank"]] = fields["n_m2"]
         if engine == Engine.DRAIN:
             if self.backlog + words_drained(fields) > self.config.output_words - 2:
                 self.flush()
@@ -84,7 +90,11 @@ class Assembler:
                 self._issue(Engine.RESIDUAL, full(Engine.RESIDUAL, pattern), (0.0, slack))
             if len(self.machine.residual) != residual_words(fields):
                 raise ScheduleError("other residuals than the drain takes")
+            if fields["winograd"]:
+                self._require_tiles(fields)
         self._issue(engine, fields, step.slack)
+        if engine == Engine.DRAIN and fields["winograd"]:
+            self._drained(fields)
         if engine == Engine.STORE and fields["kept"]:
             self.kept.append((self.machine.word_addresses(fields), fields["mirror"]))
 
@@ -119,6 +129,53 @@ class Assembler:
         memory[: len(code)] = np.frombuffer(code, np.uint8)
         return memory
 
+    # -- Winograd --------------------------------------------------------------------------------
+
+    def tile_totals(self, bank: int, pixels: slice, channels: int) -> np.ndarray:
+        """[tile][output][channels] 24-fold accumulators plus bias, modulo 2**32."""
+        machine = self.machine
+        acc = machine.acc[bank, pixels, :channels].reshape(-1, winograd.POSITIONS, channels)
+        totals = np.einsum("jp,tpc->tjc", winograd.OUTPUT, acc)
+        return wrapped(totals - machine.params[bank, 0, :channels].T)
+
+    def _require_rows(self, fields: dict[str, int]) -> None:
+        """Sums are added to those of tiles in rows as long."""
+        bank = fields["bank"]
+        same = self.machine.tiled[bank] and self.lines[bank] == fields["n_m2"]
+        if not fields["clear"] and not same:
+            raise ScheduleError("sums of tiles are added to others")
+
+    def _require_tiles(self, fields: dict[str, int]) -> None:
+        """A drain takes rows as they were computed, and sums of which there is an eighth."""
+        bank, first, count = (fields[name] for name in ("bank", "px_base", "px_count"))
+        line = winograd.POSITIONS * self.lines[bank]
+        if winograd.tiles(fields["width"]) != self.lines[bank] or first % line:
+            raise ScheduleError("other rows of tiles than were computed")
+        channels = fields["n_blocks"] * self.config.rows
+        if (self.tile_totals(bank, slice(first, first + count), channels) % 8).any():
+            raise ScheduleError("sums of tiles whose parameters are those of others")
+
+    def _drained(self, fields: dict[str, int]) -> None:
+        """What outputs use behind a row's first ones counts as read, for loads to come."""
+        bank, line = fields["bank"], winograd.POSITIONS * self.lines[fields["bank"]]
+        first, stop = fields["px_base"] // line, (fields["px_base"] + fields["px_count"]) // line
+        outputs = (fields["width"] - 1) % winograd.TILE
+        for number, words in self.checker.beyond[bank]:
+            used = words[first:stop, :outputs]
+            used = used[used >= 0]
+            self.checker.read_by[used] = np.maximum(self.checker.read_by[used], number)
+
+    def _touched_words(self, fields: dict[str, int]) -> np.ndarray:
+        """Words of the input buffer that a COMPUTE reads."""
+        rows, words = self.config.rows, self.config.input_words
+        if fields["winograd"]:
+            pixels = self.machine._tile_offsets(fields)
+        else:
+            pixels = loop_offsets(fields, "m")
+        first = pixels[:, None] + loop_offsets(fields, "k") + fields["base"]
+        touched = np.unique(np.concatenate([first // rows, (first + rows - 1) // rows]))
+        return touched % words if fields["winograd"] else touched[touched < words]
+
     # -- weights ---------------------------------------------------------------------------------
 
     def _add_weights(self, step: Step, fields: dict[str, int]) -> None:
@@ -130,7 +187,7 @@ class Assembler:
             self._issue(Engine.WEIGHTS, full(Engine.WEIGHTS, piece), (step.slack[0], 0.0))
 
     def _place_stream(self, step: Step, fields: dict[str, int]) -> int:
-        key = (step.seed, fields["k_tiles"], fields["params"], fields["table"])
+        key = (step.seed, *signature(fields))
         if key not in self.streams:
             data = stream(self.config, fields, step.seed)
             end = self.weights_end + len(data)
@@ -170,8 +227,7 @@ class Assembler:
         """Which instruction of each awaited engine must be complete; 0 for none."""
         machine, checker = self.machine, self.checker
         if engine == Engine.COMPUTE:
-            touched = touched_words(fields, self.config.rows)
-            touched = touched[touched < self.config.input_words]
+            touched = self._touched_words(fields)
             return int(checker.filled_by[touched].max(initial=0)), checker.drained_by[
                 fields["bank"]
             ]
@@ -200,16 +256,15 @@ class Assembler:
         return int(checker.read_by[fields["buf"] : _load_end(fields)].max(initial=0)), stored
 
 
+def signature(fields: dict[str, int]) -> tuple[int, ...]:
+    """What a COMPUTE's weight stream is made for."""
+    return tuple(fields[name] for name in ("k_tiles", "params", "table", "winograd"))
+
+
 def full(engine: Engine, fields: dict[str, int]) -> dict[str, int]:
     """Every field of an instruction."""
     made = {f.name: 0 for f in LAYOUTS[engine]} | {k: int(v) for k, v in fields.items()}
     return made | {"opcode": engine.opcode}
-
-
-def touched_words(fields: dict[str, int], rows: int) -> np.ndarray:
-    """Words of the input buffer that a COMPUTE reads."""
-    first = loop_offsets(fields, "m")[:, None] + loop_offsets(fields, "k") + fields["base"]
-    return np.unique(np.concatenate([first // rows, (first + rows - 1) // rows]))
 
 
 def _load_end(fields: dict[str, int]) -> int:

@@ -1,14 +1,14 @@
 """Winograd's transforms in front of the array and behind the accumulators are the matrices of
 `resarray.spec.winograd`."""
 
-from amaranth.hdl import Assert, Assume, Cat, Const, Module, Mux, ResetSignal, Signal, Value
+from amaranth.hdl import Assert, Assume, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.data import View
 
 from resarray.hw import input_transform, output_transform, weight_transform
 from resarray.hw.array import numbers_of
 from resarray.hw.common import delay
 from resarray.hw.input_transform import InputTransform
-from resarray.hw.output_transform import OutputTransform
+from resarray.hw.output_transform import STEPS, OutputTransform
 from resarray.hw.weight_transform import WeightTransform
 from resarray.spec import winograd
 from resarray.spec.config import Config
@@ -23,7 +23,7 @@ CONFIG = Config(name="formal", rows=4, columns=4, lanes=2)
 PARTS = CONFIG.block_groups
 LAST = winograd.POSITIONS - 1
 # Of accumulators here. Nothing is shifted down, so the lowest bits are those of any width.
-ACC_BITS = 10
+ACC_BITS = 6
 
 
 def dot(row, values) -> Value:
@@ -233,7 +233,6 @@ class Outputs(Inside):
             Assume((part == 0) | u.valid),
             # The unit has its own copies of ``winograd``, and no instruction begins with a reset.
             Assume(begun | ~u.valid),
-            Assume(~(ResetSignal() & self.inner["tile_end"])),  # XXX
         ]
         part_end = last_part == PARTS - 1
         behind = Mux(last_position == LAST, 0, last_position + 1)
@@ -281,6 +280,68 @@ class Outputs(Inside):
                             ring = self.register(m, f"output{lane}_{j}_{i}")
                             value = _partial(acc[2], lane, j, p, k, at, of)
                             m.d.comb += Assert(~is_at(2, p, k) | (ring == value))
+        # On the way there: sums a cycle later, what is added of them two cycles later.
+        fresh = Signal(init=1)
+        m.d.sync += fresh.eq(0)
+        m.d.comb += Assert(~fresh | ~Cat(came, *(s[0] for s in states)).any())
+        pushed = [u.valid]
+        for i in range(3):
+            pushed.append(past(m, pushed[-1], f"pushed{i}"))
+        moved = history(m, u.valid, 3, "moved")
+        for i in range(3):
+            newer, older = by_time[i], by_time[i + 1]
+            m.d.comb += Assert(pushed[i + 1] | (states[i] == states[i + 1]) | ~states[i][0])
+            m.d.comb += Assert(~pushed[i + 1] | (states[i] == _behind(states[i + 1], len(part))))
+            for n in range(1, len(newer)):
+                m.d.comb += Assert(newer[n] == Mux(moved[i + 1], older[n - 1], older[n]))
+            m.d.comb += Assert(moved[i + 1] | (newer[0] == older[0]))
+            m.d.comb += Assert(~pushed[i + 1] | moved[i + 1])
+            m.d.comb += Assert(~moved[i + 1] | pushed[i + 1] | ~states[i][0])
+        beside = history(
+            m, Cat(u.i.group, u.i.residual, u.position < winograd.TILE, u.kept), 3, "beside"
+        )
+        positions = history(m, u.position, 3, "position")
+        is_last = [u.position == LAST]
+        for i in range(3):
+            is_last.append(past(m, is_last[-1], f"is_last{i}"))
+        came_in = history(m, Value.cast(u.i), 3, "came_in")
+        for i, name in ((1, "flags_d1"), (2, "flags_d2"), (3, "ended_d1")):
+            at_position = states[i - 1][-len(position) :]
+            m.d.comb += [
+                Assert(self.register(m, name) == Cat(pushed[i], is_last[i])),
+                Assert(self.register(m, f"rest_d{i}") == beside[i]),
+                Assert(~moved[i] | (by_time[i - 1][0] == came_in[i])),
+                Assert(beside[i][: -1 - winograd.TILE] == came_in[i][: len(beside[i]) - 5]),
+                Assert(~pushed[i] | (positions[i] == at_position)),
+                Assert(~pushed[i] | (is_last[i] == (at_position == LAST))),
+                Assert(~pushed[i] | (beside[i][-1 - winograd.TILE] == (at_position < winograd.TILE))),
+            ]
+        for lane in lanes:
+            sums, differences, triples, chosen, valid2 = (
+                self.inner[f"{n}{lane}"]
+                for n in ("sums", "differences", "triples", "chosen", "valid2")
+            )
+            new, old = acc[0][0][lane], acc[0][PARTS][lane]
+            at = [Cat(s[-len(position) :] == p for p in STEPS) for s in states[:2]]
+            m.d.comb += [
+                Assert(~pushed[1] | (sums == (old + new)[:ACC_BITS].as_signed())),
+                Assert(~pushed[1] | (differences == (old - new)[:ACC_BITS].as_signed())),
+                Assert(~pushed[1] | (triples == (new + (new << 1))[:ACC_BITS].as_signed())),
+                Assert(~pushed[1] | (chosen == at[0])),
+                Assert(fresh | (valid2 == pushed[2])),
+            ]
+            for j in range(winograd.TILE):
+                addend = self.register(m, f"addend{lane}_{j}")
+                goes_on = self.register(m, f"goes_on{lane}_{j}")
+                m.d.comb += Assert(~pushed[2] | (goes_on == ~at[1][0 if j == 0 else 1]))
+                for step, p in enumerate(STEPS):
+                    values = [acc[1][n * PARTS][lane] for n in range(p + 1)][::-1]
+                    given = lemmas.output_sums(values)[j]
+                    takes = j == {0: 0, LAST: winograd.TILE - 1}.get(p, j)
+                    value = given[-1][:ACC_BITS].as_signed() if takes else Const(0)
+                    m.d.comb += Assert(~pushed[2] | ~at[1][step] | (addend == value))
+                none = ~at[1].any()
+                m.d.comb += Assert(~pushed[2] | ~none | (addend == 0))
         residuals = [[View(u.i.shape(), w).residual for w in kept] for kept in by_time]
         for p in range(winograd.POSITIONS):
             for k in range(PARTS):
@@ -299,13 +360,21 @@ class Outputs(Inside):
         ends = [u.valid & (u.position == LAST)]
         for i in range((winograd.TILE - 1) * PARTS + 5):
             ends.append(past(m, ends[-1], f"ends{i}"))
+        load = [self.inner[f"load{i}"] for i in (*lanes, CONFIG.lanes)]
+        m.d.comb += [
+            *(Assert(self.register(m, f"tile_end_d{i}") == ends[i]) for i in (1, 2)),
+            *(Assert(fresh | (enable == ends[3])) for enable in load),
+            Assert(load[-1] == ends[3]),
+            *(Assert(~begun | self.inner[f"tiled{i}"]) for i in range(len(load))),
+            Assert((begun & ~fresh) | ~Cat(*ends[1:]).any()),
+            *(Assert(ends[i] == (pushed[i] & is_last[i])) for i in (1, 2, 3)),
+        ]
         # Those of another tile are longer ago.
         for i, ended in enumerate(ends[1:], 1):
             same = (position == LAST) & (i <= part)
             m.d.comb += Assert(~ended | same | (position * PARTS + part < i))
             m.d.comb += [Assert(~(ended & before)) for before in ends[i + PARTS :]]
-        beside = delay(m, Cat(u.kept, u.i.group), 3, "beside", reset_less=True)
-        kept, group = beside[: winograd.TILE], beside[winograd.TILE :]
+        kept, group = beside[3][-winograd.TILE :], beside[3][: len(u.group)]
         leaving = []
         for j in range(winograd.TILE):
             sums = [_partial(acc[2], lane, j, LAST, 0, LAST, 0) for lane in lanes]
@@ -345,6 +414,15 @@ class Outputs(Inside):
             *(Assert(~valid | (out == value[2:])) for valid, value in given),
             *(Assert(~valid | (Cat(u.phase, u.group) == value[: 2 + len(group)])) for valid, value in before),
         ]
+
+
+def _behind(state, bits: int) -> Value:
+    """What comes last where one part more has come: whether any has, its part and its position."""
+    part, position = state[1 : 1 + bits], state[1 + bits :]
+    end = part == PARTS - 1
+    next_position = Mux(end, Mux(position == LAST, 0, position + 1), position)[: len(position)]
+    behind = Cat(Const(1, 1), Mux(end, 0, part + 1)[:bits], next_position)
+    return Mux(state[0], behind, Const(1, len(state)))
 
 
 def _partial(acc: list, lane: int, j: int, p: int, k: int, at: int, of: int) -> Value:
