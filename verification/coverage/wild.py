@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ...compiler import rates
 from ...sim import build, cache, checks, memory_file, simulators
 from ...sim.memory_model import MemoryModel
 from ...sim.process import simulate
 from ...sim.run import MEM_BASE
-from ...compiler import rates
 from ...spec import winograd
 from ...spec.config import Config
 from ...spec.isa import (

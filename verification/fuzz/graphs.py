@@ -161,7 +161,11 @@ class Builder:
 
 
 # Of a random graph's operators, the usual ones more often.
-KINDS = ["conv"] * 4 + ["tiled"] * 4 + ["residual", "pool", "pool", "average", "add", "multiply", "squeeze"]
+KINDS = (
+    ["conv"] * 4
+    + ["tiled"] * 4
+    + ["residual", "pool", "pool", "average", "add", "multiply", "squeeze"]
+)
 KINDS += ["function", "slice", "concat", "concat", "constant", "upsample"]
 
 

@@ -57,7 +57,9 @@ class Sum(Inside):
         m.d.comb += [port.addr.eq(pixel) for port in self.memories]
         m.d.comb += [
             Assert(~adding | clear | (read == total)),
-            Assert(~added | (Array(self.register(m, f"total{b}") for b in range(2))[bank] == total)),
+            Assert(
+                ~added | (Array(self.register(m, f"total{b}") for b in range(2))[bank] == total)
+            ),
             Assert(words[bank] == delay(m, total, 1, "written", reset_less=True)),
         ]
         under_way = Cat(c.valid & (c.bank == bank) for c in earlier).any()

@@ -29,8 +29,8 @@ FOOT = 1 + tree_levels(CONFIGS["pair"]) + 1
 
 class Dot(Inside):
     """Four columns of four rows around their multipliers, at all times and with any words on the
-    weight bus: what is multiplied are the numbers of a vector and those of the column's weights, and
-    what comes out is the sum of the products less the shared ones, modulo the width of a dot
+    weight bus: what is multiplied are the numbers of a vector and those of the column's weights,
+    and what comes out is the sum of the products less the shared ones, modulo the width of a dot
     product. That factors and sums fit their widths say the lemmas "pair-width", "dot-width" and
     those of Winograd's; that the sum is the dot product, "pair-identity".
 

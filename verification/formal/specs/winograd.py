@@ -160,12 +160,12 @@ class Weights(Pipeline):
         m.d.comb += valid.eq(u.weight_valid.replicate(len(place)))
         expected = place & active.replicate(len(place))
         self.equal(m, Cat(u.weight_column, u.weight_slot) & valid, expected, rest, "place")
-        channels = [numbers_of(word) for word in row]
+        channels: list[list] = [numbers_of(word) for word in row]
         for i, number in enumerate(numbers_of(u.weight, CONFIG.operands.weight)):
-            words = [channel[i] for channel in channels]
+            of_channel = [channel[i] for channel in channels]
             weight = Const(0)
             for p, factors in enumerate(winograd.WEIGHT):
-                weight = Mux(position == p, dot(factors, words), weight)
+                weight = Mux(position == p, dot(factors, of_channel), weight)
             weight = Mux(active, weight, 0)
             self.equal(m, Mux(u.weight_valid, number, 0), weight, rest, f"weight{i}")
 
@@ -205,8 +205,8 @@ class Outputs(Inside):
     2**ACC_BITS, of part after part and output after output, each with its residual and its columns'
     group; none that is not wanted, and nothing else.
 
-    Specified by the accumulators and residuals of a tile's six positions as they came, part by part.
-    The invariants say which of the unit's partial sums and residuals are those of which of them,
+    Specified by the accumulators and residuals of a tile's six positions as they came, part by
+    part. The invariants say which of the unit's partial sums and residuals are those of which,
     by what came last; sums are put together as the unit does (lemma "output-sums"). Accumulators
     have ACC_BITS bits here.
     """
@@ -256,9 +256,7 @@ class Outputs(Inside):
             states.append(past(m, states[-1], f"state{i}"))
         by_time = [words]
         for i in range(3):
-            by_time.append(
-                [delay(m, w, 1, f"{w.name}_{i}", reset_less=True) for w in by_time[-1]]
-            )
+            by_time.append([delay(m, w, 1, f"{w.name}_{i}", reset_less=True) for w in by_time[-1]])
         acc = [[View(u.i.shape(), w).acc for w in kept] for kept in by_time]
 
         def is_at(time: int, p: int, k: int) -> Value:
@@ -314,7 +312,9 @@ class Outputs(Inside):
                 Assert(beside[i][: -1 - winograd.TILE] == came_in[i][: len(beside[i]) - 5]),
                 Assert(~pushed[i] | (positions[i] == at_position)),
                 Assert(~pushed[i] | (is_last[i] == (at_position == LAST))),
-                Assert(~pushed[i] | (beside[i][-1 - winograd.TILE] == (at_position < winograd.TILE))),
+                Assert(
+                    ~pushed[i] | (beside[i][-1 - winograd.TILE] == (at_position < winograd.TILE))
+                ),
             ]
         for lane in lanes:
             sums, differences, triples, chosen, valid2 = (
@@ -322,25 +322,25 @@ class Outputs(Inside):
                 for n in ("sums", "differences", "triples", "chosen", "valid2")
             )
             new, old = acc[0][0][lane], acc[0][PARTS][lane]
-            at = [Cat(s[-len(position) :] == p for p in STEPS) for s in states[:2]]
+            chosen_at = [Cat(s[-len(position) :] == p for p in STEPS) for s in states[:2]]
             m.d.comb += [
                 Assert(~pushed[1] | (sums == (old + new)[:ACC_BITS].as_signed())),
                 Assert(~pushed[1] | (differences == (old - new)[:ACC_BITS].as_signed())),
                 Assert(~pushed[1] | (triples == (new + (new << 1))[:ACC_BITS].as_signed())),
-                Assert(~pushed[1] | (chosen == at[0])),
+                Assert(~pushed[1] | (chosen == chosen_at[0])),
                 Assert(fresh | (valid2 == pushed[2])),
             ]
             for j in range(winograd.TILE):
                 addend = self.register(m, f"addend{lane}_{j}")
                 goes_on = self.register(m, f"goes_on{lane}_{j}")
-                m.d.comb += Assert(~pushed[2] | (goes_on == ~at[1][0 if j == 0 else 1]))
+                m.d.comb += Assert(~pushed[2] | (goes_on == ~chosen_at[1][0 if j == 0 else 1]))
                 for step, p in enumerate(STEPS):
                     values = [acc[1][n * PARTS][lane] for n in range(p + 1)][::-1]
                     given = lemmas.output_sums(values)[j]
                     takes = j == {0: 0, LAST: winograd.TILE - 1}.get(p, j)
                     value = given[-1][:ACC_BITS].as_signed() if takes else Const(0)
-                    m.d.comb += Assert(~pushed[2] | ~at[1][step] | (addend == value))
-                none = ~at[1].any()
+                    m.d.comb += Assert(~pushed[2] | ~chosen_at[1][step] | (addend == value))
+                none = ~chosen_at[1].any()
                 m.d.comb += Assert(~pushed[2] | ~none | (addend == 0))
         residuals = [[View(u.i.shape(), w).residual for w in kept] for kept in by_time]
         for p in range(winograd.POSITIONS):
@@ -399,9 +399,7 @@ class Outputs(Inside):
         for n in range(length):
             rest = self.register(m, f"leaving_rest{n}")
             found = Cat(rest[1:], *(self.register(m, f"leaving{i}_{n}") for i in lanes))
-            now = [
-                chain[1 + j * PARTS - n] for j, chain in enumerate(leaving) if j * PARTS >= n
-            ]
+            now = [chain[1 + j * PARTS - n] for j, chain in enumerate(leaving) if j * PARTS >= n]
             m.d.comb += [
                 Assert(rest[0] == Cat(valid for valid, _ in now).any()),
                 *(Assert(~valid | (found == value)) for valid, value in now),
@@ -412,7 +410,10 @@ class Outputs(Inside):
         m.d.comb += [
             Assert(u.o_valid == Cat(valid for valid, _ in given).any()),
             *(Assert(~valid | (out == value[2:])) for valid, value in given),
-            *(Assert(~valid | (Cat(u.phase, u.group) == value[: 2 + len(group)])) for valid, value in before),
+            *(
+                Assert(~valid | (Cat(u.phase, u.group) == value[: 2 + len(group)]))
+                for valid, value in before
+            ),
         ]
 
 
@@ -461,7 +462,12 @@ PROPERTIES = [
         build=Inputs,
         method=Induction(4, twin_depth=24),
         twins=(
-            Edit("a sum of two pixels", "hw.input_transform", '"x4_2": (4, 2, -1)', '"x4_2": (4, 2, 1)'),
+            Edit(
+                "a sum of two pixels",
+                "hw.input_transform",
+                '"x4_2": (4, 2, -1)',
+                '"x4_2": (4, 2, 1)',
+            ),
             Edit(
                 "differences of 8 bits",
                 "hw.input_transform",
@@ -479,7 +485,7 @@ PROPERTIES = [
     Property(
         name="weight-transform",
         unit="weight_transform.WeightTransform",
-        says="Three words become winograd.WEIGHT times them, in six slots; a word of its own passes.",
+        says="Three words become winograd.WEIGHT times them, in six slots; another word passes.",
         build=Weights,
         method=Induction(weight_transform.LATENCY + 1),
         twins=(
