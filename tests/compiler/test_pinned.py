@@ -89,9 +89,9 @@ PINNED: dict[tuple[str, str], tuple[int, int, int, str]] = {
     ("random 4", "tiny"): (1776, 134848, 37810, "bd03b097ce35"),
     ("random 4", "25f"): (194, 84480, 26366, "fb04696e0982"),
     ("random 4", "default"): (99, 108416, 18320, "a4c9bc7ade68"),
-    ("random 18", "tiny"): (1036, 144192, 486169, "b1a8dee04e57"),
-    ("random 18", "25f"): (108, 113920, 259565, "72681efcbd6a"),
-    ("random 18", "default"): (40, 142720, 44944, "c13d66045f63"),
+    ("random 18", "tiny"): (295, 26240, 20495, "4563984cedad"),
+    ("random 18", "25f"): (87, 19456, 17220, "d430e87eff6c"),
+    ("random 18", "default"): (35, 27520, 7587, "24ad6eb21262"),
 }
 
 
