@@ -3,12 +3,11 @@ campaign. Each is compared with its golden result."""
 
 import itertools
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
-from unittest import mock
 
 import numpy as np
 
-from ...compiler import compile
 from ...compiler.compile import compile_graph
 from ...compiler.placement import complete
 from ...golden import fast
@@ -139,15 +138,9 @@ def directed(config: Config) -> Iterator[Stimulus]:
     builders += [wide(rows, min(config.acc_depth, config.pool_words)), tiles(rows)]
     for builder, memory in itertools.product(builders, (QUIET, BUSY)):
         for batch in (1, 2) if memory is BUSY and builder in builders[:5] else (1,):
-            # Of small maps tiles seldom pay.
-            pays = builder.graph.name == "tiles"
-            with mock.patch.object(compile, "pays", _always if pays else compile.pays):
+            with cases.tiled() if builder.graph.name == "tiles" else nullcontext():
                 job = _job(builder, config, memory, batch)
             yield Stimulus(job, builder.graph)
-
-
-def _always(tiled: int, direct: int) -> bool:
-    return True
 
 
 def _job(builder: Builder, config: Config, memory: MemoryModel, batch: int) -> Job:

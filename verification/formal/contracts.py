@@ -1,7 +1,7 @@
 """What units may expect of their neighbours, as assumptions on their inputs; and what is always
 true inside of them, as assertions, where an induction needs that."""
 
-from amaranth.hdl import Assert, Assume, Cat, Module, Mux, Signal
+from amaranth.hdl import Assert, Assume, Cat, Module, Mux, Signal, Value
 from amaranth.utils import exact_log2
 
 from resarray.spec.config import Config
@@ -38,22 +38,32 @@ def reader(m: Module, harness: Harness) -> None:
 
 def fifo(m: Module, harness: Harness, path: str, depth: int) -> Signal:
     """The words of the FIFO called ``path`` are stored, on their way or read ahead; its level."""
-    stored, some, read, arrived, waiting, credit = (
-        harness.inner[path + name]
-        for name in ("stored", "some", "read", "arrived", "waiting", "credit")
-    )
+    stored, some = (harness.inner[path + name] for name in ("stored", "some"))
     unit = harness.inner[path + "self"]
-    on_way = past(m, read, f"{path}read")
     m.d.comb += [
-        Assert(arrived == past(m, on_way, f"{path}arrived")),
-        Assert(unit.level == stored + on_way + arrived + waiting),
+        Assert(unit.level == stored + read_ahead(m, harness, path)),
         Assert(unit.level <= depth),
         Assert(some == (stored != 0)),
-        Assert(unit.o.valid == (waiting != 0)),
-        Assert(credit + on_way + arrived + waiting == credit.init),
-        Assert(~harness.inner[path + "allowed"] | (credit != 0)),
     ]
     return unit.level
+
+
+def read_ahead(m: Module, harness: Harness, path: str) -> Value:
+    """The words that the FIFO called ``path`` reads ahead have room; how many there are."""
+    read, arrived, waiting, credit, allowed, newest, oldest = (
+        harness.inner[path + name]
+        for name in ("read", "arrived", "waiting", "credit", "allowed", "newest", "oldest")
+    )
+    on_way = past(m, read, f"{path}read")
+    ahead = on_way + arrived + waiting
+    m.d.comb += [
+        Assert(arrived == past(m, on_way, f"{path}arrived")),
+        Assert(harness.inner[path + "self"].o.valid == (waiting != 0)),
+        Assert(credit + ahead == credit.init),
+        Assert(Mux(allowed, credit != 0, credit <= 2)),
+        Assert((newest - oldest)[: len(newest)] == waiting[: len(newest)]),
+    ]
+    return ahead
 
 
 def done_stays(m: Module, harness: Harness) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import random
 import re
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
@@ -54,6 +55,11 @@ class Job:
     memory: MemoryModel
     expected: dict[str, np.ndarray]
     beats: tuple[int, int] | None = None
+
+
+def tiled() -> AbstractContextManager:
+    """Every layer that can be is computed by Winograd's tiles, which seldom pay on small maps."""
+    return mock.patch.object(compile, "pays", lambda tiled, direct: True)
 
 
 def parse(text: str) -> list[Case]:
@@ -132,9 +138,7 @@ def _network(seed: int, config: Config, model: MemoryModel, changed: QGraph | No
     batch = rng.choice([1, 1, 1, 2, 3])
     fuse_pool = rng.random() < 0.8
     x = graphs.images(builder, batch, rng)
-    # Of small maps tiles seldom pay.
-    pays = (lambda tiled, direct: True) if rng.random() < 0.8 else compile.pays
-    with mock.patch.object(compile, "pays", pays):
+    with tiled() if rng.random() < 0.8 else nullcontext():
         image = compile_graph(builder.graph, config, fuse_pool=fuse_pool, batch=batch)
     expected = complete(builder.graph, config, fast.run(builder.graph, x))
     if _cycles(image, model) > SLOW_CYCLES:

@@ -48,6 +48,19 @@ def strides() -> Builder:
     return b
 
 
+def tiles() -> Builder:
+    """Kernels three wide at stride 1: rows that end with one to four outputs of a tile, a residual,
+    a table, pools."""
+    b = Builder(19, (6, 7, 9))
+    x = b.conv("x", 6, (3, 3), padding=(1, 1, 1, 1))
+    y = b.conv(x, 6, (3, 3), padding=(1, 1, 1, 1), residual=x)
+    z = b.function(b.conv(y, 5, (1, 3), padding=(0, 0, 1, 0)))
+    b.max_pool(b.conv(z, 9, (3, 3), (2, 1), (1, 1, 2, 1)), 2)
+    b.average(b.conv(y, 6, (5, 3), padding=(2, 2, 0, 0)))
+    b.graph.outputs = tuple(op.output for op in b.graph.ops)
+    return b
+
+
 def linear() -> Builder:
     """Layers of one pixel with many channels: memory bounds them."""
     b = Builder(5, (37, 2, 2))

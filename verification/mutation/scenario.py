@@ -5,6 +5,7 @@ with the golden model, its ends with what is written here, and its counters with
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +22,8 @@ from resarray.spec.layout import ceil_div
 from resarray.spec.memory import memory_contents, read_tensors, settings_of
 from resarray.spec.registers import COUNTERS, PROFILE_FIELDS, PROFILE_OFFSET, REGISTERS
 from tests.compiler.reference import Builder
+
+from ..fuzz import cases
 
 MEM_BASE = 0x4000_0000
 DEPTH = 1 << 19  # words of the harness's memory
@@ -63,13 +66,16 @@ def program(
     base: int = MEM_BASE,
     x: np.ndarray | None = None,
     change: Callable[[dict[str, int]], dict[str, int]] | None = None,
+    tiled: bool = False,
 ) -> Scenario:
     """``b`` from its start to its end; with all of its addresses ``offset`` bytes further, its
-    memory at ``base``, or its instructions' fields as ``change`` makes them."""
+    memory at ``base``, its instructions' fields as ``change`` makes them, or all that can be
+    ``tiled`` by Winograd's tiles."""
     if x is None:
         x = np.stack([b.input() for _ in range(batch)])
     golden = complete(b.graph, config, fast.run(b.graph, x))
-    image = compile_graph(b.graph, config, batch=batch, fuse_pool=fuse_pool)
+    with cases.tiled() if tiled else nullcontext():
+        image = compile_graph(b.graph, config, batch=batch, fuse_pool=fuse_pool)
     contents = loaded(image, x)
     settings = settings_of(image, base)
     if offset:

@@ -24,6 +24,7 @@ def scenarios(config: Config) -> list[Scenario]:
         program(config, "excite", graphs.excite(), MemoryModel(20, None, 0.2, 2), batch=2),
         program(config, "concat", graphs.concat(), MemoryModel(1)),
         errors.registers(config),
+        program(config, "tiles", graphs.tiles(), MemoryModel(9, None, 0.2, 22), tiled=True),
         program(config, "strides", graphs.strides(), MemoryModel(40, 1.5, 0.1, 3)),
         program(config, "extremes", graphs.extremes(), MemoryModel(16)),
         program(config, "linear", graphs.linear(), MemoryModel(60, None, 0.5, 4)),

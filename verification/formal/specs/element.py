@@ -57,6 +57,38 @@ class PairProduct(Pipeline):
         return {"product": (u.a0 + u.w1) * (u.a1 + u.w0)}
 
 
+class TileProducts(Pipeline):
+    """An element with the operands of Winograd's transforms around its multipliers
+    ("multiplier-12x12", "multiplier-12x11"), modulo its registers' widths, which all operands of a
+    position fit ("tile-widths")."""
+
+    def __init__(self, kind: str):
+        bits = n.WINOGRAD
+        self._pair = kind == "pair"
+        wide = 2 * bits.factor if self._pair else bits.activation + bits.weight
+        super().__init__(
+            element.ELEMENTS[kind](bits),
+            ELEMENT,
+            {"low": signed(wide), "high": signed(wide)},
+            ("resarray.hw.element.Multiplier",),
+        )
+
+    def expected(self, m: Module):
+        u, bits = self.unit, n.WINOGRAD
+        operands = [(u.a0, u.w0), (u.a1, u.w1)]
+        if self._pair:
+            factors = (u.a0 + u.w1, u.a1 + u.w0)
+            operands = [tuple(f[: bits.factor].as_signed() for f in factors)]
+        products = (self.low, self.high)[: len(operands)]
+        for part, (a, b), made in zip(self.parts, operands, products, strict=True):
+            name = f"product{len(self.parts)}_{made.name}"
+            self.equal(m, part.a, a, 1, f"{name}_a")
+            self.equal(m, part.b, b, 1, f"{name}_b")
+            self.drive(m, part.product, made, 1 + multiplier.LATENCY, name)
+        total = products[0] if self._pair else products[0] + products[1]
+        return {"product": total[: bits.product].as_signed()}
+
+
 class MacProduct(Pipeline):
     """The plain element: ``a0*w0 + a1*w1``, for all operands."""
 
@@ -109,6 +141,40 @@ PROPERTIES = [
     ),
     *(
         Property(
+            name=f"element-{kind}-winograd",
+            unit=f"element.{element.ELEMENTS[kind].__name__}",
+            says="The same of Winograd's operands, modulo the product's width.",
+            build=partial(TileProducts, kind),
+            method=Induction(ELEMENT + 1),
+            twins=(
+                Edit(what, "hw.element", old, new),
+                Edit(
+                    "a sum of 20 bits",
+                    "hw.element",
+                    "total.eq(products[0] + products[1])",
+                    "total.eq((products[0] + products[1])[:20].as_signed())",
+                )
+                if kind == "mac"
+                else Edit(
+                    "factors of 11 bits",
+                    "hw.element",
+                    'Signal(signed(bits), name=n, reset_less=True) for n in "xy"',
+                    'Signal(signed(bits - 1), name=n, reset_less=True) for n in "xy"',
+                ),
+            ),
+        )
+        for kind, what, old, new in (
+            (
+                "pair",
+                "weights not crossed",
+                "x.eq(self.a0 + self.w1)",
+                "x.eq(self.a0 + self.w0)",
+            ),
+            ("mac", "a difference", "products[0] + products[1]", "products[0] - products[1]"),
+        )
+    ),
+    *(
+        Property(
             name=f"multiplier-{a}x{b}",
             unit="multiplier.Multiplier",
             says=f"The product of {a} and {b} bits, signed, 3 cycles later, for all operands.",
@@ -127,8 +193,9 @@ PROPERTIES = [
             ),
             quick=(a, b) == (18, 18),
         )
-        # The residual's; the low and the high part of the requantiser's, and the average's.
-        for a, b in ((9, 18), (18, 18), (15, 18), (12, 18))
+        # The residual's; the low and the high part of the requantiser's, and the average's; those
+        # of elements with Winograd's operands.
+        for a, b in ((9, 18), (18, 18), (15, 18), (12, 18), (12, 12), (12, 11))
     ),
     *(
         Property(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from amaranth.hdl import Assert, Assume, Module, Signal, ValueLike
+from amaranth.hdl import Assert, Assume, Module, Mux, Signal, ValueLike
 from amaranth.lib.wiring import Component
 
 from resarray.hw import drain, load, output_transform, requantise
@@ -14,6 +14,8 @@ from resarray.hw.memory import READ_LATENCY
 from resarray.hw.reader import Reader
 from resarray.hw.store import StoreEngine
 from resarray.hw.weight_sequencer import WeightSequencer
+from resarray.spec import winograd
+from resarray.spec.config import WEIGHT_SLOTS
 
 from ..harness import Harness, offered
 from ..properties import Edit, Induction, Property, Reachable
@@ -63,7 +65,8 @@ class ReaderDone(Done):
 
 class DrainDone(Done):
     """An instruction is in one place: begun, reading, its last accumulators somewhere in the
-    pipeline, or completed."""
+    pipeline, or completed; or it is lost, as one that ends within a tile's first output is, and
+    never done."""
 
     def lemmas(self, m: Module, under_way: Signal) -> None:
         starting, reading, leaving, last, completed, c = (
@@ -75,15 +78,25 @@ class DrainDone(Done):
         # Of a tile, outputs leave one by one.
         ahead = starting + reading + sum(leaving)
         busy = self.unit.busy
-        m.d.comb += Assert(c.winograd | ~leaving.any())
-        m.d.comb += Assert(ahead + sum(last) + (completed & busy) == busy)
+        found = ahead + sum(last) + (completed & busy)
+        position, kept, gives = (self.inner[name] for name in ("position", "kept", "gives"))
+        m.d.comb += [
+            Assert(c.winograd | ~leaving.any()),
+            Assert(found <= busy),
+            # What is wanted of a tile are its first outputs.
+            Assert((kept & (kept + 1)) == 0),
+            Assert(position < winograd.POSITIONS),
+            Assert(~gives | (position < winograd.TILE)),
+            Assert(~gives | (kept == (1 << position) - 1)),
+        ]
+        lost = busy - found
         for this, end in (
             (~c.table, latency),
             (c.table & ~c.multiply, looked_up),
             (c.table & c.multiply, len(last)),
         ):
             m.d.comb += [
-                Assert(~this | (under_way == ahead + sum(last[:end]))),
+                Assert(~this | (under_way == ahead + sum(last[:end]) + lost)),
                 Assert(~this | ~last[end:].any()),
             ]
 
@@ -120,6 +133,25 @@ class Tiles(Harness):
         unit = self.unit
         offered(m, unit.words, "words")
         m.d.comb += Assume(~unit.begin | unit.loaded)
+
+
+class Slots(Harness):
+    """A k-tile is opened when it has its slots. Assumed: slots are given back that were taken."""
+
+    def specify(self, m: Module, platform) -> None:
+        unit, inner = self.unit, self.inner
+        offered(m, unit.words, "words")
+        free, taken = inner["free"], Signal(range(WEIGHT_SLOTS + 1))
+        size = Mux(inner["tiled"], winograd.POSITIONS, 1)
+        given = Mux(unit.end, Mux(unit.end_winograd, winograd.POSITIONS, 1), 0)
+        m.d.sync += taken.eq(taken + Mux(inner["reserve"], size, 0) - given)
+        m.d.comb += [
+            Assume(~unit.begin | unit.loaded),
+            Assume(given <= taken),
+            Assert(free + taken == WEIGHT_SLOTS),
+            Assert(~inner["reserve"] | (free >= size), "a slot is taken that is in use"),
+            Assert(~inner["take_weight"] | inner["opened"], "a weight without a slot"),
+        ]
 
 
 PROPERTIES = [
@@ -228,6 +260,27 @@ PROPERTIES = [
                 "hw.store",
                 "valid2.eq(valid1),",
                 "valid2.eq(valid1 | valid2),",
+            ),
+        ),
+    ),
+    Property(
+        name="weights-slots",
+        unit="weight_sequencer.WeightSequencer",
+        says="No k-tile goes where another one's weights are that are still in use.",
+        build=lambda: Slots(WeightSequencer(SMALL), checks=False),
+        method=Reachable(),
+        twins=(
+            Edit(
+                "room for one is room for six",
+                "hw.weight_sequencer",
+                "has_room.eq(free >= size)",
+                "has_room.eq(free != 0)",
+            ),
+            Edit(
+                "room for the instruction before is room for this one",
+                "hw.weight_sequencer",
+                "                has_room.eq(0),\n",
+                "",
             ),
         ),
     ),

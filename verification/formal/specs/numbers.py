@@ -2,14 +2,17 @@
 
 from functools import partial
 
+import numpy as np
+
 from resarray.spec import numerics as n
+from resarray.spec import winograd
 from resarray.spec.config import MAX_DOT_LENGTH
 
 from .. import lemmas
 from ..properties import Calculation, Property, Variant
 
 
-def _lemma(name: str, says: str, build, broken: str, value: int) -> Property:
+def _lemma(name: str, says: str, build, broken: str, value) -> Property:
     twin = Variant(broken, partial(build, value))
     return Property(name, "numerics", says, build, Calculation(), (twin,), quick=True)
 
@@ -56,6 +59,48 @@ PROPERTIES = [
         lemmas.requantise_width,
         "two bits fewer",
         n.FIXED_BITS - 2,
+    ),
+    _lemma(
+        "winograd-identity",
+        "24 times four outputs are Winograd's matrices of six pixels and three weights.",
+        lemmas.winograd_identity,
+        "a weight of an output is doubled",
+        winograd.OUTPUT * np.where(np.arange(6) == 5, 2, 1),
+    ),
+    _lemma(
+        "output-sums",
+        "What the output transform adds up is its matrix times the accumulators.",
+        lemmas.output_identity,
+        "triples are fivefold",
+        4,
+    ),
+    _lemma(
+        "quotient",
+        "Shifted additions divide by -24 modulo 2**32, for all outputs.",
+        lemmas.quotient,
+        "one is left out",
+        lemmas.QUOTIENT[:-1],
+    ),
+    _lemma(
+        "tile-widths",
+        "Operands, factors and products of all positions fit their widths.",
+        lemmas.operand_width,
+        "a bit fewer",
+        1,
+    ),
+    _lemma(
+        "tile-dot-width",
+        "A column's sums fit their width at all positions, for all rows.",
+        lemmas.tile_dot_width,
+        "a bit fewer",
+        1,
+    ),
+    _lemma(
+        "tile-model",
+        "The functional model's tiles are direct convolutions.",
+        lemmas.tile_model,
+        "products of weights are left in",
+        False,
     ),
     _lemma(
         "average-width",

@@ -2,15 +2,18 @@
 
 from functools import partial
 
-from amaranth.hdl import Assume, Module, signed
+from amaranth.hdl import Assert, Assume, Module, signed
 from amaranth.lib.wiring import Component, In, Out
 
 from resarray.hw import requantise
+from resarray.hw.common import delay
 from resarray.hw.multiplier import LATENCY, WIDE_LATENCY
 from resarray.hw.requantise import RequantiseLane
 from resarray.spec import numerics as n
+from resarray.spec import winograd
 
-from ..pipeline import Pipeline, definition
+from .. import lemmas
+from ..pipeline import Inside, Pipeline, definition
 from ..properties import Edit, Induction, Property
 
 
@@ -49,11 +52,12 @@ class Requantise(Pipeline):
     the properties "multiplier-9x18", "wide-multiplier-32" and "shift-...".
     """
 
-    def __init__(self, multiply: bool, tiled: bool | None = None):
-        self._multiply, self._tiled = multiply, tiled
+    def __init__(self, multiply: bool, divides: bool = False):
+        # ``divides``: of a lane for Winograd's outputs too, given none of them.
+        self._multiply, self._divides = multiply, divides
         super().__init__(
-            RequantiseLane(tiled is not None),
-            requantise.latency(tiled is not None) + (LATENCY if multiply else 0),
+            RequantiseLane(divides),
+            requantise.latency(divides) + (LATENCY if multiply else 0),
             {"product": signed(PRODUCT_BITS), "small": signed(9 + n.OPERAND_BITS)}
             | {"fixed": signed(PRODUCT_BITS), "term": signed(n.TERM_BITS)},
             tuple(
@@ -70,6 +74,10 @@ class Requantise(Pipeline):
         )
         total = u.acc + u.params.bias
         bits = n.OPERAND_BITS if self._multiply else n.ACC_BITS
+        at = 1
+        if self._divides:
+            m.d.comb += Assume(~u.winograd)
+            at += requantise.DIVIDE_LATENCY
         m.d.comb += [
             Assume(u.multiply == self._multiply),
             Assume(total == total[:bits].as_signed()),
@@ -79,7 +87,7 @@ class Requantise(Pipeline):
         # The difference is at most 255.
         largest = 255 << (bits - 1) if self._multiply else 255 * ((1 << n.MULT_BITS) - 1)
         m.d.comb += Assume((self.small >= -largest) & (self.small <= largest))
-        at = 1
+        begin = at
         self.equal(m, small.a, u.residual - u.res_zp, at, "small_a")
         self.equal(m, small.b, factor, at, "small_b")
         at += LATENCY
@@ -88,7 +96,7 @@ class Requantise(Pipeline):
             self.equal(m, shift_term.value, self.small << n.RESIDUAL_HEADROOM, at, "term_value")
             self.equal(m, shift_term.shift, u.res_shift, at, "term_shift")
             self.drive(m, shift_term.result, self.term, at + SHIFT_LATENCY, "term_result")
-            at = 1
+            at = begin
         self.equal(m, wide.a, self.small if self._multiply else total, at, "wide_a")
         self.equal(m, wide.b, u.params.mult, at, "wide_b")
         at += WIDE_LATENCY
@@ -102,6 +110,35 @@ class Requantise(Pipeline):
         return {
             "out": definition(n.requantise, self.fixed, 0, 1, 0, u.zp_out, u.lo, u.hi, term),
         }
+
+
+class Quotient(Inside):
+    """What a lane makes of Winograd's outputs before it multiplies: the difference, and shifted
+    additions, of which the lemma "quotient" says that they are the outputs where the difference is
+    minus their 24-fold. What follows is as in "requantise-pixels"."""
+
+    def __init__(self):
+        super().__init__(
+            RequantiseLane(True),
+            parts=tuple(
+                f"resarray.hw.requantise.{name}"
+                for name in ("Multiplier", "WideMultiplier", "shift_right")
+            ),
+        )
+
+    def specify(self, m: Module, platform) -> None:
+        u, wide = self.unit, self.parts[2]
+        m.d.comb += [Assume(u.winograd), Assume(~u.multiply)]
+        value = delay(m, u.params.bias - u.acc, 1, "given", reset_less=True)
+        value = value[: n.ACC_BITS].as_signed()
+        m.d.comb += Assert(self.register(m, "total") == value)
+        value = value >> 3
+        for i, shift in enumerate(lemmas.QUOTIENT):
+            register = self.register(m, f"quotient{i}")
+            before = delay(m, value, 1, f"before{i}", reset_less=True)
+            m.d.comb += Assert(register == (before + (before << shift))[: n.ACC_BITS].as_signed())
+            value = register
+        m.d.comb += Assert(wide.a == value[: winograd.SUM_BITS].as_signed())
 
 
 PRODUCT_BITS = n.ACC_BITS + n.MULT_BITS
@@ -154,6 +191,43 @@ PROPERTIES = [
                 "hw.requantise",
                 "self.acc + self.params.bias)",
                 "self.acc + self.params.bias[:31].as_signed())",
+            ),
+        ),
+    ),
+    Property(
+        name="requantise-pixels",
+        unit="requantise.RequantiseLane",
+        says="So does a lane for Winograd's outputs of accumulators of no tile.",
+        build=partial(Requantise, False, True),
+        method=Induction(requantise.latency(True) + 2),
+        twins=(
+            Edit("all sums are divided", "hw.requantise", "Mux(self.winograd, more, 0)", "more"),
+        ),
+    ),
+    Property(
+        name="requantise-quotient",
+        unit="requantise.RequantiseLane",
+        says="Of Winograd's outputs it multiplies what the lemma divides.",
+        build=Quotient,
+        method=Induction(2),
+        twins=(
+            Edit(
+                "a quotient of 28 bits",
+                "hw.requantise",
+                "value[:bits].as_signed()",
+                "value[: bits - 1].as_signed()",
+            ),
+            Edit(
+                "another factor of the inverse",
+                "hw.requantise",
+                "value << (2 << i)",
+                "value << (2 + i)",
+            ),
+            Edit(
+                "the difference is one less",
+                "hw.requantise",
+                "self.params.bias + acc + sign",
+                "self.params.bias + acc",
             ),
         ),
     ),

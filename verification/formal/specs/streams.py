@@ -24,7 +24,7 @@ from resarray.hw.scratchpad import Scratchpad
 from resarray.hw.store import StoreEngine
 from resarray.spec.isa import Engine
 
-from ..contracts import done_stays, reader
+from ..contracts import done_stays, read_ahead, reader
 from ..harness import Harness, offered, offers
 from ..properties import Edit, Induction, Property, Reachable
 from ..units import SMALL
@@ -54,6 +54,8 @@ CONTRACTS: dict[str, Callable[[Module, Harness], None]] = {
     "fetch.Fetch": reader,
     "load.LoadEngine": reader,
     "queue.InstructionQueue": done_stays,
+    "drain.DrainEngine": lambda m, harness: read_ahead(m, harness, "pool.fifo."),
+    "pool.PoolUnit": lambda m, harness: read_ahead(m, harness, "fifo."),
 }
 # Counting and comparing is the solver's, with the contract; the others hold without one.
 INDUCTIONS = {

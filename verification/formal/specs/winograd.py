@@ -521,7 +521,7 @@ PROPERTIES = [
         says="The outputs of a tile are winograd.OUTPUT times its accumulators, modulo 2**32, each "
         "with its residual; those that are not wanted do not leave.",
         build=Outputs,
-        method=Induction(4, twin_depth=24),
+        method=Induction(1, twin_depth=24),
         twins=(
             Edit(
                 "a difference is a sum",
@@ -530,10 +530,10 @@ PROPERTIES = [
                 "(differences, before + acc,",
             ),
             Edit(
-                "the residual of the output behind",
+                "outputs that are not wanted leave",
                 "hw.output_transform",
-                "residuals[(winograd.TILE - j) * parts - 1]",
-                "residuals[max(0, (winograd.TILE - j - 1) * parts - 1)]",
+                "Cat(kept[j], Const(j, 2)",
+                "Cat(kept[0], Const(j, 2)",
             ),
         ),
     ),
