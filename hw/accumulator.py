@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from ..spec.config import Config
 from ..spec.numerics import ACC_BITS
 from .checks import check
-from .common import delay
+from .common import copies, delay
 from .layouts import pixel_control
 from .memory import READ_LATENCY, Ram
 
@@ -133,8 +133,9 @@ class Accumulators(wiring.Component):
             asked = Signal(name=f"asked{group}")
             m.d.comb += asked.eq(read.group == group)
             chosen = delay(
-                m, Cat(asked, read.bank), READ_LATENCY, f"chosen{group}", reset_less=True
+                m, Cat(asked, read.bank), READ_LATENCY - 1, f"chosen{group}", reset_less=True
             )
+            chosen = copies(m, platform, chosen, config.lanes, f"lane_chosen{group}")
             passed = Signal.like(self.lanes, name=f"lanes{group}", reset_less=True)
             for lane in range(config.lanes):
                 c = group * config.lanes + lane
@@ -145,8 +146,8 @@ class Accumulators(wiring.Component):
                     column.drain_pixel.eq(read.pixel),
                 ]
                 control = delay(m, control, 1, f"control{c}", reset_less=True)
-                value = Mux(chosen[1], column.q[1], column.q[0])
-                before = value if lanes is None else Mux(chosen[0], value, lanes[lane])
+                value = Mux(chosen[lane][1], column.q[1], column.q[0])
+                before = value if lanes is None else Mux(chosen[lane][0], value, lanes[lane])
                 m.d.sync += passed[lane].eq(before)
             lanes = passed
         m.d.comb += self.lanes.eq(lanes)

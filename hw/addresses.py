@@ -68,15 +68,20 @@ class AddressGenerator(wiring.Component):
         )
         step = delay(m, self.step, 1, "step")
         origin = Mux(step.k_tile, next_k, Mux(step.m0, next_m0, next_m1))
-        if self._config.winograd:
-            with m.If(step.tile | step.m2):
-                m.d.sync += at.eq(at + Mux(step.tile, word, inner))
-        else:
-            with m.If(step.m2):
-                m.d.sync += at.eq(at + inner)
-        with m.If(step.m1 | step.m0 | step.k_tile):
-            m.d.sync += [at.eq(origin), next_m1.eq(origin + stride["m1"])]
-        with m.If(step.m0 | step.k_tile):
+        moves, again, anew = (
+            delay(m, flag, 1, name)
+            for flag, name in (
+                (self.step.as_value().any(), "moves"),
+                (self.step.m1 | self.step.m0 | self.step.k_tile, "again"),
+                (self.step.m0 | self.step.k_tile, "anew"),
+            )
+        )
+        further = at + (Mux(step.tile, word, inner) if self._config.winograd else inner)
+        with m.If(moves):
+            m.d.sync += at.eq(Mux(again, origin, further))
+        with m.If(again):
+            m.d.sync += next_m1.eq(origin + stride["m1"])
+        with m.If(anew):
             m.d.sync += next_m0.eq(origin + stride["m0"])
         m.d.comb += self.addr.eq(at)
 

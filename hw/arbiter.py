@@ -114,16 +114,13 @@ class ReadArbiter(wiring.Component):
                 s3.outside.eq(s2.end > self.mem_words),
             ]
 
-        # Cycle 3: put it on the bus.
-        issue = Signal()
+        # Cycle 3: may it be asked for? Cycle 4: put it on the bus.
+        issue, may = Signal(), Signal()
+        m.d.sync += may.eq(
+            valid3 & ~issue & ~s3.outside & ~self.halt & (tags.level != self._config.max_reads)
+        )
         m.d.comb += [
-            issue.eq(
-                valid3
-                & ~s3.outside
-                & ~self.halt
-                & ~bus.arvalid
-                & (tags.level != self._config.max_reads)
-            ),
+            issue.eq(may & ~bus.arvalid),
             go.eq(~valid3),
             tags.i.valid.eq(issue),
             tags.i.payload.eq(Cat(s3.client, s3.burst.last, s3.burst.addr)),
@@ -133,12 +130,9 @@ class ReadArbiter(wiring.Component):
         with m.If(bus.arready):
             m.d.sync += bus.arvalid.eq(0)
         with m.If(issue):
-            m.d.sync += [
-                valid3.eq(0),
-                bus.arvalid.eq(1),
-                bus.arlen.eq(s3.burst.beats - 1),
-                bus.araddr.eq(s3.bus_addr),
-            ]
+            m.d.sync += [valid3.eq(0), bus.arvalid.eq(1)]
+        with m.If(~bus.arvalid):
+            m.d.sync += [bus.arlen.eq(s3.burst.beats - 1), bus.araddr.eq(s3.bus_addr)]
 
         # Data: the oldest tag says whose it is. It is handed on a cycle later.
         head = data.View(tag, tags.o.payload)
@@ -159,7 +153,7 @@ class ReadArbiter(wiring.Component):
                 output.payload.word.eq(word),
                 output.payload.last.eq(last),
             ]
-        m.d.comb += self.idle.eq(~bus.arvalid & (tags.level == 0))
+        m.d.comb += self.idle.eq(~bus.arvalid & ~may & (tags.level == 0))
 
         def engine_of(index):
             numbers = Signal(3)

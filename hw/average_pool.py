@@ -8,6 +8,7 @@ from ..spec import isa
 from ..spec import numerics as n
 from ..spec.config import Config
 from .array import numbers_of
+from .common import copies, delay
 from .layouts import INSTRUCTIONS
 from .multiplier import WIDE_LATENCY, WideMultiplier
 from .requantise import rounding, saturate, shift_right
@@ -20,7 +21,7 @@ class AveragePool(wiring.Component):
     """Sums words into ``rows`` sums, carried from instruction to instruction between ``avg_first``
     and ``avg_last``; then the sums go through one small requantiser, a byte a cycle.
 
-    The result comes ``rows`` + LATENCY + 2 cycles after the last word's ``taken``, and from the
+    The result comes ``rows`` + LATENCY + 3 cycles after the last word's ``taken``, and from the
     next cycle on until then ``busy`` allows no other word. The compiler keeps sums of int8 to
     `numerics.MAX_AVERAGE_PIXELS` pixels: they cannot overflow.
 
@@ -58,22 +59,22 @@ class AveragePool(wiring.Component):
         c, rows = self.c, self._config.rows
         # Cycle 1: whether to begin anew. Cycle 2: add.
         sums = [Signal(signed(n.SUM_BITS), name=f"sum{i}", reset_less=True) for i in range(rows)]
-        adding, restart, part_end = Signal(), Signal(), Signal()
+        adding, part_end = Signal(), Signal()
         end_of_block = self.taken & self.end_of_block
+        restarts = copies(m, platform, c.avg_first & self.start_of_block, rows, "restart")
         m.d.sync += [
             adding.eq(self.taken),
-            restart.eq(c.avg_first & self.start_of_block),
             part_end.eq(end_of_block & self.last_block & ~c.avg_last),
         ]
         with m.If(adding):
-            m.d.sync += [
-                s.eq(Mux(restart, 0, s) + b)
-                for s, b in zip(sums, numbers_of(self.word), strict=True)
-            ]
+            for s, b, restart in zip(sums, numbers_of(self.word), restarts, strict=True):
+                m.d.sync += s.eq(Mux(restart, 0, s) + b)
 
         # The sums pass by the requantiser: byte i enters in step i and is in `o` after step
         # i + LATENCY.
-        run, last = Signal(), Signal()
+        running, run, last = Signal(), Signal(), Signal()
+        closing = delay(m, end_of_block & c.avg_last, 1, "closing")
+        closes_last = delay(m, self.last_block, 1, "closes_last")
         step = Signal(range(rows + LATENCY))
         total = Signal(signed(n.TOTAL_BITS), reset_less=True)
         m.submodules.multiplier = multiplier = WideMultiplier(len(total), n.MULT_BITS)
@@ -84,9 +85,10 @@ class AveragePool(wiring.Component):
         result = saturate(m, rounded, "average")
         word = Signal.like(self.o, reset_less=True)
         m.d.comb += [self.o.eq(word), self.end.eq((self.valid & last) | part_end)]
-        m.d.sync += run.eq(self.busy)
-        with m.If(end_of_block & c.avg_last):
-            m.d.sync += [self.busy.eq(1), last.eq(self.last_block), step.eq(0)]
+        m.d.comb += self.busy.eq(running | closing)
+        m.d.sync += run.eq(running)
+        with m.If(closing):
+            m.d.sync += [running.eq(1), last.eq(closes_last), step.eq(0)]
         with m.If(run):
             m.d.sync += [
                 step.eq(step + 1),
@@ -95,5 +97,5 @@ class AveragePool(wiring.Component):
             ]
             m.d.sync += [x.eq(y) for x, y in zip(sums, [*sums[1:], sums[0]], strict=True)]
         with m.If(self.valid):
-            m.d.sync += [self.busy.eq(0), run.eq(0)]
+            m.d.sync += [running.eq(0), run.eq(0)]
         return m

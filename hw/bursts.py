@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from ..spec.config import Config
+from .common import copies
 from .layouts import BURST, PATTERN
 
 
@@ -14,7 +15,7 @@ class BurstSplitter(wiring.Component):
     crossing 4 KiB).
 
     A count or length of 0, which no compiled program has, stands for one more than its field holds.
-    One burst every 3 cycles at most. The next pattern is taken in the cycle after the last burst.
+    One burst every 4 cycles at most. The next pattern is taken in the cycle after the last burst.
 
     Members
     -------
@@ -58,7 +59,8 @@ class BurstSplitter(wiring.Component):
         next_words = Signal.like(words, reset_less=True)
         low_words = words[: low_bits + 1]
         m.d.comb += to_boundary.eq(burst_words - addr[:low_bits])
-        with m.If(self.busy & ~measured & ~sized):
+        loading = Signal()  # where a burst begins
+        with m.If(self.busy & ~loading & ~measured & ~sized):
             m.d.sync += [
                 measured.eq(1),
                 part.eq(to_boundary),
@@ -92,36 +94,33 @@ class BurstSplitter(wiring.Component):
         # Cycle 3: it is offered.
         m.d.comb += [self.o.valid.eq(sized), self.o.payload.eq(burst)]
         taken = sized & self.o.ready
-        with m.If(taken):
-            m.d.sync += [sized.eq(0), addr.eq(next_addr), words.eq(next_words)]
-            with m.If(end_of_run):
-                m.d.sync += [
-                    addr.eq(next_run),
-                    run_addr.eq(next_run),
-                    words.eq(p.run_len),
-                    runs.eq(runs - 1),
-                ]
-            with m.If(end_of_block):
-                m.d.sync += [
-                    addr.eq(next_block),
-                    run_addr.eq(next_block),
-                    block_addr.eq(next_block),
-                    runs.eq(p.n_runs),
-                    blocks.eq(blocks - 1),
-                ]
         m.d.comb += self.i.ready.eq(~self.busy)
-        new = self.i.payload
-        with m.If(taken & burst.last):
-            m.d.sync += self.busy.eq(0)
-        with m.If(self.i.valid & self.i.ready):
+        accepted = self.i.valid & self.i.ready
+        with m.If(accepted):
+            m.d.sync += [self.busy.eq(1), p.eq(self.i.payload)]
+        with m.If(taken):
+            m.d.sync += sized.eq(0)
+            with m.If(burst.last):
+                m.d.sync += self.busy.eq(0)
+        m.d.sync += loading.eq(accepted | taken)
+        # Of a fresh pattern, as it says; for each counter its own copy.
+        fresh, fresh_words, fresh_run, fresh_block = copies(m, platform, accepted, 4, "fresh")
+
+        # Cycle 4, or the first one of a pattern: where the next one begins.
+        with m.If(loading):
+            following = Mux(end_of_run, next_run, next_addr)
             m.d.sync += [
-                self.busy.eq(1),
-                p.eq(new),
-                addr.eq(new.addr),
-                run_addr.eq(new.addr),
-                block_addr.eq(new.addr),
-                words.eq(new.run_len),
-                runs.eq(new.n_runs),
-                blocks.eq(new.n_blocks),
+                addr.eq(Mux(fresh, p.addr, Mux(end_of_block, next_block, following))),
+                words.eq(Mux(fresh_words | end_of_run, p.run_len, next_words)),
+            ]
+        with m.If(loading & (fresh_run | end_of_run)):
+            m.d.sync += [
+                run_addr.eq(Mux(fresh_run, p.addr, Mux(end_of_block, next_block, next_run))),
+                runs.eq(Mux(fresh_words | end_of_block, p.n_runs, runs - 1)),
+            ]
+        with m.If(loading & (fresh_block | end_of_block)):
+            m.d.sync += [
+                block_addr.eq(Mux(fresh_block, p.addr, next_block)),
+                blocks.eq(Mux(fresh_words, p.n_blocks, blocks - 1)),
             ]
         return m

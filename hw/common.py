@@ -1,6 +1,9 @@
 """Small building blocks used by several units."""
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 
 from .ecp5 import register
 from .ecp5.platform import Ecp5
@@ -40,3 +43,22 @@ def signals(interface) -> dict[str, Signal]:
 def maximum(a: Value, b: Value) -> Value:
     """The larger of two values."""
     return Mux(a > b, a, b)
+
+
+def selected(chosen, values: list, bits: int) -> Value:
+    """That one of ``values`` (numbers) whose bit in ``chosen`` is set, 0 where none is: two levels
+    of LUTs, where a chain of conditions would have one for each."""
+    terms = [_extended(v, bits) & chosen[i].replicate(bits) for i, v in enumerate(values)]
+    return reduce(or_, terms).as_signed()
+
+
+def _extended(value, bits: int) -> Value:
+    found = Value.cast(value)
+    return (found | Const(0, signed(bits)))[:bits]
+
+
+def add(a: Value, b: Value, carry: Value) -> Value:
+    """``a`` + ``b`` + the bit ``carry``, modulo the wider one's width: one carry chain."""
+    bits = max(len(a), len(b))
+    total = Cat(carry, _extended(a, bits)) + Cat(carry, _extended(b, bits))
+    return total[1 : bits + 1].as_signed()

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..spec import isa
 from ..spec.isa import Engine
+from .common import delay
 
 
 class Completion(wiring.Component):
@@ -36,9 +37,11 @@ class Completion(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        # The engines lie far apart.
+        completed = delay(m, self.completed, 1, "completed")
         for e in Engine:
             m.d.sync += [
-                self.done[e].eq(self.done[e] + self.completed[e]),
+                self.done[e].eq(self.done[e] + completed[e]),
                 self.idle[e].eq(self.done[e] == self.dispatched[e]),
             ]
         m.d.sync += self.finished.eq(self.running & self.sent & self.idle.all() & ~self.failed)

@@ -196,7 +196,8 @@ class Core(wiring.Component):
         join(m, u.arbiter.bus, u.store.bus, self.bus)
         # Weights and instructions are prefetched far ahead; input tiles are awaited sooner.
         ample = Cat(Const(0, MIRRORED), u.weights.ample, u.fetch.ample)
-        m.d.comb += u.arbiter.defer.eq(ample & u.load.asking.replicate(len(READERS)))
+        defer = ample & u.load.asking.replicate(len(READERS))
+        m.d.comb += u.arbiter.defer.eq(delay(m, defer, 1, "defer"))
         for unit in (u.arbiter, u.store):
             m.d.comb += [
                 unit.mem_base.eq(settings.mem_base),
@@ -265,7 +266,7 @@ class Core(wiring.Component):
             opcode.payload.cause.eq(ErrorCause.BAD_OPCODE),
             opcode.payload.engine.eq(FETCH),
             opcode.payload.addr.eq(at),
-            settings.valid.eq(self.start & self.bad_settings),
+            settings.valid.eq(delay(m, self.start & self.bad_settings, 1, "bad_start")),
             settings.payload.cause.eq(ErrorCause.BAD_SETTINGS),
             settings.payload.engine.eq(FETCH),
         ]

@@ -18,6 +18,7 @@ from .output_transform import OutputTransform
 from .pool import PoolUnit
 
 FIFO_WORDS = 32
+TABLE_LATENCY = 2  # of the parameter tables: where, what
 
 
 class ParameterTables(wiring.Component):
@@ -26,9 +27,9 @@ class ParameterTables(wiring.Component):
 
     Members
     -------
-    write, write_valid : In(param_write)
+    write, write_valid : In(param_write)   there from the third cycle on
     bank, group, phase : In
-    records : Out(lanes * PARAMS)   1 cycle after bank and group
+    records : Out(lanes * PARAMS)   TABLE_LATENCY cycles after bank, group and phase
     """
 
     def __init__(self, config: Config):
@@ -49,6 +50,7 @@ class ParameterTables(wiring.Component):
         config = self._config
         lane_bits = exact_log2(config.lanes)
         groups = 1 << (len(self.group) if config.column_groups > 1 else 0)
+        record = delay(m, self.write.record, 1, "record", reset_less=True)
         for lane in range(config.lanes):
             memory = Memory(
                 shape=PARAMS.size,
@@ -58,12 +60,18 @@ class ParameterTables(wiring.Component):
             )
             m.submodules[f"lane{lane}"] = memory
             write, read = memory.write_port(), memory.read_port()
+            # Cycle 1: a copy of where. Cycle 2: a register of what.
+            place = Cat(self.group, self.bank, self.phase)
+            (place,) = copies(m, platform, place, 1, f"place{lane}")
             column = self.write.column
+            to = Cat(column[lane_bits:], self.write.bank, self.write.phase)
             m.d.comb += [
-                write.en.eq(self.write_valid & (column[:lane_bits] == lane)),
-                write.addr.eq(Cat(column[lane_bits:], self.write.bank, self.write.phase)),
-                write.data.eq(self.write.record),
-                read.addr.eq(Cat(self.group, self.bank, self.phase)),
+                write.en.eq(
+                    delay(m, self.write_valid & (column[:lane_bits] == lane), 1, f"write{lane}")
+                ),
+                write.addr.eq(delay(m, to, 1, f"to{lane}", reset_less=True)),
+                write.data.eq(record),
+                read.addr.eq(place),
                 self.records[lane].eq(read.data),
             ]
         return m
@@ -134,19 +142,16 @@ class DrainEngine(wiring.Component):
         begin = Signal()
         issue = Signal()
         left = Signal()  # a word has left the FIFO
+        may = Signal()  # a word may begin
+        word_end = Signal()  # the word's last part is issued
         m.d.comb += [
-            begin.eq(
-                reading & first_part & (~gives | (has_room & (~c.res_en | self.residual.valid)))
-            ),
-            issue.eq(begin | (reading & ~first_part)),
-            # A vector's word stays for all pixels of the block.
-            self.residual.ready.eq(
-                reading
-                & first_part
-                & c.res_en
-                & (has_room | ~gives)
-                & Mux(c.res_vector, last_pixel, gives)
-            ),
+            begin.eq(reading & first_part & may),
+            issue.eq(reading & (~first_part | may)),
+            # Only a word's first part waits.
+            word_end.eq(reading & final_part if last_part else issue),
+            # A vector's word stays for all pixels of the block. What gives none takes none: its
+            # tile's outputs have.
+            self.residual.ready.eq(begin & c.res_en & Mux(c.res_vector, last_pixel, gives)),
             self.read.valid.eq(issue),
             self.read.bank.eq(c.bank),
             self.read.group.eq(group),
@@ -158,8 +163,21 @@ class DrainEngine(wiring.Component):
             # One word is enough when none is begun now.
             has_room.eq((room > 1) | ((room == 1) & ~begin)),
         ]
+        starting = Signal()
+        gives_next = Signal()
+
+        def may_begin(gives):
+            return ~gives | (has_room & (~c.res_en | self.residual.valid))
+
+        # Decided beside the word before, where that has another part.
+        if last_part:
+            m.d.sync += may.eq(may_begin(gives_next | starting))
+        else:
+            m.d.comb += may.eq(may_begin(gives))
         residual = Signal(bits, reset_less=True)
-        with m.If(first_part):
+        # Not of `first_part`, which decides too much already.
+        later_part = Signal()
+        with m.If(~later_part):
             m.d.sync += residual.eq(self.residual.payload)
         end = Signal()
         with m.If(issue):
@@ -167,30 +185,33 @@ class DrainEngine(wiring.Component):
                 part.eq(part + 1),
                 group.eq(group + 1),
                 first_part.eq(0),
+                later_part.eq(1),
                 final_part.eq(part + 1 == last_part),
             ]
-            with m.If(final_part):
+        with m.If(word_end):
+            m.d.sync += [
+                part.eq(0),
+                first_part.eq(1),
+                later_part.eq(0),
+                final_part.eq(last_part == 0),
+                group.eq(first_group),
+                pixel.eq(pixel + 1),
+                pixels.eq(pixels - 1),
+                last_pixel.eq(pixels == 2),
+            ]
+            with m.If(last_pixel):
                 m.d.sync += [
-                    part.eq(0),
-                    first_part.eq(1),
-                    final_part.eq(last_part == 0),
-                    group.eq(first_group),
-                    pixel.eq(pixel + 1),
-                    pixels.eq(pixels - 1),
-                    last_pixel.eq(pixels == 2),
+                    first_group.eq(next_group),
+                    group.eq(next_group),
+                    pixel.eq(c.px_base),
+                    pixels.eq(c.px_count),
+                    last_pixel.eq(one_pixel),
+                    blocks.eq(blocks - 1),
+                    last_block.eq(blocks == 2),
                 ]
-                with m.If(last_pixel):
-                    m.d.sync += [
-                        first_group.eq(next_group),
-                        group.eq(next_group),
-                        pixel.eq(c.px_base),
-                        pixels.eq(c.px_count),
-                        last_pixel.eq(one_pixel),
-                        blocks.eq(blocks - 1),
-                        last_block.eq(blocks == 2),
-                    ]
-                    m.d.comb += end.eq(last_block)
-                    m.d.sync += next_group.eq(next_group + config.block_groups)
+                m.d.sync += next_group.eq(next_group + config.block_groups)
+        # Expressions, not an If: Icarus never evaluates a block whose inputs do not change.
+        m.d.comb += end.eq(word_end & last_pixel & last_block)
         with m.If(end):
             m.d.sync += reading.eq(0)
 
@@ -198,14 +219,18 @@ class DrainEngine(wiring.Component):
         position = Signal(range(winograd.POSITIONS))
         kept = Signal(winograd.TILE)
         row_left = Signal.like(c.width)
+        last_position = position == winograd.POSITIONS - 1
+        still_gives = gives & (row_left != 1) & (position != winograd.TILE - 1)
+        m.d.comb += gives_next.eq(
+            Mux(word_end & c.winograd, last_position | still_gives, gives)
+            if config.winograd
+            else gives
+        )
         if config.winograd:
-            last_position = position == winograd.POSITIONS - 1
-            with m.If(issue & final_part & c.winograd):
+            with m.If(word_end & c.winograd):
                 m.d.sync += [
                     position.eq(Mux(last_position, 0, position + 1)),
-                    gives.eq(
-                        last_position | (gives & (row_left != 1) & (position != winograd.TILE - 1))
-                    ),
+                    gives.eq(gives_next),
                     kept.eq(Mux(last_position, 0, kept | (gives << position))),
                 ]
                 with m.If(gives):
@@ -230,8 +255,8 @@ class DrainEngine(wiring.Component):
             head.residual.eq(residual.word_select(issued_part, 8 * config.lanes)),
         ]
         latency = accumulator.drain_latency(config)
-        before = delay(m, head, latency - 2, "before", reset_less=True)
-        arrived = delay(m, before, 1, "arrived", reset_less=True)
+        before = delay(m, head, latency - 1 - TABLE_LATENCY, "before", reset_less=True)
+        arrived = delay(m, before, TABLE_LATENCY, "arrived", reset_less=True)
         valid, accumulators, residuals = Signal(), self.lanes, arrived.residual
         if config.winograd:
             m.submodules.transform = transform = OutputTransform(config)
@@ -247,10 +272,13 @@ class DrainEngine(wiring.Component):
                 tables.bank.eq(c.bank),
                 tables.group.eq(transform.group),
                 tables.phase.eq(transform.phase),
-                valid.eq(transform.o_valid),
             ]
-            accumulators, residuals = transform.o.acc, transform.o.residual
-            latency += output_transform.LATENCY
+            # The transform knows a cycle ahead what comes.
+            wait = TABLE_LATENCY - 1
+            o = delay(m, transform.o, wait, "transformed", reset_less=True)
+            m.d.comb += valid.eq(delay(m, transform.o_valid, wait, "transformed_valid"))
+            accumulators, residuals = o.acc, o.residual
+            latency += output_transform.LATENCY + wait
         else:
             m.d.comb += [
                 valid.eq(delay(m, issue, latency, "issued")),
@@ -258,23 +286,21 @@ class DrainEngine(wiring.Component):
                 tables.group.eq(before.group),
             ]
         outputs = []
-        tiled = copies(m, platform, c.winograd, config.lanes, "tiled")
+        # Each lane has its own copies of what an instruction says.
+        fields = ("res_en", "multiply", "res_zp", "res_mult", "res_shift", "zp_out", "lo", "hi")
+        said = Cat(c[name] for name in ("winograd", "table", "bank", *fields))
+        said = copies(m, platform, said, config.lanes, "said")
         write = self.table_write
         for i in range(config.lanes):
             m.submodules[f"lane{i}"] = lane = requantise.RequantiseLane(config.winograd)
+            table_on, bank = Signal(name=f"table_on{i}"), Signal(name=f"bank{i}")
             m.d.comb += [
                 lane.acc.eq(accumulators[i]),
-                lane.winograd.eq(tiled[i]),
                 lane.params.eq(tables.records[i]),
                 lane.residual.eq(residuals.word_select(i, 8)),
-                lane.res_en.eq(c.res_en),
-                lane.multiply.eq(c.multiply),
-                lane.res_zp.eq(c.res_zp),
-                lane.res_mult.eq(c.res_mult),
-                lane.res_shift.eq(c.res_shift),
-                lane.zp_out.eq(c.zp_out),
-                lane.lo.eq(c.lo),
-                lane.hi.eq(c.hi),
+                Cat(lane.winograd, table_on, bank, *(getattr(lane, name) for name in fields)).eq(
+                    said[i]
+                ),
             ]
             m.submodules[f"table{i}"] = table = Ram(8, 2 * TABLE_BYTES)
             m.d.comb += [
@@ -282,9 +308,9 @@ class DrainEngine(wiring.Component):
                 table.write_addr.eq(Cat(write.entry, write.bank)),
                 table.write_data.eq(write.value),
                 # Entry q + 128.
-                table.read_addr.eq(Cat(lane.out[:7], ~lane.out[7], c.bank)),
+                table.read_addr.eq(Cat(lane.out[:7], ~lane.out[7], bank)),
             ]
-            outputs.append(Mux(c.table, table.read_data, lane.out.as_unsigned()))
+            outputs.append(Mux(table_on, table.read_data, lane.out.as_unsigned()))
         # Of products and with a table, outputs come later.
         finished = Signal()
         lane_latency = requantise.latency(config.winograd)
@@ -295,7 +321,8 @@ class DrainEngine(wiring.Component):
         # Where the instruction's last accumulators are; of a tile, its outputs leave one by one.
         looked_up = latency + lane_latency + READ_LATENCY
         last = Signal(looked_up + requantise.MULTIPLY_LATENCY)
-        ended, leaving = end, Signal(0)
+        ended = delay(m, end & ~c.winograd, 1, "ended")  # then it is in last[1]
+        leaving = Signal(0)
         if config.winograd:
             more = output_transform.tile_latency(config) - output_transform.LATENCY
             leaving = Signal(more)
@@ -303,40 +330,33 @@ class DrainEngine(wiring.Component):
             for j in range(winograd.TILE):
                 # Output j is the last one that is wanted: the pool waits for no other.
                 is_last = kept[j] & ~kept[j + 1] if j + 1 < winograd.TILE else kept[j]
-                after |= (end & c.winograd & is_last) << (
-                    winograd.TILE - 1 - j
-                ) * config.block_groups
+                tile_ended = delay(m, end & c.winograd & is_last, 1, f"tile_ended{j}")
+                after |= tile_ended << ((winograd.TILE - 1 - j) * config.block_groups + 1)
             m.d.sync += leaving.eq(after)
-            ended = Mux(c.winograd, leaving[-1], end)
-        m.d.sync += last.eq(Cat(ended, last))
+        tiles_ended = leaving[-1] if config.winograd else 0
+        m.d.sync += last.eq(Cat(tiles_ended, last[0] | ended, last[1:]))
         emptied = Mux(c.multiply, last[-1], last[looked_up - 1])
         # The bank's next parameters come after the last have been read, its next table might not.
         m.d.comb += self.done.eq(Mux(c.table, emptied, last[latency - 1]))
 
         # Parts to words, lowest channels first.
         lanes_out = Cat(*outputs)
+        whole = Signal(bits, reset_less=True)
+        m.d.comb += [fifo.i.payload.eq(whole), pool.c.eq(c)]
+        m.d.sync += fifo.i.valid.eq(finished)
+        with m.If(finished):
+            m.d.sync += whole.eq(Cat(whole, lanes_out)[len(lanes_out) :])
         if last_part:
-            held = Signal(bits - len(lanes_out))
             filled = Signal(range(config.block_groups))
-            whole = Cat(held, lanes_out)
             with m.If(finished):
-                m.d.sync += held.eq(whole[len(lanes_out) :])
                 m.d.sync += filled.eq(Mux(filled == last_part, 0, filled + 1))
-            m.d.comb += fifo.i.valid.eq(finished & (filled == last_part))
-        else:
-            whole = lanes_out
-            m.d.comb += fifo.i.valid.eq(finished)
-        m.d.comb += [
-            fifo.i.payload.eq(whole),
-            pool.c.eq(c),
-        ]
+            m.d.sync += fifo.i.valid.eq(finished & (filled == last_part))
         connect(m, fifo.o, pool.i)
         connect(m, pool.o, flipped(self.o))
 
         # The next instruction starts when the pool stage has seen the last word of this one. It is
         # taken over in two steps, so that the counters do not hang on the queue.
         m.d.comb += self.i.ready.eq(~self.busy)
-        starting = Signal()
         m.d.sync += starting.eq(self.i.valid & self.i.ready)
         m.d.comb += pool.start.eq(starting)
         # Always true where width * height = px_count. An instruction that reads more never ends:
@@ -354,6 +374,7 @@ class DrainEngine(wiring.Component):
                 reading.eq(1),
                 part.eq(0),
                 first_part.eq(1),
+                later_part.eq(0),
                 final_part.eq(last_part == 0),
                 group.eq(0),
                 first_group.eq(0),

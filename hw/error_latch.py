@@ -1,6 +1,6 @@
 """Error latch: the first fault stays."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,7 +13,7 @@ class ErrorLatch(wiring.Component):
     Members
     -------
     fault[i] : In(stream of ERROR)   from each source, always taken
-    failed : Out                     there was one, 1 cycle later
+    failed : Out                     there was one, 2 cycles later
     error : Out(ERROR)               which; 0, `ErrorCause.NONE`, before
     """
 
@@ -25,8 +25,11 @@ class ErrorLatch(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        with m.If(~self.failed):
-            for fault in self.fault:
-                with m.If(fault.valid):
-                    m.d.sync += [self.failed.eq(1), self.error.eq(fault.payload)]
+        caught, error = Signal(), Signal(ERROR, reset_less=True)
+        m.d.sync += caught.eq(Cat(fault.valid for fault in self.fault).any())
+        for fault in self.fault:
+            with m.If(fault.valid):
+                m.d.sync += error.eq(fault.payload)
+        with m.If(caught & ~self.failed):
+            m.d.sync += [self.failed.eq(1), self.error.eq(error)]
         return m

@@ -63,58 +63,59 @@ class Fetch(wiring.Component):
             *take_run(reader.i.payload, self.addr, self.count * words),
         ]
 
-        # Cycle 1: the word and whose it is; an instruction's first word says so, and stays until
-        # its queue has room for the whole.
+        # An instruction's first word says whose it is and waits in the FIFO until that queue has
+        # room for the whole. Cycle 1: whose is it? Cycle 2: is there room? What is known of that is
+        # a cycle old; the instruction before has come longer ago. Cycle 3: it goes, and the others
+        # behind it.
         index = Signal(range(words))
         first_word, last_word = Signal(init=1), Signal(init=words == 1)
-        valid, first, last = Signal(), Signal(), Signal()
+        valid, last = Signal(), Signal()
         word = Signal.like(reader.o.payload, name="word", reset_less=True)
         opcode = Signal(4)
         engines = Signal(len(isa.Engine))  # one-hot
-        bad = Signal()
-        go = Signal()
-        m.d.comb += [reader.o.ready.eq(go), opcode.eq(reader.o.payload[:4])]
-        with m.If(go):
-            m.d.sync += [
-                valid.eq(reader.o.valid),
-                word.eq(reader.o.payload),
-                first.eq(first_word),
-                last.eq(last_word),
-            ]
-            with m.If(reader.o.valid):
-                m.d.sync += [
-                    index.eq(index + 1),
-                    first_word.eq(last_word),
-                    last_word.eq(index == words - 2),
-                ]
-                with m.If(last_word):
-                    m.d.sync += [index.eq(0), last_word.eq(words == 1)]
-                with m.If(first_word):
-                    m.d.sync += [engines[e].eq(opcode == e.opcode) for e in isa.Engine]
-                    m.d.sync += bad.eq((opcode == 0) | (opcode > len(isa.Engine)))
-
-        # Cycle 2: to its queue. What is known of the room is a cycle old; the instruction before
-        # has come longer ago.
+        known, bad = Signal(), Signal()
         room = Signal(len(isa.Engine), init=-1)
-        sent = Signal()
+        may = Signal()
+        go, taken = Signal(), Signal()
         m.d.comb += [
-            sent.eq(valid & ~bad & (~first | (engines & room).any())),
-            go.eq(~valid | sent),
+            opcode.eq(reader.o.payload[:4]),
+            go.eq(~first_word | may),
+            reader.o.ready.eq(go),
+            taken.eq(reader.o.valid & go),
         ]
+        with m.If(first_word):
+            m.d.sync += [engines[e].eq(opcode == e.opcode) for e in isa.Engine]
+            m.d.sync += bad.eq((opcode == 0) | (opcode > len(isa.Engine)))
+        with m.If(taken):
+            m.d.sync += [
+                index.eq(index + 1),
+                first_word.eq(last_word),
+                last_word.eq(index == words - 2),
+            ]
+            with m.If(last_word):
+                m.d.sync += [index.eq(0), last_word.eq(words == 1)]
+        m.d.sync += [
+            known.eq(reader.o.valid & first_word & ~may),
+            may.eq(known & ~may & (engines & room).any()),
+            valid.eq(taken),
+            last.eq(last_word),
+            word.eq(reader.o.payload),
+        ]
+
         # Told once `fetched` has counted the instruction before.
-        m.d.sync += self.bad_opcode.eq(valid & bad)
+        m.d.sync += self.bad_opcode.eq(known & bad)
         counted = Signal()
-        m.d.sync += counted.eq(sent & last)
+        m.d.sync += counted.eq(valid & last)
         with m.If(counted):
             m.d.sync += self.fetched.eq(self.fetched + 1)
         for engine in isa.Engine:
             queue, dispatched = self.queue[engine], self.dispatched[engine]
             m.d.sync += [
-                queue.valid.eq(sent & engines[engine]),
+                queue.valid.eq(valid & engines[engine]),
                 queue.payload.eq(word),
             ]
             counting = Signal(name=f"counting{engine.value}")
-            m.d.sync += counting.eq(sent & last & engines[engine])
+            m.d.sync += counting.eq(valid & last & engines[engine])
             with m.If(counting):
                 m.d.sync += dispatched.eq(dispatched + 1)
             credit = Signal(
@@ -122,7 +123,7 @@ class Fetch(wiring.Component):
                 init=self._config.queue_depth,
                 name=f"credit{engine.value}",
             )
-            begun = sent & first & engines[engine]
+            begun = may & engines[engine]
             with m.If(begun != self.taken[engine]):
                 m.d.sync += credit.eq(Mux(begun, credit - 1, credit + 1))
             m.d.sync += room[engine].eq(credit != 0)

@@ -74,14 +74,21 @@ class InputBuffer(wiring.Component):
                 parts.append(part.read_data)
             banks.append(Cat(parts))
         # Cycle 5: order the two words. Cycle 6: shift by bytes.
-        odd = delay(m, word[0], READ_LATENCY - 2, "odd", reset_less=True)
-        offset = delay(m, self.addr[:byte_bits], READ_LATENCY - 1, "offset", reset_less=True)
-        low, high = Signal(bits, reset_less=True), Signal(bits, reset_less=True)
-        m.d.sync += [low.eq(Mux(odd, banks[1], banks[0])), high.eq(Mux(odd, banks[0], banks[1]))]
-        vector = Signal(bits, reset_less=True)
-        with m.Switch(offset):
-            for k in range(self._config.rows):
-                with m.Case(k):
-                    m.d.sync += vector.eq(Cat(low[8 * k :], high[: 8 * k]))
+        # Each byte has its own copies of what says where it comes from.
+        rows = self._config.rows
+        odd = delay(m, word[0], READ_LATENCY - 3, "odd", reset_less=True)
+        offset = delay(m, self.addr[:byte_bits], READ_LATENCY - 2, "offset", reset_less=True)
+        odds = copies(m, platform, odd, rows, "odd")
+        offsets = copies(m, platform, offset, rows, "offset")
+        low, high, vector = (
+            Signal(bits, name=n, reset_less=True) for n in ("low", "high", "vector")
+        )
+        for i in range(rows):
+            even_byte, odd_byte = (bank.word_select(i, 8) for bank in banks)
+            m.d.sync += [
+                low.word_select(i, 8).eq(Mux(odds[i], odd_byte, even_byte)),
+                high.word_select(i, 8).eq(Mux(odds[i], even_byte, odd_byte)),
+                vector.word_select(i, 8).eq(Cat(low, high)[8 * i :].word_select(offsets[i], 8)[:8]),
+            ]
         m.d.comb += self.vector.eq(vector)
         return m

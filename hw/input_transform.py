@@ -8,7 +8,7 @@ from ..spec import winograd
 from ..spec.config import Config
 from ..spec.numerics import ACTIVATION_BITS
 from .array import numbers_of
-from .common import copies, delay
+from .common import add, copies, delay, selected
 
 # A tile's pixels, its differences, what is added, the sum.
 LATENCY = winograd.POSITIONS + 3
@@ -81,25 +81,28 @@ class InputTransform(wiring.Component):
         asked = delay(m, Cat(*asked, ~self.winograd), winograd.POSITIONS, "asked", reset_less=True)
         asked = copies(m, platform, asked, len(channels), "asked")
 
-        # Cycle 8: what is added. Cycle 9: the sum.
+        # Cycle 8: what is added, its complement to subtract it. Cycle 9: the sum.
         for i in channels:
             d = {name: registers[i] for name, registers in found.items()}
             augend, addend = (
                 Signal(signed(bits), name=f"{n}{i}", reset_less=True) for n in ("augend", "addend")
             )
+            minus = Signal(name=f"minus{i}", reset_less=True)
             choices = (
-                (d["x0_2"] << 2, d["x4_2"]),
-                (d["x1_2"] << 2, -d["x3_4"]),
-                (d["x2_1"] << 2, d["x3_4n"]),
-                (d["x3_1"] << 1, d["x4_2"]),
-                (-(d["x3_1"] << 1), d["x4_2"]),
-                (-(d["x3_1"] << 2), d["x5_3"]),
-                (plain[i], 0),
+                (d["x0_2"] << 2, d["x4_2"], 0),
+                (d["x1_2"] << 2, d["x3_4"], 1),
+                (d["x2_1"] << 2, d["x3_4n"], 0),
+                (d["x3_1"] << 1, d["x4_2"], 0),
+                (d["x4_2"], d["x3_1"] << 1, 1),
+                (d["x5_3"], d["x3_1"] << 2, 1),
+                (plain[i], 0, 0),
             )
-            for chosen, (a, b) in zip(asked[i], choices, strict=True):
-                with m.If(chosen):
-                    m.d.sync += [augend.eq(a), addend.eq(b)]
+            m.d.sync += [
+                augend.eq(selected(asked[i], [a for a, _, _ in choices], bits)),
+                addend.eq(selected(asked[i], [~b if n else b for _, b, n in choices], bits)),
+                minus.eq(selected(asked[i], [n for _, _, n in choices], 1)),
+            ]
             total = Signal(signed(bits), name=f"total{i}", reset_less=True)
-            m.d.sync += total.eq(augend + addend)
+            m.d.sync += total.eq(add(augend, addend, minus))
             m.d.comb += self.transformed[bits * i : bits * (i + 1)].eq(total)
         return m

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from ..spec.config import Config
 from ..spec.isa import Engine
 from .layouts import BURST, INSTRUCTIONS, beat, take_pattern, word_write
+from .memory import Relay
 from .reader import Reader
 
 FIFO_WORDS = 64  # covers the bursts in flight at one word a cycle; the buffer itself is the store
@@ -84,8 +85,7 @@ class LoadEngine(wiring.Component):
             one_block.eq(w.n_blocks == 1),
         ]
 
-        # A word on its way: all stages move on together. Line and column are in units of words;
-        # each runs through border, data, border.
+        # Line and column are in units of words; each runs through border, data, border.
         go = Signal()
         active = Signal()
         now = {n: Signal(extent, name=n, reset_less=True) for n in names}
@@ -146,40 +146,40 @@ class LoadEngine(wiring.Component):
             ]
             m.d.sync += [now[n].eq(new[n]) for n in names]
 
-        # Cycle 1: where the word lies. Cycle 2: data or padding.
-        place = {"addr": range(self._config.input_words), "pad": 8, "end": 1}
-        s1 = Signal(data.StructLayout({**place, "inside": 4}), reset_less=True)
-        s2 = Signal(data.StructLayout({**place, "data": 1}), reset_less=True)
-        valid1, valid2 = Signal(), Signal()
-        step = Signal()
+        # Cycle 1: where the word lies. The counters' way ends here: a relay keeps the reader's
+        # handshake from them. Cycle 2: data or padding, and `fetched` or `filled` with it.
+        place = data.StructLayout({"addr": range(self._config.input_words), "pad": 8, "end": 1})
+        inside = (x >= now["first_x"], x < now["end_x"], y >= now["first_y"], y < now["end_y"])
+        m.submodules.relay = relay = Relay(place.size + len(inside))
+        place1 = data.View(place, relay.o.payload[: place.size])
+        data1 = relay.o.payload[place.size :].all()
+        place2 = Signal(place, reset_less=True)
+        from_memory = Signal(reset_less=True)
+        fetched, filled = Signal(), Signal()
+        ready = ~fetched | reader.o.valid
         m.d.comb += [
-            step.eq(valid2 & (~s2.data | reader.o.valid)),
-            reader.o.ready.eq(valid2 & s2.data),
-            go.eq(~valid2 | step),
+            go.eq(relay.i.ready),
+            relay.i.valid.eq(active),
+            relay.i.payload.eq(Cat(addr, pad_value, end, *inside)),
+            relay.o.ready.eq(ready),
+            reader.o.ready.eq(fetched),
         ]
-        with m.If(go):
+        with m.If(ready):
             m.d.sync += [
-                valid1.eq(active),
-                valid2.eq(valid1),
-                s1.end.eq(end),
-                s1.addr.eq(addr),
-                s1.pad.eq(pad_value),
-                s1.inside.eq(
-                    Cat(
-                        x >= now["first_x"], x < now["end_x"], y >= now["first_y"], y < now["end_y"]
-                    )
-                ),
-                *(s2[name].eq(s1[name]) for name in place),
-                s2.data.eq(s1.inside.all()),
+                fetched.eq(relay.o.valid & data1),
+                filled.eq(relay.o.valid & ~data1),
+                from_memory.eq(data1),
+                place2.eq(place1),
             ]
 
         # Cycle 3: written.
+        step = filled | (fetched & reader.o.valid)
         m.d.sync += [
             self.write.valid.eq(step),
-            self.write.payload.addr.eq(s2.addr),
-            self.done.eq(step & s2.end),
+            self.write.payload.addr.eq(place2.addr),
+            self.done.eq(step & place2.end),
             self.write.payload.word.eq(
-                Mux(s2.data, reader.o.payload, s2.pad.replicate(self._config.rows))
+                Mux(from_memory, reader.o.payload, place2.pad.replicate(self._config.rows))
             ),
         ]
         return m

@@ -100,14 +100,14 @@ class LoopCounters(wiring.Component):
         one = {n: Signal(name=f"one_{n}") for n in LOOPS}
         last_k = Signal()
         step = Signal(STEP)  # of the next pixel
-        k_tile_end = Signal()
+        k_tile_end = Signal()  # of all loops' last steps: the next pixel is a k-tile's last
+        final = Signal()  # it is the instruction's last
         last_position = Signal(init=1)
         m.d.comb += [
             self.issue.eq(active & (~at_start | self.loaded)),
             self.first.eq(self.issue & at_start),
-            k_tile_end.eq(last_position & last["m2"] & last["m1"] & last["m0"]),
             self.k_tile_end.eq(self.issue & k_tile_end),
-            self.end.eq(k_tile_end & last_k),
+            self.end.eq(final),
             self.step.eq(step.as_value() & self.issue.replicate(STEP.size)),
             load.eq(pending_ready & (~active | (self.issue & self.end))),
             self.waiting.eq((active & ~self.issue) | (~active & pending_valid)),
@@ -117,13 +117,26 @@ class LoopCounters(wiring.Component):
             self.mark.eq(current.mark),
         ]
         m.d.sync += [last[n].eq(one[n] | (left[n] == 1)) for n in K_LOOPS]
-        m.d.sync += last_k.eq(last["k0"] & last["k1"] & last["k2"])
+        # What these are in the next cycle; the instruction's last pixel has both.
+        k_tile_end_next, last_k_next = Signal(), Signal()
+        m.d.comb += [
+            k_tile_end_next.eq(k_tile_end),
+            last_k_next.eq(last["k0"] & last["k1"] & last["k2"]),
+        ]
+        m.d.sync += [
+            k_tile_end.eq(k_tile_end_next),
+            last_k.eq(last_k_next),
+            final.eq(k_tile_end_next & last_k_next),
+        ]
 
         def restart(n: str):
             return [left[n].eq(current[f"n_{n}"]), last[n].eq(one[n])]
 
         def count(n: str):
             return [left[n].eq(left[n] - 1), last[n].eq(left[n] == 2)]
+
+        # Pixels that are not of a tile are each their own last position.
+        plain = ~self.winograd
 
         def next_is(name: str):
             return step.eq(STEP.const({name: 1}))
@@ -137,18 +150,29 @@ class LoopCounters(wiring.Component):
                     last_position.eq(self.position == winograd.POSITIONS - 2),
                     next_is("tile"),
                 ]
+                m.d.comb += k_tile_end_next.eq(
+                    (self.position == winograd.POSITIONS - 2) & last["m2"] & last["m1"] & last["m0"]
+                )
             with m.Elif(~last["m2"]):
                 m.d.sync += [*count("m2"), next_is("m2")]
+                m.d.comb += k_tile_end_next.eq(plain & (left["m2"] == 2) & last["m1"] & last["m0"])
             with m.Else():
                 m.d.sync += restart("m2")
                 with m.If(~last["m1"]):
                     m.d.sync += [*count("m1"), next_is("m1")]
+                    m.d.comb += k_tile_end_next.eq(
+                        plain & one["m2"] & (left["m1"] == 2) & last["m0"]
+                    )
                 with m.Else():
                     m.d.sync += restart("m1")
                     with m.If(~last["m0"]):
                         m.d.sync += [*count("m0"), next_is("m0")]
+                        m.d.comb += k_tile_end_next.eq(
+                            plain & one["m2"] & one["m1"] & (left["m0"] == 2)
+                        )
                     with m.Else():
                         m.d.sync += restart("m0")
+                        m.d.comb += k_tile_end_next.eq(plain & one["m2"] & one["m1"] & one["m0"])
                         m.d.sync += [
                             next_is("k_tile"),
                             self.pixel.eq(0),
@@ -173,25 +197,30 @@ class LoopCounters(wiring.Component):
             LAST_K_CYCLES,
             "a k-tile's pixels end before its last_k",
         )
-        with m.If(load):
+        # Once nothing of the current instruction is left, the counters are those of the one that
+        # waits, whether it is there or not.
+        with m.If(~active | (final & (~at_start | self.loaded))):
             m.d.sync += [
-                pending_valid.eq(0),
-                active.eq(1),
-                at_start.eq(1),
                 self.pixel.eq(0),
                 self.clear.eq(pending.clear),
                 next_is("k_tile"),
                 self.position.eq(0),
-                last_k.eq(pending_one["k0"] & pending_one["k1"] & pending_one["k2"]),
             ]
-            m.d.sync += [left[n].eq(pending[f"n_{n}"]) for n in LOOPS]
-            m.d.sync += [last[n].eq(pending_one[n]) for n in LOOPS]
-            m.d.sync += [one[n].eq(pending_one[n]) for n in LOOPS]
+            single = pending_one["m2"] & pending_one["m1"] & pending_one["m0"]
+            m.d.comb += [
+                k_tile_end_next.eq(single & ~pending.winograd if self._winograd else single),
+                last_k_next.eq(pending_one["k0"] & pending_one["k1"] & pending_one["k2"]),
+            ]
             if self._winograd:
                 m.d.sync += [
                     self.winograd.eq(pending.winograd),
                     last_position.eq(~pending.winograd),
                 ]
+            m.d.sync += [left[n].eq(pending[f"n_{n}"]) for n in LOOPS]
+            m.d.sync += [last[n].eq(pending_one[n]) for n in LOOPS]
+            m.d.sync += [one[n].eq(pending_one[n]) for n in LOOPS]
+        with m.If(load):
+            m.d.sync += [pending_valid.eq(0), active.eq(1), at_start.eq(1)]
         m.d.comb += self.start.eq(delay(m, load, 1, "loaded"))
         with m.If(self.start):
             m.d.sync += current.eq(pending)

@@ -177,14 +177,15 @@ class Relay(wiring.Component):
         # A word that came while `o` was waiting.
         spare = Signal.like(self.i.payload, reset_less=True)
         spared = Signal()
-        m.d.comb += self.i.ready.eq(~spared)
+        payload = Signal.like(self.i.payload, name="payload", reset_less=True)
+        m.d.comb += [self.i.ready.eq(~spared), self.o.payload.eq(payload)]
         with m.If(~spared):
             m.d.sync += spare.eq(self.i.payload)
         with m.If(~self.o.valid | self.o.ready):
             m.d.sync += [
                 self.o.valid.eq(self.i.valid | spared),
                 spared.eq(0),
-                self.o.payload.eq(Mux(spared, spare, self.i.payload)),
+                payload.eq(Mux(spared, spare, self.i.payload)),
             ]
         with m.Elif(self.i.valid):
             m.d.sync += spared.eq(1)

@@ -102,7 +102,6 @@ class OutputTransform(wiring.Component):
         # Cycle 2: what is added to each output, and whether that is its first sum. Cycle 3: the
         # outputs, part by part.
         flags = Cat(self.valid, self.position == last)
-        ends = delay(m, flags, 2, "flags")
         valid2 = copies(m, platform, delay(m, self.valid, 1, "valid"), config.lanes, "valid2")
         outputs = []
         for lane in lanes:
@@ -124,13 +123,16 @@ class OutputTransform(wiring.Component):
             outputs.append(found)
 
         # Residuals wait for the tile's end: of part after part, output after output.
-        rest = Cat(self.i.group, self.i.residual, self.position < winograd.TILE, self.kept)
-        rest = delay(m, rest, 3, "rest", reset_less=True)
-        ends = delay(m, ends, 1, "ended")
+        rest = delay(m, Cat(self.i.group, self.i.residual, self.kept), 3, "rest", reset_less=True)
         group, residual = rest[: len(self.i.group)], rest[len(self.i.group) :][: 8 * config.lanes]
-        before_end, kept = rest[-1 - winograd.TILE], rest[-winograd.TILE :]
-        waits = ends[0] & (before_end | ends[1])
-        residuals = ring(residual, waits, "residual", winograd.TILE * parts)
+        kept = rest[-winograd.TILE :]
+        waits = delay(m, self.valid & (self.position != winograd.TILE), 2, "waits")
+        waits = copies(m, platform, waits, config.lanes, "lane_waits")
+        rings = [
+            ring(residual.word_select(i, 8), waits[i], f"residual{i}_", winograd.TILE * parts)
+            for i in lanes
+        ]
+        residuals = [Cat(bytes_) for bytes_ in zip(*rings, strict=True)]
 
         # Cycle 4: what leaves, one after the other; a tile's parts come in between each other.
         tile_end = delay(m, flags.all(), 2, "tile_end")
@@ -139,10 +141,10 @@ class OutputTransform(wiring.Component):
         load.append(delay(m, tile_end, 1, "load_rest"))
         length = (winograd.TILE - 1) * parts + 1
 
-        def leave(shape, values: list, enable, name: str):
+        def leave(shape, values: list, enable, name: str, reset_less: bool = True):
             """A row of registers that moves on each cycle; ``values``, one for each output, enter
             with ``enable``. The first one."""
-            row = [Signal(shape, name=f"{name}{i}") for i in range(length)]
+            row = [Signal(shape, name=f"{name}{i}", reset_less=reset_less) for i in range(length)]
             for i, register in enumerate(row):
                 m.d.sync += register.eq(row[i + 1] if i + 1 < length else 0)
                 if i % parts == 0:
@@ -152,22 +154,24 @@ class OutputTransform(wiring.Component):
 
         acc = [leave(signed(ACC_BITS), outputs[i], load[i], f"leaving{i}_") for i in lanes]
         beside = [
-            Cat(kept[j], Const(j, 2), group, residuals[(winograd.TILE - j) * parts - 1])
+            Cat(Const(j, 2), group, residuals[(winograd.TILE - j) * parts - 1])
             for j in range(winograd.TILE)
         ]
         rest = leave(len(beside[0]), beside, load[-1], "leaving_rest")
+        leaves = leave(1, list(kept), load[-1], "leaves", reset_less=False)
 
         # Cycle 5, or 1 of what belongs to no tile.
         tiled = copies(m, platform, self.winograd, config.lanes + 1, "tiled")
         m.d.comb += [
-            self.group.eq(Mux(tiled[-1], rest[3 : 3 + len(self.group)], self.i.group)),
-            self.phase.eq(Mux(tiled[-1], rest[1:3], 0)),
+            self.group.eq(Mux(tiled[-1], rest[2 : 2 + len(self.group)], self.i.group)),
+            self.phase.eq(Mux(tiled[-1], rest[:2], 0)),
         ]
-        residual = Mux(tiled[-1], rest[3 + len(self.group) :], self.i.residual)
+        o = Signal.like(self.o, name="o_q", reset_less=True)
         m.d.sync += [
-            self.o_valid.eq(Mux(tiled[-1], rest[0], self.valid)),
-            self.o.group.eq(self.group),
-            self.o.residual.eq(residual),
-            *(self.o.acc[i].eq(Mux(tiled[i], acc[i], self.i.acc[i])) for i in lanes),
+            self.o_valid.eq(Mux(tiled[-1], leaves, self.valid)),
+            o.group.eq(self.group),
+            o.residual.eq(Mux(tiled[-1], rest[2 + len(self.group) :], self.i.residual)),
+            *(o.acc[i].eq(Mux(tiled[i], acc[i], self.i.acc[i])) for i in lanes),
         ]
+        m.d.comb += self.o.eq(o)
         return m

@@ -18,7 +18,7 @@ from .raster import Raster
 # Words that leave the unit wait here: nothing before it has to stop. PIPELINE of them may be on
 # their way when it begins to fill.
 FIFO_WORDS = 16
-PIPELINE = 9
+PIPELINE = 10
 
 
 class PoolUnit(wiring.Component):
@@ -26,7 +26,7 @@ class PoolUnit(wiring.Component):
 
     A word a cycle, 10 cycles from end to end; max-pooled maps narrower than `max_pool.LINE_CYCLES`
     pixels wait for the line buffer at each word. AVERAGE takes ``rows`` + `average_pool.LATENCY`
-    + 2 cycles more for the result.
+    + 3 cycles more for the result.
 
     Members
     -------
@@ -57,9 +57,11 @@ class PoolUnit(wiring.Component):
         m.submodules.fifo = fifo = Fifo(8 * config.rows, FIFO_WORDS)
         is_max, is_average, narrow = Signal(), Signal(), Signal()
         one_x, one_y = Signal(), Signal()
+        averages = Signal()  # a block's end begins the average
         m.d.sync += [
             is_max.eq(c.pool == isa.Pool.MAX),
             is_average.eq(c.pool == isa.Pool.AVERAGE),
+            averages.eq((c.pool == isa.Pool.AVERAGE) & c.avg_last),
             one_x.eq(c.pool_kx == 1),
             one_y.eq(c.pool_ky == 1),
             maximum.three_x.eq(c.pool_kx == 3),
@@ -70,25 +72,31 @@ class PoolUnit(wiring.Component):
         # A word is taken when there is room for it, the average is not at work, and, in a narrow
         # map, the line buffer has the word before it; a position of the padding passes without one.
         # An instruction's flags need the time too.
-        taken, room, hold = Signal(), Signal(), Signal()
+        taken, room, hold, hold_next = Signal(), Signal(), Signal(), Signal()
         open_, padding = Signal(), raster.position.padding
         waiting = Signal(range(max_pool.LINE_CYCLES + 1))
-        m.d.sync += room.eq(fifo.level <= FIFO_WORDS - PIPELINE)
+        at = raster.position
+        held = self.start | (taken & narrow)
+        averaging = average.busy | (taken & averages & at.end_of_block)
         m.d.comb += [
-            open_.eq(room & ~average.busy & ~hold),
             self.i.ready.eq(open_ & ~padding),
             taken.eq(open_ & (self.i.valid | padding)),
+            hold_next.eq(held | (hold & (waiting != 1))),
         ]
-        with m.If(self.start | (taken & narrow)):
-            m.d.sync += [waiting.eq(max_pool.LINE_CYCLES), hold.eq(1)]
-        with m.Elif(hold):
-            m.d.sync += [waiting.eq(waiting - 1), hold.eq(waiting != 1)]
+        m.d.sync += [
+            room.eq(fifo.level <= FIFO_WORDS - PIPELINE),
+            hold.eq(hold_next),
+            open_.eq(room & ~hold_next & ~averaging),
+        ]
+        with m.If(held):
+            m.d.sync += waiting.eq(max_pool.LINE_CYCLES)
+        with m.Else():
+            m.d.sync += waiting.eq(waiting - 1)
 
         # Cycle 1: what is to be done with the word.
         m.d.comb += [raster.c.eq(c), raster.start.eq(self.start), raster.taken.eq(taken)]
-        at = raster.position
         word = Signal.like(self.i.payload, reset_less=True)
-        m.d.sync += word.eq(Mux(padding, 0, offset(self.i.payload)))
+        m.d.sync += word.eq(Mux(at.inside, offset(self.i.payload), 0))
         place = delay(m, at, 1, "place", reset_less=True)
         line = delay(m, raster.line, 1, "line", reset_less=True)
         flags = Signal(max_pool.FLAGS)

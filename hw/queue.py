@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from ..spec import isa
 from ..spec.config import Config
 from .checks import check
+from .common import copies, delay
 from .layouts import INSTRUCTIONS
 from .memory import Fifo
 
@@ -14,7 +15,7 @@ from .memory import Fifo
 class InstructionQueue(wiring.Component):
     """Holds ``config.queue_depth`` instructions and shows the oldest when it may start.
 
-    Latency: ``instruction_words`` + 4 cycles from the last word to ``o.valid``. One instruction
+    Latency: ``instruction_words`` + 5 cycles from the last word to ``o.valid``. One instruction
     every ``instruction_words`` + 2 cycles at most. Its writer knows from ``taken`` that there is
     room.
 
@@ -47,16 +48,19 @@ class InstructionQueue(wiring.Component):
         m = Module()
         words = self._config.instruction_words
         m.submodules.fifo = fifo = Fifo(8 * self._config.rows, self._config.queue_depth * words)
+        # The queues lie far apart.
+        (payload,) = copies(m, platform, self.i.payload, 1, "payload")
+        valid = delay(m, self.i.valid, 1, "valid")
         m.d.comb += [
-            fifo.i.payload.eq(self.i.payload),
-            fifo.i.valid.eq(self.i.valid),
+            fifo.i.payload.eq(payload),
+            fifo.i.valid.eq(valid),
             self.level.eq(fifo.level),
         ]
 
         check(
             m,
             platform,
-            ~(self.i.valid & (fifo.level == self._config.queue_depth * words)),
+            ~(valid & (fifo.level == self._config.queue_depth * words)),
             "an instruction comes without room for it",
         )
         m.d.sync += self.taken.eq(self.o.valid & self.o.ready)

@@ -9,7 +9,7 @@ from .checks import check
 from .common import delay
 from .layouts import INSTRUCTIONS
 
-# Flags of a position. ``padding``: it is outside the map and has no word.
+# Flags of a position. ``padding``: it is outside the map and has no word; ``inside``: not so.
 POSITION = data.StructLayout(
     {
         "start_of_block": 1,
@@ -20,6 +20,7 @@ POSITION = data.StructLayout(
         "first_row": 1,
         "last_row": 1,
         "padding": 1,
+        "inside": 1,
     }
 )
 
@@ -79,8 +80,12 @@ class Raster(wiring.Component):
         block_line = Signal.like(c.line)  # line-buffer word of the block's column 0
         columns = Signal(len(c.width) + 1)  # with padding; as
         lines = Signal(len(c.height) + 1)
-        one_column, one_row, row_below = Signal(), Signal(), Signal()
+        one_column, one_row = Signal(), Signal()
+        right = Signal(len(c.pool_right) + 1)  # positions left where the padding is next; rows
+        below_rows = Signal(len(c.pool_bottom) + 1)
         m.d.sync += [
+            right.eq(c.pool_right + 1),
+            below_rows.eq(c.pool_bottom + 1),
             columns.eq(c.width + c.pool_right),
             lines.eq(c.height + c.pool_bottom),
             one_column.eq((c.width == 1) & (c.pool_right == 0)),
@@ -104,7 +109,7 @@ class Raster(wiring.Component):
                 at.end_of_block.eq(one_column & last),
                 at.last_row.eq(last),
                 at.padding.eq(below),
-                row_below.eq(below),
+                at.inside.eq(~below),
                 column.eq(0),
                 *across.start(),
             ]
@@ -127,13 +132,14 @@ class Raster(wiring.Component):
                 at.start_of_block.eq(0),
                 at.start_of_row.eq(0),
                 # The positions left after this one are those of the padding.
-                at.padding.eq(at.padding | (left - 1 == c.pool_right)),
+                at.padding.eq(at.padding | (left == right)),
+                at.inside.eq(at.inside & (left != right)),
                 column.eq(column + self.window_x),
             ]
             with m.If(at.end_of_row):
                 down.next()
                 m.d.sync += [
-                    *start_row(rows - 1 <= c.pool_bottom, rows == 2),
+                    *start_row(rows <= below_rows, rows == 2),
                     rows.eq(rows - 1),
                     at.first_row.eq(0),
                 ]

@@ -1,11 +1,12 @@
 """Memory read channel of one engine: patterns in, a stream of words out."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..spec.config import Config
 from .bursts import BurstSplitter
+from .common import copies, delay
 from .layouts import BURST, PATTERN, beat
 from .memory import Fifo
 
@@ -54,14 +55,19 @@ class Reader(wiring.Component):
         burst = Signal(BURST, reset_less=True)
         waiting, fits = Signal(), Signal()
         accepted, freed = Signal(), Signal()
+        # The readers lie far apart.
+        valid = delay(m, self.data.valid, 1, "valid")
+        arrived = Cat(self.data.payload.last, self.data.payload.word)
+        (arrived,) = copies(m, platform, arrived, 1, "arrived")
+        last, word = arrived[0], arrived[1:]
         m.d.comb += [
             accepted.eq(fits & self.request.ready),
             splitter.o.ready.eq(~waiting),
             self.request.valid.eq(fits),
             self.request.payload.eq(burst),
-            fifo.i.valid.eq(self.data.valid),
-            fifo.i.payload.eq(self.data.payload.word),
-            self.finished.eq(self.data.valid & self.data.payload.last),
+            fifo.i.valid.eq(valid),
+            fifo.i.payload.eq(word),
+            self.finished.eq(valid & last),
             self.asking.eq(splitter.busy | waiting),
         ]
         m.d.sync += [

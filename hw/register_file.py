@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from ..spec import registers
 from ..spec.config import Config
 from .axi import AXI4Lite
-from .common import delay, signals
+from .common import copies, delay, signals
 from .status import SETTINGS, STATUS, status_registers
 
 RECORD_WORDS = len(registers.PROFILE_FIELDS)
@@ -16,7 +16,7 @@ WRITE_CYCLES = 6
 
 
 class RegisterFile(wiring.Component):
-    """One access at a time: a write takes WRITE_CYCLES, a read 7. Unknown addresses read as 0 and
+    """One access at a time: a write takes WRITE_CYCLES, a read 8. Unknown addresses read as 0 and
     ignore writes; while a program runs, so do the settings but for IRQ_ENABLE.
 
     Members
@@ -84,10 +84,11 @@ class RegisterFile(wiring.Component):
                 with m.If(enable[i]):
                     m.d.sync += setting.word_select(i, 8).eq(chosen_value.word_select(i, 8))
 
-        # Reads: cycle 0 takes the address, cycles 1 to 3 select (a bank of eight registers each,
-        # then the bank), cycle 4 is the profile memory's way here, cycle 5 answers.
+        # Reads: cycle 0 takes the address, cycle 1 makes each bank of eight registers its copy,
+        # cycles 2 to 4 select (in each bank, then the bank), cycle 5 is the profile memory's way
+        # here. Cycle 6 answers.
         addr = Signal(registers.ADDRESS_BITS)
-        selecting = Signal(5)
+        selecting = Signal(6)
         busy = Signal()
         m.d.comb += [bus.arready.eq(~busy), self.profile_addr.eq(addr[2:])]
         m.d.sync += selecting.eq(Cat(bus.arvalid & bus.arready, selecting))
@@ -108,9 +109,10 @@ class RegisterFile(wiring.Component):
                 bank = banks.setdefault(register.offset >> 5, {})
                 bank[(register.offset >> 2) % 8] = sources[name]
         bank_values = {}
-        for bank, members in banks.items():
+        indices = copies(m, platform, addr[2:5], len(banks), "index")
+        for own, (bank, members) in zip(indices, banks.items(), strict=True):
             bank_values[bank] = selected = Signal(32, name=f"bank{bank}")
-            with m.Switch(addr[2:5]):
+            with m.Switch(own):
                 for index, source in members.items():
                     with m.Case(index):
                         m.d.sync += selected.eq(source)
@@ -125,7 +127,7 @@ class RegisterFile(wiring.Component):
             selected |= bank_value & chosen[i].replicate(32)
         m.d.sync += register_value.eq(selected)
         profile_value = delay(m, self.profile_data, 1, "profile_value", reset_less=True)
-        with m.If(selecting[4]):
+        with m.If(selecting[-1]):
             m.d.sync += [
                 bus.rvalid.eq(1),
                 bus.rdata.eq(Mux(in_profile, profile_value, register_value)),

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..spec import numerics as n
 from ..spec import winograd
-from .common import delay
+from .common import add, copies, delay
 from .layouts import PARAMS
 from .multiplier import LATENCY as MULTIPLY_LATENCY
 from .multiplier import WIDE_LATENCY, Multiplier, WideMultiplier
@@ -60,7 +60,7 @@ class RequantiseLane(wiring.Component):
     residual : In(signed 8)
     winograd : In           bias minus acc is -24 times the sum, modulo 2**ACC_BITS
     res_en, multiply, res_zp, res_mult, res_shift, zp_out, lo, hi : In
-        constant while pixels are under way
+        constant while pixels are under way, and a cycle before
     out : Out(signed 8)
     """
 
@@ -88,10 +88,11 @@ class RequantiseLane(wiring.Component):
         total = Signal(signed(n.ACC_BITS), reset_less=True)
         waited = Cat(self.residual, self.params.mult, self.params.shift)
         if self._winograd:
-            sign = self.winograd
+            # Of tiles, one for each step of the quotient too: they drive many LUTs.
+            *tiled, sign = copies(m, platform, self.winograd, DIVIDE_LATENCY + 2, "tiled")
             acc = Cat(self.acc.as_unsigned() ^ sign.replicate(n.ACC_BITS)).as_signed()
-            m.d.sync += total.eq(self.params.bias + acc + sign)
-            total = self._divided(m, total)
+            m.d.sync += total.eq(add(self.params.bias, acc, sign))
+            total = self._divided(m, total, tiled)
             waited = delay(m, waited, DIVIDE_LATENCY, "waited", reset_less=True)
         else:
             m.d.sync += total.eq(self.acc + self.params.bias)
@@ -130,7 +131,7 @@ class RequantiseLane(wiring.Component):
 
         # Cycle 7: what else is added.
         others = Signal(signed(n.TERM_BITS + 1), reset_less=True)
-        added = self.res_en & ~self.multiply
+        added = delay(m, self.res_en & ~self.multiply, 1, "added", reset_less=True)
         m.d.sync += others.eq(Mux(added, term, 0) + rounding(self.zp_out))
 
         # Cycle 8: add. Cycles 9 and 10: round once. Cycles 11 and 12: clamp.
@@ -148,14 +149,14 @@ class RequantiseLane(wiring.Component):
         m.d.comb += self.out.eq(output)
         return m
 
-    def _divided(self, m: Module, total):
+    def _divided(self, m: Module, total, tiled: list):
         """``total`` / -24 as in `winograd.divide`, or ``total`` as it is, DIVIDE_LATENCY cycles
         later: -1 / 3 is (1 + 4)(1 + 16)(1 + 256)(1 + 65536) modulo 2**32, a factor a cycle."""
-        value = Mux(self.winograd, total >> 3, total)
+        value = Mux(tiled[0], total >> 3, total)
         for i in range(DIVIDE_LATENCY):
             more = value << (2 << i)
             register = Signal(signed(n.ACC_BITS), name=f"quotient{i}", reset_less=True)
-            m.d.sync += register.eq(value + Mux(self.winograd, more, 0))
+            m.d.sync += register.eq(value + Mux(tiled[i], more, 0))
             value = register
         bits = winograd.SUM_BITS
-        return Mux(self.winograd, value[:bits].as_signed(), value)
+        return Mux(tiled[-1], value[:bits].as_signed(), value)

@@ -9,8 +9,8 @@ SETTLING_CYCLES = 2  # from the end of a reset until the units have seen it
 
 
 class StartSequencer(wiring.Component):
-    """A start resets the core, which begins START_CYCLES later. It is taken only while no
-    transaction is in flight and no program is active.
+    """A start resets the core, which begins START_CYCLES later. It is taken only while, and since
+    the cycle before, no transaction is in flight and no program is active.
 
     Members
     -------
@@ -46,9 +46,12 @@ class StartSequencer(wiring.Component):
             self.reset.eq(taken),
         ]
         under_way = taken | starting.any()
+        # A start changes all that this is made of before the next one can come.
+        able = Signal()
+        m.d.sync += able.eq(self.quiet & ~self.active & ~under_way & ~self.settling)
         m.d.comb += [
             self.settling.eq(settling.any()),
-            taken.eq(self.request & self.quiet & ~self.active & ~self.settling),
+            taken.eq(self.request & able),
             self.start.eq(starting[-1]),
             # The error of the program before is there until the core's reset has reached it.
             self.failed.eq(self.error & ~under_way),

@@ -105,14 +105,16 @@ class StoreEngine(wiring.Component):
         with m.If(start):
             m.d.sync += valid3.eq(0)
 
-        # Words in the FIFO that no burst has been started for; enough of them or not is known a
-        # cycle later.
+        # Words in the FIFO that no burst has been started for; whether they are enough for one that
+        # may be written is known a cycle later.
         words = Signal(range(config.output_words + 1))
         added = Signal()
         enough = Signal()
         m.d.sync += [
             added.eq(fifo.i.valid),
-            enough.eq(valid3 & ~start & (words >= s3.burst.beats)),
+            enough.eq(
+                valid3 & ~start & (words >= s3.burst.beats) & ~outside & ~self.halt & tags.i.ready
+            ),
         ]
         with m.If(start):
             m.d.sync += words.eq(words - s3.burst.beats + added)
@@ -123,14 +125,7 @@ class StoreEngine(wiring.Component):
         free, last_word = Signal(init=1), Signal()  # no such word, one such word
         w_step = bus.wvalid & bus.wready
         m.d.comb += [
-            start.eq(
-                enough
-                & ~outside
-                & ~self.halt
-                & (free | (w_step & last_word))
-                & ~bus.awvalid
-                & tags.i.ready
-            ),
+            start.eq(enough & ~bus.awvalid & (free | (w_step & last_word))),
             tags.i.valid.eq(start),
             tags.i.payload.eq(Cat(s3.burst.last, s3.burst.addr)),
             bus.awsize.eq(shift),
@@ -145,11 +140,11 @@ class StoreEngine(wiring.Component):
             m.d.sync += bus.awvalid.eq(0)
         with m.If(w_step):
             m.d.sync += [left.eq(left - 1), last_word.eq(left == 2), free.eq(last_word)]
+        with m.If(~bus.awvalid):
+            m.d.sync += [bus.awaddr.eq(s3.bus_addr), bus.awlen.eq(s3.burst.beats - 1)]
         with m.If(start):
             m.d.sync += [
                 bus.awvalid.eq(1),
-                bus.awaddr.eq(s3.bus_addr),
-                bus.awlen.eq(s3.burst.beats - 1),
                 left.eq(s3.burst.beats),
                 last_word.eq(s3.burst.beats == 1),
                 free.eq(0),
@@ -173,7 +168,7 @@ class StoreEngine(wiring.Component):
             response.eq(bus.bvalid & bus.bready),
             tags.o.ready.eq(bus.bvalid),
             self.done.eq(response & tags.o.payload[0]),
-            self.idle.eq(~bus.awvalid & free & (tags.level == 0)),
+            self.idle.eq(~bus.awvalid & ~enough & free & (tags.level == 0)),
         ]
         # Reported a cycle later.
         bad_response = Signal()

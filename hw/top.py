@@ -1,6 +1,6 @@
 """The accelerator: registers, start sequencer and core, with its two bus ports."""
 
-from amaranth.hdl import Cat, ClockDomain, ClockSignal, DomainRenamer, Module, ResetSignal, Signal
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, DomainRenamer, Module, ResetSignal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
@@ -54,8 +54,7 @@ class Accelerator(wiring.Component):
         # The core's reset goes through a register and its copies, one for each unit. The reset of
         # everything goes the same way, and through a register to the register file.
         own, *units = copies(m, platform, start.reset, 1 + len(core.resets), "reset", init=1)
-        cleared = Signal(init=1, reset_less=True)
-        m.d.sync += cleared.eq(ResetSignal())
+        (cleared,) = copies(m, platform, ResetSignal(), 1, "cleared", init=1)
         for name, rst in (("core", own), ("registers", cleared)):
             m.domains += (domain := ClockDomain(name, local=True))
             m.d.comb += [domain.clk.eq(ClockSignal()), domain.rst.eq(rst)]

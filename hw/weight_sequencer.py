@@ -24,9 +24,9 @@ _FIELDS = INSTRUCTIONS[Engine.COMPUTE].members
 
 def reuse_latency(config: Config) -> int:
     """Cycles that ``end`` may come ahead of the last vector that uses a slot, so that no word is in
-    the slot before the cycle behind it: the slot is counted, seen to be enough and opened, and the
-    first word on its way to the bus."""
-    return 2 + (weight_transform.LATENCY if config.winograd else 1)
+    the slot before the cycle behind it: the slot is known, counted, seen to be enough and opened,
+    and the first word on its way to the bus."""
+    return 3 + (weight_transform.LATENCY if config.winograd else 1)
 
 
 class WeightSequencer(wiring.Component):
@@ -63,7 +63,7 @@ class WeightSequencer(wiring.Component):
                 "bank": In(1),
                 "k_tiles": In(_FIELDS["k_tiles"]),
                 "winograd": In(1),
-                "ready": Out(1),
+                "ready": Out(1, init=1),
                 "words": In(stream.Signature(8 * config.rows)),
                 "begin": In(1),
                 "loaded": Out(1),
@@ -159,16 +159,20 @@ class WeightSequencer(wiring.Component):
         with m.If(table_end):
             m.d.sync += in_table.eq(0)
 
-        # Slots. What ``end`` gives back is there two cycles later; a k-tile that takes some and the
-        # next one that asks are further apart.
+        # Slots. What ``end`` gives back, and what a k-tile takes, is counted a cycle later, and all
+        # know it three cycles later; a k-tile that takes some and the next that asks are further
+        # apart.
         free = Signal(range(WEIGHT_SLOTS + 1), init=WEIGHT_SLOTS)
         slot = Signal(range(WEIGHT_SLOTS))  # of the next k-tile, or of the one that is open
         has_room = Signal()
         reserve = Signal()
         size = Mux(tiled, winograd.POSITIONS, 1)
         given = Mux(self.end_winograd, winograd.POSITIONS, 1)
+        gives_back, takes = Signal.like(free), Signal.like(free)
         m.d.sync += [
-            free.eq(free + Mux(self.end, given, 0) - Mux(reserve, size, 0)),
+            gives_back.eq(Mux(self.end, given, 0)),
+            takes.eq(Mux(reserve, size, 0)),
+            free.eq(free + gives_back - takes),
             has_room.eq(free >= size),
         ]
 
@@ -247,16 +251,21 @@ class WeightSequencer(wiring.Component):
 
         # K-tiles that are in the columns, or are so before a vector gets there.
         count = Signal(range(WEIGHT_SLOTS + 1))
-        complete, counted = Signal(), Signal()
-        lately = Signal(APART_CYCLES - 1)  # a k-tile has begun
-        m.d.comb += [
-            # With an only k-tile's parameters, where it has some.
+        complete = Signal(3)  # with an only k-tile's parameters, where it has some
+        counted = complete.any()
+        lately = Signal(APART_CYCLES - 2)  # a k-tile has begun
+        begun = Cat(self.begin, lately)
+        m.d.sync += [
             complete.eq(
-                (tile_end & ~(only & params_due)) | (only & ((params_end & ~table_due) | table_end))
+                Cat(
+                    tile_end & ~(only & params_due),
+                    params_end & only & ~table_due,
+                    table_end & only,
+                )
             ),
-            self.loaded.eq((count != 0) & ~lately.any()),
+            lately.eq(begun),
+            self.loaded.eq(((count != 0) | counted) & ~begun.any()),
         ]
-        m.d.sync += [counted.eq(complete), lately.eq(Cat(self.begin, lately))]
         with m.If(counted != self.begin):
             m.d.sync += count.eq(Mux(counted, count + 1, count - 1))
         check(m, platform, ~self.begin | self.loaded, "a k-tile begins before it is loaded")
@@ -264,8 +273,9 @@ class WeightSequencer(wiring.Component):
         # The next instruction's first word finds the transform empty.
         passing = delay(m, take_weight & third, 1, "passing")
         passing = passing | delay(m, passing, 1, "passed")
-        m.d.comb += self.ready.eq(~behind & ~loading & ~passing)
-        with m.If(self.start & self.ready):
+        taken = self.start & self.ready
+        m.d.sync += self.ready.eq(~behind & ~loading & ~passing & ~taken)
+        with m.If(taken):
             m.d.sync += [
                 has_room.eq(0),
                 params_due.eq(self.params),

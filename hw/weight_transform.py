@@ -9,7 +9,7 @@ from ..spec.config import WEIGHT_SLOTS, Config
 from ..spec.numerics import WEIGHT_BITS
 from .array import numbers_of
 from .checks import check_apart
-from .common import copies, delay
+from .common import add, copies, delay, selected
 
 # From a word, or from the last of three, to its first word on the bus.
 LATENCY = 4
@@ -50,20 +50,18 @@ class WeightTransform(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         bits = self._config.operands.weight
-        # Cycle 1: the words, the latest first.
+        # Cycle 1: the word, whatever it is. Each channel has its own copies of what says what to do
+        # with it.
         channels = range(self._config.rows)
-        word, before, first = (
-            Signal.like(self.word, name=n, reset_less=True) for n in ("word", "before", "first")
-        )
-        with m.If(self.take):
-            m.d.sync += [word.eq(self.word), before.eq(word), first.eq(before)]
+        word = delay(m, self.word, 1, "word", reset_less=True)
+        takes = copies(m, platform, self.take, len(channels), "take")
         whole = Signal()
         m.d.comb += whole.eq(self.take & (self.last | ~self.winograd))
         wholes = copies(m, platform, whole, len(channels), "whole")
-        three = delay(m, self.winograd, 1, "three", reset_less=True)
-        outer = numbers_of(Mux(three, first, word)), numbers_of(word)
+        three = copies(m, platform, self.winograd, len(channels), "three")
 
-        # Cycle 2: the sums of a column's outer weights. A word of its own is position 0 of itself.
+        # Cycle 2: it is kept, the latest first; beside that the sums of a column's outer weights. A
+        # word of its own is position 0 of itself.
         w0, w1, w2, near, far = (
             [
                 Signal(signed(width), name=f"{n}_{i}", reset_less=True)
@@ -77,7 +75,14 @@ class WeightTransform(wiring.Component):
                 ("far", WEIGHT_BITS + 3),
             )
         )
-        for i, (a, b, c) in enumerate(zip(outer[0], numbers_of(before), outer[1], strict=True)):
+        for i, c in enumerate(numbers_of(word)):
+            before, first = (
+                Signal(signed(WEIGHT_BITS), name=f"{n}{i}", reset_less=True)
+                for n in ("before", "first")
+            )
+            with m.If(takes[i]):
+                m.d.sync += [before.eq(c), first.eq(before)]
+            a, b = Mux(three[i], first, c), before
             with m.If(wholes[i]):
                 m.d.sync += [
                     w0[i].eq(a),
@@ -97,7 +102,7 @@ class WeightTransform(wiring.Component):
         place = Signal.like(given, name="place", reset_less=True)
         slot = place[len(self.column) :]
         with m.If(complete):
-            m.d.sync += [several.eq(three), place.eq(given)]
+            m.d.sync += [several.eq(three[0]), place.eq(given)]
         with m.Elif(position.any()):
             m.d.sync += slot.eq(slot + 1)
         check_apart(
@@ -109,23 +114,28 @@ class WeightTransform(wiring.Component):
             "a column's weights come before the last one's are through",
         )
 
-        # Cycle 3: what is added. Cycle 4: the sum, on the bus.
+        # Cycle 3: what is added, its complement to subtract it. Cycle 4: the sum, on the bus.
         for i in channels:
-            now = positions[i]
             augend = Signal(signed(bits), name=f"augend{i}", reset_less=True)
             addend = Signal(signed(WEIGHT_BITS + 2), name=f"addend{i}", reset_less=True)
-            for chosen, a, b in (
-                (now[0], w0[i], 0),
-                (now[1], near[i], w1[i]),
-                (now[2], near[i], -w1[i]),
-                (now[3], far[i], w1[i] << 1),
-                (now[4], far[i], -(w1[i] << 1)),
-                (now[5], w2[i], 0),
-            ):
-                with m.If(chosen):
-                    m.d.sync += [augend.eq(a), addend.eq(b)]
+            minus = Signal(name=f"minus{i}", reset_less=True)
+            choices = (
+                (w0[i], 0, 0),
+                (near[i], w1[i], 0),
+                (near[i], w1[i], 1),
+                (far[i], w1[i] << 1, 0),
+                (far[i], w1[i] << 1, 1),
+                (w2[i], 0, 0),
+            )
+            m.d.sync += [
+                augend.eq(selected(positions[i], [a for a, _, _ in choices], bits)),
+                addend.eq(
+                    selected(positions[i], [~b if n else b for _, b, n in choices], len(addend))
+                ),
+                minus.eq(selected(positions[i], [n for _, _, n in choices], 1)),
+            ]
             total = Signal(signed(bits), name=f"total{i}", reset_less=True)
-            m.d.sync += total.eq(augend + addend)
+            m.d.sync += total.eq(add(augend, addend, minus))
             m.d.comb += self.weight[bits * i : bits * (i + 1)].eq(total)
         tag = Cat(position.any(), place)
         m.d.comb += Cat(self.weight_valid, self.weight_column, self.weight_slot).eq(

@@ -24,6 +24,10 @@ def test_the_first_error_stays():
             for i in range(3):
                 ctx.set(dut.fault[i].valid, i in source)
             await ctx.tick()
+            assert ctx.get(dut.failed) == (source == (2,))
+            for fault in dut.fault:
+                ctx.set(fault.valid, 0)
+            await ctx.tick()
             assert ctx.get(dut.failed)
             assert {name: ctx.get(dut.error[name]) for name in errors[1]} == errors[1]
 

@@ -187,8 +187,8 @@ def flood(after_start: int) -> None:
             dut.c, {"pool": Pool.NONE, "n_blocks": 1, "px_count": 100, "width": 100, "height": 1}
         )
         for cycle in range(60):
-            ctx.set(dut.start, cycle == 1)
-            ctx.set(dut.i.valid, cycle >= 1 + after_start)
+            ctx.set(dut.start, cycle == 2)
+            ctx.set(dut.i.valid, cycle >= 2 + after_start)
             await ctx.tick()
 
     simulate(dut, testbench)

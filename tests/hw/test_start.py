@@ -39,6 +39,7 @@ def test_a_start_resets_and_then_begins():
         ctx.set(dut.quiet, 1)
         await ctx.tick()
         assert ctx.get(dut.failed) and not ctx.get(dut.active)
+        await ctx.tick()
         # The error of the program before is not the next one's.
         ctx.set(dut.request, 1)
         await ctx.tick()

@@ -17,20 +17,20 @@ def whole_pattern(m: Module, pattern) -> None:
 
 def reader(m: Module, harness: Harness) -> None:
     """A reader, or a unit with one, gets the words that it has asked for, no others. Its FIFO's
-    words are free, asked for, inside or just gone."""
+    words are free, asked for, just come, inside or just gone."""
     burst, data = harness.unit.request, harness.unit.data
     asked = Signal(12)  # words that are still to come
     new = Mux(burst.valid & burst.ready, burst.payload.beats, 0)
     m.d.sync += asked.eq(asked + new - data.valid)
     m.d.comb += Assume(~data.valid | (asked != 0))
     path = "" if "free" in harness.inner else "reader."
-    free, freed, fits, waiting = (
-        harness.inner[path + name] for name in ("free", "freed", "fits", "waiting")
+    free, freed, fits, waiting, came = (
+        harness.inner[path + name] for name in ("free", "freed", "fits", "waiting", "valid")
     )
     depth = free.init
     level = fifo(m, harness, path + "fifo.", depth)
     m.d.comb += [
-        Assert(free + freed + level + asked == depth),
+        Assert(free + freed + level + came + asked == depth),
         Assert(asked <= depth),
         Assert(~fits | (waiting & (free >= burst.payload.beats))),
     ]
@@ -80,9 +80,12 @@ def splitter(m: Module, harness: Harness, path: str, config: Config) -> None:
         if name.startswith(path)
     }
     busy = inner["self"].busy
-    measured, sized, addr, words, runs, blocks, burst, p = (
-        inner[n] for n in ("measured", "sized", "addr", "words", "runs", "blocks", "burst", "p")
+    loading, measured, sized, addr, words, runs, blocks, burst, p = (
+        inner[n]
+        for n in ("loading", "measured", "sized", "addr", "words", "runs", "blocks", "burst", "p")
     )
+    fresh = loading & inner["fresh"]
+    taken = busy & loading & ~fresh  # a burst that was not the last; its successor is loaded
     low = exact_log2(config.burst_words)
     room = config.burst_words - addr[:low]
     fits, last_run, last_block = words <= room, runs == 1, blocks == 1
@@ -96,7 +99,7 @@ def splitter(m: Module, harness: Harness, path: str, config: Config) -> None:
             ],
         ),
         (
-            sized,
+            sized | taken,
             [
                 burst.addr == addr,
                 burst.beats == Mux(fits, words, room),
@@ -108,7 +111,7 @@ def splitter(m: Module, harness: Harness, path: str, config: Config) -> None:
             ],
         ),
         (
-            measured | sized,
+            measured | sized | taken,
             [
                 inner["next_words"] == (words - room)[: len(words)],
                 inner["last_run"] == last_run,
@@ -119,8 +122,12 @@ def splitter(m: Module, harness: Harness, path: str, config: Config) -> None:
                 busy,
             ],
         ),
-        (busy, [words != 0, runs != 0, blocks != 0, p.run_len != 0, p.n_runs != 0]),
+        (busy, [p.run_len != 0, p.n_runs != 0]),
+        (busy & ~fresh, [words != 0, runs != 0, blocks != 0]),
+        (fresh, [busy, p.n_blocks != 0]),
+        (taken, [~burst.last]),
+        (loading, [inner[f"fresh_{n}"] == inner["fresh"] for n in ("words", "run", "block")]),
     ]
-    m.d.comb += Assert(~(measured & sized))
+    m.d.comb += Assert(loading + measured + sized <= 1)
     for when, holds in known:
         m.d.comb += Assert(~when | Cat(*holds).all())

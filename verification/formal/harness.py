@@ -43,6 +43,18 @@ class Harness(Component):
         self.specify(m, platform)
         return m
 
+    def register(self, m: Module, name: str) -> Signal:
+        """The register of the unit itself called ``name``, which no variable of its ``elaborate``
+        holds."""
+        fragment, *_ = m._named_submodules["unit"]
+        (found,) = (
+            signal
+            for statements in fragment.statements.values()
+            for signal in statements._lhs_signals()
+            if signal.name == name
+        )
+        return found
+
 
 class _Locals:
     """Collects the variables of every ``elaborate`` that returns while it is entered: signals,

@@ -49,18 +49,6 @@ class Inside(Harness):
             patches.enter_context(mock.patch.object(memory, "Memory", self._watched()))
             return super().elaborate(platform)
 
-    def register(self, m: Module, name: str) -> Signal:
-        """The register of the unit itself called ``name``, which no variable of its ``elaborate``
-        holds."""
-        fragment, *_ = m._named_submodules["unit"]
-        (found,) = (
-            signal
-            for statements in fragment.statements.values()
-            for signal in statements._lhs_signals()
-            if signal.name == name
-        )
-        return found
-
     def _part(self, original: Any) -> Callable:
         parts = self.parts
         if not isinstance(original, type):

@@ -173,8 +173,8 @@ PROPERTIES = [
             Edit(
                 "the bank of the group before",
                 "hw.accumulator",
-                "Mux(chosen[1], column.q[1], column.q[0])",
-                "Mux(chosen[0], column.q[1], column.q[0])",
+                "Mux(chosen[lane][1], column.q[1], column.q[0])",
+                "Mux(chosen[lane][0], column.q[1], column.q[0])",
             ),
             Edit(
                 "the last pixel is told too early",

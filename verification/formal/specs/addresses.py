@@ -152,8 +152,8 @@ PROPERTIES = [
             Edit(
                 "the address of the pixel before",
                 "hw.addresses",
-                "at.eq(at + Mux(step.tile, word, inner))" if name else "at.eq(at + inner)",
-                "at.eq(at)",
+                "at.eq(Mux(again, origin, further))",
+                "at.eq(Mux(again, origin, at))",
             ),
             *((_BACK,) if name else ()),
         ),

@@ -14,7 +14,7 @@ from ..pipeline import Inside, definition
 from ..properties import Edit, Induction, Property
 
 CONFIG = Config(name="formal", rows=4, columns=4, lanes=2)
-DONE = CONFIG.rows + average_pool.LATENCY + 2
+DONE = CONFIG.rows + average_pool.LATENCY + 3
 
 
 class Average(Inside):
@@ -63,7 +63,7 @@ class Average(Inside):
                 m.d.sync += total.eq(Mux(anew, 0, total) + byte)
 
         # What the multiplier gets, and what the shifter gave, for each byte.
-        enters = 3
+        enters = 4
         shifted = enters + WIDE_LATENCY + 2
         m.d.comb += [multiplier.product.eq(self.product), shift.result.eq(self.fixed)]
         given = [Signal.like(self.fixed, name=f"given{i}") for i in range(rows)]
@@ -93,11 +93,14 @@ class Average(Inside):
             Assert(~u.valid | (u.o == Cat(value[:8] for value in averages))),
             # Inside.
             Assert((age == 0) | opened),
-            Assert(self.inner["run"] == (age >= 2)),
-            Assert(~self.inner["run"] | (self.inner["step"] == age - 2)),
-            Assert((age == 0) | (self.inner["last"] == last)),
+            Assert(self.inner["closing"] == (age == 1)),
+            Assert((age != 1) | (self.inner["closes_last"] == last)),
+            Assert(self.inner["running"] == (age >= 2)),
+            Assert(self.inner["run"] == (age >= 3)),
+            Assert(~self.inner["run"] | (self.inner["step"] == age - 3)),
+            Assert((age < 2) | (self.inner["last"] == last)),
             *(
-                Assert(~opened | (age > 2) | first | (self.inner[f"sums{i}"] == sums[i]))
+                Assert(~opened | (age > 3) | first | (self.inner[f"sums{i}"] == sums[i]))
                 for i in range(rows)
             ),
         ]
@@ -126,8 +129,8 @@ PROPERTIES = [
             Edit(
                 "a block does not begin anew",
                 "hw.average_pool",
-                "restart.eq(c.avg_first & self.start_of_block)",
-                "restart.eq(0)",
+                "c.avg_first & self.start_of_block",
+                "c.avg_first & 0",
             ),
         ),
     ),

@@ -11,7 +11,7 @@ from resarray.hw.layouts import PATTERN
 from resarray.spec.config import Config
 
 from ..contracts import splitter, whole_pattern
-from ..harness import Harness, offered
+from ..harness import Harness, offered, past
 from ..properties import Edit, Induction, Property
 from ..units import SMALL
 
@@ -19,7 +19,8 @@ from ..units import SMALL
 class Words(Harness):
     """A model counts through the pattern as `resarray.spec.isa` has it, a burst at a time: each
     must begin at the model's word, end with its run or at the boundary, and be the last one with
-    the pattern's last word. Widths are the real ones.
+    the pattern's last word. Widths are the real ones. The model moves on when the unit's counters
+    do, a cycle after a burst or a pattern is taken.
     """
 
     def __init__(self, config: Config):
@@ -42,7 +43,9 @@ class Words(Harness):
         beats = Mux(left < room, left, room)
         end_of_run, last_run = left <= room, run == p.n_runs - 1
         last = end_of_run & last_run & (block == p.n_blocks - 1)
-        with m.If(unit.o.valid & unit.o.ready):
+        taken, accepted = unit.o.valid & unit.o.ready, unit.i.valid & unit.i.ready
+        fresh = past(m, accepted, "fresh")
+        with m.If(past(m, taken, "taken")):
             m.d.sync += [addr.eq(addr + beats), left.eq(left - beats)]
             with m.If(end_of_run):
                 next_run = (run_addr + p.run_stride)[: len(addr)]
@@ -52,11 +55,13 @@ class Words(Harness):
                     next_block = (block_addr + p.block_stride)[: len(addr)]
                     m.d.sync += [run.eq(0), block.eq(block + 1)]
                     m.d.sync += [x.eq(next_block) for x in (addr, run_addr, block_addr)]
-            with m.If(last):
-                m.d.sync += busy.eq(0)
-        with m.If(unit.i.valid & unit.i.ready):
-            m.d.sync += [p.eq(new), busy.eq(1), left.eq(new.run_len), run.eq(0), block.eq(0)]
-            m.d.sync += [x.eq(new.addr) for x in (addr, run_addr, block_addr)]
+        with m.If(fresh):
+            m.d.sync += [left.eq(p.run_len), run.eq(0), block.eq(0)]
+            m.d.sync += [x.eq(p.addr) for x in (addr, run_addr, block_addr)]
+        with m.If(taken & last):
+            m.d.sync += busy.eq(0)
+        with m.If(accepted):
+            m.d.sync += [p.eq(new), busy.eq(1)]
         place = (addr + p.mirror)[: len(burst.place)]
         right = (
             (burst.addr == addr)
@@ -73,7 +78,7 @@ class Words(Harness):
         # What the unit counts down, the model counts up.
         inner = self.inner
         m.d.comb += [
-            Assert(~busy | (inner[name] == value))
+            Assert(~busy | fresh | (inner[name] == value))
             for name, value in (
                 ("addr", addr),
                 ("run_addr", run_addr),
@@ -81,10 +86,14 @@ class Words(Harness):
                 ("words", left),
                 ("runs", (p.n_runs - run)[:10]),
                 ("blocks", (p.n_blocks - block)[:10]),
-                ("p", p),
             )
         ]
-        m.d.comb += Assert(~busy | ((run < p.n_runs) & (block < p.n_blocks)))
+        m.d.comb += [
+            Assert(~busy | (inner["p"] == p)),
+            Assert(~inner["loading"] | (inner["fresh"] == fresh)),
+            Assert(~fresh | inner["loading"]),
+        ]
+        m.d.comb += Assert(~busy | fresh | ((run < p.n_runs) & (block < p.n_blocks)))
 
 
 # Of bursts of two words some widths are 1 by themselves.
@@ -105,7 +114,12 @@ PROPERTIES = [
         build=partial(Words, config),
         method=Induction(2, twin_depth=30),
         twins=(
-            Edit("a block has one run", "hw.bursts", "runs.eq(new.n_runs)", "runs.eq(1)"),
+            Edit(
+                "a block has one run",
+                "hw.bursts",
+                "Mux(fresh_words | end_of_block, p.n_runs, runs - 1)",
+                "Mux(fresh_words | end_of_block, 1, runs - 1)",
+            ),
             Edit(
                 "a run's end is one late",
                 "hw.bursts",

@@ -18,7 +18,7 @@ from ..properties import Edit, Induction, Property, Reachable
 from ..units import SMALL
 from .memory_port import keeps
 
-READ_CYCLES = 6
+READ_CYCLES = 7
 START_PULSE_CYCLES = 3  # from CTRL's write
 
 
@@ -103,17 +103,27 @@ class Start(Harness):
 
     def specify(self, m: Module, platform) -> None:
         unit = self.unit
-        begun = past(m, unit.request & unit.quiet & ~unit.active & ~unit.settling, "begun")
+        # Whether it may be taken is known a cycle later.
+        beginning, taken = Signal(), Signal()
+        quiet = past(m, unit.quiet, "quiet")
+        idle = past(m, ~unit.active & ~unit.settling & ~beginning, "idle")
+        begun = past(m, taken, "begun")
         first = Signal(init=1)
         m.d.sync += first.eq(0)
-        later = begun
+        laters = [begun]
         for i in range(START_CYCLES - 1):
-            later = past(m, later, f"later{i}")
+            laters.append(past(m, laters[-1], f"later{i}"))
+        later = laters[-1]
+        m.d.comb += [
+            taken.eq(unit.request & quiet & idle),
+            beginning.eq(taken | Cat(laters).any()),
+            Assert(~(taken & unit.active), "a start while a program is active"),
+        ]
         m.d.comb += [
             Assert(first | (unit.reset == begun), "a reset without a start"),
             Assert(unit.start == later, "it begins at another time"),
             Assert(~unit.start | ~unit.reset),
-            Assert(~(unit.reset & ~first) | (past(m, unit.quiet, "quiet"))),
+            Assert(~(unit.reset & ~first) | past(m, quiet, "quiet_before")),
             Assert(~(unit.done & unit.active), "done while it runs"),
             Assert(~(unit.settling & begun)),
         ]
@@ -126,15 +136,15 @@ class Counts(Harness):
         unit = self.unit
         done = [Signal(20, name=f"model{e.value}") for e in Engine]
         for e in Engine:
-            sent = unit.dispatched[e]
+            sent, counted = unit.dispatched[e], past(m, done[e], f"counted{e.value}")
             m.d.sync += done[e].eq(done[e] + unit.completed[e])
             # What is sent stays sent; an engine is not faster than that.
             m.d.comb += [
                 Assume(sent >= past(m, sent, f"sent{e.value}")),
                 Assume(~unit.completed[e] | (done[e] < sent)),
-                Assert(unit.done[e] == done[e]),
+                Assert(unit.done[e] == counted),
                 Assert(unit.done[e] <= sent, "more is done than was sent"),
-                Assert(unit.idle[e] == past(m, done[e] == sent, f"all{e.value}")),
+                Assert(unit.idle[e] == past(m, counted == sent, f"all{e.value}")),
             ]
         m.d.comb += [
             Assert(~unit.finished | past(m, unit.sent & ~unit.failed, "sent"), "it ends early"),
@@ -144,7 +154,7 @@ class Counts(Harness):
 
 
 class First(Harness):
-    """The first fault stays."""
+    """The first fault stays; it is told two cycles later."""
 
     def specify(self, m: Module, platform) -> None:
         unit = self.unit
@@ -156,7 +166,8 @@ class First(Harness):
             for fault in unit.fault:
                 with m.If(fault.valid):
                     m.d.sync += kept.eq(fault.payload)
-        m.d.comb += Assert((unit.failed == failed) & (Value.cast(unit.error) == kept))
+        told, error = past(m, failed, "failed"), past(m, kept, "kept")
+        m.d.comb += Assert((unit.failed == told) & (Value.cast(unit.error) == error))
 
 
 class Possible(Harness):
@@ -264,16 +275,17 @@ PROPERTIES = [
     Property(
         name="start-quiet",
         unit="start.StartSequencer",
-        says="Only a start resets the core, and only while no transaction is in flight and no "
-        "program active; the core begins 3 cycles later; it is never done and active.",
+        says="Only a start resets the core, and only while no program is active and, in the cycle "
+        "before, no transaction in flight; the core begins 3 cycles later; it is never done and "
+        "active.",
         build=lambda: Start(StartSequencer()),
         method=Reachable(),
         twins=(
             Edit(
                 "it does not wait for quiet",
                 "hw.start",
-                "self.request & self.quiet &",
-                "self.request &",
+                "able.eq(self.quiet & ~self.active",
+                "able.eq(~self.active",
             ),
             Edit(
                 "it begins early",
@@ -300,8 +312,8 @@ PROPERTIES = [
             Edit(
                 "an instruction counts twice",
                 "hw.completion",
-                "+ self.completed[e]",
-                "+ (self.completed[e] << 1)",
+                "+ completed[e]",
+                "+ (completed[e] << 1)",
             ),
         ),
         quick=True,
@@ -313,7 +325,12 @@ PROPERTIES = [
         build=lambda: First(ErrorLatch(4)),
         method=Reachable(),
         twins=(
-            Edit("the last stays", "hw.error_latch", "with m.If(~self.failed):", "with m.If(1):"),
+            Edit(
+                "the last stays",
+                "hw.error_latch",
+                "with m.If(caught & ~self.failed):",
+                "with m.If(caught):",
+            ),
         ),
         quick=True,
     ),

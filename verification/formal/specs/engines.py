@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from amaranth.hdl import Assert, Assume, Module, Mux, Signal, ValueLike
+from amaranth.hdl import Assert, Assume, Cat, Module, Mux, Signal, ValueLike
+from amaranth.lib.data import View
 from amaranth.lib.wiring import Component
 
 from resarray.hw import drain, load, output_transform, requantise
@@ -17,7 +18,7 @@ from resarray.hw.weight_sequencer import WeightSequencer
 from resarray.spec import winograd
 from resarray.spec.config import WEIGHT_SLOTS
 
-from ..harness import Harness, offered
+from ..harness import Harness, offered, past
 from ..properties import Edit, Induction, Property, Reachable
 from ..units import SMALL
 
@@ -43,6 +44,32 @@ class Done(Harness):
         """What is always true inside of the unit."""
 
 
+class LoadDone(Done):
+    """An instruction is in one place: it waits, its words are placed, or its last word is on its
+    way."""
+
+    def lemmas(self, m: Module, under_way: Signal) -> None:
+        waiting, active, prepared, fetched, filled, place2, relay, spared, spare, place = (
+            self.inner[name]
+            for name in (
+                *("waiting_valid", "active", "prepared", "fetched", "filled", "place2"),
+                *("relay.self", "relay.spared", "relay.spare", "place1"),
+            )
+        )
+        ends = [
+            relay.o.valid & place.end,
+            spared & View(place.shape(), spare[: place.shape().size]).end,
+            (fetched | filled) & place2.end,
+            self.unit.done,
+        ]
+        m.d.comb += [
+            Assert(under_way == waiting + active + sum(ends)),
+            Assert(~prepared.any() | waiting),
+            Assert(~spared | relay.o.valid),
+            Assert(~(fetched & filled)),
+        ]
+
+
 class ReaderDone(Done):
     """The words' last one finishes a pattern; what is asked for is what the splitter gives, each
     burst once."""
@@ -59,7 +86,7 @@ class ReaderDone(Done):
             Assert(~unit.request.valid | pending, "a burst twice"),
             Assert(~unit.request.valid | (unit.request.payload == burst), "another burst"),
             Assert(~(given.valid & given.ready) | ~pending, "a burst is lost"),
-            Assert(unit.finished == (unit.data.valid & unit.data.payload.last)),
+            Assert(unit.finished == past(m, unit.data.valid & unit.data.payload.last, "finished")),
         ]
 
 
@@ -69,19 +96,20 @@ class DrainDone(Done):
     never done."""
 
     def lemmas(self, m: Module, under_way: Signal) -> None:
-        starting, reading, leaving, last, completed, c = (
+        starting, reading, ended, leaving, last, completed, c = (
             self.inner[name]
-            for name in ("starting", "reading", "leaving", "last", "completed", "c")
+            for name in ("starting", "reading", "ended", "leaving", "last", "completed", "c")
         )
-        latency = drain_latency(SMALL) + output_transform.LATENCY
+        tiles_ended = [self.register(m, f"tile_ended{j}_d1") for j in range(winograd.TILE)]
+        latency = drain_latency(SMALL) + output_transform.LATENCY + drain.TABLE_LATENCY - 1
         looked_up = latency + requantise.latency(SMALL.winograd) + READ_LATENCY
         # Of a tile, outputs leave one by one.
-        ahead = starting + reading + sum(leaving)
+        ahead = starting + reading + ended + sum(tiles_ended) + sum(leaving)
         busy = self.unit.busy
         found = ahead + sum(last) + (completed & busy)
         position, kept, gives = (self.inner[name] for name in ("position", "kept", "gives"))
         m.d.comb += [
-            Assert(c.winograd | ~leaving.any()),
+            Assert(Mux(c.winograd, ~ended, ~Cat(leaving, *tiles_ended).any())),
             Assert(found <= busy),
             # What is wanted of a tile are its first outputs.
             Assert((kept & (kept + 1)) == 0),
@@ -145,11 +173,13 @@ class Slots(Harness):
         size = Mux(inner["tiled"], winograd.POSITIONS, 1)
         given = Mux(unit.end, Mux(unit.end_winograd, winograd.POSITIONS, 1), 0)
         m.d.sync += taken.eq(taken + Mux(inner["reserve"], size, 0) - given)
+        left = Signal(range(WEIGHT_SLOTS + 1))
+        m.d.comb += left.eq(free + inner["gives_back"] - inner["takes"])
         m.d.comb += [
             Assume(~unit.begin | unit.loaded),
             Assume(given <= taken),
-            Assert(free + taken == WEIGHT_SLOTS),
-            Assert(~inner["reserve"] | (free >= size), "a slot is taken that is in use"),
+            Assert(left + taken == WEIGHT_SLOTS),
+            Assert(~inner["reserve"] | (left >= size), "a slot is taken that is in use"),
             Assert(~inner["take_weight"] | inner["opened"], "a weight without a slot"),
         ]
 
@@ -159,13 +189,13 @@ PROPERTIES = [
         name="load-done",
         unit="load.LoadEngine",
         says="It is done with no more LOADs than it was given.",
-        build=lambda: Done(_load_engine(), _done),
-        method=Reachable(),
+        build=lambda: LoadDone(_load_engine(), _done),
+        method=Induction(2),
         twins=(
             Edit(
                 "every word of the last block",
                 "hw.load",
-                "self.done.eq(step & s2.end)",
+                "self.done.eq(step & place2.end)",
                 "self.done.eq(step)",
             ),
         ),
@@ -187,8 +217,8 @@ PROPERTIES = [
             Edit(
                 "every word finishes",
                 "hw.reader",
-                "self.data.valid & self.data.payload.last",
-                "self.data.valid",
+                "self.finished.eq(valid & last)",
+                "self.finished.eq(valid)",
             ),
             Edit(
                 "a burst begins a word late",
@@ -208,7 +238,7 @@ PROPERTIES = [
             Edit(
                 "each k-tile's end",
                 "hw.loops",
-                "self.end.eq(k_tile_end & last_k)",
+                "self.end.eq(final)",
                 "self.end.eq(k_tile_end)",
             ),
         ),

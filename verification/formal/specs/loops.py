@@ -147,6 +147,8 @@ class Nest(Inside):
             Assert(~active | ((u.winograd == tiled) & (u.position == position))),
             Assert((self._config.winograd & ~active) | (inner["last_position"] == last_position)),
             Assert(position < Mux(tiled, winograd.POSITIONS, 1)),
+            Assert(~active | (inner["k_tile_end"] == last_m)),
+            Assert(inner["final"] == (inner["k_tile_end"] & inner["last_k"])),
             *(Assert(~active | (inner["step"][n] == steps[n])) for n in steps),
         ]
         for n in LOOPS:
@@ -187,8 +189,8 @@ _TILE = (
     Edit(
         "a tile has two positions",
         "hw.loops",
-        "self.position == winograd.POSITIONS - 2",
-        "self.position == 0",
+        "last_position.eq(self.position == winograd.POSITIONS - 2)",
+        "last_position.eq(self.position == 0)",
     ),
     Edit(
         "pixels are positions too",
@@ -221,8 +223,8 @@ PROPERTIES = [
             Edit(
                 "the innermost k loop is not looked at",
                 "hw.loops",
-                'last_k.eq(last["k0"] & last["k1"] & last["k2"])',
-                'last_k.eq(last["k0"] & last["k1"])',
+                'last_k_next.eq(last["k0"] & last["k1"] & last["k2"])',
+                'last_k_next.eq(last["k0"] & last["k1"])',
             ),
             Edit(
                 "weights are not waited for",

@@ -108,6 +108,9 @@ class Reads(Harness):
         late = Signal(3)  # cycles that data has waited
         m.d.sync += late.eq(Mux(bus.rvalid & ~bus.rready, late + 1, 0))
 
+        # What is decided in one cycle begins in the next one and is on the bus in the third.
+        halted = past(m, past(m, unit.halt, "halt"), "halted")
+        stopped = past(m, unit.halt & unit.idle, "stopped")
         fault = self.inner["valid3"] & self.inner["s3"].outside
         issued = bus.arvalid & ~past(m, bus.arvalid & ~bus.arready, "waits")
         m.d.comb += [
@@ -115,7 +118,8 @@ class Reads(Harness):
             Assert(waiting + bus.arvalid <= SMALL.max_reads, "too many in flight"),
             Assert(late <= 2, "it does not take what it has asked for"),
             Assert(~unit.idle | ~(bus.arvalid | (waiting != 0)), "idle with reads in flight"),
-            Assert(~(issued & past(m, unit.halt, "halt")), "a read begins after a halt"),
+            Assert(~(issued & halted), "a read begins after a halt"),
+            Assert(~stopped | unit.idle, "a read begins when all seemed to have ended"),
             Assert(~past(m, fault, "fault") | (fault & ~issued), "a read begins after a fault"),
         ]
         keeps(m, bus.arvalid, bus.arready, [bus.araddr, bus.arlen], "ar")
@@ -128,8 +132,9 @@ class Reads(Harness):
             Assert(~issued | (bus.arlen + 1 == beats)),
         ]
         # READY may wait for VALID, so VALID must not wait for READY.
-        free = ~bus.arvalid & ~unit.halt & (tags.level != SMALL.max_reads)
+        free = ~unit.halt & (tags.level != SMALL.max_reads)
         could = past(m, self.inner["valid3"] & ~s3.outside & free, "could")
+        could = past(m, could & ~bus.arvalid, "could_begin")
         m.d.comb += Assert(~could | bus.arvalid, "a read waits for READY")
         # Faults, each in the cycle behind.
         tag = View(TAG, tags.o.payload)
@@ -226,6 +231,8 @@ class Writes(Harness):
         )
 
         s3 = inner["s3"]
+        halted = past(m, past(m, unit.halt, "halt"), "halted")
+        stopped = past(m, unit.halt & unit.idle, "stopped")
         fault = inner["valid3"] & (s3.above | s3.below)
         m.d.comb += [
             Assert(~bus.awvalid | inside(unit, bus.awaddr, bus.awlen, unit.write_words)),
@@ -235,12 +242,15 @@ class Writes(Harness):
             Assert(bus.wstrb.all()),
             Assert(late <= 3, "a burst that has begun waits for the accelerator"),
             Assert(~unit.idle | ((addresses == 0) & (bodies == 0) & (length == 0) & ~bus.awvalid)),
-            Assert(~(started & past(m, unit.halt, "halt")), "a write begins after a halt"),
+            Assert(~(started & halted), "a write begins after a halt"),
+            Assert(~stopped | unit.idle, "a write begins when all seemed to have ended"),
             Assert(~past(m, fault, "fault") | (fault & ~started), "a write begins after a fault"),
         ]
         # READY may wait for VALID, so VALID must not wait for READY; data: see `late`.
-        may = ~unit.halt & ~bus.awvalid & inner["free"] & inner["tags"].i.ready
-        could = past(m, inner["enough"] & ~(s3.above | s3.below) & may, "could")
+        there = inner["valid3"] & (inner["words"] >= s3.burst.beats)
+        may = ~unit.halt & ~(s3.above | s3.below) & inner["tags"].i.ready
+        could = past(m, there & may, "could")
+        could = past(m, could & ~bus.awvalid & inner["free"], "could_begin")
         m.d.comb += Assert(~could | bus.awvalid, "a write waits for READY")
         # An instruction is done with the response to its last burst; faults in the cycle behind.
         tag = inner["tags"].o.payload
@@ -267,7 +277,7 @@ class Writes(Harness):
             Assert(free == (left == 0)),
             Assert(last == (left == 1)),
             Assert(words == inner["words"] + inner["added"] + left, "words without a burst"),
-            Assert(~inner["enough"] | (inner["valid3"] & (inner["words"] >= s3.burst.beats))),
+            Assert(~inner["enough"] | (there & ~(s3.above | s3.below))),
         ]
 
 
@@ -277,7 +287,8 @@ PROPERTIES = [
         unit="arbiter.ReadArbiter",
         says="Whatever is asked for: no read leaves the window or crosses 4 KiB, none changes "
         "while it waits, none begins after a halt or a fault, which is told with its address; all "
-        "data is taken at once; at most `max_reads` are in flight, and `idle` means none.",
+        "data is taken at once; at most `max_reads` are in flight, and `idle` means none, with a "
+        "halt for good.",
         build=lambda: Reads(ReadArbiter(SMALL, ENGINES), checks=False),
         method=Induction(4),
         twins=(
@@ -291,8 +302,8 @@ PROPERTIES = [
             Edit(
                 "it issues after a halt",
                 "hw.arbiter",
-                "                & ~self.halt\n                & ~bus.arvalid",
-                "                & ~bus.arvalid",
+                "~s3.outside & ~self.halt & (tags",
+                "~s3.outside & (tags",
             ),
             Edit(
                 "one more in flight",
@@ -301,7 +312,16 @@ PROPERTIES = [
                 "tags.level <= self._config.max_reads",
             ),
             Edit(
-                "a waiting read is replaced", "hw.arbiter", "                & ~bus.arvalid\n", ""
+                "a waiting read is replaced",
+                "hw.arbiter",
+                "with m.If(~bus.arvalid):",
+                "with m.If(1):",
+            ),
+            Edit(
+                "a read is issued while another waits",
+                "hw.arbiter",
+                "issue.eq(may & ~bus.arvalid)",
+                "issue.eq(may)",
             ),
             Edit(
                 "a last burst is somewhere else",
@@ -312,8 +332,8 @@ PROPERTIES = [
             Edit(
                 "VALID waits for READY",
                 "hw.arbiter",
-                "                & ~bus.arvalid\n",
-                "                & ~bus.arvalid\n                & bus.arready\n",
+                "issue.eq(may & ~bus.arvalid)",
+                "issue.eq(may & ~bus.arvalid & bus.arready)",
             ),
             Edit("a bad response is no fault", "hw.arbiter", "bad_data | outside", "outside"),
             Edit("what is outside is no fault", "hw.arbiter", "bad_data | outside", "bad_data"),
@@ -355,7 +375,7 @@ PROPERTIES = [
         "changes while it waits; its words are as many as it says, the last one marked; once "
         "begun it never waits for the accelerator for more than 3 cycles; none begins after a halt "
         "or a fault, which is told with its address; the response to its last burst ends a STORE; "
-        "`idle` means that all are answered.",
+        "`idle` means that all are answered, with a halt for good.",
         build=lambda: Writes(StoreEngine(SMALL), checks=False),
         method=Induction(4, twin_depth=30),
         twins=(
@@ -386,14 +406,14 @@ PROPERTIES = [
             Edit(
                 "it begins after a halt",
                 "hw.store",
-                "                & ~self.halt\n                & (free",
-                "                & (free",
+                "~outside & ~self.halt & tags.i.ready",
+                "~outside & tags.i.ready",
             ),
             Edit(
                 "VALID waits for READY",
                 "hw.store",
-                "                & tags.i.ready\n",
-                "                & tags.i.ready\n                & bus.awready\n",
+                "enough & ~bus.awvalid &",
+                "enough & ~bus.awvalid & bus.awready &",
             ),
             Edit(
                 "every burst counts as done",

@@ -11,6 +11,7 @@ from resarray.hw.queue import InstructionQueue
 from resarray.hw.scratchpad import Scratchpad
 from resarray.spec.isa import Engine
 
+from ..contracts import read_ahead
 from ..harness import Harness, offered, past
 from ..pipeline import Inside
 from ..properties import Edit, Induction, Property, Reachable
@@ -119,26 +120,24 @@ class Room(Inside):
     room for. Assumed: an instruction leaves a queue when it is whole.
 
     The invariants say that a queue's credit is for what is inside, on its way and still to come of
-    an instruction that has begun."""
+    an instruction that has begun. A first word waits in the reader's FIFO, its queue known."""
 
     def specify(self, m: Module, platform) -> None:
         unit, words = self.unit, SMALL.instruction_words
         capacity = SMALL.queue_depth * words
-        index, valid, first, last, bad, engines, room = (
-            self.inner[n] for n in ("index", "valid", "first", "last", "bad", "engines", "room")
+        index, valid, last, known, may, engines, room = (
+            self.inner[n] for n in ("index", "valid", "last", "known", "may", "engines", "room")
         )
-        held = (index - 1)[: len(index)]
+        head = self.inner["reader.self"].o
+        read_ahead(m, self, "reader.fifo.")
+        whose = Cat(head.payload[:4] == engine.opcode for engine in Engine)
         rest = Signal(range(words + 1))  # words to come of an instruction that has begun
-        with m.If(valid):
-            m.d.comb += rest.eq(Mux(first, 0, words - held))
-        with m.Else():
-            m.d.comb += rest.eq(Mux(index == 0, 0, words - index))
         m.d.comb += [
+            rest.eq(Mux(index == 0, 0, words - index) + valid),
             Assert(self.inner["first_word"] == (index == 0)),
             Assert(self.inner["last_word"] == (index == words - 1)),
-            Assert(~valid | (first == (held == 0))),
-            Assert(~valid | (last == (held == words - 1))),
-            Assert(~bad | (valid & first)),
+            Assert(~valid | (last == (index == 0))),
+            Assert(~(known | may) | (head.valid & ~valid & (index == 0) & (engines == whose))),
             Assert((engines & (engines - 1)) == 0),
         ]
         for engine in Engine:
@@ -150,7 +149,8 @@ class Room(Inside):
             m.d.comb += [
                 Assert(credit <= SMALL.queue_depth),
                 Assert(inside + came + due + words * credit == capacity),
-                Assert(~(valid & first & engines[engine] & room[engine]) | (credit != 0)),
+                Assert(~(known & ~may & room[engine]) | (credit != 0)),
+                Assert(~(may & engines[engine]) | (credit != 0)),
                 Assume(~left | (inside >= words)),
                 Assert(inside <= capacity, "a word comes without room for it"),
             ]

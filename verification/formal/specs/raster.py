@@ -71,6 +71,7 @@ class Positions(Inside):
             (at.end_of_block, last_row & last_column),
             (at.last_block, last_block),
             (at.padding, (column >= c.width) | (row >= c.height)),
+            (at.inside, (column < c.width) & (row < c.height)),
             (u.end, last_row & last_column & last_block),
             # Where a stride is 0, as it is without a max pool, nothing looks at these.
             (u.window_x & x, window_x & x),
@@ -82,7 +83,6 @@ class Positions(Inside):
             (inner["blocks"], c.n_blocks - block),
             (Mux(x, inner["column"], 0), Mux(x, pooled, 0)),
             (inner["block_line"], line),
-            (inner["row_below"], row >= c.height),
             (Mux(x, self.register(m, "x_left"), 0), Mux(x, next_column - column, 0)),
             (Mux(y, self.register(m, "y_left"), 0), Mux(y, next_row - row, 0)),
         ]
@@ -93,6 +93,8 @@ class Positions(Inside):
             "lines": height,
             "one_column": width == 1,
             "one_row": height == 1,
+            "right": c.pool_right + 1,
+            "below_rows": c.pool_bottom + 1,
         }
         m.d.comb += [
             Assert(~active | inside),
@@ -119,14 +121,14 @@ PROPERTIES = [
             Edit(
                 "padding begins a pixel late",
                 "hw.raster",
-                "(left - 1 == c.pool_right)",
-                "(left == c.pool_right)",
+                "at.padding | (left == right)",
+                "at.padding | (left + 1 == right)",
             ),
             Edit(
                 "the first row below the map is none",
                 "hw.raster",
-                "*start_row(rows - 1 <= c.pool_bottom, rows == 2)",
-                "*start_row(rows - 1 < c.pool_bottom, rows == 2)",
+                "*start_row(rows <= below_rows, rows == 2)",
+                "*start_row(rows < below_rows, rows == 2)",
             ),
             Edit(
                 "the next block's line is the same",

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from amaranth.hdl import Assert, Assume, Module, signed
+from amaranth.hdl import Assert, Assume, Cat, Const, Module, signed
 from amaranth.lib.wiring import Component, In, Out
 
 from resarray.hw import requantise
@@ -129,20 +129,30 @@ class Quotient(Inside):
     def specify(self, m: Module, platform) -> None:
         u, wide = self.unit, self.parts[2]
         m.d.comb += [Assume(u.winograd), Assume(~u.multiply)]
+        # The unit has its own copies of ``winograd``.
+        begun = delay(m, Const(1), 1, "begun", reset_less=True)
+        known = delay(m, begun, 1, "known", reset_less=True)
+        copies = [self.inner["sign"], *(self.inner[f"tiled{i}"] for i in range(COPIES))]
         value = delay(m, u.params.bias - u.acc, 1, "given", reset_less=True)
         value = value[: n.ACC_BITS].as_signed()
-        m.d.comb += Assert(self.register(m, "total") == value)
-        value = value >> 3
+        m.d.comb += [
+            Assert(~begun | Cat(copies).all()),
+            Assert(~known | begun),
+            Assert(~known | (self.register(m, "total") == value)),
+        ]
+        value = self.register(m, "total") >> 3
         for i, shift in enumerate(lemmas.QUOTIENT):
             register = self.register(m, f"quotient{i}")
             before = delay(m, value, 1, f"before{i}", reset_less=True)
-            m.d.comb += Assert(register == (before + (before << shift))[: n.ACC_BITS].as_signed())
+            expected = (before + (before << shift))[: n.ACC_BITS].as_signed()
+            m.d.comb += Assert(~known | (register == expected))
             value = register
-        m.d.comb += Assert(wide.a == value[: winograd.SUM_BITS].as_signed())
+        m.d.comb += Assert(~known | (wide.a == value[: winograd.SUM_BITS].as_signed()))
 
 
 PRODUCT_BITS = n.ACC_BITS + n.MULT_BITS
 SHIFT_LATENCY = 2
+COPIES = requantise.DIVIDE_LATENCY + 1  # of the quotient's steps and of what comes out of them
 TWINS = (
     Edit(
         "half a unit is 0x7fff",
@@ -200,9 +210,7 @@ PROPERTIES = [
         says="So does a lane for Winograd's outputs of accumulators of no tile.",
         build=partial(Requantise, False, True),
         method=Induction(requantise.latency(True) + 2),
-        twins=(
-            Edit("all sums are divided", "hw.requantise", "Mux(self.winograd, more, 0)", "more"),
-        ),
+        twins=(Edit("all sums are divided", "hw.requantise", "Mux(tiled[i], more, 0)", "more"),),
     ),
     Property(
         name="requantise-quotient",
@@ -226,8 +234,8 @@ PROPERTIES = [
             Edit(
                 "the difference is one less",
                 "hw.requantise",
-                "self.params.bias + acc + sign",
-                "self.params.bias + acc",
+                "add(self.params.bias, acc, sign)",
+                "add(self.params.bias, acc, sign & 0)",
             ),
         ),
     ),

@@ -118,11 +118,9 @@ class Weights(Pipeline):
 
     def specify(self, m: Module, platform) -> None:
         u, inner = self.unit, self.inner
-        latest, before, oldest = (
-            Signal.like(u.word, name=n, reset_less=True) for n in ("latest", "older", "oldest")
-        )
+        latest, before = (Signal.like(u.word, name=n, reset_less=True) for n in ("latest", "older"))
         with m.If(u.take):
-            m.d.sync += [latest.eq(u.word), before.eq(latest), oldest.eq(before)]
+            m.d.sync += [latest.eq(u.word), before.eq(latest)]
         whole = u.take & (u.last | ~u.winograd)
         since = Signal(range(winograd.POSITIONS), init=LAST)
         with m.If(whole & u.winograd):
@@ -171,6 +169,10 @@ class Weights(Pipeline):
 
         # Inside, a cycle later. A reset ends what leaves, and leaves the words as they are.
         later = [delay(m, word, 1, f"later{k}", reset_less=True) for k, word in enumerate(row)]
+        stored = {
+            name: numbers_of(delay(m, word, 1, f"stored_{name}", reset_less=True))
+            for name, word in (("before", latest), ("first", before))
+        }
         begun = past(m, active, "active")
         at = past(m, Cat(Const(1) << position)[: winograd.POSITIONS], "position")
         m.d.comb += [
@@ -178,10 +180,7 @@ class Weights(Pipeline):
             Assert(~(active & several) | (since == position)),
             # Of the unit's `check`.
             Assert(self.register(m, "recent") == (Const(1) << since)[:LAST]),
-            *(
-                Assert(inner[name] == word)
-                for name, word in (("word", latest), ("before", before), ("first", oldest))
-            ),
+            Assert(inner["word"] == delay(m, u.word, 1, "came", reset_less=True)),
             Assert(inner["position"] == (at & begun.replicate(winograd.POSITIONS))),
             Assert(~begun | (inner["several"] == delay(m, several, 1, "many", reset_less=True))),
             Assert(~begun | (inner["place"] == delay(m, place, 1, "there", reset_less=True))),
@@ -190,6 +189,7 @@ class Weights(Pipeline):
             w = [numbers_of(word)[i] for word in later]
             m.d.comb += [
                 *(Assert(inner[f"w{k}{i}"] == value) for k, value in enumerate(w)),
+                *(Assert(self.register(m, f"{n}{i}") == kept[i]) for n, kept in stored.items()),
                 Assert(inner[f"near{i}"] == w[0] + w[2]),
                 Assert(inner[f"far{i}"] == w[0] + (w[2] << 2)),
             ]
@@ -295,26 +295,25 @@ class Outputs(Inside):
             m.d.comb += Assert(moved[i + 1] | (newer[0] == older[0]))
             m.d.comb += Assert(~pushed[i + 1] | moved[i + 1])
             m.d.comb += Assert(~moved[i + 1] | pushed[i + 1] | ~states[i][0])
-        beside = history(
-            m, Cat(u.i.group, u.i.residual, u.position < winograd.TILE, u.kept), 3, "beside"
-        )
+        beside = history(m, Cat(u.i.group, u.i.residual, u.kept), 3, "beside")
         positions = history(m, u.position, 3, "position")
         is_last = [u.position == LAST]
         for i in range(3):
             is_last.append(past(m, is_last[-1], f"is_last{i}"))
         came_in = history(m, Value.cast(u.i), 3, "came_in")
-        for i, name in ((1, "flags_d1"), (2, "flags_d2"), (3, "ended_d1")):
+        waits = [flag & (at != winograd.TILE) for flag, at in zip(pushed, positions, strict=True)]
+        m.d.comb += [
+            *(Assert(self.register(m, f"waits_d{i}") == waits[i]) for i in (1, 2)),
+            *(Assert(fresh | (self.inner[f"waits{lane}"] == waits[3])) for lane in lanes),
+        ]
+        for i in (1, 2, 3):
             at_position = states[i - 1][-len(position) :]
             m.d.comb += [
-                Assert(self.register(m, name) == Cat(pushed[i], is_last[i])),
                 Assert(self.register(m, f"rest_d{i}") == beside[i]),
                 Assert(~moved[i] | (by_time[i - 1][0] == came_in[i])),
-                Assert(beside[i][: -1 - winograd.TILE] == came_in[i][: len(beside[i]) - 5]),
+                Assert(beside[i][: -winograd.TILE] == came_in[i][: len(beside[i]) - winograd.TILE]),
                 Assert(~pushed[i] | (positions[i] == at_position)),
                 Assert(~pushed[i] | (is_last[i] == (at_position == LAST))),
-                Assert(
-                    ~pushed[i] | (beside[i][-1 - winograd.TILE] == (at_position < winograd.TILE))
-                ),
             ]
         for lane in lanes:
             sums, differences, triples, chosen, valid2 = (
@@ -352,7 +351,7 @@ class Outputs(Inside):
                     if q != winograd.TILE and (q, r) <= (p, k)
                 ]
                 for i, (q, r) in enumerate(reversed(entered[-winograd.TILE * PARTS :])):
-                    ring = self.register(m, f"residual{i}")
+                    ring = Cat(self.register(m, f"residual{lane}_{i}") for lane in lanes)
                     value = residuals[3][(p - q) * PARTS + k - r]
                     m.d.comb += Assert(~is_at(3, p, k) | (ring == value))
 
@@ -398,10 +397,10 @@ class Outputs(Inside):
         length = (winograd.TILE - 1) * PARTS + 1
         for n in range(length):
             rest = self.register(m, f"leaving_rest{n}")
-            found = Cat(rest[1:], *(self.register(m, f"leaving{i}_{n}") for i in lanes))
+            found = Cat(rest, *(self.register(m, f"leaving{i}_{n}") for i in lanes))
             now = [chain[1 + j * PARTS - n] for j, chain in enumerate(leaving) if j * PARTS >= n]
             m.d.comb += [
-                Assert(rest[0] == Cat(valid for valid, _ in now).any()),
+                Assert(self.register(m, f"leaves{n}") == Cat(valid for valid, _ in now).any()),
                 *(Assert(~valid | (found == value)) for valid, value in now),
             ]
         before = [chain[j * PARTS + 1] for j, chain in enumerate(leaving)]
@@ -477,8 +476,8 @@ PROPERTIES = [
             Edit(
                 "pixels of no tile are positions 0",
                 "hw.input_transform",
-                "(plain[i], 0),",
-                '(d["x0_2"] << 2, d["x4_2"]),',
+                "(plain[i], 0, 0),",
+                '(d["x0_2"] << 2, d["x4_2"], 0),',
             ),
         ),
     ),
@@ -492,8 +491,8 @@ PROPERTIES = [
             Edit(
                 "position 3 is position 4",
                 "hw.weight_transform",
-                "(now[3], far[i], w1[i] << 1)",
-                "(now[3], far[i], -(w1[i] << 1))",
+                "(far[i], w1[i] << 1, 0),",
+                "(far[i], w1[i] << 1, 1),",
             ),
             Edit(
                 "all six go to one slot",
@@ -504,8 +503,8 @@ PROPERTIES = [
             Edit(
                 "a word of its own is the one two words before",
                 "hw.weight_transform",
-                "numbers_of(Mux(three, first, word))",
-                "numbers_of(first)",
+                "Mux(three[i], first, c), before",
+                "first, before",
             ),
             Edit(
                 "a sum of 10 bits",
@@ -532,8 +531,8 @@ PROPERTIES = [
             Edit(
                 "outputs that are not wanted leave",
                 "hw.output_transform",
-                "Cat(kept[j], Const(j, 2)",
-                "Cat(kept[0], Const(j, 2)",
+                "list(kept)",
+                "[kept[0]] * winograd.TILE",
             ),
         ),
     ),
