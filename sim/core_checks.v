@@ -66,7 +66,7 @@ module core_checks #(parameter ROWS = 8) (
     );
 `define ROOM(N, PATH) \
     room_check stream``N ( \
-        .clk(clk), .rst(reset), .clear(clear), .valid(PATH.i__valid), \
+        .clk(clk), .rst(reset), .clear(clear), .valid(PATH.fifo.i__valid), \
         .full(PATH.fifo.level[$bits(PATH.fifo.level) - 1]), .broken(streams[N]) \
     );
 `define QUEUE(N, PATH) \
@@ -102,7 +102,7 @@ module core_checks #(parameter ROWS = 8) (
     `STREAM(25, WORD, `CORE.drain.pool.o__)
     `STREAM(26, WORD, `CORE.store.fifo.o__)
 
-    reg failed, arvalid, awvalid;
+    reg failed, halted, arvalid, awvalid;
     reg [2:0] r_waited, b_waited;
 
     always @(posedge clk) begin
@@ -112,11 +112,13 @@ module core_checks #(parameter ROWS = 8) (
             || `CORE.completion.done__3 > `CORE.completion.dispatched__3
             || `CORE.completion.done__4 > `CORE.completion.dispatched__4
             || `CORE.completion.done__5 > `CORE.completion.dispatched__5) rules[0] = 1;
-        if (failed && (`CORE.arbiter.bus__arvalid && !arvalid
+        if (halted && (`CORE.arbiter.bus__arvalid && !arvalid
             || `CORE.store.bus__awvalid && !awvalid)) rules[1] = 1;
         if (r_waited > PATIENCE) rules[2] = 1;
         if (b_waited > PATIENCE) rules[3] = 1;
         if (clear) rules = 0;
+        // Whether a burst begins is decided the cycle before.
+        halted = failed && !reset;
         failed = `CORE.errors.failed && !reset;
         arvalid = `CORE.arbiter.bus__arvalid;
         awvalid = `CORE.store.bus__awvalid;

@@ -230,7 +230,7 @@ def core_bench(sequences: list[list[Cycle]]) -> str:
     leaves = {"CORE.fetch_rst": 1}
     for kind, path in re.findall(r"^    `(STREAM|QUEUE|ROOM)\(.*?`(CORE[\w.]+)\)", source, re.M):
         if kind == "ROOM":
-            leaves |= {f"{path}.i__valid": 1, f"{path}.fifo.level": 4}
+            leaves |= {f"{path}.fifo.i__valid": 1, f"{path}.fifo.level": 4}
         elif kind == "QUEUE":
             leaves |= {f"{path}.o__valid": 1, f"{path}.full": 1, f"{path}.bits": 256}
         else:
@@ -301,8 +301,9 @@ def test_inside(tmp_path):
         ([{sent: 2, done: 2}, {done: 1}], None),
         ([{sent: 2, done: 3}, {done: 1}], 0),
         ([{read: 1, failed: 1}, {}, {read: 0}], None),
-        ([{failed: 1}, {read: 1}, {}], 1),
-        ([{failed: 1}, {f"{core}store.bus__awvalid": 1}, {}], 1),
+        ([{failed: 1}, {read: 1}, {read: 0}], None),
+        ([{failed: 1}, {}, {read: 1}, {}], 1),
+        ([{failed: 1}, {}, {f"{core}store.bus__awvalid": 1}, {}], 1),
         ([{"rvalid": 1}, {}, {}, {}, {"rvalid": 0}], None),
         ([{"rvalid": 1}, {}, {}, {}, {}, {}, {}], 2),
         ([{"bvalid": 1}, {}, {}, {}, {}, {}, {}], 3),
@@ -313,7 +314,7 @@ def test_inside(tmp_path):
     for kind, number, path in found:
         bit = 4 + int(number)
         if kind == "ROOM":
-            valid, level = f"{core}{path}.i__valid", f"{core}{path}.fifo.level"
+            valid, level = f"{core}{path}.fifo.i__valid", f"{core}{path}.fifo.level"
             rows += [
                 ([{valid: 1, level: 7}, {valid: 0, level: 8}], None),
                 ([{level: 8}, {valid: 1}], bit),
