@@ -52,6 +52,28 @@ def selected(chosen, values: list, bits: int) -> Value:
     return reduce(or_, terms).as_signed()
 
 
+def chosen_sum(m: Module, chosen, choices, bits: int, addend_bits: int, name) -> Signal:
+    """``augend`` + ``addend``, or minus it, of ``bits`` bits, 2 cycles later: of that one of
+    ``choices`` (augend, addend, whether minus) whose bit in ``chosen`` is set.
+
+    Cycle 1: what is added, its complement to subtract it. Cycle 2: the sum.
+    """
+    augends, addends, minuses = zip(*choices, strict=True)
+    augend, addend, total = (
+        Signal(signed(width), name=f"{n}{name}", reset_less=True)
+        for n, width in (("augend", bits), ("addend", addend_bits), ("total", bits))
+    )
+    minus = Signal(name=f"minus{name}", reset_less=True)
+    addends = [~value if minus_ else value for value, minus_ in zip(addends, minuses, strict=True)]
+    m.d.sync += [
+        augend.eq(selected(chosen, augends, bits)),
+        addend.eq(selected(chosen, addends, addend_bits)),
+        minus.eq(selected(chosen, minuses, 1)),
+        total.eq(add(augend, addend, minus)),
+    ]
+    return total
+
+
 def _extended(value, bits: int) -> Value:
     found = Value.cast(value)
     return (found | Const(0, signed(bits)))[:bits]

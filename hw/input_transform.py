@@ -8,7 +8,7 @@ from ..spec import winograd
 from ..spec.config import Config
 from ..spec.numerics import ACTIVATION_BITS
 from .array import numbers_of
-from .common import add, copies, delay, selected
+from .common import chosen_sum, copies, delay
 
 # A tile's pixels, its differences, what is added, the sum.
 LATENCY = winograd.POSITIONS + 3
@@ -81,13 +81,9 @@ class InputTransform(wiring.Component):
         asked = delay(m, Cat(*asked, ~self.winograd), winograd.POSITIONS, "asked", reset_less=True)
         asked = copies(m, platform, asked, len(channels), "asked")
 
-        # Cycle 8: what is added, its complement to subtract it. Cycle 9: the sum.
+        # Cycles 8 and 9: the sum.
         for i in channels:
             d = {name: registers[i] for name, registers in found.items()}
-            augend, addend = (
-                Signal(signed(bits), name=f"{n}{i}", reset_less=True) for n in ("augend", "addend")
-            )
-            minus = Signal(name=f"minus{i}", reset_less=True)
             choices = (
                 (d["x0_2"] << 2, d["x4_2"], 0),
                 (d["x1_2"] << 2, d["x3_4"], 1),
@@ -97,12 +93,6 @@ class InputTransform(wiring.Component):
                 (d["x5_3"], d["x3_1"] << 2, 1),
                 (plain[i], 0, 0),
             )
-            m.d.sync += [
-                augend.eq(selected(asked[i], [a for a, _, _ in choices], bits)),
-                addend.eq(selected(asked[i], [~b if n else b for _, b, n in choices], bits)),
-                minus.eq(selected(asked[i], [n for _, _, n in choices], 1)),
-            ]
-            total = Signal(signed(bits), name=f"total{i}", reset_less=True)
-            m.d.sync += total.eq(add(augend, addend, minus))
+            total = chosen_sum(m, asked[i], choices, bits, bits, i)
             m.d.comb += self.transformed[bits * i : bits * (i + 1)].eq(total)
         return m

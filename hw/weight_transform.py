@@ -9,7 +9,7 @@ from ..spec.config import WEIGHT_SLOTS, Config
 from ..spec.numerics import WEIGHT_BITS
 from .array import numbers_of
 from .checks import check_apart
-from .common import add, copies, delay, selected
+from .common import chosen_sum, copies, delay
 
 # From a word, or from the last of three, to its first word on the bus.
 LATENCY = 4
@@ -114,11 +114,8 @@ class WeightTransform(wiring.Component):
             "a column's weights come before the last one's are through",
         )
 
-        # Cycle 3: what is added, its complement to subtract it. Cycle 4: the sum, on the bus.
+        # Cycles 3 and 4: the sum, on the bus.
         for i in channels:
-            augend = Signal(signed(bits), name=f"augend{i}", reset_less=True)
-            addend = Signal(signed(WEIGHT_BITS + 2), name=f"addend{i}", reset_less=True)
-            minus = Signal(name=f"minus{i}", reset_less=True)
             choices = (
                 (w0[i], 0, 0),
                 (near[i], w1[i], 0),
@@ -127,15 +124,7 @@ class WeightTransform(wiring.Component):
                 (far[i], w1[i] << 1, 1),
                 (w2[i], 0, 0),
             )
-            m.d.sync += [
-                augend.eq(selected(positions[i], [a for a, _, _ in choices], bits)),
-                addend.eq(
-                    selected(positions[i], [~b if n else b for _, b, n in choices], len(addend))
-                ),
-                minus.eq(selected(positions[i], [n for _, _, n in choices], 1)),
-            ]
-            total = Signal(signed(bits), name=f"total{i}", reset_less=True)
-            m.d.sync += total.eq(add(augend, addend, minus))
+            total = chosen_sum(m, positions[i], choices, bits, WEIGHT_BITS + 2, i)
             m.d.comb += self.weight[bits * i : bits * (i + 1)].eq(total)
         tag = Cat(position.any(), place)
         m.d.comb += Cat(self.weight_valid, self.weight_column, self.weight_slot).eq(
