@@ -103,13 +103,15 @@ class LoopCounters(wiring.Component):
         k_tile_end = Signal()  # of all loops' last steps: the next pixel is a k-tile's last
         final = Signal()  # it is the instruction's last
         last_position = Signal(init=1)
+        # From the next cycle on nothing of the current instruction is left.
+        over = ~active | (final & (~at_start | self.loaded))
         m.d.comb += [
             self.issue.eq(active & (~at_start | self.loaded)),
             self.first.eq(self.issue & at_start),
             self.k_tile_end.eq(self.issue & k_tile_end),
             self.end.eq(final),
             self.step.eq(step.as_value() & self.issue.replicate(STEP.size)),
-            load.eq(pending_ready & (~active | (self.issue & self.end))),
+            load.eq(pending_ready & over),
             self.waiting.eq((active & ~self.issue) | (~active & pending_valid)),
             self.last_k2.eq(last["k2"]),
             self.last_k1.eq(last["k1"]),
@@ -197,9 +199,8 @@ class LoopCounters(wiring.Component):
             LAST_K_CYCLES,
             "a k-tile's pixels end before its last_k",
         )
-        # Once nothing of the current instruction is left, the counters are those of the one that
-        # waits, whether it is there or not.
-        with m.If(~active | (final & (~at_start | self.loaded))):
+        # The counters are then those of the instruction that waits, whether it is there or not.
+        with m.If(over):
             m.d.sync += [
                 self.pixel.eq(0),
                 self.clear.eq(pending.clear),
