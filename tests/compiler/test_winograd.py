@@ -1,7 +1,6 @@
 """Winograd's tiles in the compiler: which layers have them, and that they are exact."""
 
 from dataclasses import replace
-from unittest import mock
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from resarray.spec.config import PRESETS, Config
 from resarray.spec.isa import Engine
 from resarray.spec.layout import from_dict
 from resarray.spec.presets import preset
+from resarray.verification.fuzz import cases
 
 from .reference import Builder
 from .test_checks import instructions, run
@@ -30,18 +30,13 @@ CONFIGS = {
 }
 
 
-def always():
-    """Every layer that can be is computed by tiles, whatever it costs."""
-    return mock.patch("resarray.compiler.compile.pays", lambda tiled, direct: True)
-
-
 def methods(image) -> list[str]:
     return [layer["method"] for layer in image.manifest["layers"]]
 
 
 def mismatches(b: Builder, config: Config, x: np.ndarray) -> int:
     """Values of all tensors in which the functional model differs from the golden one."""
-    with always():
+    with cases.tiled():
         image = compile_graph(b.graph, config, batch=len(x))
     assert any(method == "Winograd" for method in methods(image)), methods(image)
     golden = complete(b.graph, config, fast.run(b.graph, x))
@@ -101,7 +96,7 @@ def test_a_layer_beyond_the_bound_is_direct_and_says_so():
     limit = 1 << (winograd.SUM_BITS - 1)
     for over, expected in ((0, "Winograd"), (1, f"direct: sums to {limit} exceed 29 bits")):
         op.bias[0] = limit - 1 - up + over
-        with always():
+        with cases.tiled():
             image = compile_graph(b.graph, TINY)
         assert methods(image) == [expected]
         x = b.input()[None]
@@ -133,7 +128,7 @@ def test_a_row_that_only_fits_as_pixels_is_direct():
     """Nine pixels are three tiles, 18 accumulators; a pool needs the whole row."""
     b = Builder(8, (4, 9, 9), "net")
     b.max_pool(b.conv("x", 4, (3, 3), padding=(1, 1, 1, 1)), 2)
-    with always():
+    with cases.tiled():
         image = compile_graph(b.graph, replace(TINY, name="short", acc_depth=16))
     assert methods(image) == ["direct: no room for a row of tiles"]
 
@@ -157,7 +152,7 @@ def test_tiles_are_never_slower():
 def image():
     b = Builder(7, (4, 6, 6), "net")
     b.conv("x", 4, (3, 3), padding=(1, 1, 1, 1))
-    with always():
+    with cases.tiled():
         return compile_graph(b.graph, TINY)
 
 

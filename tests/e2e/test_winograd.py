@@ -7,8 +7,8 @@ import pytest
 
 from resarray.spec.config import Config
 from resarray.spec.presets import preset
+from resarray.verification.fuzz import cases
 from tests.compiler.reference import Builder
-from tests.compiler.test_winograd import always
 
 from .rtl import run_and_compare
 
@@ -69,7 +69,7 @@ def networks(seeds: range) -> list[Builder]:
 @pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.parametrize("stall", [0.0, 0.3])
 def test_all_that_can_be_behind_tiles(name, stall):
-    with always():
+    with cases.tiled():
         results = run_and_compare(
             networks(range(3)), CONFIGS[name], "verilator", stall, batch=2, quick=True
         )
@@ -77,5 +77,5 @@ def test_all_that_can_be_behind_tiles(name, stall):
 
 
 def test_on_icarus():
-    with always():
+    with cases.tiled():
         run_and_compare(networks(range(1))[:2], TINY, "icarus")
