@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from ..spec.config import Config
 from ..spec.numerics import ACC_BITS
 from .checks import check
-from .common import copies, delay
+from .common import add_where, copies, delay
 from .layouts import pixel_control
 from .memory import READ_LATENCY, Ram
 
@@ -65,13 +65,16 @@ class AccumulatorColumn(wiring.Component):
         stage1 = delay(m, control, CONTROL_LEAD - 1, "read_control", reset_less=True)
         stage2 = delay(m, stage1, 1, "old_control", reset_less=True)
         stage3 = delay(m, stage2, 1, "sum_control", reset_less=True)
+        goes_on = copies(m, platform, ~stage1.clear, 2, "goes_on")
         for bank in range(2):
             m.submodules[f"bank{bank}"] = memory = Ram(ACC_BITS, self._config.acc_depth)
             write = Signal(name=f"write{bank}", reset_less=True)
             m.d.sync += write.eq(stage2.valid & (stage2.bank == bank))
             total = Signal(signed(ACC_BITS), name=f"total{bank}", reset_less=True)
-            old = memory.read_data & (~stage2.clear).replicate(ACC_BITS)
-            m.d.sync += total.eq(old.as_signed() + self.dot)
+            added = add_where(
+                m, platform, goes_on[bank], memory.read_data, self.dot, f"added{bank}"
+            )
+            m.d.sync += total.eq(added)
             # The drain never reads the bank that is being computed.
             computing = control.valid & (control.bank == bank)
             m.d.comb += [

@@ -8,6 +8,7 @@ from amaranth.utils import exact_log2
 from ..spec.config import Config
 from ..spec.registers import ErrorCause
 from .axi import AXI4
+from .common import less
 from .layouts import ADDR_BITS, BURST, ERROR, beat
 from .memory import Fifo
 
@@ -111,7 +112,7 @@ class ReadArbiter(wiring.Component):
                 s2.bus_addr.eq(self.mem_base + (s1.burst.addr << shift)),
                 valid3.eq(valid2),
                 s3.eq(s2),
-                s3.outside.eq(s2.end > self.mem_words),
+                s3.outside.eq(less(self.mem_words, s2.end)),
             ]
 
         # Cycle 3: may it be asked for? Cycle 4: put it on the bus.

@@ -1,6 +1,6 @@
 """Global average: sums of a block's words, then one word of them."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,7 +8,7 @@ from ..spec import isa
 from ..spec import numerics as n
 from ..spec.config import Config
 from .array import numbers_of
-from .common import copies, delay
+from .common import add_where, copies, delay
 from .layouts import INSTRUCTIONS
 from .multiplier import WIDE_LATENCY, WideMultiplier
 from .requantise import rounding, saturate, shift_right
@@ -61,14 +61,18 @@ class AveragePool(wiring.Component):
         sums = [Signal(signed(n.SUM_BITS), name=f"sum{i}", reset_less=True) for i in range(rows)]
         adding, part_end = Signal(), Signal()
         end_of_block = self.taken & self.end_of_block
-        restarts = copies(m, platform, c.avg_first & self.start_of_block, rows, "restart")
+        restart = c.avg_first & self.start_of_block
+        goes_on = copies(m, platform, ~restart, rows, "goes_on")
         m.d.sync += [
             adding.eq(self.taken),
             part_end.eq(end_of_block & self.last_block & ~c.avg_last),
         ]
+        added = [
+            add_where(m, platform, goes_on[i], sums[i], b, f"added{i}")
+            for i, b in enumerate(numbers_of(self.word))
+        ]
         with m.If(adding):
-            for s, b, restart in zip(sums, numbers_of(self.word), restarts, strict=True):
-                m.d.sync += s.eq(Mux(restart, 0, s) + b)
+            m.d.sync += [s.eq(more) for s, more in zip(sums, added, strict=True)]
 
         # The sums pass by the requantiser: byte i enters in step i and is in `o` after step
         # i + LATENCY.

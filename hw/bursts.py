@@ -1,6 +1,6 @@
 """Splits a memory access pattern into AXI bursts."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -47,10 +47,12 @@ class BurstSplitter(wiring.Component):
         # begins.
         measured, sized = Signal(), Signal()
         low_bits = exact_log2(burst_words)
-        to_boundary = Signal(range(burst_words + 1))
-        part = Signal.like(to_boundary, reset_less=True)
-        low_fits, long, last_run, last_block = (
-            Signal(name=n) for n in ("low_fits", "long", "last_run", "last_block")
+        low_addr = addr[:low_bits]
+        part = Signal(range(burst_words + 1), reset_less=True)
+        # Where the run would end, counted from the boundary before, if it were not ``long``.
+        run_end = Signal(range(4 * burst_words), reset_less=True)
+        some, long, last_run, last_block = (
+            Signal(name=n) for n in ("some", "long", "last_run", "last_block")
         )
         next_addr, next_run, next_block = (
             Signal.like(addr, name=n, reset_less=True)
@@ -58,14 +60,15 @@ class BurstSplitter(wiring.Component):
         )
         next_words = Signal.like(words, reset_less=True)
         low_words = words[: low_bits + 1]
-        m.d.comb += to_boundary.eq(burst_words - addr[:low_bits])
         loading = Signal()  # where a burst begins
         with m.If(self.busy & ~loading & ~measured & ~sized):
             m.d.sync += [
                 measured.eq(1),
-                part.eq(to_boundary),
-                next_words.eq(words - to_boundary),
-                low_fits.eq(low_words.any() & (low_words <= to_boundary)),
+                part.eq(burst_words - low_addr),
+                # Less what is left up to the boundary, which is burst_words - low_addr.
+                next_words.eq(words + Cat(low_addr, Const(-1, len(words) - low_bits))),
+                run_end.eq(low_words + low_addr),
+                some.eq(low_words.any()),
                 long.eq(words[low_bits + 1 :].any()),
                 last_run.eq(runs == 1),
                 last_block.eq(blocks == 1),
@@ -77,7 +80,7 @@ class BurstSplitter(wiring.Component):
         # Cycle 2: the burst.
         burst = Signal(BURST, reset_less=True)
         end_of_run, end_of_block = Signal(), Signal()
-        fits = low_fits & ~long
+        fits = some & ~long & (run_end <= burst_words)
         with m.If(measured):
             m.d.sync += [
                 measured.eq(0),

@@ -5,7 +5,7 @@ from operator import or_
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 
-from .ecp5 import register
+from .ecp5 import adder, register
 from .ecp5.platform import Ecp5
 
 
@@ -42,7 +42,15 @@ def signals(interface) -> dict[str, Signal]:
 
 def maximum(a: Value, b: Value) -> Value:
     """The larger of two values."""
-    return Mux(a > b, a, b)
+    return Mux(less(b, a), a, b)
+
+
+def less(a, b) -> Value:
+    """``a`` < ``b`` as the sign of their difference, which is one carry chain. Yosys makes of some
+    comparisons another one for equality, and LUTs behind both."""
+    a, b = Value.cast(a), Value.cast(b)
+    bits = max(len(a), len(b)) + (a.shape().signed != b.shape().signed)
+    return (_extended(a, bits + 1) - _extended(b, bits + 1))[bits]
 
 
 def selected(chosen, values: list, bits: int) -> Value:
@@ -84,3 +92,16 @@ def add(a: Value, b: Value, carry: Value) -> Value:
     bits = max(len(a), len(b))
     total = Cat(carry, _extended(a, bits)) + Cat(carry, _extended(b, bits))
     return total[1 : bits + 1].as_signed()
+
+
+def add_where(m: Module, platform, enable, augend: Value, addend: Value, name: str) -> Signal:
+    """``addend`` + ``augend`` where the bit ``enable`` is set, else ``addend``; as wide as
+    ``augend`` and modulo that. One carry chain with nothing in front of it."""
+    bits = len(augend)
+    total = Signal(signed(bits), name=name)
+    addend = _extended(addend, bits)
+    if isinstance(platform, Ecp5):
+        adder.build(m, enable, augend, addend, total)
+    else:
+        m.d.comb += total.eq((augend & enable.replicate(bits)).as_signed() + addend)
+    return total

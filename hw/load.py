@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..spec.config import Config
 from ..spec.isa import Engine
+from .common import less
 from .layouts import BURST, INSTRUCTIONS, beat, take_pattern, word_write
 from .memory import Relay
 from .reader import Reader
@@ -149,7 +150,12 @@ class LoadEngine(wiring.Component):
         # Cycle 1: where the word lies. The counters' way ends here: a relay keeps the reader's
         # handshake from them. Cycle 2: data or padding, and `fetched` or `filled` with it.
         place = data.StructLayout({"addr": range(self._config.input_words), "pad": 8, "end": 1})
-        inside = (x >= now["first_x"], x < now["end_x"], y >= now["first_y"], y < now["end_y"])
+        inside = (
+            ~less(x, now["first_x"]),
+            less(x, now["end_x"]),
+            ~less(y, now["first_y"]),
+            less(y, now["end_y"]),
+        )
         m.submodules.relay = relay = Relay(place.size + len(inside))
         place1 = data.View(place, relay.o.payload[: place.size])
         data1 = relay.o.payload[place.size :].all()

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from ..spec import isa
 from ..spec.config import Config
 from .checks import check
-from .common import delay, maximum
+from .common import delay, less, maximum
 from .memory import READ_LATENCY, Ram
 
 # From a word to its maximum: horizontal window, line buffer and a register behind it, comparison,
@@ -110,7 +110,7 @@ class MaxWindow(wiring.Component):
             """Which bytes of ``word`` exceed those of the stage behind, a cycle later."""
             flags = Signal(config.rows, name=name, reset_less=True)
             pairs = zip(unsigned_bytes(word), unsigned_bytes(s3.word), strict=True)
-            m.d.sync += flags.eq(Cat((a > b) & enabled for a, b in pairs))
+            m.d.sync += flags.eq(Cat(less(b, a) & enabled for a, b in pairs))
             return flags
 
         def chosen(flags, word):

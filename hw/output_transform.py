@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from ..spec import winograd
 from ..spec.config import Config
 from ..spec.numerics import ACC_BITS
-from .common import copies, delay
+from .common import add_where, copies, delay
 
 # Of what belongs to no tile.
 LATENCY = 1
@@ -118,7 +118,8 @@ class OutputTransform(wiring.Component):
                         m.d.sync += addend.eq(values[position][j])
                 total = Signal(signed(ACC_BITS), name=f"output{lane}_{j}")
                 row = ring(total, valid2[lane], f"output{lane}_{j}_")
-                m.d.comb += total.eq((row[-1] & goes_on.replicate(ACC_BITS)) + addend)
+                more = add_where(m, platform, goes_on, row[-1], addend, f"sum{lane}_{j}")
+                m.d.comb += total.eq(more)
                 found.append(row[0])
             outputs.append(found)
 

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from ..spec import isa
 from ..spec.config import Config
 from .checks import check
-from .common import copies, delay
+from .common import copies, delay, less
 from .layouts import INSTRUCTIONS
 from .memory import Fifo
 
@@ -84,8 +84,8 @@ class InstructionQueue(wiring.Component):
         met_a, met_b = Signal(), Signal()
         m.d.sync += [
             checked.eq(full),
-            met_a.eq(full & (self.done[0] >= instruction.wait_a)),
-            met_b.eq(full & (self.done[1] >= instruction.wait_b)),
+            met_a.eq(full & ~less(self.done[0], instruction.wait_a)),
+            met_b.eq(full & ~less(self.done[1], instruction.wait_b)),
         ]
         m.d.comb += [
             self.o.valid.eq(met_a & met_b),

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..spec.config import Config
 from .bursts import BurstSplitter
-from .common import copies, delay
+from .common import copies, delay, less
 from .layouts import BURST, PATTERN, beat
 from .memory import Fifo
 
@@ -72,7 +72,7 @@ class Reader(wiring.Component):
         ]
         m.d.sync += [
             self.ample.eq(free <= self._depth * 7 // 8),
-            fits.eq(waiting & ~accepted & (free >= burst.beats)),
+            fits.eq(waiting & ~accepted & ~less(free, burst.beats)),
             freed.eq(fifo.o.valid & fifo.o.ready),
         ]
         with m.If(accepted):

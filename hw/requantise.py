@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..spec import numerics as n
 from ..spec import winograd
-from .common import add, copies, delay
+from .common import add, add_where, copies, delay, less
 from .layouts import PARAMS
 from .multiplier import LATENCY as MULTIPLY_LATENCY
 from .multiplier import WIDE_LATENCY, Multiplier, WideMultiplier
@@ -92,7 +92,7 @@ class RequantiseLane(wiring.Component):
             *tiled, sign = copies(m, platform, self.winograd, DIVIDE_LATENCY + 2, "tiled")
             acc = Cat(self.acc.as_unsigned() ^ sign.replicate(n.ACC_BITS)).as_signed()
             m.d.sync += total.eq(add(self.params.bias, acc, sign))
-            total = self._divided(m, total, tiled)
+            total = self._divided(m, platform, total, tiled)
             waited = delay(m, waited, DIVIDE_LATENCY, "waited", reset_less=True)
         else:
             m.d.sync += total.eq(self.acc + self.params.bias)
@@ -142,21 +142,22 @@ class RequantiseLane(wiring.Component):
         output = Signal(signed(8), reset_less=True)
         inside = delay(m, result, 1, "inside", reset_less=True)
         m.d.sync += [
-            below.eq(result < self.lo),
-            above.eq(result > self.hi),
+            below.eq(less(result, self.lo)),
+            above.eq(less(self.hi, result)),
             output.eq(Mux(below, self.lo, Mux(above, self.hi, inside))),
         ]
         m.d.comb += self.out.eq(output)
         return m
 
-    def _divided(self, m: Module, total, tiled: list):
+    def _divided(self, m: Module, platform, total, tiled: list):
         """``total`` / -24 as in `winograd.divide`, or ``total`` as it is, DIVIDE_LATENCY cycles
         later: -1 / 3 is (1 + 4)(1 + 16)(1 + 256)(1 + 65536) modulo 2**32, a factor a cycle."""
         value = Mux(tiled[0], total >> 3, total)
         for i in range(DIVIDE_LATENCY):
             more = value << (2 << i)
             register = Signal(signed(n.ACC_BITS), name=f"quotient{i}", reset_less=True)
-            m.d.sync += register.eq(value + Mux(tiled[i], more, 0))
+            times = add_where(m, platform, tiled[i], more[: n.ACC_BITS], value, f"times{i}")
+            m.d.sync += register.eq(times)
             value = register
         bits = winograd.SUM_BITS
         return Mux(tiled[-1], value[:bits].as_signed(), value)

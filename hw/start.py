@@ -45,10 +45,10 @@ class StartSequencer(wiring.Component):
             starting.eq(Cat(taken, starting)),
             self.reset.eq(taken),
         ]
-        under_way = taken | starting.any()
+        under_way = starting.any()
         # A start changes all that this is made of before the next one can come.
         able = Signal()
-        m.d.sync += able.eq(self.quiet & ~self.active & ~under_way & ~self.settling)
+        m.d.sync += able.eq(self.quiet & ~self.active & ~taken & ~under_way & ~self.settling)
         m.d.comb += [
             self.settling.eq(settling.any()),
             taken.eq(self.request & able),

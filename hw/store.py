@@ -10,6 +10,7 @@ from ..spec.isa import Engine
 from ..spec.registers import ErrorCause
 from .axi import AXI4
 from .bursts import BurstSplitter
+from .common import less
 from .layouts import ADDR_BITS, BEATS_BITS, BURST, ERROR, INSTRUCTIONS, take_pattern, word_write
 from .memory import Fifo
 
@@ -97,8 +98,8 @@ class StoreEngine(wiring.Component):
                 s2.bus_addr.eq(self.mem_base + (s1.burst.addr << shift)),
                 valid3.eq(valid2),
                 s3.eq(s2),
-                s3.above.eq(s2.end > self.mem_words),
-                s3.below.eq(s2.burst.addr < self.write_words),
+                s3.above.eq(less(self.mem_words, s2.end)),
+                s3.below.eq(less(s2.burst.addr, self.write_words)),
             ]
 
         outside = s3.above | s3.below
@@ -113,7 +114,12 @@ class StoreEngine(wiring.Component):
         m.d.sync += [
             added.eq(fifo.i.valid),
             enough.eq(
-                valid3 & ~start & (words >= s3.burst.beats) & ~outside & ~self.halt & tags.i.ready
+                valid3
+                & ~start
+                & ~less(words, s3.burst.beats)
+                & ~outside
+                & ~self.halt
+                & tags.i.ready
             ),
         ]
         with m.If(start):

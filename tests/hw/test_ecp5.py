@@ -6,10 +6,11 @@ import subprocess
 
 import pytest
 from amaranth.back import verilog
-from amaranth.hdl import Module, Shape
+from amaranth.hdl import Module, Shape, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from resarray.hw.common import add_where
 from resarray.hw.ecp5 import ram
 from resarray.hw.element import ELEMENTS
 from resarray.hw.memory import Fifo, Ram
@@ -25,6 +26,23 @@ pytestmark = pytest.mark.verifies("ecp5", by="netlist")
 CYCLES = 20_000
 SEED = 1
 
+
+class Adder(wiring.Component):
+    """A sum of ``bits`` bits, one term of which counts where ``enable`` is set."""
+
+    def __init__(self, bits: int, addend_bits: int):
+        term, addend = signed(bits), signed(addend_bits)
+        super().__init__(
+            {"enable": In(1), "augend": In(term), "addend": In(addend), "total": Out(term)}
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        total = add_where(m, platform, self.enable, self.augend, self.addend, "sum")
+        m.d.comb += self.total.eq(total)
+        return m
+
+
 # One RAM for each width of a block, with words that do not fill the last block, and one of LUTs.
 RAMS = [(32, 512), (64, 64), (40, 1024), (64, 2048), (7, 4096), (5, 8192), (2, 16384), (8, 16)]
 UNITS = {
@@ -33,6 +51,8 @@ UNITS = {
     "wide": WideMultiplier(32, 17),
     **{f"ram{width}x{depth}": Ram(width, depth) for width, depth in RAMS},
     "fifo": Fifo(24, 64),
+    "adder": Adder(32, 20),
+    "odd_adder": Adder(21, 8),
 }
 
 # What a unit leaves open is kept from it: a RAM is not read where it is written, and nothing goes

@@ -94,7 +94,8 @@ def splitter(m: Module, harness: Harness, path: str, config: Config) -> None:
             measured,
             [
                 inner["part"] == room,
-                inner["low_fits"] == (words[: low + 1].any() & (words[: low + 1] <= room)),
+                inner["some"] == words[: low + 1].any(),
+                inner["run_end"] == words[: low + 1] + addr[:low],
                 inner["long"] == words[low + 1 :].any(),
             ],
         ),

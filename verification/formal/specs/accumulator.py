@@ -138,8 +138,8 @@ PROPERTIES = [
             Edit(
                 "the old sum is not dropped",
                 "hw.accumulator",
-                "& (~stage2.clear).replicate(ACC_BITS)",
-                "& (~stage2.end).replicate(ACC_BITS)",
+                "~stage1.clear, 2",
+                "~stage1.end, 2",
             ),
             Edit(
                 "a pixel too early is added to",

@@ -123,10 +123,10 @@ PROPERTIES = [
             Edit(
                 "a run's end is one late",
                 "hw.bursts",
-                "low_words <= to_boundary",
-                "low_words < to_boundary",
+                "run_end <= burst_words",
+                "run_end < burst_words",
             ),
-            Edit("long runs are cut", "hw.bursts", "fits = low_fits & ~long", "fits = low_fits"),
+            Edit("long runs are cut", "hw.bursts", "some & ~long &", "some &"),
             *([SHORT] if config is LONGER else []),
         ),
         quick=config is SMALL,

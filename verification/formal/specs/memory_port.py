@@ -295,8 +295,8 @@ PROPERTIES = [
             Edit(
                 "the window has one word more",
                 "hw.arbiter",
-                "s2.end > self.mem_words",
-                "s2.end > self.mem_words + 1",
+                "less(self.mem_words, s2.end)",
+                "less(self.mem_words + 1, s2.end)",
             ),
             Edit("its end wraps", "hw.arbiter", '"end": ADDR_BITS + 1', '"end": ADDR_BITS'),
             Edit(
@@ -382,14 +382,14 @@ PROPERTIES = [
             Edit(
                 "below the window",
                 "hw.store",
-                "s2.burst.addr < self.write_words",
-                "s2.burst.addr + 1 < self.write_words",
+                "less(s2.burst.addr, self.write_words)",
+                "less(s2.burst.addr + 1, self.write_words)",
             ),
             Edit(
                 "above the window",
                 "hw.store",
-                "s2.end > self.mem_words",
-                "s2.burst.addr > self.mem_words",
+                "less(self.mem_words, s2.end)",
+                "less(self.mem_words, s2.burst.addr)",
             ),
             Edit(
                 "the last word is not marked",
@@ -400,14 +400,14 @@ PROPERTIES = [
             Edit(
                 "it begins without its words",
                 "hw.store",
-                "(words >= s3.burst.beats)",
+                "~less(words, s3.burst.beats)",
                 "(words != 0)",
             ),
             Edit(
                 "it begins after a halt",
                 "hw.store",
-                "~outside & ~self.halt & tags.i.ready",
-                "~outside & tags.i.ready",
+                "& ~self.halt\n                & tags.i.ready",
+                "& tags.i.ready",
             ),
             Edit(
                 "VALID waits for READY",

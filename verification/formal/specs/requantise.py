@@ -160,7 +160,7 @@ TWINS = (
         "Const(1 << (n.GUARD_BITS - 1), n.GUARD_BITS)",
         "Const((1 << (n.GUARD_BITS - 1)) - 1, n.GUARD_BITS)",
     ),
-    Edit("a clamp too late", "hw.requantise", "result < self.lo", "result < self.lo - 1"),
+    Edit("a clamp too late", "hw.requantise", "less(result, self.lo)", "less(result, self.lo - 1)"),
 )
 PROPERTIES = [
     *(
@@ -210,7 +210,14 @@ PROPERTIES = [
         says="So does a lane for Winograd's outputs of accumulators of no tile.",
         build=partial(Requantise, False, True),
         method=Induction(requantise.latency(True) + 2),
-        twins=(Edit("all sums are divided", "hw.requantise", "Mux(tiled[i], more, 0)", "more"),),
+        twins=(
+            Edit(
+                "all sums are divided",
+                "hw.requantise",
+                "platform, tiled[i], more",
+                "platform, Const(1), more",
+            ),
+        ),
     ),
     Property(
         name="requantise-quotient",
