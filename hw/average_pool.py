@@ -1,6 +1,6 @@
 """Global average: sums of a block's words, then one word of them."""
 
-from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -74,8 +74,9 @@ class AveragePool(wiring.Component):
         with m.If(adding):
             m.d.sync += [s.eq(more) for s, more in zip(sums, added, strict=True)]
 
-        # The sums pass by the requantiser: byte i enters in step i and is in `o` after step
-        # i + LATENCY.
+        # A copy of the sums passes by the requantiser: byte i enters in step i and is in `o` after
+        # step i + LATENCY.
+        passing = [Signal.like(s, name=f"passing{i}", reset_less=True) for i, s in enumerate(sums)]
         running, run, last = Signal(), Signal(), Signal()
         closing = delay(m, end_of_block & c.avg_last, 1, "closing")
         closes_last = delay(m, self.last_block, 1, "closes_last")
@@ -85,12 +86,14 @@ class AveragePool(wiring.Component):
         m.d.comb += [multiplier.a.eq(total), multiplier.b.eq(c.avg_mult)]
         fixed = shift_right(m, multiplier.product, c.avg_shift, "average")
         rounded = Signal(signed(len(fixed) + 1), reset_less=True)
-        m.d.sync += [total.eq(sums[0] + c.avg_bias), rounded.eq(fixed + rounding(c.avg_zp))]
+        m.d.sync += [total.eq(passing[0] + c.avg_bias), rounded.eq(fixed + rounding(c.avg_zp))]
         result = saturate(m, rounded, "average")
         word = Signal.like(self.o, reset_less=True)
         m.d.comb += [self.o.eq(word), self.end.eq((self.valid & last) | part_end)]
         m.d.comb += self.busy.eq(running | closing)
         m.d.sync += run.eq(running)
+        for i, s in enumerate(sums):
+            m.d.sync += passing[i].eq(Mux(run, passing[(i + 1) % rows], s))
         with m.If(closing):
             m.d.sync += [running.eq(1), last.eq(closes_last), step.eq(0)]
         with m.If(run):
@@ -99,7 +102,6 @@ class AveragePool(wiring.Component):
                 word.eq(Cat(word[8:], result)),
                 self.valid.eq(step == rows - 1 + LATENCY),
             ]
-            m.d.sync += [x.eq(y) for x, y in zip(sums, [*sums[1:], sums[0]], strict=True)]
         with m.If(self.valid):
             m.d.sync += [running.eq(0), run.eq(0)]
         return m

@@ -100,7 +100,7 @@ class Average(Inside):
             Assert(~self.inner["run"] | (self.inner["step"] == age - 3)),
             Assert((age < 2) | (self.inner["last"] == last)),
             *(
-                Assert(~opened | (age > 3) | first | (self.inner[f"sums{i}"] == sums[i]))
+                Assert(~opened | first | (self.inner[f"sums{i}"] == sums[i]))
                 for i in range(rows)
             ),
         ]
