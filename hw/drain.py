@@ -19,6 +19,7 @@ from .pool import PoolUnit
 
 FIFO_WORDS = 32
 TABLE_LATENCY = 2  # of the parameter tables: where, what
+HALF_RECORD = 32  # bits of a record that one address register reads
 
 
 class ParameterTables(wiring.Component):
@@ -50,30 +51,34 @@ class ParameterTables(wiring.Component):
         config = self._config
         lane_bits = exact_log2(config.lanes)
         groups = 1 << (len(self.group) if config.column_groups > 1 else 0)
-        record = delay(m, self.write.record, 1, "record", reset_less=True)
+        record = delay(m, self.write.record.as_value(), 1, "record", reset_less=True)
+        place = Cat(self.group, self.bank, self.phase)
+        column = self.write.column
+        to = Cat(column[lane_bits:], self.write.bank, self.write.phase)
         for lane in range(config.lanes):
-            memory = Memory(
-                shape=PARAMS.size,
-                depth=2 * groups * config.phases,
-                init=[],
-                attrs={"ram_style": "distributed"},
-            )
-            m.submodules[f"lane{lane}"] = memory
-            write, read = memory.write_port(), memory.read_port()
-            # Cycle 1: a copy of where. Cycle 2: a register of what.
-            place = Cat(self.group, self.bank, self.phase)
-            (place,) = copies(m, platform, place, 1, f"place{lane}")
-            column = self.write.column
-            to = Cat(column[lane_bits:], self.write.bank, self.write.phase)
-            m.d.comb += [
-                write.en.eq(
-                    delay(m, self.write_valid & (column[:lane_bits] == lane), 1, f"write{lane}")
-                ),
-                write.addr.eq(delay(m, to, 1, f"to{lane}", reset_less=True)),
-                write.data.eq(record),
-                read.addr.eq(place),
-                self.records[lane].eq(read.data),
-            ]
+            mine = self.write_valid & (column[:lane_bits] == lane)
+            enable = delay(m, mine, 1, f"write{lane}")
+            where = delay(m, to, 1, f"to{lane}", reset_less=True)
+            # Cycle 1: copies of where. Cycle 2: a register of what.
+            places = copies(m, platform, place, 2, f"place{lane}")
+            parts = []
+            for half, bits in enumerate((record[:HALF_RECORD], record[HALF_RECORD:])):
+                memory = Memory(
+                    shape=len(bits),
+                    depth=2 * groups * config.phases,
+                    init=[],
+                    attrs={"ram_style": "distributed"},
+                )
+                m.submodules[f"lane{lane}_{half}"] = memory
+                write, read = memory.write_port(), memory.read_port()
+                m.d.comb += [
+                    write.en.eq(enable),
+                    write.addr.eq(where),
+                    write.data.eq(bits),
+                    read.addr.eq(places[half]),
+                ]
+                parts.append(read.data)
+            m.d.comb += self.records[lane].as_value().eq(Cat(*parts))
         return m
 
 

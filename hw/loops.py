@@ -175,13 +175,10 @@ class LoopCounters(wiring.Component):
                     with m.Else():
                         m.d.sync += restart("m0")
                         m.d.comb += k_tile_end_next.eq(plain & one["m2"] & one["m1"] & one["m0"])
-                        m.d.sync += [
-                            next_is("k_tile"),
-                            self.pixel.eq(0),
-                            at_start.eq(1),
-                            self.clear.eq(0),
-                            active.eq(~last_k),
-                        ]
+                        m.d.sync += [next_is("k_tile"), self.pixel.eq(0)]
+        # The last step of all of them: its flag is nearer than theirs.
+        with m.If(self.issue & k_tile_end):
+            m.d.sync += [at_start.eq(1), self.clear.eq(0), active.eq(~last_k)]
         # The k loops follow a cycle later, their flags one more, `last_k` yet one more.
         k_step = Signal()
         m.d.comb += k_step.eq(self.issue & k_tile_end & ~last_k)

@@ -1,12 +1,12 @@
 """Memory read channel of one engine: patterns in, a stream of words out."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..spec.config import Config
 from .bursts import BurstSplitter
-from .common import copies, delay, less
+from .common import add, copies, delay, less
 from .layouts import BURST, PATTERN, beat
 from .memory import Fifo
 
@@ -75,10 +75,11 @@ class Reader(wiring.Component):
             fits.eq(waiting & ~accepted & ~less(free, burst.beats)),
             freed.eq(fifo.o.valid & fifo.o.ready),
         ]
+        # Counted a cycle later; the next burst asks two later at the earliest.
+        minus = Signal(signed(len(free)))
+        m.d.sync += [minus.eq(0), free.eq(add(free, minus, freed))]
         with m.If(accepted):
-            m.d.sync += free.eq(free - burst.beats + freed)
-        with m.Else():
-            m.d.sync += free.eq(free + freed)
+            m.d.sync += minus.eq(-burst.beats)
         with m.If(~waiting):
             m.d.sync += [burst.eq(splitter.o.payload), waiting.eq(splitter.o.valid)]
         with m.Elif(accepted):

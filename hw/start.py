@@ -45,7 +45,12 @@ class StartSequencer(wiring.Component):
             starting.eq(Cat(taken, starting)),
             self.reset.eq(taken),
         ]
-        under_way = starting.any()
+        # Registers: what they lead to lies in several places.
+        under_way, unsettled = Signal(), Signal(init=1)
+        m.d.sync += [
+            under_way.eq(taken | starting[:-1].any()),
+            unsettled.eq(self.settling),
+        ]
         # A start changes all that this is made of before the next one can come.
         able = Signal()
         m.d.sync += able.eq(self.quiet & ~self.active & ~taken & ~under_way & ~self.settling)
@@ -62,6 +67,6 @@ class StartSequencer(wiring.Component):
             m.d.sync += self.active.eq(0)
         with m.If(under_way):
             m.d.sync += [self.done.eq(0), self.active.eq(1)]
-        with m.If(self.settling):  # of what the units still hand on
+        with m.If(unsettled):  # of what the units still hand on
             m.d.sync += [self.done.eq(0), self.active.eq(0)]
         return m

@@ -1,6 +1,6 @@
 """STORE engine: the words that the drain gives, in bursts to memory."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -10,7 +10,7 @@ from ..spec.isa import Engine
 from ..spec.registers import ErrorCause
 from .axi import AXI4
 from .bursts import BurstSplitter
-from .common import less
+from .common import add, less
 from .layouts import ADDR_BITS, BEATS_BITS, BURST, ERROR, INSTRUCTIONS, take_pattern, word_write
 from .memory import Fifo
 
@@ -122,10 +122,11 @@ class StoreEngine(wiring.Component):
                 & tags.i.ready
             ),
         ]
+        # Counted a cycle later; the next burst asks two later at the earliest.
+        minus = Signal(signed(len(words)))
+        m.d.sync += [minus.eq(0), words.eq(add(words, minus, added))]
         with m.If(start):
-            m.d.sync += words.eq(words - s3.burst.beats + added)
-        with m.Else():
-            m.d.sync += words.eq(words + added)
+            m.d.sync += minus.eq(-s3.burst.beats)
 
         left = Signal(BEATS_BITS)  # words of the current burst still to be written
         free, last_word = Signal(init=1), Signal()  # no such word, one such word

@@ -7,7 +7,7 @@ from amaranth.utils import exact_log2
 
 from ..spec import winograd
 from ..spec.config import WEIGHT_SLOTS, Config
-from ..spec.isa import Engine
+from ..spec.isa import TABLE_BYTES, Engine
 from . import weight_transform
 from .checks import check, check_apart
 from .common import delay
@@ -122,16 +122,17 @@ class WeightSequencer(wiring.Component):
             take_param.eq(in_params & words.valid),
             params_end.eq(take_param & record_end & last_phase & last_column),
         ]
-        m.d.sync += self.param_valid.eq(take_param & record_end)
+        # What is not valid may be anything: no enable reaches so many bits.
+        m.d.sync += [
+            self.param_valid.eq(take_param & record_end),
+            self.param.bank.eq(bank),
+            self.param.column.eq(column),
+            self.param.phase.eq(phase),
+            self.param.record.as_value().eq(record_bits),
+        ]
         with m.If(take_param):
             if config.param_words == 2:
                 m.d.sync += [low.eq(word), half.eq(~half)]
-            m.d.sync += [
-                self.param.bank.eq(bank),
-                self.param.column.eq(column),
-                self.param.phase.eq(phase),
-                self.param.record.as_value().eq(record_bits),
-            ]
             with m.If(record_end):
                 if config.winograd:
                     m.d.sync += phase.eq(Mux(tiled, phase + 1, 0))
@@ -143,10 +144,11 @@ class WeightSequencer(wiring.Component):
         # The table behind them: each word's bytes one after the other.
         entry = Signal(8)
         lowest = exact_log2(config.rows)
+        last_entry, last_byte = Signal(), Signal()  # of the table, of the word
         take_entry, table_end = Signal(), Signal()
         m.d.comb += [
             take_entry.eq(in_table & words.valid),
-            table_end.eq(take_entry & entry.all()),
+            table_end.eq(take_entry & last_entry),
         ]
         m.d.sync += [
             self.table_valid.eq(take_entry),
@@ -155,7 +157,11 @@ class WeightSequencer(wiring.Component):
             self.table_write.value.eq(word.word_select(entry[:lowest], 8)),
         ]
         with m.If(take_entry):
-            m.d.sync += entry.eq(entry + 1)
+            m.d.sync += [
+                entry.eq(entry + 1),
+                last_entry.eq(entry == TABLE_BYTES - 2),
+                last_byte.eq(entry[:lowest] == config.rows - 2),
+            ]
         with m.If(table_end):
             m.d.sync += in_table.eq(0)
 
@@ -220,7 +226,7 @@ class WeightSequencer(wiring.Component):
             take_weight.eq(opened & accept & words.valid),
             column_end.eq(take_weight & last_word),
             tile_end.eq(column_end & last_column),
-            words.ready.eq(Mux(in_table, entry[:lowest].all(), in_params | (opened & accept))),
+            words.ready.eq(Mux(in_table, last_byte, in_params | (opened & accept))),
         ]
         with m.If(column_end):
             m.d.sync += next_column()

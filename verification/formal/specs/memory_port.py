@@ -276,7 +276,11 @@ class Writes(Harness):
             Assert(left == length),
             Assert(free == (left == 0)),
             Assert(last == (left == 1)),
-            Assert(words == inner["words"] + inner["added"] + left, "words without a burst"),
+            Assert(
+                words == inner["words"] + inner["minus"] + inner["added"] + left,
+                "words without a burst",
+            ),
+            Assert(~inner["valid3"] | (inner["minus"] == 0)),
             Assert(~inner["enough"] | (there & ~(s3.above | s3.below))),
         ]
 
