@@ -36,7 +36,7 @@ def synth(preset: str, device: str, seeds: int, json_path: Path | None, progress
 
 def table(found) -> str:
     """Resources by unit, use of the device, frequency of each seed, critical path."""
-    from resarray.fpga.core import KINDS
+    from resarray.fpga.core import KINDS, TARGET_MHZ
 
     rows: list[tuple[str, ...]] = [("unit", *KINDS)]
     rows += [
@@ -65,7 +65,11 @@ def table(found) -> str:
                 ("DP16KD", "DP16KD", device.rams),
             )
         ),
-        "frequency: " + ", ".join(f"seed {r.seed} {r.mhz:.1f} MHz" for r in found.routes),
+        "frequency: "
+        + ", ".join(
+            f"seed {r.seed} {r.mhz:.1f} MHz ({r.slow:,} endpoints miss {TARGET_MHZ})"
+            for r in found.routes
+        ),
         f"critical path: {best.logic:.2f} ns logic, {best.routing:.2f} ns routing",
         f"  from {best.path[0].source}",
         f"  to   {best.path[-1].sink}",

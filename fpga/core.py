@@ -39,10 +39,12 @@ class Hop:
 
 @dataclass(frozen=True)
 class Route:
-    """What nextpnr made of one seed."""
+    """What nextpnr made of one seed. ``slow``: endpoints of paths that are too long for TARGET_MHZ;
+    many of them, and no single path is to blame for the frequency."""
 
     seed: int
     mhz: float
+    slow: int
     used: dict[str, int]
     path: list[Hop]
 
@@ -119,6 +121,7 @@ def synthesise(
                 *tools.PLACER,
                 "--lpf-allow-unconstrained",
                 "--timing-allow-fail",
+                "--detailed-timing-report",
                 "--json",
                 "placed.json",
             ]
@@ -214,7 +217,7 @@ def _total(units: dict[str, dict[str, int]]) -> dict[str, int]:
 
 
 def _route(seed: int, report: dict) -> Route:
-    """The figures of one nextpnr report: of its only clock."""
+    """The figures of one nextpnr report, made with every net's timing: of its only clock."""
     ((_, clock),) = report["fmax"].items()
     (path,) = (
         path["path"]
@@ -231,4 +234,10 @@ def _route(seed: int, report: dict) -> Route:
         for hop in path
     ]
     used = {kind: entry["used"] for kind, entry in report["utilization"].items() if entry["used"]}
-    return Route(seed, clock["achieved"], used, hops)
+    slow = sum(
+        max(end["delay"]) > 1e3 / TARGET_MHZ
+        for net in report["detailed_net_timings"]
+        if net["event"].startswith("posedge")
+        for end in net["endpoints"]
+    )
+    return Route(seed, clock["achieved"], slow, used, hops)

@@ -151,13 +151,13 @@ class RequantiseLane(wiring.Component):
 
     def _divided(self, m: Module, platform, total, tiled: list):
         """``total`` / -24 as in `winograd.divide`, or ``total`` as it is, DIVIDE_LATENCY cycles
-        later: -1 / 3 is (1 + 4)(1 + 16)(1 + 256)(1 + 65536) modulo 2**32, a factor a cycle."""
-        value = Mux(tiled[0], total >> 3, total)
+        later: -1 / 3 is (1 + 4)(1 + 16)(1 + 256)(1 + 65536) modulo 2**32, a factor a cycle; then
+        the eighth."""
+        value = total
         for i in range(DIVIDE_LATENCY):
             more = value << (2 << i)
             register = Signal(signed(n.ACC_BITS), name=f"quotient{i}", reset_less=True)
             times = add_where(m, platform, tiled[i], more[: n.ACC_BITS], value, f"times{i}")
             m.d.sync += register.eq(times)
             value = register
-        bits = winograd.SUM_BITS
-        return Mux(tiled[-1], value[:bits].as_signed(), value)
+        return Mux(tiled[-1], value >> n.ACC_BITS - winograd.SUM_BITS, value)

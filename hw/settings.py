@@ -1,6 +1,6 @@
 """Settings check: the settings that a start refuses."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -34,14 +34,16 @@ class SettingsCheck(wiring.Component):
         settings = self.settings
         word = exact_log2(self._config.rows)
         mem_end = Signal(33, reset_less=True)
+        parts = (
+            settings.mem_base[:BOUNDARY_BITS],
+            settings.prog_addr[:word],
+            settings.write_base[:word],
+            settings.prog_count[isa.WAIT_BITS :],
+        )
+        wrong = Signal(len(parts), reset_less=True)
         m.d.sync += [
             mem_end.eq(settings.mem_base + settings.mem_size),
-            self.bad.eq(
-                settings.mem_base[:BOUNDARY_BITS].any()
-                | (mem_end > 1 << 32)
-                | settings.prog_addr[:word].any()
-                | settings.write_base[:word].any()
-                | settings.prog_count[isa.WAIT_BITS :].any()
-            ),
+            wrong.eq(Cat(part.any() for part in parts)),
+            self.bad.eq((mem_end > 1 << 32) | wrong.any()),
         ]
         return m

@@ -35,6 +35,7 @@ _SYNTH: Schema = {
         {
             "seed": COUNT,
             "mhz": POSITIVE,
+            "slow": COUNT,
             "used": Each(COUNT),
             "path": [{"kind": TEXT, "delay": AMOUNT, "source": TEXT, "sink": TEXT}],
         }

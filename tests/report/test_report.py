@@ -37,10 +37,11 @@ SYNTH = {
     },
     "total": {"LUT4": 110},
     "routes": [
-        {"seed": 2, "mhz": 100.0, "used": {"TRELLIS_COMB": 5000}, "path": []},
+        {"seed": 2, "mhz": 100.0, "slow": 12, "used": {"TRELLIS_COMB": 5000}, "path": []},
         {
             "seed": 1,
             "mhz": 120.0,
+            "slow": 3,
             "used": {"TRELLIS_COMB": 6072, "DP16KD": 14},
             "path": [
                 {"kind": "logic", "delay": 0.5, "source": "a.Q", "sink": "a.Q"},

@@ -140,14 +140,14 @@ class Quotient(Inside):
             Assert(~known | begun),
             Assert(~known | (self.register(m, "total") == value)),
         ]
-        value = self.register(m, "total") >> 3
+        value = self.register(m, "total")
         for i, shift in enumerate(lemmas.QUOTIENT):
             register = self.register(m, f"quotient{i}")
             before = delay(m, value, 1, f"before{i}", reset_less=True)
             expected = (before + (before << shift))[: n.ACC_BITS].as_signed()
             m.d.comb += Assert(~known | (register == expected))
             value = register
-        m.d.comb += Assert(~known | (wide.a == value[: winograd.SUM_BITS].as_signed()))
+        m.d.comb += Assert(~known | (wide.a == value >> n.ACC_BITS - winograd.SUM_BITS))
 
 
 PRODUCT_BITS = n.ACC_BITS + n.MULT_BITS
@@ -229,8 +229,8 @@ PROPERTIES = [
             Edit(
                 "a quotient of 28 bits",
                 "hw.requantise",
-                "value[:bits].as_signed()",
-                "value[: bits - 1].as_signed()",
+                "value >> n.ACC_BITS - winograd.SUM_BITS",
+                "value >> n.ACC_BITS - winograd.SUM_BITS + 1",
             ),
             Edit(
                 "another factor of the inverse",
