@@ -18,9 +18,8 @@ from resarray.spec.isa import WAITS, Engine
 from . import rates
 from .liveness import Deadlock
 from .program import Instruction, residual_words, weight_words, words_given
-from .timing import MemoryTiming
+from .timing import READ_OVERHEAD, MemoryTiming
 
-READ_OVERHEAD = 15  # cycles of a read besides the memory's latency
 WRITE_OVERHEAD = 11  # cycles of a write besides the memory's latency
 KEPT_LATENCY = 12  # cycles of a read from the scratchpad
 SMALL = 1e-6  # words or cycles: tolerance of levels and times
@@ -104,6 +103,9 @@ class _Simulation:
         self.config = config
         self.rate = timing.words_per_cycle(config.rows)
         self.read_latency = timing.latency + READ_OVERHEAD
+        self.reading = timing.read_rate(config)
+        self.reading_weights = timing.read_rate(config, config.weight_words)
+        self.reading_residual = timing.read_rate(config, config.residual_words)
         self.write_latency = timing.latency + WRITE_OVERHEAD
         self.program = instructions
         self.fetched = 0
@@ -235,9 +237,9 @@ class _Simulation:
         if weights:
             demands.append((self._wanted_weights(loading, use_weights), WEIGHTS))
         if residual:
-            wanted = use_residual if self.residual.full else 1.0
+            wanted = use_residual if self.residual.full else self.reading_residual
             (kept if residual.kept else demands).append((wanted, RESIDUAL))
-        reads, writes = self._port(min(1.0, sum(d for d, _ in demands)), store)
+        reads, writes = self._port(min(self.reading, sum(d for d, _ in demands)), store)
         self.code.change = 0.0
         for share, engine in _fair(demands, reads) + _fair(kept, 1.0):
             if engine == FETCH:
@@ -270,13 +272,14 @@ class _Simulation:
         spare = self.weights.level - self.ample_weights
         if loading and spare > SMALL:
             return 0.0
-        return min(1.0, use) if self.weights.full or (loading and spare > -SMALL) else 1.0
+        most = self.reading_weights
+        return min(most, use) if self.weights.full or (loading and spare > -SMALL) else most
 
     def _port(self, reads: float, store: _Job | None) -> tuple[float, float]:
         """Words per cycle that reads may take, who want ``reads``, and writes: half each where
         both want more than there is."""
         if self.rate is None:
-            return 1.0, 1.0
+            return self.reading, 1.0
         writes = 0.0
         if store:
             # What the drain gives, before its new rate is known, or all that has gathered.

@@ -339,9 +339,9 @@ def _run_cycles(
         writes //= layer.pool.stride[0] * layer.pool.stride[1]
     elif isinstance(layer.pool, AveragePool):
         writes = 0
-    load = max(filled, timing.cycles(loaded, 0, config.rows))
+    load = max(filled, timing.cycles(loaded, 0, config))
     first_load = load * (resident or run.in_blocks) / passes
-    cycles = max(array, drain, filled, timing.cycles(reads, writes, config.rows))
+    cycles = max(array, drain, filled, timing.cycles(reads, writes, config))
     held = max(tiling.resident, tiling.k_blocks)
     if 2 * rows.lines * cols.lines * images * held > config.input_words:
         # No room for the next load until the last output-channel tile frees its input.

@@ -5,17 +5,29 @@ import pytest
 from resarray.compiler.timing import MemoryTiming
 from resarray.spec.errors import ResarrayError
 from resarray.spec.memory import MIN_BYTES_PER_CYCLE
+from resarray.spec.presets import preset
 
 pytestmark = pytest.mark.verifies("compiler", by="unit")
 
+FOUR = preset("25f")  # words of 4 bytes
+
 
 def test_the_slowest_memory_is_allowed():
-    assert MemoryTiming(1, MIN_BYTES_PER_CYCLE).cycles(1, 0, 8) == 128
+    assert MemoryTiming(1, MIN_BYTES_PER_CYCLE).cycles(1, 0, preset("default")) == 128
     with pytest.raises(ResarrayError, match="choose 1/16 or more"):
         MemoryTiming(1, MIN_BYTES_PER_CYCLE * 0.99)
 
 
 def test_reads_and_writes_share_a_narrow_memory():
-    assert MemoryTiming(32, 2.0).cycles(30, 10, 4) == 80
-    assert MemoryTiming(32, 8.0).cycles(30, 10, 4) == 40  # one word a cycle at most
-    assert MemoryTiming(32, None).cycles(30, 10, 4) == 30
+    assert MemoryTiming(32, 2.0).cycles(30, 10, FOUR) == 80
+    assert MemoryTiming(32, 8.0).cycles(30, 10, FOUR) == 40  # one word a cycle at most
+    assert MemoryTiming(32, None).cycles(30, 10, FOUR) == 30
+
+
+def test_reads_in_flight_bound_what_a_memory_gives():
+    tiny = preset("tiny")  # four bursts of eight words
+    assert MemoryTiming(1).read_rate(tiny) == 1
+    assert MemoryTiming(32).read_rate(tiny) == pytest.approx(32 / (32 + 10 + 8))
+    assert MemoryTiming(32).read_rate(preset("tiny,max_reads=16")) == 1
+    assert MemoryTiming(1).read_rate(preset("tiny,burst_words=2,output_words=32")) == 0.5
+    assert MemoryTiming(32).cycles(32, 0, tiny) == pytest.approx(50)
