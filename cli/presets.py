@@ -80,15 +80,23 @@ def describe_fields() -> list[dict]:
     }
     limits = spec_config.LIMITS
     ranges = {"name": "text", "element": " or ".join(spec_config.ELEMENTS)}
+    ranges |= {
+        f.name: "true or false" for f in dataclasses.fields(Config) if f.type in (bool, "bool")
+    }
     return [
         {
             "name": field.name,
-            "default": field.default,
+            "default": _as_written(field.default),
             "range": ranges.get(field.name) or str(limits.get(field.name, "a number")),
             "meaning": meanings[field.name],
         }
         for field in dataclasses.fields(Config)
     ]
+
+
+def _as_written(value: object) -> object:
+    """A default as a preset's file and ``--preset`` have it."""
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _print(console: Console, headings: list[str], rows: list[list[str]], right: int = 0) -> None:

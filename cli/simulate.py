@@ -53,6 +53,7 @@ def simulate(request: Request, progress: Reporter) -> bool:
 
     # What can be wrong without computing anything comes first.
     request.options.arguments()
+    _require_uncompiled(request)
     config = find_preset(request.preset)
     memory = MemoryModel(
         request.latency, request.bytes_per_cycle, request.stall_probability, request.seed
@@ -163,6 +164,22 @@ def _layer(name: str, program: Image) -> int:
     if name not in names:
         raise ResarrayError(f"unknown layer '{name}': choose one of {', '.join(names)}")
     return names.index(name)
+
+
+def _require_uncompiled(request: Request) -> None:
+    """Options of the compiler mean nothing for an image that is compiled already."""
+    given = {
+        "--no-fuse-pool": not request.fuse_pool,
+        "--no-winograd": not request.winograd,
+        "--batch": request.batch,
+        "--memory-bytes": request.memory_bytes is not None,
+    }
+    for option in given if request.image is not None else ():
+        if given[option]:
+            raise ResarrayError(
+                f"the image '{request.image}' is compiled already: leave out {option}, or give it "
+                "to 'resarray compile'"
+            )
 
 
 def _check_program(program: Image, prepared: "Prepared") -> None:

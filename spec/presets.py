@@ -39,7 +39,11 @@ def preset(text: str) -> Config:
     base = _read_file(Path(start)) if start.endswith(SUFFIX) else _by_name(start)
     if not changes:
         return base
-    fields = dict(_change(change, f"preset '{text}'") for change in changes)
+    fields: dict[str, bool | int | str] = {}
+    for name, value in (_change(change, f"preset '{text}'") for change in changes):
+        if name in fields:
+            raise ResarrayError(f"preset '{text}': {name} is given twice: leave one")
+        fields[name] = value
     return _changed(base, {"name": text} | fields, f"preset '{text}'")
 
 

@@ -144,17 +144,24 @@ def test_every_command_takes_them(command, capsys):
         assert "columns must be a multiple of rows (8)" in err[0]
 
 
+def written(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def test_the_list(capsys):
     assert run(["presets", "--json", "out.json"]) == 0
     out = capsys.readouterr().out
     for name in PRESETS:
         assert name in out
     for field in dataclasses.fields(Config):
-        assert re.search(rf"^ {field.name} +{field.default} ", out, re.M), field.name
+        assert re.search(rf"^ {field.name} +{written(field.default)} ", out, re.M), field.name
     found = presets_command.sizes(PRESETS["default"])
     assert found["multipliers"] == 132
     assert found["bytes"]["input"] == 131072
     assert all(field["meaning"] for field in presets_command.describe_fields())
+    (switch,) = (f for f in presets_command.describe_fields() if f["name"] == "winograd")
+    assert (switch["default"], switch["range"]) == ("true", "true or false")
+    assert preset(f"small,winograd={switch['default']}").winograd
 
 
 def test_the_page_has_the_fields_and_their_ranges():
@@ -162,7 +169,7 @@ def test_the_page_has_the_fields_and_their_ranges():
     rows = re.findall(r"^\| `(\w+)` \| (.*?) \| `?(\w+)`? \| .* \|$", text, re.M)
     known = dataclasses.fields(Config)
     assert [(name, default) for name, _, default in rows] == [
-        (field.name, str(field.default)) for field in known
+        (field.name, written(field.default)) for field in known
     ]
     limits = spec_config.LIMITS
     ranges = {name: span for name, span, _ in rows}
