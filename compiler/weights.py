@@ -1,8 +1,10 @@
 """Weights of a layer in the order in which the array takes them, and the folded bias.
 
 Per output-channel tile: the first k-tile, ``columns`` parameter records, the other k-tiles. A
-k-tile is ``columns`` words; word c holds the ``rows`` weights of column c. Unused rows and columns
-are zero, and so are the weights between a tile's channels and inputs of other groups.
+k-tile is ``columns`` words; word c holds the ``rows`` weights of column c. With Winograd's tiles a
+k-tile is a kernel row: three words for each column, one after the other, and a column has four
+records, one for each output of a tile. Unused rows and columns are zero, and so are the weights
+between a tile's channels and inputs of other groups.
 """
 
 from dataclasses import dataclass
