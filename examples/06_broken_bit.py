@@ -41,7 +41,7 @@ design = verilog(CONFIG)
 begin = design.index(f"module \\resarray.core.accumulators.column{COLUMN} ")
 end = design.index("endmodule", begin)
 module = design[begin:end]
-broken = module.replace("+ $signed(dot);", f"+ $signed(dot ^ 18'd{1 << BIT});")
+broken = module.replace(", dot };", f", dot ^ {CONFIG.dot_bits}'d{1 << BIT} }};")
 assert broken != module, "the accumulators' Verilog is another one: change the line above"
 design = design[:begin] + broken + design[end:]
 

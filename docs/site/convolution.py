@@ -2,7 +2,8 @@
 
     python docs/site/convolution.py
 
-4 channels to 4, 3x3 kernel, a border of one pixel, 4x4 pixels, ReLU; preset `tiny`, Icarus Verilog.
+4 channels to 4, 3x3 kernel, a border of one pixel, 4x4 pixels, ReLU; preset `tiny` without Winograd's
+tiles, Icarus Verilog.
 """
 
 import json
@@ -25,7 +26,7 @@ from resarray.sim.run import run
 from resarray.sim.waves import Waves
 from resarray.spec.presets import preset
 
-PRESET = preset("tiny")
+PRESET = preset("tiny,winograd=false")
 SHAPE = (4, 4, 4)
 SEED = 7
 ALL = 10_000  # cycles, more than there are
@@ -35,7 +36,7 @@ SIGNALS = {
     **{name: f"waves.{name}" for name in ("load", "weights", "drain", "store")},
     "computes": "waves.compute",
     "vector": "accelerator.core.array.vector",
-    "swap": "accelerator.core.array.swap",
+    "slot": "accelerator.core.array.slot",
     "weight": "accelerator.core.array.weight",
     "weight_valid": "accelerator.core.array.weight_valid",
     "weight_column": "accelerator.core.array.weight_column",

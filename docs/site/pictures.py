@@ -178,6 +178,9 @@ def signed(value: int, bits: int) -> int:
     return value - (1 << bits) if value >> (bits - 1) else value
 
 
+PIXELS = 16  # of the convolution's map, and so of each k-tile
+
+
 class Run:
     """convolution.json: signals by cycle; checks what the pictures say."""
 
@@ -186,7 +189,10 @@ class Run:
         self.counters = found["counters"]
         self.signals = {name: np.array(values) for name, values in found["signals"].items()}
         self.weight = np.array(found["weight"])
-        self.swaps = np.flatnonzero(self.signals["swap"])
+        # Cycles in which a k-tile's first pixel enters, with the next slot of weights.
+        (changes,) = np.nonzero(np.diff(self.signals["slot"]))
+        self.starts = [int(changes[0]) + 1 - PIXELS, *(int(cycle) + 1 for cycle in changes)]
+        (self.sent,) = np.nonzero(self.signals["weight_valid"])  # word after word of the weights
 
     def word(self, signal: str, cycle: int) -> list[int]:
         """Four signed bytes: of ``vector``, what enters column 0; of ``weight``, the bus."""
@@ -213,7 +219,7 @@ class Run:
 def pair_element() -> Drawing:
     """One element with the numbers of the convolution's first pixel that is not padding."""
     run = Run()
-    first = int(run.swaps[0])
+    first = run.starts[0]
     pixel = next(t for t in range(16) if run.word("vector", first + t) != run.word("vector", first))
     a, w = run.word("vector", first + pixel), run.weights(0, 0)
     x, y = a[0] + w[1], a[1] + w[0]
@@ -310,8 +316,7 @@ def engines() -> Drawing:
 def array_cycles() -> Drawing:
     """The array around the change from the first k-tile to the second."""
     run = Run()
-    first, change = (int(cycle) for cycle in run.swaps[:2])
-    assert change - first == 16
+    first, change = run.starts[:2]
     begin, end = change - 3, change + LATENCY + TINY.columns + 1
     left, width = 120, 54
     d = Drawing(left + width * (end - begin) + 15, 440, "The array, cycle by cycle")
@@ -320,19 +325,21 @@ def array_cycles() -> Drawing:
     for cycle in range(begin, end):
         x = left + width * (cycle - begin)
         d.text(x + width / 2, 18, str(cycle), size=12, bold=True)
-        k_tile, pixel = divmod(cycle - first, 16)
+        k_tile, pixel = divmod(cycle - first, PIXELS)
         d.rect(x + 2, 32, width - 4, 112, colours[k_tile])
         d.text(x + width / 2, 44, f"pixel {pixel}", size=11, bold=True)
         for i, value in enumerate(run.word("vector", cycle)):
             d.text(x + width / 2, 64 + 20 * i, str(value), size=12)
-        if run.signals["swap"][cycle]:
-            d.line([(x + width / 2, 172), (x + width / 2, 146)])
-            d.text(x + width / 2, 180, "swap", size=11, bold=True)
+        slot = int(run.signals["slot"][cycle])
+        assert slot == k_tile
+        d.text(x + width / 2, 160, f"slot {slot}", size=11, bold=True)
         if run.signals["weight_valid"][cycle]:
-            column = int(run.signals["weight_column"][cycle])
+            coming, column = divmod(int(np.searchsorted(run.sent, cycle)), TINY.columns)
+            assert column == run.signals["weight_column"][cycle]
             words = run.word("weight", cycle)
-            assert words == run.weights(k_tile + 1, column)
-            d.rect(x + 2, 194, width - 4, 58, ORANGE)
+            assert words == run.weights(coming, column)
+            d.rect(x + 2, 178, width - 4, 74, ORANGE)
+            d.text(x + width / 2, 190, f"slot {coming}", size=11, bold=True)
             d.text(x + width / 2, 206, f"column {column}", size=11, bold=True)
             d.text(x + width / 2, 223, f"{words[0]}, {words[1]},", size=10)
             d.text(x + width / 2, 238, f"{words[2]}, {words[3]}", size=10)
@@ -340,7 +347,7 @@ def array_cycles() -> Drawing:
             entered = cycle - LATENCY - column
             if entered < first:
                 continue
-            k_tile, pixel = divmod(entered - first, 16)
+            k_tile, pixel = divmod(entered - first, PIXELS)
             value = run.check(entered, k_tile, column)
             y = 268 + 42 * column
             d.rect(x + 2, y, width - 4, 38, colours[k_tile])
@@ -351,7 +358,7 @@ def array_cycles() -> Drawing:
     for i in range(TINY.rows):
         d.text(left - 10, 64 + 20 * i, f"channel {i}", anchor="end", size=11)
     d.text(left - 10, 206, "weight bus", anchor="end", size=12, bold=True)
-    d.text(left - 10, 226, "for the next k-tile", anchor="end", size=11)
+    d.text(left - 10, 226, "for k-tiles to come", anchor="end", size=11)
     for column in range(TINY.columns):
         y = 268 + 42 * column
         d.text(left - 10, y + 12, f"column {column}", anchor="end", size=12, bold=True)
