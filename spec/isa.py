@@ -223,7 +223,7 @@ LAYOUTS: dict[Engine, list[Field]] = {
         Field("pool_bottom", POOL_BITS, "padding rows after the last"),
         Field("pool_first", 1, "the first row here is the map's first"),
         Field("width", 10, "pixels per row"),
-        Field("height", 10, "rows; width * height = px_count, of tiles 6 * ceil(width / 4) * height"),
+        Field("height", 10, "rows; width * height pixels"),
         Field("pool_width", 10, "pooled pixels per row"),
         Field("line", LINE_BITS, "first word in the line buffer"),
         Field("avg_first", 1, "start the sum"),

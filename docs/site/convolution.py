@@ -2,8 +2,8 @@
 
     python docs/site/convolution.py
 
-4 channels to 4, 3x3 kernel, a border of one pixel, 4x4 pixels, ReLU; preset `tiny` without Winograd's
-tiles, Icarus Verilog.
+4 channels to 4, 3x3 kernel, a border of one pixel, 4x4 pixels, ReLU; preset `tiny` without
+Winograd's tiles, Icarus Verilog.
 """
 
 import json

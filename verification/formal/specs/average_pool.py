@@ -99,10 +99,7 @@ class Average(Inside):
             Assert(self.inner["run"] == (age >= 3)),
             Assert(~self.inner["run"] | (self.inner["step"] == age - 3)),
             Assert((age < 2) | (self.inner["last"] == last)),
-            *(
-                Assert(~opened | first | (self.inner[f"sums{i}"] == sums[i]))
-                for i in range(rows)
-            ),
+            *(Assert(~opened | first | (self.inner[f"sums{i}"] == sums[i])) for i in range(rows)),
         ]
 
 
