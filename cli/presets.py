@@ -44,7 +44,7 @@ def presets(json_path: Path | None, console: Console) -> None:
     _print(
         console,
         ["field", "default", "range", "meaning"],
-        [[f["name"], str(f["default"]), f["range"], f["meaning"]] for f in fields],
+        [[f["name"], _as_written(f["default"]), f["range"], f["meaning"]] for f in fields],
     )
     console.print(OWN, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
@@ -81,12 +81,12 @@ def describe_fields() -> list[dict]:
     limits = spec_config.LIMITS
     ranges = {"name": "text", "element": " or ".join(spec_config.ELEMENTS)}
     ranges |= {
-        f.name: "true or false" for f in dataclasses.fields(Config) if f.type in (bool, "bool")
+        f.name: "true or false" for f in dataclasses.fields(Config) if isinstance(f.default, bool)
     }
     return [
         {
             "name": field.name,
-            "default": _as_written(field.default),
+            "default": field.default,
             "range": ranges.get(field.name) or str(limits.get(field.name, "a number")),
             "meaning": meanings[field.name],
         }
@@ -94,9 +94,9 @@ def describe_fields() -> list[dict]:
     ]
 
 
-def _as_written(value: object) -> object:
+def _as_written(value: object) -> str:
     """A default as a preset's file and ``--preset`` have it."""
-    return str(value).lower() if isinstance(value, bool) else value
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _print(console: Console, headings: list[str], rows: list[list[str]], right: int = 0) -> None:

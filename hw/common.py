@@ -103,5 +103,5 @@ def add_where(m: Module, platform, enable, augend: Value, addend: Value, name: s
     if isinstance(platform, Ecp5):
         adder.build(m, enable, augend, addend, total)
     else:
-        m.d.comb += total.eq((augend & enable.replicate(bits)).as_signed() + addend)
+        m.d.comb += total.eq((augend & enable.replicate(bits)) + addend)
     return total

@@ -35,7 +35,6 @@ _SYNTH: Schema = {
         {
             "seed": COUNT,
             "mhz": POSITIVE,
-            "slow": COUNT,
             "used": Each(COUNT),
             "path": [{"kind": TEXT, "delay": AMOUNT, "source": TEXT, "sink": TEXT}],
         }

@@ -220,7 +220,9 @@ def pair_element() -> Drawing:
     """One element with the numbers of the convolution's first pixel that is not padding."""
     run = Run()
     first = run.starts[0]
-    pixel = next(t for t in range(16) if run.word("vector", first + t) != run.word("vector", first))
+    pixel = next(
+        t for t in range(PIXELS) if run.word("vector", first + t) != run.word("vector", first)
+    )
     a, w = run.word("vector", first + pixel), run.weights(0, 0)
     x, y = a[0] + w[1], a[1] + w[0]
     d = Drawing(820, 300, "A pair element: two products with one multiplier")

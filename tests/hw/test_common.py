@@ -23,15 +23,19 @@ class Compare(wiring.Component):
         return m
 
 
-class Add(wiring.Component):
+class Adder(wiring.Component):
+    """A sum of ``bits`` bits, one term of which counts where ``enable`` is set."""
+
     def __init__(self, bits: int, addend_bits: int):
-        shapes = {"enable": In(1), "a": In(signed(bits)), "b": In(signed(addend_bits))}
-        super().__init__(shapes | {"o": Out(signed(bits))})
+        term, addend = signed(bits), signed(addend_bits)
+        super().__init__(
+            {"enable": In(1), "augend": In(term), "addend": In(addend), "total": Out(term)}
+        )
 
     def elaborate(self, platform):
         m = Module()
-        total = add_where(m, platform, self.enable, self.a, self.b, "total")
-        m.d.comb += self.o.eq(total)
+        total = add_where(m, platform, self.enable, self.augend, self.addend, "sum")
+        m.d.comb += self.total.eq(total)
         return m
 
 
@@ -40,7 +44,7 @@ def numbers(value: Signal) -> range:
     return range(-1 << bits - 1, 1 << bits - 1) if is_signed else range(1 << bits)
 
 
-def evaluate(dut, names: tuple[str, ...], expected) -> None:
+def evaluate(dut, names: tuple[str, ...], output: str, expected) -> None:
     inputs = [getattr(dut, name) for name in names]
 
     async def testbench(ctx):
@@ -48,7 +52,7 @@ def evaluate(dut, names: tuple[str, ...], expected) -> None:
             for signal, value in zip(inputs, values, strict=True):
                 ctx.set(signal, value)
             await ctx.delay(1e-9)
-            assert ctx.get(dut.o) == expected(*values), values
+            assert ctx.get(getattr(dut, output)) == expected(*values), values
 
     sim = Simulator(dut)
     sim.add_testbench(testbench)
@@ -69,11 +73,11 @@ def evaluate(dut, names: tuple[str, ...], expected) -> None:
     ids=str,
 )
 def test_less_is_the_sign_of_a_difference(a, b):
-    evaluate(Compare(a, b), ("a", "b"), lambda x, y: x < y)
+    evaluate(Compare(a, b), ("a", "b"), "o", lambda x, y: x < y)
 
 
 def test_a_term_counts_where_its_bit_is_set():
     def expected(enable, a, b):
         return (b + a * enable + 16) % 32 - 16
 
-    evaluate(Add(5, 3), ("enable", "a", "b"), expected)
+    evaluate(Adder(5, 3), ("enable", "augend", "addend"), "total", expected)

@@ -6,11 +6,10 @@ import subprocess
 
 import pytest
 from amaranth.back import verilog
-from amaranth.hdl import Module, Shape, signed
+from amaranth.hdl import Module, Shape
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from resarray.hw.common import add_where
 from resarray.hw.ecp5 import ram
 from resarray.hw.element import ELEMENTS
 from resarray.hw.memory import Fifo, Ram
@@ -21,27 +20,12 @@ from resarray.sim.build import HW, MODELS
 from resarray.spec.errors import ResarrayError
 from resarray.spec.presets import preset
 
+from .test_common import Adder
+
 pytestmark = pytest.mark.verifies("ecp5", by="netlist")
 
 CYCLES = 20_000
 SEED = 1
-
-
-class Adder(wiring.Component):
-    """A sum of ``bits`` bits, one term of which counts where ``enable`` is set."""
-
-    def __init__(self, bits: int, addend_bits: int):
-        term, addend = signed(bits), signed(addend_bits)
-        super().__init__(
-            {"enable": In(1), "augend": In(term), "addend": In(addend), "total": Out(term)}
-        )
-
-    def elaborate(self, platform):
-        m = Module()
-        total = add_where(m, platform, self.enable, self.augend, self.addend, "sum")
-        m.d.comb += self.total.eq(total)
-        return m
-
 
 # One RAM for each width of a block, with words that do not fill the last block, and one of LUTs.
 RAMS = [(32, 512), (64, 64), (40, 1024), (64, 2048), (7, 4096), (5, 8192), (2, 16384), (8, 16)]

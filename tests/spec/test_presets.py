@@ -160,8 +160,8 @@ def test_the_list(capsys):
     assert found["bytes"]["input"] == 131072
     assert all(field["meaning"] for field in presets_command.describe_fields())
     (switch,) = (f for f in presets_command.describe_fields() if f["name"] == "winograd")
-    assert (switch["default"], switch["range"]) == ("true", "true or false")
-    assert preset(f"small,winograd={switch['default']}").winograd
+    assert (switch["default"], switch["range"]) == (True, "true or false")
+    assert preset(f"small,winograd={written(switch['default'])}").winograd
 
 
 def test_the_page_has_the_fields_and_their_ranges():
