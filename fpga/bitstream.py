@@ -101,8 +101,8 @@ def _build(
         yosys,
         [
             "-p",
-            "read_verilog soc.v resarray.v; synth_ecp5 -top soc -json "
-            "design.json; tee -q -o stat.json stat -json",
+            f"read_verilog soc.v resarray.v; {tools.synthesis('soc')}; "
+            "write_json design.json; tee -q -o stat.json stat -json",
         ],
         "yosys.log",
         "stat.json",

@@ -164,7 +164,7 @@ def _netlist(config: Config, progress: Progress) -> tuple[Path, dict[str, dict[s
     """Folder of the accelerator's netlist with its harness, and its cells by unit and kind."""
     yosys = tools.find_yosys()
     source = convert("resarray.fpga.harness:generate", config)
-    script = f"read_verilog design.v; synth_ecp5 -top {TOP} -json netlist.json"
+    script = f"read_verilog design.v; {tools.synthesis(TOP)}; write_json netlist.json"
     netlist = build_folder() / "fpga" / digest(source, script, yosys.version)
     cells = netlist / "cells.json"
 

@@ -14,7 +14,7 @@ from . import tools
 from .process import run_tool
 
 MODELS = ("ecp5/models.v", "ecp5/cells.v")
-SCRIPT = f"read_verilog design.v; synth_ecp5 -top {TOP}; write_verilog -noattr netlist.v"
+SCRIPT = f"read_verilog design.v; {tools.synthesis(TOP)}; write_verilog -noattr netlist.v"
 
 
 def netlist(config: Config, note: Callable[[str], None] = lambda text: None) -> str:

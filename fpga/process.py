@@ -35,14 +35,22 @@ class Meter:
 
 
 class YosysMeter(Meter):
-    """By the steps of ``synth_ecp5``."""
+    """By the steps of the two parts of `tools.synthesis`."""
 
-    STEPS = 53  # in Yosys 0.70; mapping to LUTs, step 46, is half of the time
-    LINE = re.compile(r"\d+\.(\d+)\. Executing (.*?)\.?$")
+    FIRST, STEPS = 34, 53  # of the first part, of both, in Yosys 0.70; step 46 is half of the time
+    LINE = re.compile(r"(\d+)\.(\d+)\. Executing (.*?)\.?$")
+
+    def __init__(self):
+        super().__init__()
+        self._part = None
 
     def _find(self, line: str) -> tuple[float, str] | None:
         match = self.LINE.match(line)
-        return match and (int(match[1]) / self.STEPS, match[2])
+        if not match:
+            return None
+        self._part = self._part or match[1]
+        before = 0 if match[1] == self._part else self.FIRST
+        return (before + int(match[2])) / self.STEPS, match[3]
 
 
 class NextpnrMeter(Meter):

@@ -21,6 +21,19 @@ PLACER = ("--placer", "static")
 # For whole SoCs. "router1", the default, once left 93 connections of the default preset's 170,000
 # open for an hour; this one took ten minutes for all.
 ROUTER = ("--router", "router2")
+# The registers of a tile share one set or reset, those of a slice one enable: nextpnr throws a
+# register with a signal of its own to wherever a whole tile is free, and its paths with it. Signals
+# for fewer registers than these become logic in front of them.
+FEWEST_SET, FEWEST_ENABLED = 32, 4
+REGISTERS = (
+    "$_DFF_?_ 01",
+    "$_DFF_?P?_ r",
+    "$_SDFF_?P?_ r",
+    "$_DFFE_??_ 01",
+    "$_DFFE_?P??_ r",
+    "$_SDFFE_?P??_ r",
+    "$_DLATCH_?_ x",
+)
 YOWASP = "yowasp-"  # the packages' names begin with it, and so do their scripts'
 
 
@@ -34,6 +47,16 @@ class Tool:
 
     command: tuple[str, ...]
     version: str
+
+
+def synthesis(top: str) -> str:
+    """Commands for Yosys: the design that has been read as cells of the ECP5, module ``top``."""
+    cells = " ".join(f"-cell {cell}" for cell in REGISTERS)
+    return (
+        f"synth_ecp5 -top {top} -run begin:map_ffs; opt_clean; "
+        f"dfflegalize {cells} -mince {FEWEST_ENABLED} -minsrst {FEWEST_SET}; "
+        f"synth_ecp5 -top {top} -run map_ffs:"
+    )
 
 
 def find_yosys() -> Tool:

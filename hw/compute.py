@@ -130,13 +130,17 @@ class ComputeEngine(wiring.Component):
         m.d.comb += Cat(
             self.wait_weights, self.read_en, self.k_tile_end, self.winograd, self.position
         ).eq(delay(m, flags, addresses.LATENCY, "flags"))
-        control = Signal.like(self.control)
-        m.d.comb += [
-            Cat(control.valid, control.end).eq(delay(m, Cat(loops.issue, loops.end), 1, "issued")),
-            control.pixel.eq(delay(m, loops.pixel, 1, "pixel", reset_less=True)),
-            control.clear.eq(delay(m, loops.clear, 1, "clear", reset_less=True)),
-            control.bank.eq(loops.bank),
-            control.mark.eq(loops.mark),
-            self.control.eq(delay(m, control, addresses.LATENCY - 1, "control")),
-        ]
+        issued = delay(m, loops.issue, 1, "issued")
+        # The accumulator: counted a cycle behind the loops, for it lies where the array begins.
+        pixel = Signal.like(self.control.pixel)
+        with m.If(issued):
+            m.d.sync += pixel.eq(Mux(first, 0, pixel + 1))
+        rest = Cat(loops.bank, delay(m, Cat(loops.clear, loops.end), 1, "ends"), loops.mark)
+        m.d.comb += self.control.as_value().eq(
+            Cat(
+                delay(m, issued, addresses.LATENCY - 1, "valid"),
+                delay(m, pixel, addresses.LATENCY - 2, "pixel"),
+                delay(m, rest, addresses.LATENCY - 1, "rest"),
+            )
+        )
         return m

@@ -295,7 +295,9 @@ class DrainEngine(wiring.Component):
         fields = ("res_en", "multiply", "res_zp", "res_mult", "res_shift", "zp_out", "lo", "hi")
         said = Cat(c[name] for name in ("winograd", "table", "bank", *fields))
         said = copies(m, platform, said, config.lanes, "said")
-        write = self.table_write
+        # The tables lie elsewhere than what writes them.
+        write = delay(m, self.table_write, 1, "table_write", reset_less=True)
+        write_valid = delay(m, self.table_valid, 1, "table_valid")
         for i in range(config.lanes):
             m.submodules[f"lane{i}"] = lane = requantise.RequantiseLane(config.winograd)
             table_on, bank = Signal(name=f"table_on{i}"), Signal(name=f"bank{i}")
@@ -309,7 +311,7 @@ class DrainEngine(wiring.Component):
             ]
             m.submodules[f"table{i}"] = table = Ram(8, 2 * TABLE_BYTES)
             m.d.comb += [
-                table.write_en.eq(self.table_valid),
+                table.write_en.eq(write_valid),
                 table.write_addr.eq(Cat(write.entry, write.bank)),
                 table.write_data.eq(write.value),
                 # Entry q + 128.

@@ -39,7 +39,7 @@ class LoopCounters(wiring.Component):
     issue : Out             a pixel goes on its way in this cycle; beside it:
     first, end : Out        it is the first of a k-tile; the last of its instruction
     step : Out(STEP)        how its address comes about; 0 without ``issue``
-    pixel, clear : Out      its accumulator, and whether that begins anew
+    clear : Out             its accumulator begins anew
     k_tile_end : Out        it is the last of a k-tile
     winograd, position : Out   it is this one of a tile; position 0 without
     bank, mark : Out        of the pixel's instruction, 1 cycle after ``issue``
@@ -63,7 +63,6 @@ class LoopCounters(wiring.Component):
                 "k_tile_end": Out(1),
                 "winograd": Out(1),
                 "position": Out(range(winograd.POSITIONS)),
-                "pixel": Out(range(config.acc_depth)),
                 "clear": Out(1),
                 "bank": Out(1),
                 "mark": Out(1),
@@ -144,8 +143,11 @@ class LoopCounters(wiring.Component):
             return step.eq(STEP.const({name: 1}))
 
         with m.If(self.issue):
-            m.d.sync += [self.pixel.eq(self.pixel + 1), at_start.eq(0)]
-            m.d.sync += [self.position.eq(0), last_position.eq(~self.winograd)]
+            m.d.sync += [
+                at_start.eq(0),
+                self.position.eq(0),
+                last_position.eq(~self.winograd),
+            ]
             with m.If(~last_position):
                 m.d.sync += [
                     self.position.eq(self.position + 1),
@@ -175,7 +177,7 @@ class LoopCounters(wiring.Component):
                     with m.Else():
                         m.d.sync += restart("m0")
                         m.d.comb += k_tile_end_next.eq(plain & one["m2"] & one["m1"] & one["m0"])
-                        m.d.sync += [next_is("k_tile"), self.pixel.eq(0)]
+                        m.d.sync += next_is("k_tile")
         # The last step of all of them: its flag is nearer than theirs.
         with m.If(self.issue & k_tile_end):
             m.d.sync += [at_start.eq(1), self.clear.eq(0), active.eq(~last_k)]
@@ -199,7 +201,6 @@ class LoopCounters(wiring.Component):
         # The counters are then those of the instruction that waits, whether it is there or not.
         with m.If(over):
             m.d.sync += [
-                self.pixel.eq(0),
                 self.clear.eq(pending.clear),
                 next_is("k_tile"),
                 self.position.eq(0),

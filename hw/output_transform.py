@@ -144,10 +144,11 @@ class OutputTransform(wiring.Component):
 
         def leave(shape, values: list, enable, name: str, reset_less: bool = True):
             """A row of registers that moves on each cycle; ``values``, one for each output, enter
-            with ``enable``. The first one."""
+            with ``enable``, the last one always. The first register."""
             row = [Signal(shape, name=f"{name}{i}", reset_less=reset_less) for i in range(length)]
-            for i, register in enumerate(row):
-                m.d.sync += register.eq(row[i + 1] if i + 1 < length else 0)
+            m.d.sync += row[-1].eq(values[-1])
+            for i, register in enumerate(row[:-1]):
+                m.d.sync += register.eq(row[i + 1])
                 if i % parts == 0:
                     with m.If(enable):
                         m.d.sync += register.eq(values[i // parts])
@@ -159,7 +160,9 @@ class OutputTransform(wiring.Component):
             for j in range(winograd.TILE)
         ]
         rest = leave(len(beside[0]), beside, load[-1], "leaving_rest")
-        leaves = leave(1, list(kept), load[-1], "leaves", reset_less=False)
+        # Of the rows, what enters when nothing does is not looked at.
+        kept = [*kept[:-1], kept[-1] & load[-1]]
+        leaves = leave(1, kept, load[-1], "leaves", reset_less=False)
 
         # Cycle 5, or 1 of what belongs to no tile.
         tiled = copies(m, platform, self.winograd, config.lanes + 1, "tiled")

@@ -15,7 +15,7 @@ from .memory import Fifo
 class InstructionQueue(wiring.Component):
     """Holds ``config.queue_depth`` instructions and shows the oldest when it may start.
 
-    Latency: ``instruction_words`` + 5 cycles from the last word to ``o.valid``. One instruction
+    Latency: ``instruction_words`` + 6 cycles from the last word to ``o.valid``. One instruction
     every ``instruction_words`` + 2 cycles at most. Its writer knows from ``taken`` that there is
     room.
 
@@ -50,7 +50,8 @@ class InstructionQueue(wiring.Component):
         m.submodules.fifo = fifo = Fifo(8 * self._config.rows, self._config.queue_depth * words)
         # The queues lie far apart.
         (payload,) = copies(m, platform, self.i.payload, 1, "payload")
-        valid = delay(m, self.i.valid, 1, "valid")
+        payload = delay(m, payload, 1, "payload", reset_less=True)
+        valid = delay(m, self.i.valid, 2, "valid")
         m.d.comb += [
             fifo.i.payload.eq(payload),
             fifo.i.valid.eq(valid),

@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect
 from amaranth.utils import exact_log2
 
 from ..spec.config import Config
@@ -12,7 +12,7 @@ from .axi import AXI4
 from .bursts import BurstSplitter
 from .common import add, less
 from .layouts import ADDR_BITS, BEATS_BITS, BURST, ERROR, INSTRUCTIONS, take_pattern, word_write
-from .memory import Fifo
+from .memory import Fifo, Relay
 
 MAX_WRITES = 16  # bursts whose response is outstanding
 
@@ -61,6 +61,9 @@ class StoreEngine(wiring.Component):
         config, bus = self._config, self.bus
         shift = exact_log2(config.rows)
         m.submodules.fifo = fifo = Fifo(8 * config.rows, config.output_words)
+        # The FIFO lies with the drain.
+        m.submodules.relay = relay = Relay(8 * config.rows)
+        connect(m, fifo.o, relay.i)
         m.submodules.splitter = splitter = BurstSplitter(config)
         m.submodules.tags = tags = Fifo(1 + ADDR_BITS, MAX_WRITES)
         m.d.comb += [
@@ -137,11 +140,11 @@ class StoreEngine(wiring.Component):
             tags.i.payload.eq(Cat(s3.burst.last, s3.burst.addr)),
             bus.awsize.eq(shift),
             bus.awburst.eq(1),
-            bus.wvalid.eq(~free & fifo.o.valid),
-            bus.wdata.eq(fifo.o.payload),
+            bus.wvalid.eq(~free & relay.o.valid),
+            bus.wdata.eq(relay.o.payload),
             bus.wstrb.eq(~0),
             bus.wlast.eq(last_word),
-            fifo.o.ready.eq(~free & bus.wready),
+            relay.o.ready.eq(~free & bus.wready),
         ]
         with m.If(bus.awready):
             m.d.sync += bus.awvalid.eq(0)
@@ -162,7 +165,7 @@ class StoreEngine(wiring.Component):
             m.d.sync += [
                 self.kept.valid.eq(w_step & kept),
                 self.kept.payload.addr.eq(place),
-                self.kept.payload.word.eq(fifo.o.payload),
+                self.kept.payload.word.eq(relay.o.payload),
             ]
             with m.If(w_step):
                 m.d.sync += place.eq(place + 1)

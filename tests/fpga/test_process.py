@@ -17,9 +17,11 @@ YOSYS = """\
 3. Executing SYNTH_LATTICE pass.
 3.4. Executing PROC pass (convert processes to netlists).
 3.4.1. Executing PROC_CLEAN pass (remove empty switches from decision trees).
-3.46. Executing ABC9 pass.
-3.53. Executing JSON backend.
-4. Printing statistics.
+4. Executing OPT_CLEAN pass (remove unused cells and wires).
+6. Executing SYNTH_LATTICE pass.
+6.12. Executing ABC9 pass.
+6.19. Executing AUTONAME pass.
+8. Printing statistics.
 """
 NEXTPNR = """\
 Info: Packing carries...
@@ -58,7 +60,7 @@ Done
 @pytest.mark.parametrize(
     ("meter", "output", "told", "last"),
     [
-        (YosysMeter(), YOSYS, 3, "JSON backend"),
+        (YosysMeter(), YOSYS, 3, "AUTONAME"),
         (NextpnrMeter(), NEXTPNR, 8, "routing, 0 conn"),
         (NextpnrMeter(), ROUTER2, 4, "routing, 0 wires used twice"),
         (LoaderMeter(), LOADER, 3, "loading"),
