@@ -11,7 +11,7 @@ from . import addresses
 from .addresses import AddressGenerator
 from .common import delay
 from .layouts import INSTRUCTIONS, TABLE_WRITE, param_write, pixel_control
-from .loops import LoopCounters
+from .loops import PIXEL_LATENCY, LoopCounters
 from .weight_sequencer import WeightSequencer
 
 
@@ -130,16 +130,11 @@ class ComputeEngine(wiring.Component):
         m.d.comb += Cat(
             self.wait_weights, self.read_en, self.k_tile_end, self.winograd, self.position
         ).eq(delay(m, flags, addresses.LATENCY, "flags"))
-        issued = delay(m, loops.issue, 1, "issued")
-        # The accumulator: counted a cycle behind the loops, for it lies where the array begins.
-        pixel = Signal.like(self.control.pixel)
-        with m.If(issued):
-            m.d.sync += pixel.eq(Mux(first, 0, pixel + 1))
         rest = Cat(loops.bank, delay(m, Cat(loops.clear, loops.end), 1, "ends"), loops.mark)
         m.d.comb += self.control.as_value().eq(
             Cat(
-                delay(m, issued, addresses.LATENCY - 1, "valid"),
-                delay(m, pixel, addresses.LATENCY - 2, "pixel"),
+                delay(m, loops.issue, addresses.LATENCY, "valid"),
+                delay(m, loops.pixel, addresses.LATENCY - PIXEL_LATENCY, "pixel"),
                 delay(m, rest, addresses.LATENCY - 1, "rest"),
             )
         )

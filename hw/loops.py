@@ -1,6 +1,6 @@
 """Loop counters of COMPUTE: which pixel of which k-tile comes next."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -19,6 +19,7 @@ LOOPS = (*K_LOOPS, *M_LOOPS)
 # From the end of one k-tile to the cycle from which `last_k` tells of the next one. K-tiles are at
 # least `columns` >= 4 cycles apart: a k-tile's weights take that long.
 LAST_K_CYCLES = 4
+PIXEL_LATENCY = 2
 # How a pixel follows the one before, one-hot: the innermost loop that takes a step, the next pixel
 # of a Winograd tile, or the first pixel of a k-tile.
 STEP = data.StructLayout({"tile": 1, "m2": 1, "m1": 1, "m0": 1, "k_tile": 1})
@@ -40,6 +41,7 @@ class LoopCounters(wiring.Component):
     first, end : Out        it is the first of a k-tile; the last of its instruction
     step : Out(STEP)        how its address comes about; 0 without ``issue``
     clear : Out             its accumulator begins anew
+    pixel : Out             its accumulator, `PIXEL_LATENCY` cycles after ``issue``
     k_tile_end : Out        it is the last of a k-tile
     winograd, position : Out   it is this one of a tile; position 0 without
     bank, mark : Out        of the pixel's instruction, 1 cycle after ``issue``
@@ -64,6 +66,7 @@ class LoopCounters(wiring.Component):
                 "winograd": Out(1),
                 "position": Out(range(winograd.POSITIONS)),
                 "clear": Out(1),
+                "pixel": Out(range(config.acc_depth)),
                 "bank": Out(1),
                 "mark": Out(1),
                 "start": Out(1),
@@ -223,4 +226,11 @@ class LoopCounters(wiring.Component):
         m.d.comb += self.start.eq(delay(m, load, 1, "loaded"))
         with m.If(self.start):
             m.d.sync += current.eq(pending)
+        # Counted a cycle late: the accumulators lie where the array begins, not with the loops.
+        issued, begun = (
+            delay(m, flag, 1, name)
+            for flag, name in ((self.issue, "issued"), (self.first, "begun"))
+        )
+        with m.If(issued):
+            m.d.sync += self.pixel.eq(Mux(begun, 0, self.pixel + 1))
         return m

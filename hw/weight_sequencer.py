@@ -153,7 +153,8 @@ class WeightSequencer(wiring.Component):
         m.d.sync += [
             self.table_valid.eq(take_entry),
             self.table_write.bank.eq(bank),
-            self.table_write.entry.eq(entry),
+            # Counted for itself: this register may lie with the tables, `entry` lies here.
+            self.table_write.entry.eq(self.table_write.entry + self.table_valid),
             self.table_write.value.eq(word.word_select(entry[:lowest], 8)),
         ]
         with m.If(take_entry):

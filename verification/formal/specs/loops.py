@@ -5,7 +5,15 @@ from functools import partial
 from amaranth.hdl import Assert, Assume, Const, Module, Mux, Signal
 
 from resarray.hw.common import delay
-from resarray.hw.loops import K_LOOPS, LAST_K_CYCLES, LAYOUT, LOOPS, M_LOOPS, LoopCounters
+from resarray.hw.loops import (
+    K_LOOPS,
+    LAST_K_CYCLES,
+    LAYOUT,
+    LOOPS,
+    M_LOOPS,
+    PIXEL_LATENCY,
+    LoopCounters,
+)
 from resarray.spec import winograd
 from resarray.spec.config import Config
 
@@ -101,6 +109,12 @@ class Nest(Inside):
             "k_tile": first,
         }
         issued = delay(m, u.issue, 1, "issued")
+        # The newest pixel's number.
+        newest = Signal.like(pixel)
+        with m.If(u.issue):
+            m.d.sync += newest.eq(pixel)
+        counted = delay(m, u.issue, PIXEL_LATENCY, "counted")
+        was_pixel = delay(m, pixel, PIXEL_LATENCY, "was_pixel")
         loaded = delay(m, load, 1, "loaded")
         # Of the k-tile that began two cycles ago, if it is not the instruction's last.
         began = delay(m, u.issue & first & ~last_k, 2, "began")
@@ -112,7 +126,7 @@ class Nest(Inside):
             Assert(~u.issue | (u.end == (last_m & last_k))),
             *(Assert(u.step[n] == (u.issue & steps[n])) for n in steps),
             Assert(u.k_tile_end == (u.issue & last_m)),
-            Assert(~u.issue | (u.pixel == pixel)),
+            Assert(~counted | (u.pixel == was_pixel)),
             Assert(~u.issue | ((u.winograd == tiled) & (u.position == position))),
             Assert(~u.issue | (u.clear == (current.clear & first_k))),
             Assert(~issued | ((u.bank == was_bank) & (u.mark == was_mark))),
@@ -126,6 +140,7 @@ class Nest(Inside):
 
         # Inside.
         old = {n: delay(m, late[n], 1, f"old_{n}") for n in K_LOOPS}
+        told, begun = delay(m, newest, 1, "told"), delay(m, u.first, 1, "begun")
         m.d.comb += [
             Assert(~waiting | (pending.as_value() == accepted.as_value())),
             *(Assert(~waiting | (accepted[f"n_{n}"] != 0)) for n in LOOPS),
@@ -143,7 +158,12 @@ class Nest(Inside):
             Assert(~active | loaded | (inner["current"].as_value() == current.as_value())),
             Assert(~active | (inner["at_start"] == first)),
             Assert(~active | (u.clear == (current.clear & first_k))),
-            Assert(~active | (u.pixel == pixel)),
+            Assert(u.pixel == told),
+            Assert(inner["issued"] == issued),
+            Assert(~issued | (inner["begun"] == begun)),
+            Assert(issued | (newest == told)),
+            Assert(~issued | (newest == Mux(begun, 0, told + 1)[: len(told)])),
+            Assert(~active | (pixel == Mux(first, 0, newest + 1)[: len(pixel)])),
             Assert(~active | ((u.winograd == tiled) & (u.position == position))),
             Assert((self._config.winograd & ~active) | (inner["last_position"] == last_position)),
             Assert(position < Mux(tiled, winograd.POSITIONS, 1)),
@@ -231,6 +251,12 @@ PROPERTIES = [
                 "hw.loops",
                 "active & (~at_start | self.loaded)",
                 "active",
+            ),
+            Edit(
+                "a k-tile's accumulators follow those of the one before",
+                "hw.loops",
+                "Mux(begun, 0, self.pixel + 1)",
+                "self.pixel + 1",
             ),
             *(_TILE if name else ()),
         ),
