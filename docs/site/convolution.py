@@ -43,7 +43,6 @@ SIGNALS = {
     **{f"dot{c}": f"accelerator.core.array.dot__{c}" for c in range(PRESET.columns)},
     "loaded": "accelerator.core.load.write__valid",
     "stored": "accelerator.core.bus__wvalid",
-    "pixel": "accelerator.core.compute.loops.pixel",
 }
 
 
