@@ -83,9 +83,13 @@ class Raster(wiring.Component):
         one_column, one_row = Signal(), Signal()
         right = Signal(len(c.pool_right) + 1)  # positions left where the padding is next; rows
         below_rows = Signal(len(c.pool_bottom) + 1)
+        before_below = Signal(len(c.pool_bottom) + 2)
+        # Of the row that comes next: it is padding, it is the block's last.
+        next_below, next_last = Signal(), Signal()
         m.d.sync += [
             right.eq(c.pool_right + 1),
             below_rows.eq(c.pool_bottom + 1),
+            before_below.eq(c.pool_bottom + 2),
             columns.eq(c.width + c.pool_right),
             lines.eq(c.height + c.pool_bottom),
             one_column.eq((c.width == 1) & (c.pool_right == 0)),
@@ -120,6 +124,8 @@ class Raster(wiring.Component):
                 at.start_of_block.eq(1),
                 at.first_row.eq(c.pool_first),
                 rows.eq(lines),
+                next_below.eq(lines <= below_rows),
+                next_last.eq(lines == 2),
                 *down.start(),
             ]
 
@@ -139,8 +145,10 @@ class Raster(wiring.Component):
             with m.If(at.end_of_row):
                 down.next()
                 m.d.sync += [
-                    *start_row(rows <= below_rows, rows == 2),
+                    *start_row(next_below, next_last),
                     rows.eq(rows - 1),
+                    next_below.eq(rows <= before_below),
+                    next_last.eq(rows == 3),
                     at.first_row.eq(0),
                 ]
             with m.If(at.end_of_block):

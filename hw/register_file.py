@@ -93,7 +93,9 @@ class RegisterFile(wiring.Component):
         m.d.comb += [bus.arready.eq(~busy), self.profile_addr.eq(addr[2:])]
         m.d.sync += selecting.eq(Cat(bus.arvalid & bus.arready, selecting))
         with m.If(bus.arvalid & bus.arready):
-            m.d.sync += [addr.eq(bus.araddr), busy.eq(1)]
+            m.d.sync += busy.eq(1)
+        with m.If(bus.arready):
+            m.d.sync += addr.eq(bus.araddr)
         sources = {
             "ID": registers.ID,
             "VERSION": registers.VERSION,

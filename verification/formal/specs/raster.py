@@ -80,6 +80,8 @@ class Positions(Inside):
             # Inside.
             (inner["left"], width - column),
             (inner["rows"], height - row),
+            (inner["next_below"], height - row <= c.pool_bottom + 1),
+            (inner["next_last"], height - row == 2),
             (inner["blocks"], c.n_blocks - block),
             (Mux(x, inner["column"], 0), Mux(x, pooled, 0)),
             (inner["block_line"], line),
@@ -95,6 +97,7 @@ class Positions(Inside):
             "one_row": height == 1,
             "right": c.pool_right + 1,
             "below_rows": c.pool_bottom + 1,
+            "before_below": c.pool_bottom + 2,
         }
         m.d.comb += [
             Assert(~active | inside),
@@ -127,8 +130,8 @@ PROPERTIES = [
             Edit(
                 "the first row below the map is none",
                 "hw.raster",
-                "*start_row(rows <= below_rows, rows == 2)",
-                "*start_row(rows < below_rows, rows == 2)",
+                "next_below.eq(rows <= before_below)",
+                "next_below.eq(rows < before_below)",
             ),
             Edit(
                 "the next block's line is the same",
