@@ -59,7 +59,7 @@ def test_every_block_is_packed(tmp_path):
         pytest.skip(str(error))
     source = verilog.convert(Harness(Blocks()), name="top", platform=platform_of("ecp5"))
     (tmp_path / "top.v").write_text(source)
-    script = "read_verilog top.v; synth_ecp5 -top top -json top.json"
+    script = f"read_verilog top.v; {tools.synthesis('top')}; write_json top.json"
     run_tool(yosys, ["-q", "-p", script], tmp_path, "yosys.log", "top.json")
     cells = json.loads((tmp_path / "top.json").read_text())["modules"]["top"]["cells"]
     kinds = [cell["type"] for cell in cells.values()]
@@ -79,3 +79,33 @@ def test_every_block_is_packed(tmp_path):
         ecppack, ["--input", "top.config", "--bit", "top.bit"], tmp_path, "ecppack.log", "top.bit"
     )
     assert (tmp_path / "top.bit").stat().st_size > 100_000
+
+
+@pytest.mark.parametrize(
+    ("condition", "port", "fewest"),
+    [
+        ("if (c) o <= i;", "CE", tools.FEWEST_ENABLED),
+        ("if (c) o <= 0; else o <= i;", "LSR", tools.FEWEST_SET),
+    ],
+    ids=["enable", "reset"],
+)
+def test_signals_for_few_registers_become_logic(tmp_path, condition, port, fewest):
+    try:
+        yosys = tools.find_yosys()
+    except ResarrayError as error:
+        pytest.skip(str(error))
+    used = []
+    for width in (fewest - 1, fewest):
+        bits = f"[{width - 1}:0]"
+        (tmp_path / "top.v").write_text(
+            f"module top(input clk, c, input {bits} i, output reg {bits} o);"
+            f"always @(posedge clk) {condition} endmodule"
+        )
+        script = f"read_verilog top.v; {tools.synthesis('top')}; write_json top.json"
+        run_tool(yosys, ["-q", "-p", script], tmp_path, "yosys.log", "top.json")
+        cells = json.loads((tmp_path / "top.json").read_text())["modules"]["top"]["cells"]
+        registers = [c["connections"] for c in cells.values() if c["type"] == "TRELLIS_FF"]
+        assert len(registers) == width
+        # A constant is a text, a net a number.
+        used.append(any(isinstance(bit, int) for r in registers for bit in r.get(port, [])))
+    assert used == [False, True]
