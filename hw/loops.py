@@ -103,7 +103,7 @@ class LoopCounters(wiring.Component):
         last_k = Signal()
         step = Signal(STEP)  # of the next pixel
         k_tile_end = Signal()  # of all loops' last steps: the next pixel is a k-tile's last
-        final = Signal()  # it is the instruction's last
+        final = k_tile_end & last_k  # it is the instruction's last
         last_position = Signal(init=1)
         # From the next cycle on nothing of the current instruction is left.
         over = ~active | (final & (~at_start | self.loaded))
@@ -121,17 +121,13 @@ class LoopCounters(wiring.Component):
             self.mark.eq(current.mark),
         ]
         m.d.sync += [last[n].eq(one[n] | (left[n] == 1)) for n in K_LOOPS]
-        # What these are in the next cycle; the instruction's last pixel has both.
+        # What these are in the next cycle.
         k_tile_end_next, last_k_next = Signal(), Signal()
         m.d.comb += [
             k_tile_end_next.eq(k_tile_end),
             last_k_next.eq(last["k0"] & last["k1"] & last["k2"]),
         ]
-        m.d.sync += [
-            k_tile_end.eq(k_tile_end_next),
-            last_k.eq(last_k_next),
-            final.eq(k_tile_end_next & last_k_next),
-        ]
+        m.d.sync += [k_tile_end.eq(k_tile_end_next), last_k.eq(last_k_next)]
 
         def restart(n: str):
             return [left[n].eq(current[f"n_{n}"]), last[n].eq(one[n])]

@@ -64,7 +64,7 @@ class Profiler(wiring.Component):
         check(m, platform, ~(mark & waiting), "a mark comes while another one waits")
         marked = mark | waiting
         taking = marked & ~writing & ~take
-        room = self.records != self._config.profile_marks
+        room = Signal(init=1)  # records != profile_marks
         m.d.sync += [take.eq(taking & room), waiting.eq(marked & ~taking)]
         with m.If(take):
             m.d.sync += [
@@ -81,5 +81,9 @@ class Profiler(wiring.Component):
             m.d.sync += index.eq(index + 1)
             m.d.sync += [a.eq(b) for a, b in pairwise(snapshot)]
             with m.If(index == RECORD_WORDS - 1):
-                m.d.sync += [writing.eq(0), self.records.eq(self.records + 1)]
+                m.d.sync += [
+                    writing.eq(0),
+                    self.records.eq(self.records + 1),
+                    room.eq(self.records != self._config.profile_marks - 1),
+                ]
         return m

@@ -168,7 +168,6 @@ class Nest(Inside):
             Assert((self._config.winograd & ~active) | (inner["last_position"] == last_position)),
             Assert(position < Mux(tiled, winograd.POSITIONS, 1)),
             Assert(~active | (inner["k_tile_end"] == last_m)),
-            Assert(inner["final"] == (inner["k_tile_end"] & inner["last_k"])),
             *(Assert(~active | (inner["step"][n] == steps[n])) for n in steps),
         ]
         for n in LOOPS:
