@@ -88,7 +88,11 @@ class ReadArbiter(wiring.Component):
         # it depends on the stages behind.
         grant = Signal(count)
         granting = grant.any()
-        with m.If(any_valid & ~granting & ~valid1 & ~self.halt):
+        choose = Signal()
+        occupied = Signal()  # granting | valid1, the register before the choice
+        m.d.comb += choose.eq(any_valid & ~occupied & ~self.halt)
+        m.d.sync += occupied.eq(choose | granting | (valid1 & ~go))
+        with m.If(choose):
             m.d.sync += turn.eq(chosen)
             m.d.sync += [grant[i].eq(chosen == i) for i in range(count)]
         with m.Else():

@@ -81,18 +81,19 @@ class Raster(wiring.Component):
         columns = Signal(len(c.width) + 1)  # with padding; as
         lines = Signal(len(c.height) + 1)
         one_column, one_row = Signal(), Signal()
-        right = Signal(len(c.pool_right) + 1)  # positions left where the padding is next; rows
-        below_rows = Signal(len(c.pool_bottom) + 1)
+        map_row = Signal()  # the map is one row; below it is padding, if anything
+        right = Signal(len(c.pool_right) + 1)  # positions left where the padding is next
+        # Rows left where the row after the next is padding.
         before_below = Signal(len(c.pool_bottom) + 2)
         # Of the row that comes next: it is padding, it is the block's last.
         next_below, next_last = Signal(), Signal()
         m.d.sync += [
             right.eq(c.pool_right + 1),
-            below_rows.eq(c.pool_bottom + 1),
             before_below.eq(c.pool_bottom + 2),
             columns.eq(c.width + c.pool_right),
             lines.eq(c.height + c.pool_bottom),
             one_column.eq((c.width == 1) & (c.pool_right == 0)),
+            map_row.eq(c.height == 1),
             one_row.eq((c.height == 1) & (c.pool_bottom == 0)),
         ]
         across = _Windows(m, c.pool_x, c.pool_sx, "x")
@@ -124,7 +125,7 @@ class Raster(wiring.Component):
                 at.start_of_block.eq(1),
                 at.first_row.eq(c.pool_first),
                 rows.eq(lines),
-                next_below.eq(lines <= below_rows),
+                next_below.eq(map_row),
                 next_last.eq(lines == 2),
                 *down.start(),
             ]

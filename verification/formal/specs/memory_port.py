@@ -144,6 +144,7 @@ class Reads(Harness):
         # Inside: a tag for each burst in flight; a grant is of a request that is there.
         grant, turn = self.inner["grant"], self.inner["turn"]
         m.d.comb += Assert((grant == 0) | ((grant == 1 << turn) & ~self.inner["valid1"]))
+        m.d.comb += Assert(self.inner["occupied"] == (grant.any() | self.inner["valid1"]))
         m.d.comb += [Assert(~grant[i] | request.valid) for i, request in enumerate(unit.request)]
         stages(m, self, [s3.outside == (s3.end > unit.mem_words)])
         m.d.comb += Assert(tags.level == waiting + bus.arvalid)

@@ -96,7 +96,7 @@ class Positions(Inside):
             "one_column": width == 1,
             "one_row": height == 1,
             "right": c.pool_right + 1,
-            "below_rows": c.pool_bottom + 1,
+            "map_row": c.height == 1,
             "before_below": c.pool_bottom + 2,
         }
         m.d.comb += [
