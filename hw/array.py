@@ -52,7 +52,7 @@ def tree_levels(config: Config) -> int:
 
 def column_latency(config: Config) -> int:
     """Cycles from a vector at column 0's input to its dot product: hop, element, tree, foot."""
-    return 1 + element.LATENCY + tree_levels(config) + 1
+    return 1 + element.ELEMENTS[config.element].latency + tree_levels(config) + 1
 
 
 def adder_tree(m: Module, values: list, name: str):

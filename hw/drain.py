@@ -19,6 +19,7 @@ from .pool import PoolUnit
 
 FIFO_WORDS = 32
 TABLE_LATENCY = 2  # of the parameter tables: where, what
+DONE = 1 + READ_LATENCY  # from a bank's last read to when the instruction is done
 HALF_RECORD = 32  # bits of a record that one address register reads
 
 
@@ -94,7 +95,8 @@ class DrainEngine(wiring.Component):
     table_write, table_valid : In(TABLE_WRITE)
     residual : In(stream of words)
     o : Out(stream of words)
-    done : Out   pulse: the bank has been read, and its table
+    done : Out   pulse: the bank has been read, and its table; `DONE` says when, but for a table
+                 and for Winograd's tiles
     busy : Out
     """
 
@@ -343,8 +345,10 @@ class DrainEngine(wiring.Component):
         tiles_ended = leaving[-1] if config.winograd else 0
         m.d.sync += last.eq(Cat(tiles_ended, last[0] | ended, last[1:]))
         emptied = Mux(c.multiply, last[-1], last[looked_up - 1])
-        # The bank's next parameters come after the last have been read, its next table might not.
-        m.d.comb += self.done.eq(Mux(c.table, emptied, last[latency - 1]))
+        # Done is what was read in the first columns: what comes next hops as slowly as the request
+        # or more so. The bank's next parameters come behind a k-tile, after the last have been
+        # read; its next table might not.
+        m.d.comb += self.done.eq(Mux(c.table, emptied, last[DONE - 1]))
 
         # Parts to words, lowest channels first.
         lanes_out = Cat(*outputs)

@@ -9,13 +9,12 @@ from . import multiplier
 from .common import delay
 from .multiplier import Multiplier
 
-# Every element takes this long from its operands to its product: a register in fabric, for the way
-# to a multiplier and from it is long, the multiplier's own, and a register in fabric again.
-LATENCY = 1 + multiplier.LATENCY + 1
+# A register in fabric in front of a multiplier, for the way there is long, and the multiplier's own.
+_PRODUCT = 1 + multiplier.LATENCY
 
 
 class Element(wiring.Component):
-    """A pair of activations times a pair of weights, every cycle, LATENCY cycles later.
+    """A pair of activations times a pair of weights, every cycle, ``latency`` cycles later.
 
     Members
     -------
@@ -26,6 +25,7 @@ class Element(wiring.Component):
 
     multipliers: int
     uses_shared_term: bool
+    latency: int
 
     def __init__(self, operands: Operands = DIRECT):
         self._operands = operands
@@ -50,6 +50,7 @@ class MacElement(Element):
 
     multipliers = 2
     uses_shared_term = False
+    latency = _PRODUCT + 1
 
     def elaborate(self, platform):
         m = Module()
@@ -84,6 +85,7 @@ class PairElement(Element):
 
     multipliers = 1
     uses_shared_term = True
+    latency = _PRODUCT
 
     def elaborate(self, platform):
         m = Module()
@@ -92,11 +94,7 @@ class PairElement(Element):
         # Cycle 1: pre-adders. Cycles 2 to 4: multiplier.
         x, y = (Signal(signed(bits), name=n, reset_less=True) for n in "xy")
         m.d.sync += [x.eq(self.a0 + self.w1), y.eq(self.a1 + self.w0)]
-        m.d.comb += [product.a.eq(x), product.b.eq(y)]
-        # Cycle 5: register in fabric.
-        total = Signal.like(self.product, name="total", reset_less=True)
-        m.d.sync += total.eq(product.product)
-        m.d.comb += self.product.eq(total)
+        m.d.comb += [product.a.eq(x), product.b.eq(y), self.product.eq(product.product)]
         return m
 
 

@@ -241,13 +241,10 @@ def pair_element() -> Drawing:
     d.text(430, 122, "multiplier", bold=True)
     d.text(430, 146, f"{x} × {y}")
     d.text(430, 168, f"= {x * y}", bold=True)
+    d.text(430, 183, "17 bits", size=10)
     d.line([(495, 140), (560, 140)])
-    d.rect(560, 110, 90, 60, GREY)
-    d.text(605, 133, "register")
-    d.text(605, 154, "17 bits", size=10)
-    d.line([(650, 140), (700, 140)])
-    d.text(708, 140, f"product = {x * y}", anchor="start", size=12, bold=True)
-    for px, text in ((225, "cycle 1"), (430, "cycles 2 to 4"), (605, f"cycle {element.LATENCY}")):
+    d.text(568, 140, f"product = {x * y}", anchor="start", size=12, bold=True)
+    for px, text in ((225, "cycle 1"), (430, f"cycles 2 to {element.PairElement.latency}")):
         d.text(px, 22, text, size=12, fill=FAINT)
     products = a[0] * w[0] + a[1] * w[1]
     shared, constant = a[0] * a[1], w[0] * w[1]

@@ -48,9 +48,9 @@ def test_element_product(kind, operands):
         ]
 
     async def testbench(ctx):
-        for i in range(len(cases) + element.LATENCY):
-            if i >= element.LATENCY:
-                a0, a1, w0, w1 = cases[i - element.LATENCY]
+        for i in range(len(cases) + dut.latency):
+            if i >= dut.latency:
+                a0, a1, w0, w1 = cases[i - dut.latency]
                 expected = a0 * w0 + a1 * w1
                 if kind == "pair":
                     expected += a0 * a1 + w0 * w1

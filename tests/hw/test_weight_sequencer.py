@@ -8,7 +8,8 @@ import random
 import numpy as np
 import pytest
 
-from resarray.hw import weight_sequencer
+from resarray.hw import drain, output_transform, weight_sequencer
+from resarray.hw.accumulator import drain_latency
 from resarray.hw.weight_sequencer import WeightSequencer
 from resarray.spec import winograd
 from resarray.spec.config import WEIGHT_SLOTS, Config
@@ -250,3 +251,35 @@ def test_parameters_and_a_table_behind_the_first_k_tile(rows, k_tiles, stall, wi
     assert got == [on_bus(w, config) for w in weights]
     assert [entries[i] for i in range(TABLE_BYTES)] == table
     assert [r.mult for r in parameters] == [r >> 32 & 0x1FFFF for r in records]
+
+
+@pytest.mark.parametrize("rows, columns, lanes", [(4, 4, 1), (4, 8, 1), (8, 8, 4), (16, 32, 4)])
+@pytest.mark.parametrize("winograds", [False, True])
+def test_parameters_come_when_a_drain_that_is_done_has_read_its_own(
+    rows, columns, lanes, winograds
+):
+    """A DRAIN is done before it has read the parameters of its last word: the COMPUTE that waits
+    for it brings its own later than that, at once though it starts and with all words there."""
+    config = Config(
+        name="test", rows=rows, columns=columns, lanes=lanes, input_words=1024, acc_depth=64
+    )
+    config = dataclasses.replace(config, winograd=winograds)
+    dut = WeightSequencer(config)
+    found = []
+
+    async def testbench(ctx):
+        for port, value in ((dut.k_tiles, 1), (dut.params, 1), (dut.start, 1)):
+            ctx.set(port, value)
+        await ctx.tick()
+        ctx.set(dut.start, 0)
+        cycles = 0
+        while not found:
+            cycles += 1
+            *_, valid = await ctx.tick().sample(dut.param_valid)
+            if valid:
+                found.append(cycles)
+
+    simulate(dut, testbench, background=[drive(dut.words, [0] * 9 * columns)])
+    transformed = output_transform.LATENCY + drain.TABLE_LATENCY - 1 if winograds else 0
+    still_read = drain_latency(config) + transformed - drain.DONE
+    assert found[0] > still_read

@@ -7,7 +7,7 @@ from unittest import mock
 from amaranth.hdl import Array, Assert, Assume, Cat, Const, Module, Signal, Value, signed
 from amaranth.lib import memory
 
-from resarray.hw import array, element
+from resarray.hw import array, element, multiplier
 from resarray.hw.array import SystolicArray, numbers_of, tree_levels
 from resarray.hw.common import delay
 from resarray.spec.config import Config
@@ -23,8 +23,13 @@ CONFIGS = {
     for kind in element.ELEMENTS
 }
 SLOTS = 2
-# From a product to the column's: the element's register, the tree, the foot.
-FOOT = 1 + tree_levels(CONFIGS["pair"]) + 1
+
+
+def foot(config: Config) -> int:
+    """Cycles from a product to the column's: the element's register if it has one, the tree, the
+    foot."""
+    registers = element.ELEMENTS[config.element].latency - 1 - multiplier.LATENCY
+    return registers + tree_levels(config) + 1
 
 
 class Dot(Inside):
@@ -101,10 +106,11 @@ class Dot(Inside):
             return reduce(add, elements)
 
         shared: list = []
+        latency = foot(config)
         if self._pair:
             total = products(vectors[2], [Const(0, 1)] * config.rows)
-            shared = history(m, total, config.columns + FOOT, "shared")
-            m.d.comb += Assert(self.inner["shared.self"].sum == shared[FOOT - 1])
+            shared = history(m, total, config.columns + latency, "shared")
+            m.d.comb += Assert(self.inner["shared.self"].sum == shared[latency - 1])
         for c in columns:
             o = self.inner[f"column{c}.self"].o
             valid, column = buses[c][0], buses[c][1 : 1 + len(u.weight_column)]
@@ -121,10 +127,10 @@ class Dot(Inside):
             m.d.comb += here.eq(history(m, u.slot, c, f"slot_of{c}")[c])
             used = history(m, Array(slots)[here], 2, f"used{c}")
             sums = products(vectors[c + 2], numbers_of(used[2], bits.weight))
-            total = history(m, sums, FOOT, f"sum{c}")[FOOT]
+            total = history(m, sums, latency, f"sum{c}")[latency]
             if self._pair:
-                total = total - shared[FOOT + c]
-                m.d.comb += Assert(o.shared == shared[FOOT + c])
+                total = total - shared[latency + c]
+                m.d.comb += Assert(o.shared == shared[latency + c])
             passed = buses[c + 1]
             m.d.comb += [
                 # What the memory's register holds at the start goes with the vector before any.
@@ -145,7 +151,7 @@ PROPERTIES = [
         unit="array.SystolicArray",
         says="Each column gives the sum of products of its vector and its weights.",
         build=partial(Dot, config),
-        method=Induction(FOOT + 1),
+        method=Induction(foot(config) + 1),
         twins=(
             *(
                 (

@@ -68,7 +68,7 @@ class TileProducts(Pipeline):
         wide = 2 * bits.factor if self._pair else bits.activation + bits.weight
         super().__init__(
             element.ELEMENTS[kind](bits),
-            ELEMENT,
+            element.ELEMENTS[kind].latency,
             {"low": signed(wide), "high": signed(wide)},
             ("resarray.hw.element.Multiplier",),
         )
@@ -97,14 +97,14 @@ class MacProduct(Pipeline):
         return {"product": u.a0 * u.w0 + u.a1 * u.w1}
 
 
-ELEMENT = element.LATENCY
+PAIR, MAC = element.PairElement.latency, element.MacElement.latency
 PROPERTIES = [
     Property(
         name="element-pair",
         unit="element.PairElement",
         says="The product of (a0 + w1) and (a1 + w0), exact, for all operands.",
-        build=lambda: PairProduct(element.PairElement(), ELEMENT),
-        method=Induction(ELEMENT + 1, solver="z3"),
+        build=lambda: PairProduct(element.PairElement(), PAIR),
+        method=Induction(PAIR + 1, solver="z3"),
         twins=(
             Edit("a sum of 8 bits", "spec.numerics", "FACTOR_BITS = 9", "FACTOR_BITS = 8"),
             Edit(
@@ -121,8 +121,8 @@ PROPERTIES = [
         name="element-mac",
         unit="element.MacElement",
         says="a0*w0 + a1*w1, exact, for all operands.",
-        build=lambda: MacProduct(element.MacElement(), ELEMENT),
-        method=Induction(ELEMENT + 1, solver="z3"),
+        build=lambda: MacProduct(element.MacElement(), MAC),
+        method=Induction(MAC + 1, solver="z3"),
         twins=(
             Edit(
                 "a difference",
@@ -145,7 +145,7 @@ PROPERTIES = [
             unit=f"element.{element.ELEMENTS[kind].__name__}",
             says="The same of Winograd's operands, modulo the product's width.",
             build=partial(TileProducts, kind),
-            method=Induction(ELEMENT + 1),
+            method=Induction(element.ELEMENTS[kind].latency + 1),
             twins=(
                 Edit(what, "hw.element", old, new),
                 Edit(

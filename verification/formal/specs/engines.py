@@ -119,7 +119,7 @@ class DrainDone(Done):
         ]
         lost = busy - found
         for this, end in (
-            (~c.table, latency),
+            (~c.table, drain.DONE),
             (c.table & ~c.multiply, looked_up),
             (c.table & c.multiply, len(last)),
         ):
