@@ -64,7 +64,6 @@ class InstructionQueue(wiring.Component):
             ~(valid & (fifo.level == self._config.queue_depth * words)),
             "an instruction comes without room for it",
         )
-        m.d.sync += self.taken.eq(self.o.valid & self.o.ready)
 
         # Words shift in from the top, so the first word ends up lowest.
         bits = Signal(isa.INSTRUCTION_BITS, reset_less=True)
@@ -83,16 +82,20 @@ class InstructionQueue(wiring.Component):
         m.d.comb += instruction.as_value().eq(bits)
         checked = Signal()
         met_a, met_b = Signal(), Signal()
-        m.d.sync += [
-            checked.eq(full),
-            met_a.eq(full & ~less(self.done[0], instruction.wait_a)),
-            met_b.eq(full & ~less(self.done[1], instruction.wait_b)),
-        ]
+        waits = instruction.wait_a, instruction.wait_b
+        met = [full & ~less(done, wait) for done, wait in zip(self.done, waits, strict=True)]
+        # met_a & met_b, for the engine, which lies elsewhere: here and there each handshake is found
+        # for itself, so that no path goes there and back.
+        offered = Signal()
+        leaves = Signal()
+        m.d.sync += [checked.eq(full), Cat(met_a, met_b).eq(Cat(met)), offered.eq(Cat(met).all())]
         m.d.comb += [
-            self.o.valid.eq(met_a & met_b),
+            self.o.valid.eq(offered),
+            leaves.eq(met_a & met_b & self.o.ready),
             self.blocked[0].eq(checked & ~met_a),
             self.blocked[1].eq(checked & ~met_b),
         ]
-        with m.If(self.o.valid & self.o.ready):
-            m.d.sync += [x.eq(0) for x in (count, full, checked, met_a, met_b)]
+        m.d.sync += self.taken.eq(leaves)
+        with m.If(leaves):
+            m.d.sync += [x.eq(0) for x in (count, full, checked, met_a, met_b, offered)]
         return m

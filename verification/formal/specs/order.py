@@ -193,8 +193,8 @@ PROPERTIES = [
             Edit(
                 "an instruction stays",
                 "hw.queue",
-                "for x in (count, full, checked, met_a, met_b)",
-                "for x in (checked, met_a, met_b)",
+                "for x in (count, full, checked, met_a, met_b, offered)",
+                "for x in (checked, met_a, met_b, offered)",
             ),
             Edit(
                 "words are taken in any case",

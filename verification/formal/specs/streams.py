@@ -112,8 +112,8 @@ TWINS = {
     "InstructionQueue-o": Edit(
         "it waits for exactly that many",
         "hw.queue",
-        "~less(self.done[0], instruction.wait_a)",
-        "(self.done[0] == instruction.wait_a)",
+        "full & ~less(done, wait)",
+        "full & (done == wait)",
     ),
 }
 
