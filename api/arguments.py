@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+import numpy as np
+
 from resarray.spec.config import Config
 from resarray.spec.errors import ResarrayError
 from resarray.spec.presets import preset
@@ -37,6 +39,13 @@ def number(value: Any, what: str) -> float:
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
         _refuse(value, what, "a number")
     return value if isinstance(value, int) else float(value)
+
+
+def flag(value: Any, what: str) -> bool:
+    """True or False, NumPy's too."""
+    if not isinstance(value, bool | np.bool_):
+        _refuse(value, what, "True or False")
+    return bool(value)
 
 
 def text(value: Any, what: str) -> str:

@@ -152,6 +152,7 @@ class Program:
             arguments.whole(seed, "seed"),
         )
         memory.settings(self._image.config)
+        record = arguments.flag(record, "record")
         found = simulators.find(arguments.text(simulator, "simulator"))
         prepared = self._golden(images, count=count, batch=self.batch, progress=progress)
         jobs = simulation.jobs_of(self._image, len(prepared.inputs_int8))

@@ -2,7 +2,7 @@
 
 Each column is a dot product of ``rows`` activations with its own weights: elements, adder tree and,
 for the pair element, the subtraction of the shared term. The array never stalls: what enters comes
-out ``COLUMN_LATENCY + column`` cycles later.
+out `column_latency` + column cycles later.
 
 Weights reach the columns on a bus that hops alongside. Each column has a memory of WEIGHT_SLOTS
 words, and a vector says in which slot the weights lie that it is multiplied with: so loading takes

@@ -15,7 +15,7 @@ from .memory import Fifo
 class InstructionQueue(wiring.Component):
     """Holds ``config.queue_depth`` instructions and shows the oldest when it may start.
 
-    Latency: ``instruction_words`` + 6 cycles from the last word to ``o.valid``. One instruction
+    Latency: 8 cycles from an instruction's last word to ``o.valid``, with nothing before it. One instruction
     every ``instruction_words`` + 2 cycles at most. Its writer knows from ``taken`` that there is
     room.
 

@@ -28,7 +28,7 @@ def convert(function: str, config: Config, *arguments: str) -> str:
         text=True,
     )
     if result.returncode == REFUSED:
-        raise ResarrayError(result.stderr.strip())
+        raise ResarrayError(result.stdout.strip())
     if result.returncode:
         raise RuntimeError(f"{function} failed:\n{result.stderr}")
     return result.stdout
@@ -41,6 +41,7 @@ def main() -> None:
     try:
         text = getattr(importlib.import_module(module), name)(Config(**config), *arguments)
     except ResarrayError as error:
-        print(error, file=sys.stderr)
+        # Not among what Amaranth warns of when it is broken off.
+        print(error)
         sys.exit(REFUSED)
     sys.stdout.write(text)

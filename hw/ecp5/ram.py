@@ -17,7 +17,8 @@ def tile_width(depth: int) -> int:
             return width
     raise ResarrayError(
         f"a memory of {depth:,} words is too deep for the ECP5's block RAM: at most "
-        f"{max(WIDTHS):,} are allowed; choose a smaller input buffer or FIFO"
+        f"{max(WIDTHS):,} are allowed; choose a smaller input buffer (input_words), scratchpad "
+        "(scratch_words) or FIFO"
     )
 
 

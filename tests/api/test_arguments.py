@@ -49,11 +49,18 @@ def test_count(network, quantised, count):
         ("latency", ["a", float("nan"), None]),
         ("bytes_per_cycle", ["a", float("nan")]),
         ("memory_bytes", ["a", float("nan")]),
+        ("fuse_pool", ["no", 1, None]),
+        ("winograd", ["no", 1, None]),
     ],
 )
 def test_compile(quantised, name, values):
     for value in values:
         refused(quantised.compile, says=f"is given as {name}: give", **{name: value})
+
+
+def test_simulate(quantised):
+    program = quantised.compile("tiny", winograd=np.bool_(False))
+    refused(program.simulate, record="no", says="is given as record: give True or False")
 
 
 def test_inspect(network):

@@ -1,5 +1,6 @@
 """ECP5 blocks: all their registers in use, and in simulation the same as the portable units."""
 
+import dataclasses
 import os
 import re
 import subprocess
@@ -17,6 +18,7 @@ from resarray.hw.multiplier import Multiplier, WideMultiplier
 from resarray.hw.verilog import TARGETS, generate
 from resarray.sim import simulators
 from resarray.sim.build import HW, MODELS
+from resarray.sim.convert import convert
 from resarray.spec.errors import ResarrayError
 from resarray.spec.presets import preset
 
@@ -174,6 +176,14 @@ def test_the_portable_flavour_has_no_blocks():
 def test_too_deep_a_memory_is_refused():
     with pytest.raises(ResarrayError, match=r"32,768 words is too deep.*at most 16,384"):
         ram.tile_width(32768)
+
+
+def test_too_deep_a_memory_is_refused_in_a_sentence():
+    """Though Amaranth, which is broken off, warns of all that it had begun."""
+    config = dataclasses.replace(preset("tiny"), scratch_words=32768)
+    with pytest.raises(ResarrayError) as error:
+        convert("resarray.hw.verilog:generate", config, "ecp5")
+    assert "scratch_words" in str(error.value) and len(str(error.value)) < 250
 
 
 def test_unknown_targets_are_refused():

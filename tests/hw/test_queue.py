@@ -19,6 +19,27 @@ def random_fields(rng, engine: isa.Engine) -> dict:
 
 
 @pytest.mark.parametrize("preset", ["tiny", "default"])
+def test_latency(preset):
+    """8 cycles from an instruction's last word to when it is offered."""
+    config = PRESETS[preset]
+    dut = InstructionQueue(config, isa.Engine.LOAD)
+    cycles = 0
+
+    async def testbench(ctx):
+        nonlocal cycles
+        ctx.set(dut.i.valid, 1)
+        await ctx.tick().repeat(config.instruction_words)
+        ctx.set(dut.i.valid, 0)
+        cycles = 1
+        while not ctx.get(dut.o.valid):
+            await ctx.tick()
+            cycles += 1
+
+    simulate(dut, testbench)
+    assert cycles == 8
+
+
+@pytest.mark.parametrize("preset", ["tiny", "default"])
 @pytest.mark.parametrize("engine", isa.Engine)
 def test_instructions_arrive_whole_and_wait(preset, engine):
     """Every field survives, and no instruction shows before both its waits are met."""

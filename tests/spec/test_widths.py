@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from resarray.spec import isa
+from resarray.spec import isa, winograd
 from resarray.spec import numerics as n
 
 pytestmark = pytest.mark.verifies("contract", by="unit")
@@ -19,6 +19,37 @@ def test_products():
     assert holds(n.FACTOR_BITS, *factors) and not holds(n.FACTOR_BITS - 1, *factors)
     products = [a * b for a in factors for b in factors]
     assert holds(n.PRODUCT_BITS, *products) and not holds(n.PRODUCT_BITS - 1, *products)
+    # The plain element's would fit one fewer; both elements have the same.
+    assert holds(n.PRODUCT_BITS - 1, 2 * 128 * 127)
+
+
+def test_winograds_operands():
+    """Each width of the array's by the position that needs most."""
+    # The ends of a sum of int8 (of weights) with these factors.
+    activations = [
+        (-128 * f[f > 0].sum() + 127 * f[f < 0].sum(), 127 * f[f > 0].sum() - 128 * f[f < 0].sum())
+        for f in map(np.array, winograd.INPUT)
+    ]
+    weights = [(-127 * abs(f).sum(), 127 * abs(f).sum()) for f in winograd.WEIGHT]
+    factors, products, sums = [], [], []
+    for (lowest, highest), (least, most) in zip(activations, weights, strict=True):
+        ends = [(a, w) for a in (lowest, highest) for w in (least, most)]
+        found = [a + w for a, w in ends]
+        factors += found
+        products += [x * y for x in found for y in found]
+        sums += [a0 * w0 + a1 * w1 + w0 * w1 for a0, w0 in ends for a1, w1 in ends]
+    for bits, values in (
+        (n.WINOGRAD_ACTIVATION_BITS, [v for ends in activations for v in ends]),
+        (n.WINOGRAD_WEIGHT_BITS, [v for ends in weights for v in ends]),
+        (n.WINOGRAD_FACTOR_BITS, factors),
+        (n.WINOGRAD_PRODUCT_BITS, products),
+    ):
+        assert holds(bits, *values) and not holds(bits - 1, *values)
+    assert max(map(abs, sums)) <= 2_155_825
+    for rows in (4, 8, 16):
+        bits = n.dot_bits(rows, n.WINOGRAD)
+        assert holds(bits, *(rows // 2 * s for s in sums))
+        assert not holds(bits - 1, *(rows // 2 * s for s in sums))
 
 
 @pytest.mark.parametrize("rows", [4, 8, 16])
@@ -31,7 +62,8 @@ def test_dot_products(rows):
         for w1 in (-127, 127)
     ]
     assert max(map(abs, ends)) <= 48_641
-    assert holds(n.dot_bits(rows), *(rows // 2 * end for end in ends))
+    sums = [rows // 2 * end for end in ends]
+    assert holds(n.dot_bits(rows), *sums) and not holds(n.dot_bits(rows) - 1, *sums)
     # The plain sums that are subtracted from: every pair product at its largest.
     assert holds(n.dot_bits(rows) + 1, rows // 2 * 255**2)
 
