@@ -9,7 +9,7 @@ from . import multiplier
 from .common import delay
 from .multiplier import Multiplier
 
-# A register in fabric in front of a multiplier, for the way there is long, and the multiplier's own.
+# A register in fabric in front of a multiplier, for the way there is long, and its own.
 _PRODUCT = 1 + multiplier.LATENCY
 
 

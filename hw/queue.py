@@ -15,9 +15,9 @@ from .memory import Fifo
 class InstructionQueue(wiring.Component):
     """Holds ``config.queue_depth`` instructions and shows the oldest when it may start.
 
-    Latency: 8 cycles from an instruction's last word to ``o.valid``, with nothing before it. One instruction
-    every ``instruction_words`` + 2 cycles at most. Its writer knows from ``taken`` that there is
-    room.
+    Latency: 8 cycles from an instruction's last word to ``o.valid``, with nothing before it. One
+    instruction every ``instruction_words`` + 2 cycles at most. Its writer knows from ``taken`` that
+    there is room.
 
     Members
     -------
@@ -84,8 +84,8 @@ class InstructionQueue(wiring.Component):
         met_a, met_b = Signal(), Signal()
         waits = instruction.wait_a, instruction.wait_b
         met = [full & ~less(done, wait) for done, wait in zip(self.done, waits, strict=True)]
-        # met_a & met_b, for the engine, which lies elsewhere: here and there each handshake is found
-        # for itself, so that no path goes there and back.
+        # met_a & met_b, for the engine, which lies elsewhere: each finds for itself that an
+        # instruction is taken, so that no path goes there and back.
         offered = Signal()
         leaves = Signal()
         m.d.sync += [checked.eq(full), Cat(met_a, met_b).eq(Cat(met)), offered.eq(Cat(met).all())]
