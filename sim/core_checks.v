@@ -71,7 +71,7 @@ module core_checks #(parameter ROWS = 8) (
     );
 `define QUEUE(N, PATH) \
     queue_check stream``N ( \
-        .clk(clk), .rst(reset), .clear(clear), .valid(PATH.o__valid), .full(PATH.full), \
+        .clk(clk), .rst(reset), .clear(clear), .valid(PATH.offered), .full(PATH.full), \
         .bits(PATH.bits), .broken(streams[N]) \
     );
     `ROOM(0, `CORE.queue_load)
