@@ -232,7 +232,7 @@ def core_bench(sequences: list[list[Cycle]]) -> str:
         if kind == "ROOM":
             leaves |= {f"{path}.fifo.i__valid": 1, f"{path}.fifo.level": 4}
         elif kind == "QUEUE":
-            leaves |= {f"{path}.o__valid": 1, f"{path}.full": 1, f"{path}.bits": 256}
+            leaves |= {f"{path}.offered": 1, f"{path}.full": 1, f"{path}.bits": 256}
         else:
             leaves |= {f"{path}valid": 1, f"{path}ready": 1, f"{path}payload": 32}
     leaves |= {path: 20 for path in re.findall(r"`(CORE\.completion\.\w+)", source)}
@@ -322,7 +322,7 @@ def test_inside(tmp_path):
             ]
             continue
         if kind == "QUEUE":
-            valid, taken, payload = (f"{core}{path}.{n}" for n in ("o__valid", "full", "bits"))
+            valid, taken, payload = (f"{core}{path}.{n}" for n in ("offered", "full", "bits"))
             offer, take = {valid: 1, taken: 1, payload: 9}, {valid: 0, taken: 0}
         else:
             valid, taken, payload = (f"{core}{path}{n}" for n in ("valid", "ready", "payload"))
