@@ -6,7 +6,6 @@ where the chain begins, the requantisation lanes behind its end. nextpnr's own l
 many blocks tears the chain apart (docs/fpga.md has the figures).
 """
 
-import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -30,13 +29,16 @@ UNIQUE = re.compile(r"\$\d+")
 ARRAY = re.compile(r"core\.array\.(?:shared|column(\d+))\.element(\d+)\.multiplier(\d*)\.block$")
 LANES = re.compile(r"core\.drain\.(?:lane(\d+)|pool)\..*\.block$")
 ACCUMULATORS = re.compile(r"core\.accumulators\.column(\d+)\.bank(\d+)\.block(\d+)$")
-# What feeds the chain, the nearest first, both banks of a part of the buffer beside each other; and
-# what lies behind its end.
-FRONT = (
-    re.compile(r"core\.buffer\.(?:even|odd)(\d+)\.block(\d+)$"),
-    re.compile(r"core\.(?:weights|load|fetch|queue_(?:load|weights|compute))\."),
+# What lies near the chain's beginning (0.0), its end (1.0) or between them, in the order in which
+# it chooses: what feeds the chain, both banks of a part of the buffer beside each other; what is
+# behind its end; and the instructions for that, which come from the other end.
+AROUND = (
+    (0.0, re.compile(r"core\.buffer\.(?:even|odd)(\d+)\.block(\d+)$")),
+    (0.0, re.compile(r"core\.(?:weights|load|fetch|queue_(?:load|weights|compute))\.")),
+    (1.0, re.compile(r"core\.drain\.")),
+    (0.5, re.compile(r"core\.queue_(?:drain|residual|store)\.")),
+    (1.0, re.compile(r"core\.(?:residual|store)\.")),
 )
-BACK = (re.compile(r"core\.(?:drain|residual|store|queue_(?:drain|residual|store))\."),)
 
 Site = tuple[int, int, str]  # column and row of the tile, name of the block
 
@@ -67,10 +69,16 @@ def place(cells: dict[str, dict], device: Device) -> dict[str, str]:
         match = _match(ACCUMULATORS, name)
         if match and (column := columns.get(match[1])):
             nearest(name, fmean(x for x, _, _ in column), fmean(y for _, y, _ in column))
-    for patterns, end in ((FRONT, chain[:1]), (BACK, chain[-1:])):
-        for pattern, anchor in itertools.product(patterns, end):
-            for name in _sorted(rams, pattern):
-                nearest(name, *sites[anchor][:2])
+    for part, pattern in AROUND if chain else ():
+        (x0, y0, _), (x1, y1, _) = sites[chain[0]], sites[chain[-1]]
+        anchor = x0 + part * (x1 - x0), y0 + part * (y1 - y0)
+        # A FIFO's blocks lie side by side; the buffer's, whose parts have numbers, by part.
+        first: dict[str, Site] = {}
+        for name in _sorted(rams, pattern):
+            memory = name if pattern.groups else name.rpartition(".block")[0]
+            nearest(name, *(first[memory][:2] if memory in first else anchor))
+            if name in sites:
+                first.setdefault(memory, sites[name])
     places = {name: f"X{x}/Y{y}/{block}" for name, (x, y, block) in sites.items()}
     for name, bel in places.items():
         cells[name].setdefault("attributes", {})["BEL"] = bel

@@ -7,12 +7,17 @@ import pytest
 
 from resarray.fpga.devices import DEVICES
 from resarray.fpga.floorplan import place
+from resarray.spec.isa import Engine
 from resarray.spec.presets import preset
 
 pytestmark = pytest.mark.verifies("board", by="unit")
 
 
-def netlist(config, prefix: str) -> dict[str, dict]:
+QUEUES = [f"queue_{engine.name.lower()}" for engine in Engine]
+FIFOS = [*QUEUES, "residual", "store", "load.reader", "fetch.reader"]
+
+
+def netlist(config, prefix: str, fifos=()) -> dict[str, dict]:
     """Multipliers and block RAMs with the names that Yosys gives them."""
     names = {}
     for column in range(config.columns):
@@ -28,6 +33,9 @@ def netlist(config, prefix: str) -> dict[str, dict]:
         for part in range(4):
             for block in range(4):
                 names[f"buffer.{bank}{part}.block{block}"] = "DP16KD"
+    for name in fifos:
+        for block in range(2):
+            names[f"{name}.fifo.ram.block{block}"] = "DP16KD"
     names["profile.memory.block0"] = "DP16KD"
     return {f"{prefix}core.{name}": {"type": kind} for name, kind in names.items()}
 
@@ -68,6 +76,13 @@ def test_places(device, name, prefix):
         for bank in range(2):
             ram = parse(places[f"{prefix}core.accumulators.column{c}.bank{bank}.block0"])
             assert abs(ram[0] - x) <= 20 and abs(ram[1] - y) <= 24
+
+
+def test_a_fifo_lies_in_one_place():
+    places = place(netlist(preset("default"), "", FIFOS), DEVICES["85f"])
+    for name in FIFOS:
+        a, b = (parse(places[f"core.{name}.fifo.ram.block{block}"]) for block in range(2))
+        assert abs(a[0] - b[0]) + abs(a[1] - b[1]) <= 24, name
 
 
 def test_what_is_no_accelerator_is_left_alone():
