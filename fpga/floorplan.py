@@ -31,13 +31,14 @@ LANES = re.compile(r"core\.drain\.(?:lane(\d+)|pool)\..*\.block$")
 ACCUMULATORS = re.compile(r"core\.accumulators\.column(\d+)\.bank(\d+)\.block(\d+)$")
 # What lies near the chain's beginning (0.0), its end (1.0) or between them, in the order in which
 # it chooses: what feeds the chain, both banks of a part of the buffer beside each other; what is
-# behind its end; and the instructions for that, which come from the other end.
+# behind its end; what that takes from memory and gives to it; and its instructions, which come from
+# the other end.
 AROUND = (
     (0.0, re.compile(r"core\.buffer\.(?:even|odd)(\d+)\.block(\d+)$")),
     (0.0, re.compile(r"core\.(?:weights|load|fetch|queue_(?:load|weights|compute))\.")),
     (1.0, re.compile(r"core\.drain\.")),
+    (0.7, re.compile(r"core\.(?:residual|store)\.")),
     (0.5, re.compile(r"core\.queue_(?:drain|residual|store)\.")),
-    (1.0, re.compile(r"core\.(?:residual|store)\.")),
 )
 
 Site = tuple[int, int, str]  # column and row of the tile, name of the block
