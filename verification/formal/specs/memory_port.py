@@ -270,6 +270,7 @@ class Writes(Harness):
         splitter(m, self, "splitter.", SMALL)
         tags = fifo(m, self, "tags.", MAX_WRITES)
         words = fifo(m, self, "fifo.", SMALL.output_words)
+        relay, spared = inner["relay.self"], inner["relay.spared"]
         left, free, last = inner["left"], inner["free"], inner["last_word"]
         m.d.comb += [
             Assert(tags == addresses + bus.awvalid),
@@ -278,9 +279,11 @@ class Writes(Harness):
             Assert(free == (left == 0)),
             Assert(last == (left == 1)),
             Assert(
-                words == inner["words"] + inner["minus"] + inner["added"] + left,
+                words + relay.o.valid + spared
+                == inner["words"] + inner["minus"] + inner["added"] + left,
                 "words without a burst",
             ),
+            Assert(~spared | relay.o.valid),
             Assert(~inner["valid3"] | (inner["minus"] == 0)),
             Assert(~inner["enough"] | (there & ~(s3.above | s3.below))),
         ]
@@ -382,7 +385,7 @@ PROPERTIES = [
         "or a fault, which is told with its address; the response to its last burst ends a STORE; "
         "`idle` means that all are answered, with a halt for good.",
         build=lambda: Writes(StoreEngine(SMALL), checks=False),
-        method=Induction(4, twin_depth=30),
+        method=Induction(7, twin_depth=30),
         twins=(
             Edit(
                 "below the window",
