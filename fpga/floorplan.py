@@ -50,6 +50,8 @@ def place(cells: dict[str, dict], device: Device) -> dict[str, str]:
     too, which places what the plan does not know."""
     multipliers = _of_type(cells, "MULT18X18D")
     chain = _sorted(multipliers, ARRAY) + _sorted(multipliers, LANES)
+    if not chain:
+        return {}
     sites = dict(zip(chain, _snake(device), strict=False))
     free = [
         (x + tile, y, name) for y in device.ram_rows for x in _groups(device) for tile, name in RAMS
@@ -70,8 +72,8 @@ def place(cells: dict[str, dict], device: Device) -> dict[str, str]:
         match = _match(ACCUMULATORS, name)
         if match and (column := columns.get(match[1])):
             nearest(name, fmean(x for x, _, _ in column), fmean(y for _, y, _ in column))
-    for part, pattern in AROUND if chain else ():
-        (x0, y0, _), (x1, y1, _) = sites[chain[0]], sites[chain[-1]]
+    (x0, y0, _), (x1, y1, _) = sites[chain[0]], sites[chain[-1]]
+    for part, pattern in AROUND:
         anchor = x0 + part * (x1 - x0), y0 + part * (y1 - y0)
         # A FIFO's blocks lie side by side; the buffer's, whose parts have numbers, by part.
         first: dict[str, Site] = {}
