@@ -220,6 +220,14 @@ def test_bins_of_a_network():
     assert errors == {"outside window, STORE": 2} and set(errors) <= names
 
 
+def test_programs_are_looked_for_that_reach_what_is_missing():
+    name = "table, pool max, one pixel"
+    found = list(stimuli.missing(TINY, 0, {name}))
+    assert len(found) == 1
+    assert functional.of_program(found[0].job.image, None, QUIET)[name]
+    assert not list(stimuli.missing(TINY, 0, set()))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [(["--preset", "huge"], "unknown preset 'huge'"), (["--steps", "1"], "'--steps'")],

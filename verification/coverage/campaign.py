@@ -8,12 +8,13 @@ from concurrent.futures.process import BrokenProcessPool
 from ...golden import distribute
 from ...spec.config import Config
 from ...spec.errors import ResarrayError
-from . import measure, stimuli, wild
+from . import measure, score, stimuli, waivers, wild
 from .measure import Measured
 
 
 def measured(config: Config, first: int, seeds: int, steps: int) -> Measured:
-    """``steps`` wild programs, the directed stimuli and ``seeds`` networks from ``first`` on."""
+    """``steps`` wild programs, the directed stimuli and ``seeds`` networks from ``first`` on; then
+    programs that reach functional bins which all these have not."""
 
     def note(text: str) -> None:
         print(f"{config.name}: {text}", file=sys.stderr, flush=True)
@@ -22,7 +23,20 @@ def measured(config: Config, first: int, seeds: int, steps: int) -> Measured:
     wild.run(found, first, steps, note)
     measure.run(found, stimuli.directed(config), note)
     measure.run(found, stimuli.random(config, first, seeds), note)
+    measure.run(found, stimuli.missing(config, first + 3 * seeds, _wanted(found)), note)
     return found
+
+
+def _wanted(found: Measured) -> set[str]:
+    """Functional bins that are neither reached nor waived."""
+    known = waivers.read()
+    reached = score.score(found, known).bins.values()
+    return {
+        name
+        for group in reached
+        for name, (count, waived) in group.items()
+        if not count and not waived
+    }
 
 
 def each(

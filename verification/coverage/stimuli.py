@@ -2,13 +2,14 @@
 campaign. Each is compared with its golden result."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 
 from ...compiler.compile import compile_graph
+from ...compiler.functional import ScheduleError
 from ...compiler.placement import complete
 from ...golden import fast
 from ...golden.graph import QGraph
@@ -18,6 +19,7 @@ from ...spec.errors import ResarrayError
 from ..fuzz import cases
 from ..fuzz.cases import Case, Job
 from ..fuzz.graphs import Builder, share_zero_points
+from . import functional
 
 KERNELS = (1, 1), (2, 2), (3, 3), (5, 5), (7, 7), (1, 5), (5, 1)
 STRIDES = (1, 1), (2, 2), (3, 3), (1, 2)
@@ -25,6 +27,8 @@ STRIDES = (1, 1), (2, 2), (3, 3), (1, 2)
 PADDINGS = (0, 0, 0, 0), (1, 1, 1, 1), (0, 2, 1, 0)
 QUIET = MemoryModel(latency=3)
 BUSY = MemoryModel(latency=20, stalls=(0.4, 0.4, 0.4, 0.4, 0.4), jitter=True, early=True)
+# Programs that are looked at for bins that none before has reached.
+LOOKED_AT = 300
 
 
 @dataclass(frozen=True)
@@ -153,12 +157,30 @@ def _job(builder: Builder, config: Config, memory: MemoryModel, batch: int) -> J
 
 def random(config: Config, first: int, count: int) -> Iterator[Stimulus]:
     """``count`` networks of the fuzz campaign from seed ``first`` on, those left out that the
-    preset's buffers do not hold, and three times as many programs, which are short."""
+    preset's buffers do not hold and programs that do not end, and three times as many programs,
+    which are short."""
     programs = [Case("program", seed, config.name) for seed in range(first, first + 3 * count)]
     networks = [Case("network", seed, config.name) for seed in range(first, first + count)]
     for case in programs + networks:
         try:
             job, _ = cases.job(case)
-        except ResarrayError:
+        except (ResarrayError, ScheduleError):
             continue
         yield Stimulus(job, cases.graph(case.seed).graph if case.kind == "network" else None)
+
+
+def missing(config: Config, first: int, wanted: Set[str]) -> Iterator[Stimulus]:
+    """Of the fuzz campaign's programs from number ``first`` on, each that reaches one of the
+    functional bins ``wanted`` that none before it has."""
+    left = set(wanted)
+    for seed in range(first, first + LOOKED_AT):
+        if not left:
+            return
+        try:
+            job, _ = cases.job(Case("program", seed, config.name))
+        except (ResarrayError, ScheduleError):
+            continue
+        reached = functional.of_program(job.image, None, job.memory)
+        if left & set(reached):
+            left -= set(reached)
+            yield Stimulus(job, None)

@@ -181,6 +181,11 @@ def _step(rng: random.Random, config: Config, size: int, number: int) -> dict:
         ports |= {"fault": 5, "fault_at": 2, "fault_response": 3}
         settings |= _long_chain(20, size)
         cycles = 20_000
+    if 4 <= number < 10:  # a read is refused amid a chain, most of whose words are weights
+        ports |= MemoryModel(latency=1).settings(config)
+        ports |= {"fault": 4, "fault_at": 250 * number, "fault_response": 2}
+        settings |= _long_chain(40, size)
+        cycles = 20_000
     return {
         "ports": ports,
         "accesses": [_access(rng) for _ in range(ACCESSES)],
