@@ -121,7 +121,8 @@ class Core(wiring.Component):
 
         u, status = self._units, self.status
         m.d.comb += [
-            completion.start.eq(self.start),
+            # A count of which the units see 0 would be complete at once.
+            completion.start.eq(self.start & ~self.bad_settings),
             completion.failed.eq(errors.failed),
             self.finished.eq(completion.finished),
             status.error.eq(errors.error),

@@ -194,6 +194,8 @@ async def run_job(dut, job: dict) -> dict:
     seconds = time.monotonic() - started
 
     values = await registers.read_all()
+    if values["STATUS"] & STATUS_ERROR and values["STATUS"] & STATUS_DONE:
+        raise Failure(f"interrupt with STATUS {values['STATUS']:#x}: both done and error")
     if values["STATUS"] & STATUS_ERROR:
         raise Failure(describe_error(values))
     if not values["STATUS"] & STATUS_DONE:

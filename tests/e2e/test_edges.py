@@ -70,6 +70,7 @@ SETTINGS = {
     "base": {"MEM_BASE": MEM_BASE + 64},
     "end": {"MEM_BASE": 0xFFFF_F000, "MEM_SIZE": 0x1001},
     "program": {"PROG_ADDR": 2},
+    "program of nothing": {"PROG_ADDR": 2, "PROG_COUNT": 0},
     "window": {"WRITE_BASE": 65},
 }
 
