@@ -2,7 +2,7 @@
 campaign. Each is compared with its golden result."""
 
 import itertools
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -156,31 +156,33 @@ def _job(builder: Builder, config: Config, memory: MemoryModel, batch: int) -> J
 
 
 def random(config: Config, first: int, count: int) -> Iterator[Stimulus]:
-    """``count`` networks of the fuzz campaign from seed ``first`` on, those left out that the
-    preset's buffers do not hold and programs that do not end, and three times as many programs,
-    which are short."""
+    """``count`` networks of the fuzz campaign from seed ``first`` on, and three times as many
+    programs, which are short."""
     programs = [Case("program", seed, config.name) for seed in range(first, first + 3 * count)]
     networks = [Case("network", seed, config.name) for seed in range(first, first + count)]
-    for case in programs + networks:
-        try:
-            job, _ = cases.job(case)
-        except (ResarrayError, ScheduleError):
-            continue
-        yield Stimulus(job, cases.graph(case.seed).graph if case.kind == "network" else None)
+    return _drawn(programs + networks)
 
 
 def missing(config: Config, first: int, wanted: Set[str]) -> Iterator[Stimulus]:
     """Of the fuzz campaign's programs from number ``first`` on, each that reaches one of the
     functional bins ``wanted`` that none before it has."""
     left = set(wanted)
-    for seed in range(first, first + LOOKED_AT):
-        if not left:
-            return
-        try:
-            job, _ = cases.job(Case("program", seed, config.name))
-        except (ResarrayError, ScheduleError):
-            continue
-        reached = functional.of_program(job.image, None, job.memory)
+    seeds = range(first, first + LOOKED_AT) if left else ()
+    for stimulus in _drawn(Case("program", seed, config.name) for seed in seeds):
+        reached = functional.of_program(stimulus.job.image, None, stimulus.job.memory)
         if left & set(reached):
             left -= set(reached)
-            yield Stimulus(job, None)
+            yield stimulus
+        if not left:
+            return
+
+
+def _drawn(drawn: Iterable[Case]) -> Iterator[Stimulus]:
+    """Those of the cases that can be run: networks that the preset's buffers hold, programs that
+    end."""
+    for case in drawn:
+        try:
+            job, _ = cases.job(case)
+        except (ResarrayError, ScheduleError):
+            continue
+        yield Stimulus(job, cases.graph(case.seed).graph if case.kind == "network" else None)
