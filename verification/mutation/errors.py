@@ -9,7 +9,7 @@ from resarray.sim.memory_model import MemoryModel
 from resarray.spec.config import Config
 from resarray.spec.isa import Engine
 from resarray.spec.memory import settings_of
-from resarray.spec.registers import PROFILE_OFFSET, REGISTERS, ErrorCause
+from resarray.spec.registers import ADDRESS_BITS, PROFILE_OFFSET, REGISTERS, ErrorCause
 
 from .scenario import (
     DEPTH,
@@ -271,6 +271,34 @@ def settings_bit_by_bit(config: Config) -> Scenario:
         steps += [*begin(good | change), ["cycles", 10], ["read", at("STATUS")], ["level"]]
         steps += [["read", at("ERROR_CAUSE")]]
     return Scenario("settings bit by bit", contents, ports(MemoryModel(), config), steps, image)
+
+
+def elsewhere(config: Config) -> Scenario:
+    """What is written to an address that differs from a register's in one bit is lost."""
+    image, contents = small(config)
+    taken = {r.offset for r in REGISTERS.values()}
+    writable = [r.offset for r in REGISTERS.values() if r.access == "rw"]
+    steps = identity()
+    for bit in range(2, ADDRESS_BITS):
+        places = {offset ^ 1 << bit for offset in writable} - taken
+        steps += [["write", place, 0x1234_5678 * bit & 0xFFFF_FFFF] for place in sorted(places)]
+        steps += [["read", offset] for offset in writable]
+    steps += [["registers"], ["memory", 0, 8]]
+    model = ports(MemoryModel(), config)
+    return Scenario("elsewhere", contents, model, steps, image, status=({"STATUS": 0},))
+
+
+def late_errors(config: Config) -> Iterator[Scenario]:
+    """Answers with errors to reads and writes whose addresses had to wait."""
+    image, contents = small(config)
+    settings = settings_of(image, MEM_BASE)
+    steps = [*begin(settings), ["irq"], *finished(image)]
+    for kind, beats in (("read", (2, 17, 30, 55, 75, 110, 130, 170)), ("write", (1, 2, 3, 4))):
+        for beat in beats:
+            model = MemoryModel(11, None, 0.6, 40 + beat, late=True, jitter=True)
+            bad_beat = ports(model, config, **{kind: beat})
+            name = f"late bad {kind} {beat}"
+            yield Scenario(name, contents, bad_beat, steps, image, status=({},))
 
 
 def settings_while_busy(config: Config) -> Scenario:

@@ -86,10 +86,24 @@ def wide_pools() -> Builder:
     return b
 
 
+def full_line(words: int) -> Builder:
+    """Windows side by side in all ``words`` of the line buffer."""
+    b = Builder(20, (4, 4, words + 2))
+    b.max_pool("x", 3, 0, (1, 1))
+    return b
+
+
 def many_images() -> Builder:
     """For a batch: every engine does hundreds of instructions."""
     b = Builder(13, (4, 8, 8))
     b.add("x", "x")
+    return b
+
+
+def large_map() -> Builder:
+    """Each image keeps all accumulators busy for itself."""
+    b = Builder(21, (4, 20, 20))
+    b.conv("x", 4, (1, 1))
     return b
 
 
@@ -166,6 +180,18 @@ def fractions() -> Builder:
         b.graph.ops[-1] = dataclasses.replace(
             op, mult=half - one, shift=0, res_mult=one, res_shift=RESIDUAL_HEADROOM
         )
+    b.graph.outputs = tuple(op.output for op in b.graph.ops)
+    return b
+
+
+def headroom() -> Builder:
+    """Residuals that are shifted by less than their headroom, in sums one unit below a half."""
+    b = Builder(19, (4, 3, 4))
+    for shift in range(RESIDUAL_HEADROOM):
+        b.add("x", "x")
+        op: Any = b.graph.ops[-1]
+        mult = (1 << GUARD_BITS - 1) - 1 - (1 << RESIDUAL_HEADROOM - shift)
+        b.graph.ops[-1] = dataclasses.replace(op, mult=mult, shift=0, res_mult=1, res_shift=shift)
     b.graph.outputs = tuple(op.output for op in b.graph.ops)
     return b
 

@@ -14,6 +14,7 @@ from resarray.spec import isa
 from resarray.spec.config import Config
 from resarray.spec.isa import Engine
 from resarray.spec.memory import settings_of
+from resarray.spec.registers import PROFILE_FIELDS, PROFILE_OFFSET
 from tests.compiler.reference import Builder
 
 from ..fuzz import programs
@@ -76,6 +77,60 @@ def full_queues(config: Config) -> Scenario:
     steps = [*begin(settings), ["cycles", 4000], ["registers"], ["memory", 0, 8]]
     memory = ports(MemoryModel(3), config)
     return Scenario("full queues", contents, memory, steps, image, status=({"STATUS": 1},))
+
+
+def full_queue(config: Config) -> Scenario:
+    """Of each engine: an instruction that waits for ever, and more of the same than its queue
+    holds."""
+    image, contents = small(config)
+    settings = settings_of(image, MEM_BASE)
+    instructions = decoded(image)
+    count = config.queue_depth + 8
+    size = count * isa.INSTRUCTION_BYTES
+    code, steps = b"", []
+    for engine, awaited in isa.WAITS.items():
+        name = "wait_a" if awaited[0] is not None else "wait_b"
+        waiting = instructions[first_of(instructions, engine)] | {name: 0xF_FFFF}
+        place = {"PROG_ADDR": settings["MEM_SIZE"] + len(code), "PROG_COUNT": count}
+        code += encode(waiting) * count
+        whole = {"MEM_SIZE": settings["MEM_SIZE"] + size * len(isa.WAITS)}
+        steps += [*begin(settings | place | whole), ["cycles", 1500], ["registers"]]
+        steps += [["memory", 0, 8], ["level"], ["reset", 1]]
+    memory = np.concatenate([contents, np.frombuffer(code, np.uint8)])
+    waits_for_ever = ({"STATUS": 1},) * len(isa.WAITS)
+    model = ports(MemoryModel(), config)
+    return Scenario("full queue", memory, model, steps, image, status=waits_for_ever)
+
+
+def far_steps(config: Config) -> Iterator[Scenario]:
+    """Bits of the loops' steps that reach beyond the input buffer do not count."""
+    inside = config.input_words * config.rows - 1
+    for ones in (0x5_5555, 0xA_AAAA, 0xF_FFFF):
+
+        def change(fields: dict[str, int], ones: int = ones) -> dict[str, int]:
+            layout = isa.LAYOUTS[Engine(fields["opcode"] - 1)]
+            steps = [f for f in layout if f.name.startswith("s_")]
+            return fields | {
+                f.name: fields[f.name] & inside | ones & ~inside & f.range[1] for f in steps
+            }
+
+        name = f"far steps {ones:#x}"
+        yield program(config, name, graphs.strides(), MemoryModel(4), change=change)
+
+
+def marks(config: Config) -> Scenario:
+    """Every COMPUTE ends a layer: more than there are records for."""
+
+    def change(fields: dict[str, int]) -> dict[str, int]:
+        return fields | {"mark": 1} if "mark" in fields else fields
+
+    images = 2 * config.profile_marks
+    model = MemoryModel(3)
+    found = program(config, "marks", graphs.large_map(), model, batch=images, change=change)
+    steps = list(found.steps)
+    place = next(i for i, step in enumerate(steps) if step[0] == "profile")
+    steps[place] = ["profile", PROFILE_OFFSET, config.profile_marks * len(PROFILE_FIELDS)]
+    return dataclasses.replace(found, steps=steps)
 
 
 def many_instructions(config: Config) -> Scenario:

@@ -45,6 +45,7 @@ def scenarios(config: Config) -> list[Scenario]:
             for name, b in (
                 ("nearly halves", graphs.halves((1 << 16) - 1)),
                 ("fractions", graphs.fractions()),
+                ("headroom", graphs.headroom()),
             )
         ),
         *(
@@ -66,6 +67,12 @@ def scenarios(config: Config) -> list[Scenario]:
         *instructions.waits(config),
         errors.settings_bit_by_bit(config),
         large_average(config),
+        errors.elsewhere(config),
+        *errors.late_errors(config),
+        instructions.full_queue(config),
+        *instructions.far_steps(config),
+        instructions.marks(config),
+        program(config, "full line", graphs.full_line(config.pool_words), MemoryModel(6)),
         instructions.many_instructions(config),
     ]
     return [
