@@ -86,16 +86,21 @@ def test_extremes(name, sign):
         assert mismatches(b, config, x[None]) == 0
 
 
-def test_a_layer_beyond_the_bound_is_direct_and_says_so():
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_layer_beyond_the_bound_is_direct_and_says_so(sign):
     b = Builder(4, (8, 12, 16), "net")
     b.conv("x", 8, (3, 3), padding=(1, 1, 1, 1))
     op = b.graph.ops[0]
     zero = b.graph.tensors["x"].zero_point
-    up = np.maximum(op.weight[0].astype(int), 0).sum() * (127 - zero)
-    up -= np.minimum(op.weight[0].astype(int), 0).sum() * (128 + zero)
+    # The furthest sum on this side: each product has the sign.
+    weight = sign * op.weight[0].astype(int)
+    most = np.maximum(weight, 0).sum() * (127 - zero)
+    most -= np.minimum(weight, 0).sum() * (128 + zero)
     limit = 1 << (winograd.SUM_BITS - 1)
-    for over, expected in ((0, "Winograd"), (1, f"direct: sums to {limit} exceed 29 bits")):
-        op.bias[0] = limit - 1 - up + over
+    last = limit - 1 if sign > 0 else -limit
+    beyond = f"direct: sums to {last + sign} exceed 29 bits"
+    for over, expected in ((0, "Winograd"), (1, beyond)):
+        op.bias[0] = last - sign * most + sign * over
         with cases.tiled():
             image = compile_graph(b.graph, TINY)
         assert methods(image) == [expected]
