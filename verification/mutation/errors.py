@@ -293,12 +293,16 @@ def late_errors(config: Config) -> Iterator[Scenario]:
     image, contents = small(config)
     settings = settings_of(image, MEM_BASE)
     steps = [*begin(settings), ["irq"], *finished(image)]
-    for kind, beats in (("read", (2, 17, 30, 55, 75, 110, 130, 170)), ("write", (1, 2, 3, 4))):
+    for kind, beats, found in (
+        ("read", (2, 17, 30, 55, 75, 110, 130, 170), ErrorCause.READ_RESPONSE),
+        ("write", (1, 2, 3, 4), ErrorCause.WRITE_RESPONSE),
+    ):
+        expected = {"STATUS": 4, "ERROR_CAUSE": found}
         for beat in beats:
             model = MemoryModel(11, None, 0.6, 40 + beat, late=True, jitter=True)
             bad_beat = ports(model, config, **{kind: beat})
             name = f"late bad {kind} {beat}"
-            yield Scenario(name, contents, bad_beat, steps, image, status=({},))
+            yield Scenario(name, contents, bad_beat, steps, image, status=(expected,))
 
 
 def settings_while_busy(config: Config) -> Scenario:
