@@ -1,6 +1,7 @@
 """`compile_graph`: from the integer graph to a memory image."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
@@ -30,6 +31,12 @@ from .winograd import has_tiles, refusal
 
 # Instructions; longer programs get the tiling's estimate instead of the simulated prediction.
 MAX_SIMULATED = 40_000
+# Layers times instructions of a program that is short enough to try its layers' tilings in it; how
+# many row tiles more are tried; and the part of all cycles that is worth reading weights again. In
+# longer programs the layers' ends are a small part.
+MAX_REFINED = 25_000
+MORE_ROWS = 4
+MIN_GAIN = 1 / 500
 # Why a layer that could be computed by tiles is not.
 FASTER = "fewer cycles"
 TOO_LONG = "no room for a row of tiles"
@@ -106,7 +113,10 @@ def compile_layers(
         chosen = _choose(layers, on_chip, timing, batch, graph, config, tiled)
         if not winograd:
             chosen = [dataclasses.replace(choice, method=DIRECT) for choice in chosen]
-        return _schedule(chosen, places, layouts, timing, batch, config)
+        return rescheduled(chosen, [pack_weights(choice.layer, config) for choice in chosen])
+
+    def rescheduled(chosen: list[_Choice], streams: list[WeightStream]) -> _Scheduled:
+        return _schedule(chosen, streams, places, layouts, timing, batch, config)
 
     found = scheduled([winograd] * len(layers))
     if any(choice.layer.winograd for choice in found.chosen) and found.predicted:
@@ -119,6 +129,7 @@ def compile_layers(
         best = min(candidates, key=lambda candidate: sum(candidate.cycles))
         if not pays(sum(found.cycles), sum(best.cycles)):
             found = best
+    found = _refined(found, rescheduled)
     require_ending(found.program.instructions, config)
     return _image(graph, found, layouts, batch, room, config)
 
@@ -150,13 +161,13 @@ class _Scheduled:
 
 def _schedule(
     chosen: list[_Choice],
+    streams: list[WeightStream],
     places: dict[tuple[str, int], Place],
     layouts: dict[str, layout.Layout],
     timing: MemoryTiming,
     batch: int,
     config: Config,
 ) -> _Scheduled:
-    streams = [pack_weights(choice.layer, config) for choice in chosen]
     program = schedule(_tile(chosen, streams, layouts, batch, config), config, places)
     _check_count(len(program.instructions), batch)
     predicted = len(program.instructions) <= MAX_SIMULATED
@@ -164,6 +175,28 @@ def _schedule(
     if predicted:
         cycles = predict(program.instructions, config, timing).layer_cycles
     return _Scheduled(chosen, streams, program, cycles, predicted)
+
+
+def _refined(
+    found: _Scheduled, rescheduled: Callable[[list[_Choice], list[WeightStream]], _Scheduled]
+) -> _Scheduled:
+    """A short program with those row tiles of its layers that make the whole of it shorter: small
+    ones cost the array cycles, but the next layer waits less for what the last one drains."""
+    if len(found.chosen) * len(found.program.instructions) > MAX_REFINED:
+        return found
+    for index, choice in enumerate(found.chosen):
+        tiling = choice.tiling
+        if tiling.images > 1:
+            continue  # a tile of several images may not have all combinations
+        most = min(choice.layer.shape[1], tiling.n_rows + MORE_ROWS)
+        for n_rows in range(tiling.n_rows + 1, most + 1):
+            chosen = list(found.chosen)
+            smaller = dataclasses.replace(tiling, n_rows=n_rows)
+            chosen[index] = dataclasses.replace(choice, tiling=smaller)
+            other = rescheduled(chosen, found.streams)
+            if sum(other.cycles) < (1 - MIN_GAIN) * sum(found.cycles):
+                found = other
+    return found
 
 
 def _choose(

@@ -35,9 +35,10 @@ ACCUMULATORS = re.compile(r"core\.accumulators\.column(\d+)\.bank(\d+)\.block(\d
 # the other end.
 AROUND = (
     (0.0, re.compile(r"core\.buffer\.(?:even|odd)(\d+)\.block(\d+)$")),
-    (0.0, re.compile(r"core\.(?:weights|load|fetch|queue_(?:load|weights|compute))\.")),
-    (1.0, re.compile(r"core\.drain\.")),
+    (0.0, re.compile(r"core\.weights\.")),
+    (0.0, re.compile(r"core\.(?:load|fetch|queue_(?:load|weights|compute))\.")),
     (0.7, re.compile(r"core\.(?:residual|store)\.")),
+    (1.0, re.compile(r"core\.drain\.")),
     (0.5, re.compile(r"core\.queue_(?:drain|residual|store)\.")),
 )
 

@@ -300,6 +300,8 @@ class DrainEngine(wiring.Component):
         # The tables lie elsewhere than what writes them.
         write = delay(m, self.table_write, 1, "table_write", reset_less=True)
         write_valid = delay(m, self.table_valid, 1, "table_valid")
+        entry = Signal(range(TABLE_BYTES))  # a table is written whole, so this begins at 0 again
+        m.d.sync += entry.eq(entry + write_valid)
         for i in range(config.lanes):
             m.submodules[f"lane{i}"] = lane = requantise.RequantiseLane(config.winograd)
             table_on, bank = Signal(name=f"table_on{i}"), Signal(name=f"bank{i}")
@@ -314,7 +316,7 @@ class DrainEngine(wiring.Component):
             m.submodules[f"table{i}"] = table = Ram(8, 2 * TABLE_BYTES)
             m.d.comb += [
                 table.write_en.eq(write_valid),
-                table.write_addr.eq(Cat(write.entry, write.bank)),
+                table.write_addr.eq(Cat(entry, write.bank)),
                 table.write_data.eq(write.value),
                 # Entry q + 128.
                 table.read_addr.eq(Cat(lane.out[:7], ~lane.out[7], bank)),

@@ -61,8 +61,8 @@ def param_write(config: Config) -> data.StructLayout:
     )
 
 
-# An entry of a bank's table: the output for an int8, entry q + 128 for q.
-TABLE_WRITE = data.StructLayout({"bank": 1, "entry": 8, "value": 8})
+# An entry of a bank's table, which come in order: the outputs for int8 from -128 on.
+TABLE_WRITE = data.StructLayout({"bank": 1, "value": 8})
 
 
 def beat(config: Config) -> data.StructLayout:

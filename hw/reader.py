@@ -54,7 +54,7 @@ class Reader(wiring.Component):
         free = Signal(range(self._depth + 1), init=self._depth)
         burst = Signal(BURST, reset_less=True)
         waiting, fits = Signal(), Signal()
-        accepted, freed = Signal(), Signal()
+        accepted, taken, freed = Signal(), Signal(), Signal()
         # The readers lie far apart.
         valid = delay(m, self.data.valid, 1, "valid")
         arrived = Cat(self.data.payload.last, self.data.payload.word)
@@ -73,7 +73,9 @@ class Reader(wiring.Component):
         m.d.sync += [
             self.ample.eq(free <= self._depth * 7 // 8),
             fits.eq(waiting & ~accepted & ~less(free, burst.beats)),
-            freed.eq(fifo.o.valid & fifo.o.ready),
+            # What takes the words and the counter lie apart: one register with each.
+            taken.eq(fifo.o.valid & fifo.o.ready),
+            freed.eq(taken),
         ]
         # Counted a cycle later; the next burst asks two later at the earliest.
         minus = Signal(signed(len(free)))

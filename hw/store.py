@@ -10,7 +10,7 @@ from ..spec.isa import Engine
 from ..spec.registers import ErrorCause
 from .axi import AXI4
 from .bursts import BurstSplitter
-from .common import add, less
+from .common import add, delay, less
 from .layouts import ADDR_BITS, BEATS_BITS, BURST, ERROR, INSTRUCTIONS, take_pattern, word_write
 from .memory import Fifo, Relay
 
@@ -134,9 +134,11 @@ class StoreEngine(wiring.Component):
         left = Signal(BEATS_BITS)  # words of the current burst still to be written
         free, last_word = Signal(init=1), Signal()  # no such word, one such word
         w_step = bus.wvalid & bus.wready
+        ready = free | (w_step & last_word)
         m.d.comb += [
-            start.eq(enough & ~bus.awvalid & (free | (w_step & last_word))),
-            tags.i.valid.eq(start),
+            start.eq(enough & ~bus.awvalid & ready),
+            # `s3` is still the burst then.
+            tags.i.valid.eq(delay(m, start, 1, "started")),
             tags.i.payload.eq(Cat(s3.burst.last, s3.burst.addr)),
             bus.awsize.eq(shift),
             bus.awburst.eq(1),
@@ -150,15 +152,13 @@ class StoreEngine(wiring.Component):
             m.d.sync += bus.awvalid.eq(0)
         with m.If(w_step):
             m.d.sync += [left.eq(left - 1), last_word.eq(left == 2), free.eq(last_word)]
+        # Whatever comes next: `start` comes late and reaches little.
+        with m.If(ready):
+            m.d.sync += [left.eq(s3.burst.beats), last_word.eq(s3.burst.beats == 1)]
         with m.If(~bus.awvalid):
             m.d.sync += [bus.awaddr.eq(s3.bus_addr), bus.awlen.eq(s3.burst.beats - 1)]
         with m.If(start):
-            m.d.sync += [
-                bus.awvalid.eq(1),
-                left.eq(s3.burst.beats),
-                last_word.eq(s3.burst.beats == 1),
-                free.eq(0),
-            ]
+            m.d.sync += [bus.awvalid.eq(1), free.eq(0)]
 
         if config.scratch_words:
             kept, place = Signal(), Signal(range(config.scratch_words))
@@ -169,7 +169,7 @@ class StoreEngine(wiring.Component):
             ]
             with m.If(w_step):
                 m.d.sync += place.eq(place + 1)
-            with m.If(start):
+            with m.If(ready):
                 m.d.sync += [kept.eq(s3.burst.kept), place.eq(s3.burst.place)]
 
         response = Signal()

@@ -49,7 +49,7 @@ class WeightSequencer(wiring.Component):
     end, end_winograd : In              the array has used a k-tile's slot (six): `reuse_latency`
     weight, weight_valid, weight_column, weight_slot : Out   the array's weight bus
     param, param_valid : Out(param_write)
-    table_write, table_valid : Out(TABLE_WRITE)
+    table_write, table_valid : Out(TABLE_WRITE)   a table's entries in order
     """
 
     def __init__(self, config: Config):
@@ -153,8 +153,6 @@ class WeightSequencer(wiring.Component):
         m.d.sync += [
             self.table_valid.eq(take_entry),
             self.table_write.bank.eq(bank),
-            # Counted for itself: this register may lie with the tables, `entry` lies here.
-            self.table_write.entry.eq(self.table_write.entry + self.table_valid),
             self.table_write.value.eq(word.word_select(entry[:lowest], 8)),
         ]
         with m.If(take_entry):

@@ -152,6 +152,7 @@ def test_a_load_of_the_whole_input_buffer(monkeypatch):
 
     tiling_choose = compiler.choose
     monkeypatch.setattr(compiler, "choose", whole)
+    monkeypatch.setattr(compiler, "MAX_REFINED", 0)
     b = Builder(3, (4, 256, 256))
     b.conv("x", 4, (16, 16), (16, 16))
     loads = [i.words for i in decoded(compile_graph(b.graph, ROOMY)) if i.engine == isa.Engine.LOAD]

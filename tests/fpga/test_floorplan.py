@@ -78,11 +78,26 @@ def test_places(device, name, prefix):
             assert abs(ram[0] - x) <= 20 and abs(ram[1] - y) <= 24
 
 
-def test_a_fifo_lies_in_one_place():
-    places = place(netlist(preset("default"), "", FIFOS), DEVICES["85f"])
-    for name in FIFOS:
-        a, b = (parse(places[f"core.{name}.fifo.ram.block{block}"]) for block in range(2))
-        assert abs(a[0] - b[0]) + abs(a[1] - b[1]) <= 24, name
+def test_a_memory_lies_in_one_place():
+    """In one row, with as many other memories around as the default preset has."""
+    config = preset("default")
+    cells = netlist(config, "", FIFOS)
+    others = [f"weights.fifo.ram.block{block}" for block in range(8)]
+    others += [f"drain.pool.maximum.lines.block{block}" for block in range(4)]
+    others += [f"drain.table{lane}.block0" for lane in range(config.lanes)]
+    others += [
+        f"buffer.{bank}{part}.block{block}"
+        for bank, part, block in itertools.product(("even", "odd"), range(4), range(4, 8))
+    ]
+    cells |= {f"core.{name}": {"type": "DP16KD"} for name in others}
+    for unit in ("high", "low"):
+        cells[f"core.drain.pool.average.{unit}.block"] = {"type": "MULT18X18D"}
+    places = place(cells, DEVICES["85f"])
+    for name in (*FIFOS, "weights"):
+        found = [parse(bel) for n, bel in places.items() if n.startswith(f"core.{name}.fifo.")]
+        assert len({y for _, y, _ in found}) == 1, name
+        across = sorted(x for x, _, _ in found)
+        assert across[-1] - across[0] <= 9 * len(found), name
 
 
 def test_what_is_no_accelerator_is_left_alone():

@@ -24,14 +24,14 @@ def reader(m: Module, harness: Harness) -> None:
     m.d.sync += asked.eq(asked + new - data.valid)
     m.d.comb += Assume(~data.valid | (asked != 0))
     path = "" if "free" in harness.inner else "reader."
-    free, freed, minus, fits, waiting, came = (
+    free, taken, freed, minus, fits, waiting, came = (
         harness.inner[path + name]
-        for name in ("free", "freed", "minus", "fits", "waiting", "valid")
+        for name in ("free", "taken", "freed", "minus", "fits", "waiting", "valid")
     )
     depth = free.init
     level = fifo(m, harness, path + "fifo.", depth)
     m.d.comb += [
-        Assert(free + minus + freed + level + came + asked == depth),
+        Assert(free + minus + freed + taken + level + came + asked == depth),
         Assert((minus <= 0) & (~waiting | (minus == 0))),
         Assert(asked <= depth),
         Assert(~fits | (waiting & (free >= burst.payload.beats))),

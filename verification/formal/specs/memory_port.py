@@ -226,10 +226,12 @@ class Writes(Harness):
         m.d.comb += Assume(~bus.bvalid | ((addresses != 0) & (bodies != 0)))
         length = Mux(started, bus.awlen + 1, to_write)
         m.d.sync += to_write.eq(length - written)
-        late = Signal(3)  # cycles that a word is not there, a response not taken
-        m.d.sync += late.eq(
-            Mux((length != 0) & ~bus.wvalid | bus.bvalid & ~bus.bready, late + 1, 0)
-        )
+        late = Signal(3)  # cycles that a word is not there
+        answered_late = Signal(3)  # cycles that a response is not taken
+        m.d.sync += [
+            late.eq(Mux((length != 0) & ~bus.wvalid, late + 1, 0)),
+            answered_late.eq(Mux(bus.bvalid & ~bus.bready, answered_late + 1, 0)),
+        ]
 
         s3 = inner["s3"]
         halted = past(m, past(m, unit.halt, "halt"), "halted")
@@ -242,6 +244,7 @@ class Writes(Harness):
             Assert(~bus.wvalid | (bus.wlast == (length == 1)), "wrong last word"),
             Assert(bus.wstrb.all()),
             Assert(late <= 3, "a burst that has begun waits for the accelerator"),
+            Assert(answered_late <= 3, "a response waits for the accelerator"),
             Assert(~unit.idle | ((addresses == 0) & (bodies == 0) & (length == 0) & ~bus.awvalid)),
             Assert(~(started & halted), "a write begins after a halt"),
             Assert(~stopped | unit.idle, "a write begins when all seemed to have ended"),
@@ -272,15 +275,16 @@ class Writes(Harness):
         words = fifo(m, self, "fifo.", SMALL.output_words)
         relay, spared = inner["relay.self"], inner["relay.spared"]
         left, free, last = inner["left"], inner["free"], inner["last_word"]
+        tagged = inner["tags"].i.valid  # a burst has begun, its tag is on its way
         m.d.comb += [
-            Assert(tags == addresses + bus.awvalid),
-            Assert(tags == bodies + (length != 0)),
-            Assert(left == length),
-            Assert(free == (left == 0)),
-            Assert(last == (left == 1)),
+            Assert(tags + tagged == addresses + bus.awvalid),
+            Assert(tags + tagged == bodies + (length != 0)),
+            Assert(~tagged | (bus.awvalid & ~inner["valid3"])),
+            Assert(free == (length == 0)),
+            Assert(free | ((left == length) & (last == (length == 1)))),
             Assert(
                 words + relay.o.valid + spared
-                == inner["words"] + inner["minus"] + inner["added"] + left,
+                == inner["words"] + inner["minus"] + inner["added"] + length,
                 "words without a burst",
             ),
             Assert(~spared | relay.o.valid),
