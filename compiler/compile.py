@@ -182,14 +182,20 @@ def _refined(
 ) -> _Scheduled:
     """A short program with those row tiles of its layers that make the whole of it shorter: small
     ones cost the array cycles, but the next layer waits less for what the last one drains."""
-    if len(found.chosen) * len(found.program.instructions) > MAX_REFINED:
+    limit = MAX_REFINED // len(found.chosen)
+    if len(found.program.instructions) > limit:
         return found
     for index, choice in enumerate(found.chosen):
         tiling = choice.tiling
         if tiling.images > 1:
             continue  # a tile of several images may not have all combinations
+        count = len(found.program.instructions)
+        own = sum(instruction.layer == index for instruction in found.program.instructions)
         most = min(choice.layer.shape[1], tiling.n_rows + MORE_ROWS)
         for n_rows in range(tiling.n_rows + 1, most + 1):
+            # Nor may what is tried be longer: only up to `MAX_SIMULATED` its cycles are predicted.
+            if count + own * (n_rows - tiling.n_rows) // tiling.n_rows > limit:
+                break
             chosen = list(found.chosen)
             smaller = dataclasses.replace(tiling, n_rows=n_rows)
             chosen[index] = dataclasses.replace(choice, tiling=smaller)

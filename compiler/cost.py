@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 from resarray.spec import winograd
 from resarray.spec.config import Config
-from resarray.spec.isa import WAITS, Engine
+from resarray.spec.isa import WAITS, Engine, Pool
 
 from . import rates
 from .liveness import Deadlock
 from .program import Instruction, residual_words, weight_words, words_given
-from .timing import READ_OVERHEAD, MemoryTiming
+from .timing import BURST_CYCLES, READ_OVERHEAD, MemoryTiming
 
 WRITE_OVERHEAD = 11  # cycles of a write besides the memory's latency
 KEPT_LATENCY = 12  # cycles of a read from the scratchpad
@@ -93,6 +93,7 @@ class _Job:
         self.latency = latency
         self.mark = False
         self.kept = False
+        self.begin = 0.0  # when its words can come
         self.take_rate = taken / work
         self.give_rate = given / work
         self.rate = 0.0
@@ -102,6 +103,7 @@ class _Simulation:
     def __init__(self, instructions: list[Instruction], config: Config, timing: MemoryTiming):
         self.config = config
         self.rate = timing.words_per_cycle(config.rows)
+        self.latency = timing.latency
         self.read_latency = timing.latency + READ_OVERHEAD
         self.reading = timing.read_rate(config)
         self.reading_weights = timing.read_rate(config, config.weight_words)
@@ -126,7 +128,9 @@ class _Simulation:
         self.ample_weights = config.weight_words / 8
         self.residual = _Fifo(config.residual_words)
         self.output = _Fifo(config.output_words)
-        self.array_end = -1.0
+        # Since when the weights' reader asks for what its FIFO has room for; None: it does not.
+        self.flowing: float | None = None
+        self.ended = [-1.0 for _ in Engine]  # when each engine's last job did
         # When the last compute's words are in the array, at the earliest; and how long before its
         # end those of the next one can begin to follow.
         self.shifted = self.hidden = 0.0
@@ -182,11 +186,17 @@ class _Simulation:
             latency = KEPT_LATENCY if instruction.kept else self.read_latency
             job = _Job(work, latency, given=words)
             job.kept = instruction.kept
+            # One that follows the one before at once has asked behind that.
+            if engine != WEIGHTS and not job.kept and self.ended[engine] < self.now - SMALL:
+                behind = self._in_flight() / (self.rate or 1.0)
+                job.begin = self.now + max(0.0, behind - self.latency)
             return job
         if engine == COMPUTE:
             return self._compute_job(f)
         if engine == DRAIN:
             work = rates.drain(f["px_count"], f["n_blocks"], self.config)
+            if f.get("pool") == Pool.MAX:
+                work = max(work, rates.max_pool(f))
             work += rates.DRAIN_LATENCY + self.config.column_groups
             work += rates.MULTIPLY_LATENCY if f.get("multiply") else 0
             work += rates.TABLE_LATENCY if f.get("table") else 0
@@ -197,6 +207,18 @@ class _Simulation:
             return _Job(work, 4, taken=residual_words(f), given=given)
         return _Job(words, self.write_latency, taken=words)
 
+    def _in_flight(self) -> float:
+        """Words of weights that have been asked for: what is asked for now comes behind them."""
+        reading = self.jobs[WEIGHTS]
+        if self.flowing is None or reading is None:
+            return 0.0
+        config = self.config
+        left = reading.left * reading.give_rate
+        left += sum(instruction.words for instruction, _ in self.queues[WEIGHTS])
+        asked = (self.now - self.flowing) * config.burst_words / BURST_CYCLES
+        room = self.weights.capacity - self.weights.level
+        return min(asked, room, left, config.max_reads * config.burst_words)
+
     def _compute_job(self, f: dict[str, int]) -> _Job:
         config = self.config
         k_tiles, tiles = f["k_tiles"], bool(f.get("winograd"))
@@ -206,7 +228,7 @@ class _Simulation:
         # The words of its weights follow those of the compute before: from when there are slots
         # for them, and when that one has begun.
         ahead = 0.0
-        if self.array_end >= self.now - SMALL:
+        if self.ended[COMPUTE] >= self.now - SMALL:
             ahead = min(self.now - self.shifted, self.hidden)
         work = rates.compute(k_tiles, accumulators, params, ahead, config, tiles)
         shift = k_tiles * rates.weights(config, tiles) + params
@@ -223,6 +245,11 @@ class _Simulation:
     def _set_rates(self) -> None:
         """Rates of all jobs, in cycles of their work per cycle, and the FIFOs' flows."""
         load, weights, residual, compute, drain, store = self.jobs
+        # What waits behind other words takes no part yet.
+        load, residual = (
+            job if job is not None and job.begin <= self.now + SMALL else None
+            for job in (load, residual)
+        )
         use_weights = compute.take_rate if compute else 0.0
         use_residual = drain.take_rate if drain else 0.0
         # (words per cycle, reader) of memory's readers, and of the scratchpad's.
@@ -263,6 +290,10 @@ class _Simulation:
         drained = drain.rate * drain.give_rate if drain else 0.0
         if store:
             store.rate = min(writes, _limited(store, self.output, drained))
+        if read_weights <= SMALL:
+            self.flowing = None
+        elif self.flowing is None:
+            self.flowing = self.now
         self.weights.change = read_weights - (compute.rate * use_weights if compute else 0.0)
         self.residual.change = read_residual - (drain.rate * use_residual if drain else 0.0)
         self.output.change = drained - (store.rate if store else 0.0)
@@ -303,7 +334,9 @@ class _Simulation:
             if missing > SMALL:
                 step = min(step, missing / self.code.change)
         for job in self.jobs:
-            if job is not None and job.rate > SMALL:
+            if job is not None and job.begin > self.now + SMALL:
+                step = min(step, job.begin - self.now)
+            elif job is not None and job.rate > SMALL:
                 step = min(step, job.left / job.rate)
         if self.completions:
             step = min(step, self.completions[0][0] - self.now)
@@ -327,8 +360,7 @@ class _Simulation:
                 done = (self.now + job.latency, next(self.sequence), engine, job.mark)
                 heapq.heappush(self.completions, done)
                 self.jobs[engine] = None
-                if engine == COMPUTE:
-                    self.array_end = self.now
+                self.ended[engine] = self.now
 
 
 def _limited(job: _Job, fifo: _Fifo, arriving: float) -> float:

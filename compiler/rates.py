@@ -16,6 +16,8 @@ INPUT_LATENCY = 9
 # From a k-tile's last vector to the first word that takes its slot, and from the last one to the
 # k-tile's beginning.
 RELEASE = 14
+# Cycles from word to word of a max pool, and the pixels of a row below which it takes so many.
+LINE_CYCLES = 6
 # More with a product, with a table.
 MULTIPLY_LATENCY = 3
 TABLE_LATENCY = 2
@@ -73,3 +75,11 @@ def compute(
 def drain(accumulators: int, blocks: int, config: Config) -> int:
     """A DRAIN's accumulators through the lanes, without its latency."""
     return accumulators * blocks * config.block_groups
+
+
+def max_pool(fields: dict[str, int]) -> int:
+    """Positions of a DRAIN's max pool, padding behind its rows and below them included, a cycle
+    each: a narrow map's wait for the line buffer."""
+    positions = (fields["width"] + fields.get("pool_right", 0)) * fields["n_blocks"]
+    positions *= fields["height"] + fields.get("pool_bottom", 0)
+    return positions * (LINE_CYCLES if fields["width"] < LINE_CYCLES else 1)

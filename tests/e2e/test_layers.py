@@ -52,6 +52,34 @@ def test_50_random_layers_on_the_default_preset():
     assert len(results) == LAYERS
 
 
+def late_input() -> Builder:
+    """A short layer's output is loaded while the port still brings weights that were asked for."""
+    b = Builder(1, (3, 17, 14))
+    x = b.max_pool(b.conv("x", 12, (5, 5), (2, 2), (2, 2, 2, 2)), 3, 1)
+    y = b.conv(x, 12, (3, 3), padding=(1, 1, 1, 1))
+    x = b.conv(y, 12, (3, 3), padding=(1, 1, 1, 1), residual=x)
+    b.conv(b.average(x), 50, (1, 1), relu=False)
+    return b
+
+
+def narrow_pools() -> Builder:
+    """Max pools on maps of four pixels, whose words wait for the line buffer."""
+    b = Builder(3, (64, 4, 4))
+    x = b.max_pool("x", 3, 1, 1)
+    for _ in range(3):
+        x = b.max_pool(b.conv(x, 64, (1, 1)), 3, 1, 1)
+    return b
+
+
+@pytest.mark.parametrize(("build", "miss"), [(late_input, 0.05), (narrow_pools, 0.09)])
+def test_cycles_of_short_programs_are_as_predicted(build, miss):
+    b = build()
+    layers = compile_graph(b.graph, preset("default")).manifest["layers"]
+    predicted = sum(layer["predicted_cycles"] for layer in layers)
+    (result,) = run_and_compare([b], preset("default"), "verilator")
+    assert abs(predicted - result.cycles) < miss * result.cycles
+
+
 @pytest.mark.parametrize("batch", [2, 5])
 def test_batches_share_weights(batch):
     """Several images in one program: each image's tensors as if it had run alone."""

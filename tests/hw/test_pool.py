@@ -6,6 +6,7 @@ import random
 import numpy as np
 import pytest
 
+from resarray.compiler import rates
 from resarray.hw import max_pool as max_pool_unit
 from resarray.hw import pool
 from resarray.hw.pool import PoolUnit
@@ -216,3 +217,7 @@ def test_a_line_buffer_word_read_too_soon_is_told(monkeypatch):
     instruction |= {"pool_x": 1, "pool_y": 1, "width": 4, "height": 2, "pool_width": 2}
     with pytest.raises(AssertionError, match="a line-buffer word is read before it is written"):
         run_stage([instruction], [0] * 8, 2, 0.0, 1)
+
+
+def test_the_compiler_knows_how_long_a_narrow_map_waits():
+    assert rates.LINE_CYCLES == max_pool_unit.LINE_CYCLES
