@@ -32,11 +32,13 @@ from .winograd import has_tiles, refusal
 # Instructions; longer programs get the tiling's estimate instead of the simulated prediction.
 MAX_SIMULATED = 40_000
 # Layers times instructions of a program that is short enough to try its layers' tilings in it; how
-# many row tiles more are tried; and the part of all cycles that is worth reading weights again. In
-# longer programs the layers' ends are a small part.
+# many row tiles more are tried; the part of all cycles that is worth reading weights again; and the
+# cycles that all tiles together must gain, since the prediction misses some. In longer programs the
+# layers' ends are a small part.
 MAX_REFINED = 25_000
 MORE_ROWS = 4
 MIN_GAIN = 1 / 500
+MIN_GAINED = 200
 # Why a layer that could be computed by tiles is not.
 FASTER = "fewer cycles"
 TOO_LONG = "no room for a row of tiles"
@@ -182,6 +184,7 @@ def _refined(
 ) -> _Scheduled:
     """A short program with those row tiles of its layers that make the whole of it shorter: small
     ones cost the array cycles, but the next layer waits less for what the last one drains."""
+    before = found
     limit = MAX_REFINED // len(found.chosen)
     if len(found.program.instructions) > limit:
         return found
@@ -202,7 +205,7 @@ def _refined(
             other = rescheduled(chosen, found.streams)
             if sum(other.cycles) < (1 - MIN_GAIN) * sum(found.cycles):
                 found = other
-    return found
+    return found if sum(before.cycles) - sum(found.cycles) >= MIN_GAINED else before
 
 
 def _choose(

@@ -65,15 +65,15 @@ CASES = {
 }
 # Instructions, bytes of memory, cycles, and the digest of the program's bytes.
 PINNED: dict[tuple[str, str], tuple[int, int, int, str]] = {
-    ("resnet", "tiny"): (143, 12416, 7333, "54e1d8bb9228"),
+    ("resnet", "tiny"): (121, 11712, 7502, "8cffe925b74e"),
     ("resnet", "25f"): (81, 11136, 5922, "cb5048af57f9"),
-    ("resnet", "default"): (39, 18688, 4680, "d7a066f5ed33"),
+    ("resnet", "default"): (34, 18496, 4733, "bbb8193ed4af"),
     ("resnet, 3 images", "tiny"): (395, 24704, 19606, "fee6a21148b3"),
     ("resnet, 3 images", "25f"): (191, 18880, 16301, "39613dc9a49c"),
     ("resnet, 3 images", "default"): (80, 24576, 8125, "82cba17a21f2"),
-    ("resnet, unfused", "tiny"): (158, 13696, 7825, "60514cd78e99"),
+    ("resnet, unfused", "tiny"): (136, 12992, 7994, "9697d16f9672"),
     ("resnet, unfused", "25f"): (91, 12480, 6545, "aa7f05034594"),
-    ("resnet, unfused", "default"): (44, 20608, 5428, "d979fb7a2667"),
+    ("resnet, unfused", "default"): (39, 20480, 5485, "6a47fc44f8c4"),
     ("resnet, narrow", "tiny"): (121, 11072, 10807, "f7145cada35d"),
     ("resnet, narrow", "25f"): (73, 10880, 9599, "737175bbef8e"),
     ("resnet, narrow", "default"): (34, 18496, 14086, "bbb8193ed4af"),
@@ -85,12 +85,12 @@ PINNED: dict[tuple[str, str], tuple[int, int, int, str]] = {
     ("parts", "default"): (111, 34432, 7533, "edb3fb76372e"),
     ("wide", "tiny"): (1885, 141056, 516493, "0d6c8aa0844b"),
     ("wide", "25f"): (254, 88640, 342987, "183991efa01c"),
-    ("wide", "default"): (86, 97536, 38784, "fc94dc4b24ce"),
+    ("wide", "default"): (64, 96832, 38863, "fb54d65bb02a"),
     ("random 4", "tiny"): (1776, 134848, 45499, "bd03b097ce35"),
     ("random 4", "25f"): (194, 84480, 26366, "fb04696e0982"),
     ("random 4", "default"): (99, 108416, 18320, "a4c9bc7ade68"),
     ("random 18", "tiny"): (295, 26240, 20894, "4563984cedad"),
-    ("random 18", "25f"): (105, 20032, 17173, "0f76f2ddf3b4"),
+    ("random 18", "25f"): (87, 19456, 17220, "d430e87eff6c"),
     ("random 18", "default"): (35, 27520, 7587, "24ad6eb21262"),
 }
 
