@@ -148,3 +148,13 @@ def mismatches(image, memory, values) -> list[str]:
         if not np.array_equal(layout.unpack(flat), values[entry["image"]][entry["name"]]):
             wrong.append(f"{entry['name']} of image {entry['image']}")
     return wrong
+
+
+def pooled_resnet() -> Builder:
+    """A stem with a pool, a residual block, an average and a classifier: a few thousand cycles."""
+    b = Builder(1, (3, 17, 14))
+    x = b.max_pool(b.conv("x", 12, (5, 5), (2, 2), (2, 2, 2, 2)), 3, 1)
+    y = b.conv(x, 12, (3, 3), padding=(1, 1, 1, 1))
+    x = b.conv(y, 12, (3, 3), padding=(1, 1, 1, 1), residual=x)
+    b.conv(b.average(x), 50, (1, 1), relu=False)
+    return b

@@ -11,20 +11,11 @@ import pytest
 from resarray.compiler.compile import compile_graph
 from resarray.spec.presets import preset
 
-from .reference import Builder, random_graph
+from .reference import Builder, pooled_resnet, random_graph
 
 pytestmark = pytest.mark.verifies("compiler", by="unit")
 
 PRESETS = ("tiny", "25f", "default")
-
-
-def resnet() -> Builder:
-    b = Builder(1, (3, 17, 14))
-    x = b.max_pool(b.conv("x", 12, (5, 5), (2, 2), (2, 2, 2, 2)), 3, 1)
-    y = b.conv(x, 12, (3, 3), padding=(1, 1, 1, 1))
-    x = b.conv(y, 12, (3, 3), padding=(1, 1, 1, 1), residual=x)
-    b.conv(b.average(x), 50, (1, 1), relu=False)
-    return b
 
 
 def excite() -> Builder:
@@ -53,10 +44,10 @@ def wide() -> Builder:
 
 
 CASES = {
-    "resnet": (resnet, {}),
-    "resnet, 3 images": (resnet, {"batch": 3}),
-    "resnet, unfused": (resnet, {"fuse_pool": False}),
-    "resnet, narrow": (resnet, {"bytes_per_cycle": 1.5, "latency": 90}),
+    "resnet": (pooled_resnet, {}),
+    "resnet, 3 images": (pooled_resnet, {"batch": 3}),
+    "resnet, unfused": (pooled_resnet, {"fuse_pool": False}),
+    "resnet, narrow": (pooled_resnet, {"bytes_per_cycle": 1.5, "latency": 90}),
     "excite": (excite, {}),
     "parts": (parts, {}),
     "wide": (wide, {}),

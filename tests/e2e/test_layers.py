@@ -9,7 +9,7 @@ import pytest
 from resarray.compiler.compile import compile_graph
 from resarray.spec.config import Config
 from resarray.spec.presets import preset
-from tests.compiler.reference import Builder, random_graph
+from tests.compiler.reference import Builder, pooled_resnet, random_graph
 
 from .rtl import run_and_compare
 
@@ -52,16 +52,6 @@ def test_50_random_layers_on_the_default_preset():
     assert len(results) == LAYERS
 
 
-def late_input() -> Builder:
-    """A short layer's output is loaded while the port still brings weights that were asked for."""
-    b = Builder(1, (3, 17, 14))
-    x = b.max_pool(b.conv("x", 12, (5, 5), (2, 2), (2, 2, 2, 2)), 3, 1)
-    y = b.conv(x, 12, (3, 3), padding=(1, 1, 1, 1))
-    x = b.conv(y, 12, (3, 3), padding=(1, 1, 1, 1), residual=x)
-    b.conv(b.average(x), 50, (1, 1), relu=False)
-    return b
-
-
 def narrow_pools() -> Builder:
     """Max pools on maps of four pixels, whose words wait for the line buffer."""
     b = Builder(3, (64, 4, 4))
@@ -71,8 +61,9 @@ def narrow_pools() -> Builder:
     return b
 
 
-@pytest.mark.parametrize(("build", "miss"), [(late_input, 0.05), (narrow_pools, 0.09)])
+@pytest.mark.parametrize(("build", "miss"), [(pooled_resnet, 0.05), (narrow_pools, 0.09)])
 def test_cycles_of_short_programs_are_as_predicted(build, miss):
+    """The first one's short layers load their input while the port still brings weights."""
     b = build()
     layers = compile_graph(b.graph, preset("default")).manifest["layers"]
     predicted = sum(layer["predicted_cycles"] for layer in layers)
