@@ -9,7 +9,6 @@ from rich.table import Table
 from resarray import __version__
 from resarray.api.inspection import inspect as inspect_network
 from resarray.report.inspection import (
-    CANNOT,
     memory,
     operator_table,
     page,
@@ -53,7 +52,11 @@ def inspect(
     write_together(files | json_file(json, found))
     _print(console, title(found), operator_table(found["operators"]))
     if found["presets"]:
-        _print(console, f"one image, predicted; memory: {memory(found)}", preset_table(found))
+        heading = f"one image, predicted; memory: {memory(found)}"
+        _print(console, heading, preset_table(found, reasons=False))
+    for each in found["presets"]:
+        if each["error"] is not None:
+            _line(console, f"Preset '{each['preset']}' cannot run it: {each['error']}", "red")
     for reason in found["reasons"]:
         _line(console, reason, "red")
     _line(console, verdict(found), "bold green" if found["runs"] else "bold red")
@@ -68,11 +71,11 @@ def _print(console: Console, heading: str, table: TextTable) -> None:
     shown = Table(title=heading, box=box.SIMPLE, pad_edge=False)
     for number, name in enumerate(table.headings):
         left = number in table.left
-        # Names, and why a preset cannot be used, may be long; everything else keeps its line.
+        # Names may be long; everything else keeps its line.
         shown.add_column(
             name,
             justify="left" if left else "right",
-            no_wrap=name not in (CANNOT, "layer"),
+            no_wrap=name != "layer",
             overflow="fold",
         )
     for number, row in enumerate(table.rows):

@@ -72,8 +72,8 @@ def short(operator: str) -> str:
     return operator.removeprefix("aten.").removesuffix(".default").removesuffix(".Tensor")
 
 
-def preset_table(found: dict) -> Table:
-    """Cycles and images a second of each preset, or why it cannot."""
+def preset_table(found: dict, reasons: bool = True) -> Table:
+    """Cycles and images a second of each preset, or with ``reasons`` why it cannot."""
     rows = []
     for each in found["presets"]:
         clock = f"{each['clock_hz'] / 1e6:g} MHz ({each['clock_of']})"
@@ -92,7 +92,7 @@ def preset_table(found: dict) -> Table:
         else:
             rows.append([each["preset"], NOTHING, clock, *[NOTHING] * 3, each["error"]])
     headings = ["preset", "cycles", "clock", "images/s", "utilisation", "memory", CANNOT]
-    if all(each["error"] is None for each in found["presets"]):
+    if not reasons or all(each["error"] is None for each in found["presets"]):
         headings, rows = headings[:-1], [row[:-1] for row in rows]
     return Table(headings, rows, left=(0, 2, 6))
 

@@ -5,7 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from resarray.spec.numerics import GUARD_BITS, RESIDUAL_HEADROOM, quantise_factor
+from resarray.spec.numerics import (
+    GUARD_BITS,
+    MULT_BITS,
+    RESIDUAL_HEADROOM,
+    SHIFT_BITS,
+    quantise_factor,
+)
 from tests.compiler.reference import Builder
 
 
@@ -192,6 +198,28 @@ def headroom() -> Builder:
         op: Any = b.graph.ops[-1]
         mult = (1 << GUARD_BITS - 1) - 1 - (1 << RESIDUAL_HEADROOM - shift)
         b.graph.ops[-1] = dataclasses.replace(op, mult=mult, shift=0, res_mult=1, res_shift=shift)
+    b.graph.outputs = tuple(op.output for op in b.graph.ops)
+    return b
+
+
+def average_fractions() -> Builder:
+    """Averages that are less than a half, each by one bit of those behind the point."""
+    b = Builder(24, (4, 1, 2))
+    for bit in range(GUARD_BITS - 1):
+        b.average("x")
+        op: Any = b.graph.ops[-1]
+        b.graph.ops[-1] = dataclasses.replace(op, mult=(1 << GUARD_BITS - 1) - (1 << bit), shift=0)
+    b.graph.outputs = tuple(op.output for op in b.graph.ops)
+    return b
+
+
+def small_products() -> Builder:
+    """Products that are shifted by each power of two."""
+    b = Builder(23, (4, 3, 4))
+    for bit in range(SHIFT_BITS):
+        b.multiply("x", "x")
+        op: Any = b.graph.ops[-1]
+        b.graph.ops[-1] = dataclasses.replace(op, mult=(1 << MULT_BITS) - 1, shift=1 << bit)
     b.graph.outputs = tuple(op.output for op in b.graph.ops)
     return b
 

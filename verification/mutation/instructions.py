@@ -119,7 +119,8 @@ def far_steps(config: Config) -> Iterator[Scenario]:
 
 
 def marks(config: Config) -> Scenario:
-    """Every COMPUTE ends a layer: more than there are records for."""
+    """Every COMPUTE ends a layer: more than there are records for; these are read at all bytes of a
+    word."""
 
     def change(fields: dict[str, int]) -> dict[str, int]:
         return fields | {"mark": 1} if "mark" in fields else fields
@@ -129,7 +130,8 @@ def marks(config: Config) -> Scenario:
     found = program(config, "marks", graphs.large_map(), model, batch=images, change=change)
     steps = list(found.steps)
     place = next(i for i, step in enumerate(steps) if step[0] == "profile")
-    steps[place] = ["profile", PROFILE_OFFSET, config.profile_marks * len(PROFILE_FIELDS)]
+    words = config.profile_marks * len(PROFILE_FIELDS)
+    steps[place : place + 1] = [["profile", PROFILE_OFFSET + byte, words] for byte in range(4)]
     return dataclasses.replace(found, steps=steps)
 
 
@@ -155,34 +157,40 @@ def many_instructions(config: Config) -> Scenario:
 def waits(config: Config) -> Iterator[Scenario]:
     """Each bit of each wait of each engine, by a program that does not end for it where so much is
     never done; the next program comes after a reset."""
+    for engine, names in isa.WAITS.items():
+        for name, awaited in zip(("wait_a", "wait_b"), names, strict=True):
+            if awaited is not None:
+                # Low bits may be met.
+                yield _endless(config, engine, name, may_end=5)
+
+
+def missing_weights(config: Config) -> Scenario:
+    """Each bit of how many k-tiles a COMPUTE wants weights for: more than there are."""
+    return _endless(config, Engine.COMPUTE, "k_tiles", may_end=5)
+
+
+def _endless(config: Config, engine: Engine, name: str, may_end: int) -> Scenario:
+    """The first instruction of ``engine`` with one more bit of ``name`` set, one after another;
+    from bit ``may_end`` on its program does not end, and the next one comes after a reset."""
     image, contents = small(config)
     settings = settings_of(image, MEM_BASE)
     instructions = decoded(image)
     size = len(instructions) * isa.INSTRUCTION_BYTES
-    for engine, names in isa.WAITS.items():
-        index = first_of(instructions, engine)
-        for name, awaited in zip(("wait_a", "wait_b"), names, strict=True):
-            if awaited is None:
-                continue
-            code, steps = b"", []
-            for bit in range(isa.WAIT_BITS):
-                place = {"PROG_ADDR": settings["MEM_SIZE"] + len(code)}
-                changed = instructions.copy()
-                changed[index] = instructions[index] | {name: 1 << bit}
-                code += b"".join(map(encode, changed))
-                whole = {"MEM_SIZE": settings["MEM_SIZE"] + size * isa.WAIT_BITS}
-                steps += [*begin(settings | place | whole), ["cycles", 1500]]
-                steps += [["registers"], ["memory", 0, 8], ["level"], ["reset", 1]]
-            memory = np.concatenate([contents, np.frombuffer(code, np.uint8)])
-            # Low bits may be met.
-            yield Scenario(
-                f"{engine.name} {name}",
-                memory,
-                ports(MemoryModel(), config),
-                steps,
-                image,
-                status=({},) * 5 + ({"STATUS": 1},) * (isa.WAIT_BITS - 5),
-            )
+    index = first_of(instructions, engine)
+    bits = next(f.width for f in isa.LAYOUTS[engine] if f.name == name)
+    code, steps = b"", []
+    for bit in range(bits):
+        place = {"PROG_ADDR": settings["MEM_SIZE"] + len(code)}
+        changed = instructions.copy()
+        changed[index] = instructions[index] | {name: instructions[index][name] | 1 << bit}
+        code += b"".join(map(encode, changed))
+        whole = {"MEM_SIZE": settings["MEM_SIZE"] + size * bits}
+        steps += [*begin(settings | place | whole), ["cycles", 1500]]
+        steps += [["registers"], ["memory", 0, 8], ["level"], ["reset", 1]]
+    memory = np.concatenate([contents, np.frombuffer(code, np.uint8)])
+    status: tuple[dict[str, int], ...] = ({},) * may_end + ({"STATUS": 1},) * (bits - may_end)
+    model = ports(MemoryModel(), config)
+    return Scenario(f"{engine.name} {name}", memory, model, steps, image, status=status)
 
 
 def unused(config: Config) -> Iterator[Scenario]:

@@ -46,12 +46,14 @@ def scenarios(config: Config) -> list[Scenario]:
                 ("nearly halves", graphs.halves((1 << 16) - 1)),
                 ("fractions", graphs.fractions()),
                 ("headroom", graphs.headroom()),
+                ("average fractions", graphs.average_fractions()),
             )
         ),
         *(
             program(config, f"at {base:#x}", graphs.halves(), MemoryModel(3), base=base)
             for base in (0x5555_5000, 0xAAAA_A000)
         ),
+        program(config, "small products", graphs.small_products(), MemoryModel(3)),
         program(config, "averages", graphs.averages(), MemoryModel(2)),
         program(config, "wide pools", graphs.wide_pools(), MemoryModel(14, None, 0.2, 14)),
         instructions.long_loads(config),
@@ -65,6 +67,7 @@ def scenarios(config: Config) -> list[Scenario]:
         instructions.full_output(config),
         errors.settings_while_busy(config),
         *instructions.waits(config),
+        instructions.missing_weights(config),
         errors.settings_bit_by_bit(config),
         large_average(config),
         errors.elsewhere(config),
