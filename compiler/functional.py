@@ -480,7 +480,9 @@ class Checker:
         self.mirrored[np.isin(self.mirrored, words)] = -1
         if places is not None:
             for engine, read_by in self.kept_read_by.items():
-                self._require(engine, read_by[places].max(), "overwrites what is read by")
+                self._require(
+                    engine, read_by[places].max(), "overwrites in the scratchpad what is read by"
+                )
             self.mirrored[places] = words
         for engine, read_by in self.memory_read_by.items():
             self._require(engine, read_by[words].max(), "overwrites what is read by")

@@ -83,8 +83,8 @@ def test_a_wait_left_out_is_found(engine, wait, message):
         (Engine.LOAD, {"wait_b": 0}, "reads what is written by STORE"),
         (Engine.LOAD, {"mirror": 7}, "hold something else"),
         (Engine.RESIDUAL, {"mirror": 7}, "hold something else"),
-        (Engine.STORE, {"wait_a": 0}, "overwrites what is read by LOAD"),
-        (Engine.STORE, {"wait_b": 0}, "overwrites what is read by RESIDUAL"),
+        (Engine.STORE, {"wait_a": 0}, "overwrites in the scratchpad what is read by LOAD"),
+        (Engine.STORE, {"wait_b": 0}, "overwrites in the scratchpad what is read by RESIDUAL"),
     ],
 )
 def test_faults_of_the_scratchpad_are_found(engine, change, message):

@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from resarray.compiler import weights
 from resarray.compiler.channels import channel_runs, channel_tiles
 from resarray.compiler.compile import compile_graph, compile_layers
 from resarray.compiler.functional import run_image
 from resarray.compiler.ir import AveragePool, MaxPool
-from resarray.compiler.passes import fuse_pools, pack_input
+from resarray.compiler.passes import fuse_pools, fuse_tables, pack_input
 from resarray.compiler.pooling import PoolStage
 from resarray.compiler.tiling import full_width_fits
 from resarray.compiler.windows import column_parts
@@ -216,3 +217,25 @@ def test_an_average_is_begun_before_it_goes_on():
     fields = {"pool": Pool.AVERAGE, "avg_first": 0, "avg_last": 0}
     with pytest.raises(AssertionError, match="that was not begun"):
         PoolStage(DEFAULT).run(fields, np.zeros((1, 2, DEFAULT.rows), np.int64))
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_a_function_happens_in_the_layer_that_it_alone_reads(seen):
+    b = Builder(6, (16, 8, 8))
+    y = b.conv("x", 16, (1, 1))
+    z = b.function(y)
+    b.graph.outputs = (y, z) if seen else (z,)
+    layers = fuse_tables(layers_of(b.graph, DEFAULT), b.graph)
+    assert [layer.op for layer in layers] == (["conv", "function"] if seen else ["conv+function"])
+
+
+def test_as_many_weights_as_an_instruction_brings(monkeypatch):
+    """One channel block of 64 inputs and the parameters of all columns are 9 words a column."""
+    b = Builder(6, (64, 4, 4))
+    b.conv("x", 32, (1, 1))
+    words = DEFAULT.columns * (64 // DEFAULT.rows + DEFAULT.param_words)
+    monkeypatch.setattr(weights, "MAX_STREAM", words)
+    compile_graph(b.graph, DEFAULT)
+    monkeypatch.setattr(weights, "MAX_STREAM", words - 1)
+    with pytest.raises(ResarrayError, match=f"{words} words of weights"):
+        compile_graph(b.graph, DEFAULT)

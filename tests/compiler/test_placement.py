@@ -7,6 +7,8 @@ import pytest
 
 from resarray.compiler.compile import compile_graph
 from resarray.compiler.functional import run_image
+from resarray.compiler.placement import complete, place
+from resarray.golden import fast
 from resarray.spec.config import PRESETS, Config
 
 from .reference import Builder, evaluate, layers_of, mismatches
@@ -153,3 +155,18 @@ def test_constants(name):
     conv(b, "x", 4)
     b.constant((3, 2, 5))
     check(b, config, 1)
+
+
+def test_tensors_that_only_the_placed_graph_has():
+    """A copy for a part that begins within a block is not in the graph; its values are given."""
+    b = Builder(7, (16, 5, 5))
+    b.concat(conv(b, "x", 5), conv(b, "x", 6))
+    x = b.input()[None]
+    values = fast.run(b.graph, x)
+    placed, _ = place(b.graph, WIDE)
+    assert placed.tensors.keys() > values.keys()
+    made = complete(b.graph, WIDE, values)
+    assert made.keys() == placed.tensors.keys()
+    expected = fast.run(placed, x)
+    for name, value in made.items():
+        np.testing.assert_array_equal(value, expected[name])

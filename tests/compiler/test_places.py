@@ -1,10 +1,16 @@
 """Places in the scratchpad, and what of a tensor a transfer reads."""
 
+from typing import cast
+
 import numpy as np
 import pytest
 
 from resarray.compiler.allocate import InputRing, Place
-from resarray.compiler.transfers import transfer
+from resarray.compiler.drains import Output
+from resarray.compiler.slabs import Slab
+from resarray.compiler.stores import Stores
+from resarray.compiler.tiles import Step, Tile
+from resarray.compiler.transfers import Region, Transfer, transfer
 
 pytestmark = pytest.mark.verifies("compiler", by="unit")
 
@@ -37,3 +43,21 @@ def test_what_is_left_of_an_occupant_is_still_read():
         assert ring.occupy(0, 10, 4) == 0
         assert ring.occupy(3, 2, 7) == 5
         assert ring.occupy(start, 2, 9) == 5
+
+
+def test_the_last_store_into_a_region():
+    """Numbered from 1; none where nothing is stored, not even of a tensor that others are."""
+
+    def rows(first, end, tensor="x"):
+        return Region(tensor, 0, (0, 2), (first, end), (0, 4))
+
+    step = Step(cast(Slab, None), 0, 0, {})
+    tiles = [
+        Tile(0, [step], [Output({}, Transfer(rows(first, first + 2), {}), None)], [])
+        for first in (0, 2)
+    ]
+    stored = Stores(tiles)
+    assert stored.latest(rows(0, 2)) == (1, 0)
+    assert stored.latest(rows(1, 3)) == (2, 1)
+    assert stored.latest(rows(4, 6)) == (0, -1)
+    assert stored.latest(rows(0, 2, "y")) == (0, -1)

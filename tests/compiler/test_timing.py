@@ -2,6 +2,7 @@
 
 import pytest
 
+from resarray.compiler import rates
 from resarray.compiler.timing import MemoryTiming
 from resarray.spec.errors import ResarrayError
 from resarray.spec.memory import MIN_BYTES_PER_CYCLE
@@ -31,3 +32,12 @@ def test_reads_in_flight_bound_what_a_memory_gives():
     assert MemoryTiming(32).read_rate(preset("tiny,max_reads=16")) == 1
     assert MemoryTiming(1).read_rate(preset("tiny,burst_words=2,output_words=32")) == 0.5
     assert MemoryTiming(32).cycles(32, 0, tiny) == pytest.approx(50)
+
+
+def test_positions_of_a_max_pool():
+    """Padding behind the rows and below them counts; maps of fewer than six columns wait."""
+    map = {"width": 8, "height": 4, "n_blocks": 2}
+    assert rates.max_pool(map) == 64
+    assert rates.max_pool(map | {"pool_right": 1}) == 72
+    assert rates.max_pool(map | {"pool_bottom": 1}) == 80
+    assert rates.max_pool(map | {"width": 5, "pool_right": 1, "pool_bottom": 2}) == 72 * 6

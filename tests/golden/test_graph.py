@@ -1,6 +1,9 @@
 """The digest of an integer graph."""
 
 import copy
+import os
+import subprocess
+import sys
 from dataclasses import fields, replace
 
 import numpy as np
@@ -109,3 +112,13 @@ def test_tensors_and_order_count():
     changed = graph()
     changed.outputs = ("w",)
     assert digest(changed)["graph"] != known
+
+
+def test_every_process_finds_the_same_digest():
+    """Python gives each its own order of sets."""
+    code = f"from {__name__} import graph; from resarray.golden.graph import digest\n"
+    code += "print(digest(graph()))"
+    for seed in ("1", "2"):
+        environment = os.environ | {"PYTHONHASHSEED": seed}
+        run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+        assert run.stdout.decode().strip() == str(digest(graph())), run.stderr.decode()

@@ -84,3 +84,18 @@ def test_factors_out_of_range_are_refused(factor, headroom):
 def test_a_mantissa_that_rounds_up_is_the_next_power_of_two(exponent):
     below = math.ldexp(1 - 2**-20, exponent)
     assert nx.quantise_factor(below) == nx.quantise_factor(math.ldexp(1.0, exponent))
+
+
+def test_factors_that_round_up_to_a_power_of_two_fit_their_field():
+    """The mantissa of 1 - 2**-20 has no 17 bits."""
+    for exponent in range(-20, 1):
+        mult, shift = nx.quantise_factor((1 - 2.0**-20) * 2.0**exponent)
+        assert mult == 1 << nx.MULT_BITS - 1
+        assert mult * 2.0 ** (-shift - nx.GUARD_BITS) == 2.0**exponent
+
+
+def test_signal_to_noise():
+    assert nx.sqnr(200.0, 1.0) == pytest.approx(23.0103)
+    assert nx.sqnr(1.0, 2.0) == pytest.approx(-3.0103)
+    assert nx.sqnr(1.0, 0.0) is None
+    assert nx.sqnr(0.0, 1.0) is None

@@ -7,7 +7,7 @@ import pytest
 
 from resarray.spec.isa import LAYOUTS
 from resarray.spec.presets import preset
-from resarray.spec.registers import ErrorCause
+from resarray.spec.registers import STATUS_DONE, ErrorCause
 from resarray.verification.faults import __main__ as command
 from resarray.verification.faults import cases, program, table
 from resarray.verification.faults.campaign import Simulation, judge, run_cases
@@ -49,6 +49,28 @@ def test_a_drain_of_more_pixels_than_its_map_is_done_once():
     tallies = run_cases(simulation, draw, flipped)
     simulation.forget()
     assert tallies["flip"].timings == 10 * len(drains) and not tallies["flip"].problems
+
+
+def test_a_load_that_moves_nothing_for_long_leaves_no_burst():
+    """513 blocks of one word from the scratchpad: 2,400 cycles in which no counter moves. The burst
+    of what comes next was taken for one without an answer."""
+    simulation = Simulation(preset("tiny"), print, small=False)
+    prog = program.block(simulation.config)
+    draw = simulation.measure(prog, SEED, 1)
+    number, fields = next(
+        (n, i.fields)
+        for n, i in enumerate(prog.instructions)
+        if i.engine == cases.Engine.LOAD and i.fields["kept"] and i.fields["run_len"] == 1
+    )
+    flips = draw.edit(number, n_blocks=512 + fields["n_blocks"])
+    found = [
+        Case("flip", f"patience {patience}", {"flips": flips, "patience": patience}, cases.ANY)
+        for patience in range(500, 2500, 25)
+    ]
+    outcomes = simulation.run(prog, found)
+    simulation.forget()
+    assert not any(judge(case, outcome) for case, outcome in zip(found, outcomes, strict=True))
+    assert outcomes[-1]["status"] == STATUS_DONE
 
 
 GOOD: dict = {

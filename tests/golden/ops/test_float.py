@@ -21,6 +21,8 @@ from resarray.golden.ops import (
     FloatScale,
     FloatSlice,
     Operand,
+    QSlice,
+    QTensor,
 )
 
 pytestmark = pytest.mark.verifies("operators", by="unit")
@@ -86,3 +88,10 @@ def test_a_value_for_each_channel(kind):
     assert op.refusal(map_, vector) is op.refusal(map_, map_) is op.refusal(vector, vector) is None
     assert "equal, or one of them [4, 1, 1]" in (op.refusal(map_, single) or "")
     assert op.refusal(vector, map_)
+
+
+def test_a_slice_from_the_end_begins_at_a_channel():
+    x, y = QTensor("x", (8, 3, 2), 1.0, 0), QTensor("y", (3, 3, 2), 1.0, 0)
+    made = FloatSlice("y", ("x",), "y", 1, -3, None, 1).quantise(y, x)
+    assert isinstance(made, QSlice)
+    assert made.first == 5

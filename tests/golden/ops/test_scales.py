@@ -5,7 +5,7 @@ import math
 import pytest
 
 from resarray.golden.ops import QTensor
-from resarray.golden.ops.scales import integer_clamp, scale_and_zero_point
+from resarray.golden.ops.scales import integer_clamp, range_of, scale_and_zero_point
 
 pytestmark = pytest.mark.verifies("operators", by="unit")
 
@@ -29,3 +29,10 @@ def test_zero_is_represented_exactly(lo, hi):
 )
 def test_bounds_as_integers(lo, hi, expected):
     assert integer_clamp(lo, hi, QTensor("y", (1, 1, 1), 0.1, -28)) == expected
+
+
+@pytest.mark.parametrize(("scale", "zero_point"), [(0.5, -128), (0.01, 0), (0.25, 100)])
+def test_the_range_of_a_scale_has_that_scale(scale, zero_point):
+    lo, hi = range_of(scale, zero_point)
+    assert lo <= 0 <= hi
+    assert scale_and_zero_point(lo, hi) == (pytest.approx(scale), zero_point)

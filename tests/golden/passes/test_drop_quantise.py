@@ -2,7 +2,7 @@
 
 import pytest
 
-from resarray.golden.ops import FloatMaxPool, FloatQuantise
+from resarray.golden.ops import FloatMaxPool, FloatPad, FloatQuantise
 from resarray.golden.passes.drop_quantise import drop_quantise
 
 from ..float_graphs import conv, network
@@ -34,3 +34,16 @@ def test_rounded_again_at_once():
         )
         left = [op for op in drop_quantise(graph).ops if isinstance(op, FloatQuantise)]
         assert len(left) == kinds
+
+
+@pytest.mark.parametrize(("value", "left"), [(0.0, 1), (0.05, 2)])
+def test_behind_padding(value, left):
+    """Zeros are numbers of every grid, others need not be."""
+    graph = network(
+        FloatQuantise("q", ("input",), "q", 0.1, 0),
+        FloatPad("p", ("q",), "p", (0, 1, 0, 1), value=value),
+        FloatQuantise("again", ("p",), "again", 0.1, 0),
+        conv("c", "again"),
+    )
+    kept = [op for op in drop_quantise(graph).ops if isinstance(op, FloatQuantise)]
+    assert len(kept) == left
