@@ -26,6 +26,7 @@ from pathlib import Path
 import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, First, RisingEdge, Timer
+from cocotb.utils import get_sim_time
 
 from resarray.sim.bench import (
     PERIOD,
@@ -86,16 +87,17 @@ class Bench:
         """`outcome` after the interrupt, or where nothing moves, for ``patience`` cycles before it
         and as many behind it: a burst in flight has no answer then. A long LOAD from the scratchpad
         moves nothing either, and then goes on."""
-        for _ in range(0, LIMIT, 2 * patience):
+        begin = get_sim_time("step")
+        while True:
             last = await self.end(patience)
             found = await self.outcome()
-            if not found["status"] & STATUS_BUSY:
-                break
+            # One that moves for ever is busy.
+            if not found["status"] & STATUS_BUSY or get_sim_time("step") > begin + LIMIT * PERIOD:
+                return found
             await First(RisingEdge(self.dut.irq), Timer(patience * PERIOD, unit="step"))
             moved = [await self.registers.read(name) for name in PROGRESS]
             if moved == last and self.dut.irq.value == 0:
-                break
-        return found
+                return found
 
     async def words(self) -> list[bytes]:
         """The memory's contents."""
