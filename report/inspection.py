@@ -13,7 +13,6 @@ from .svg import svg
 from .template import read, template
 from .text import NOTHING, Table, count, decimal, percent, quantity, shape
 
-CANNOT = "cannot"  # heading of why a preset cannot run the network
 AGAIN = "make it with 'resarray inspect --json'"
 
 
@@ -91,7 +90,7 @@ def preset_table(found: dict, reasons: bool = True) -> Table:
             )
         else:
             rows.append([each["preset"], NOTHING, clock, *[NOTHING] * 3, each["error"]])
-    headings = ["preset", "cycles", "clock", "images/s", "utilisation", "memory", CANNOT]
+    headings = ["preset", "cycles", "clock", "images/s", "utilisation", "memory", "cannot"]
     if not reasons or all(each["error"] is None for each in found["presets"]):
         headings, rows = headings[:-1], [row[:-1] for row in rows]
     return Table(headings, rows, left=(0, 2, 6))

@@ -230,7 +230,7 @@ def test_a_function_happens_in_the_layer_that_it_alone_reads(seen):
 
 
 def test_as_many_weights_as_an_instruction_brings(monkeypatch):
-    """One channel block of 64 inputs and the parameters of all columns are 9 words a column."""
+    """Eight channel blocks of inputs and a parameter record are nine words a column."""
     b = Builder(6, (64, 4, 4))
     b.conv("x", 32, (1, 1))
     words = DEFAULT.columns * (64 // DEFAULT.rows + DEFAULT.param_words)

@@ -70,18 +70,20 @@ class Bench:
     async def end(self, patience: int) -> list[int] | None:
         """Wait for the interrupt, or until nothing has moved for ``patience`` cycles; what has
         moved until then."""
-        dut, last = self.dut, None
+        last = None
         for _ in range(0, LIMIT, patience):
-            if dut.irq.value == 1:
-                return last
-            await First(RisingEdge(dut.irq), Timer(patience * PERIOD, unit="step"))
-            if dut.irq.value == 1:
-                return last
-            moved = [await self.registers.read(name) for name in PROGRESS]
-            if moved == last:
-                return last
+            moved = await self.moved(patience)
+            if moved is None or moved == last:
+                break
             last = moved
         return last
+
+    async def moved(self, patience: int) -> list[int] | None:
+        """What has moved until ``patience`` cycles from now; None: the interrupt has come."""
+        irq = self.dut.irq
+        if irq.value == 0:
+            await First(RisingEdge(irq), Timer(patience * PERIOD, unit="step"))
+        return None if irq.value == 1 else [await self.registers.read(name) for name in PROGRESS]
 
     async def ended(self, patience: int) -> dict:
         """`outcome` after the interrupt, or where nothing moves, for ``patience`` cycles before it
@@ -94,9 +96,8 @@ class Bench:
             # One that moves for ever is busy.
             if not found["status"] & STATUS_BUSY or get_sim_time("step") > begin + LIMIT * PERIOD:
                 return found
-            await First(RisingEdge(self.dut.irq), Timer(patience * PERIOD, unit="step"))
-            moved = [await self.registers.read(name) for name in PROGRESS]
-            if moved == last and self.dut.irq.value == 0:
+            moved = await self.moved(patience)
+            if moved is not None and moved == last:
                 return found
 
     async def words(self) -> list[bytes]:

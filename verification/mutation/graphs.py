@@ -15,6 +15,17 @@ from resarray.spec.numerics import (
 from tests.compiler.reference import Builder
 
 
+def _last(b: Builder, **fields: int) -> None:
+    """Give the operator that was added last these fields."""
+    op: Any = b.graph.ops[-1]
+    b.graph.ops[-1] = dataclasses.replace(op, **fields)
+
+
+def _show_all(b: Builder) -> None:
+    """Make every operator's result an output."""
+    b.graph.outputs = tuple(op.output for op in b.graph.ops)
+
+
 def residual() -> Builder:
     """A block of a residual network with a fused max pool and the average at its end."""
     b = Builder(1, (5, 9, 7))
@@ -63,7 +74,7 @@ def tiles() -> Builder:
     z = b.function(b.conv(y, 5, (1, 3), padding=(0, 0, 1, 0)))
     b.max_pool(b.conv(z, 9, (3, 3), (2, 1), (1, 1, 2, 1)), 2)
     b.average(b.conv(y, 6, (5, 3), padding=(2, 2, 0, 0)))
-    b.graph.outputs = tuple(op.output for op in b.graph.ops)
+    _show_all(b)
     return b
 
 
@@ -181,12 +192,9 @@ def fractions() -> Builder:
     b = Builder(18, (4, 3, 4))
     for bit in range(GUARD_BITS - 1):
         b.add("x", "x")
-        op: Any = b.graph.ops[-1]
         half, one = 1 << GUARD_BITS - 1, 1 << bit
-        b.graph.ops[-1] = dataclasses.replace(
-            op, mult=half - one, shift=0, res_mult=one, res_shift=RESIDUAL_HEADROOM
-        )
-    b.graph.outputs = tuple(op.output for op in b.graph.ops)
+        _last(b, mult=half - one, shift=0, res_mult=one, res_shift=RESIDUAL_HEADROOM)
+    _show_all(b)
     return b
 
 
@@ -195,10 +203,9 @@ def headroom() -> Builder:
     b = Builder(19, (4, 3, 4))
     for shift in range(RESIDUAL_HEADROOM):
         b.add("x", "x")
-        op: Any = b.graph.ops[-1]
         mult = (1 << GUARD_BITS - 1) - 1 - (1 << RESIDUAL_HEADROOM - shift)
-        b.graph.ops[-1] = dataclasses.replace(op, mult=mult, shift=0, res_mult=1, res_shift=shift)
-    b.graph.outputs = tuple(op.output for op in b.graph.ops)
+        _last(b, mult=mult, shift=0, res_mult=1, res_shift=shift)
+    _show_all(b)
     return b
 
 
@@ -207,9 +214,8 @@ def average_fractions() -> Builder:
     b = Builder(24, (4, 1, 2))
     for bit in range(GUARD_BITS - 1):
         b.average("x")
-        op: Any = b.graph.ops[-1]
-        b.graph.ops[-1] = dataclasses.replace(op, mult=(1 << GUARD_BITS - 1) - (1 << bit), shift=0)
-    b.graph.outputs = tuple(op.output for op in b.graph.ops)
+        _last(b, mult=(1 << GUARD_BITS - 1) - (1 << bit), shift=0)
+    _show_all(b)
     return b
 
 
@@ -218,9 +224,8 @@ def small_products() -> Builder:
     b = Builder(23, (4, 3, 4))
     for bit in range(SHIFT_BITS):
         b.multiply("x", "x")
-        op: Any = b.graph.ops[-1]
-        b.graph.ops[-1] = dataclasses.replace(op, mult=(1 << MULT_BITS) - 1, shift=1 << bit)
-    b.graph.outputs = tuple(op.output for op in b.graph.ops)
+        _last(b, mult=(1 << MULT_BITS) - 1, shift=1 << bit)
+    _show_all(b)
     return b
 
 
@@ -260,7 +265,6 @@ def averages() -> Builder:
     b = Builder(15, (3, 20, 20))
     for shift in (0, 1, 2, 4, 7, 8, 9, 11, 13, 14, 15, 16, 18, 21, 24, 31, 32, 40, 63):
         b.average("x")
-        op: Any = b.graph.ops[-1]
-        b.graph.ops[-1] = dataclasses.replace(op, mult=0x1_5A5A, shift=shift)
+        _last(b, mult=0x1_5A5A, shift=shift)
     b.concat(*(op.output for op in b.graph.ops))
     return b

@@ -37,6 +37,7 @@ from .scenario import (
 
 IMAGES = 300
 PROGRAMS = 16
+MET_BITS = 5  # of a number that a small program may reach
 
 
 def long_loads(config: Config) -> Scenario:
@@ -160,18 +161,17 @@ def waits(config: Config) -> Iterator[Scenario]:
     for engine, names in isa.WAITS.items():
         for name, awaited in zip(("wait_a", "wait_b"), names, strict=True):
             if awaited is not None:
-                # Low bits may be met.
-                yield _endless(config, engine, name, may_end=5)
+                yield _endless(config, engine, name)
 
 
 def missing_weights(config: Config) -> Scenario:
     """Each bit of how many k-tiles a COMPUTE wants weights for: more than there are."""
-    return _endless(config, Engine.COMPUTE, "k_tiles", may_end=5)
+    return _endless(config, Engine.COMPUTE, "k_tiles")
 
 
-def _endless(config: Config, engine: Engine, name: str, may_end: int) -> Scenario:
+def _endless(config: Config, engine: Engine, name: str) -> Scenario:
     """The first instruction of ``engine`` with one more bit of ``name`` set, one after another;
-    from bit ``may_end`` on its program does not end, and the next one comes after a reset."""
+    from bit `MET_BITS` on its program does not end, and the next one comes after a reset."""
     image, contents = small(config)
     settings = settings_of(image, MEM_BASE)
     instructions = decoded(image)
@@ -188,7 +188,7 @@ def _endless(config: Config, engine: Engine, name: str, may_end: int) -> Scenari
         steps += [*begin(settings | place | whole), ["cycles", 1500]]
         steps += [["registers"], ["memory", 0, 8], ["level"], ["reset", 1]]
     memory = np.concatenate([contents, np.frombuffer(code, np.uint8)])
-    status: tuple[dict[str, int], ...] = ({},) * may_end + ({"STATUS": 1},) * (bits - may_end)
+    status: tuple[dict[str, int], ...] = ({},) * MET_BITS + ({"STATUS": 1},) * (bits - MET_BITS)
     model = ports(MemoryModel(), config)
     return Scenario(f"{engine.name} {name}", memory, model, steps, image, status=status)
 
